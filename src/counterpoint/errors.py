@@ -1,0 +1,54 @@
+"""The two errors a user is meant to see: one sentence that says what, where and what to do."""
+
+from __future__ import annotations
+
+import os
+
+
+class InputError(ValueError):
+    """Input the user can correct. The command line prints it as one sentence and exits with code 2.
+
+    Args:
+        what: What is wrong, without a final full stop.
+        file: The file it is in, if it is in a file.
+        line: The 1-based line (or row) of `file`, if it is in one line.
+        fix: What to do about it, without a final full stop.
+
+    Example:
+        >>> str(InputError("score is not a number: 'nan'", file="a.tsv", line=3, fix="correct it"))
+        "a.tsv:3: score is not a number: 'nan'; correct it."
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: str | os.PathLike[str] | None = None,
+        line: int | None = None,
+        fix: str = "",
+    ) -> None:
+        self.what, self.fix = what, fix
+        self.file = None if file is None else os.fspath(file)
+        self.line = line
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        where = "" if self.file is None else self.file
+        if self.line is not None:
+            where += f":{self.line}" if where else f"line {self.line}"
+        sentence = f"{where}: {self.what}" if where else self.what
+        return f"{sentence}; {self.fix}." if self.fix else f"{sentence}."
+
+
+class MissingExtra(InputError, ImportError):
+    """An optional dependency is not installed; the sentence names the extra that brings it.
+
+    Example:
+        >>> str(MissingExtra("pymilvus", extra="search"))
+        "pymilvus is not installed; run: pip install 'counterpoint[search]'."
+    """
+
+    def __init__(self, module: str, *, extra: str) -> None:
+        super().__init__(
+            f"{module} is not installed", fix=f"run: pip install 'counterpoint[{extra}]'"
+        )
