@@ -49,6 +49,4 @@ class MissingExtra(InputError, ImportError):
     """
 
     def __init__(self, module: str, *, extra: str) -> None:
-        super().__init__(
-            f"{module} is not installed", fix=f"run: pip install 'counterpoint[{extra}]'"
-        )
+        super().__init__(f"{module} is not installed", fix=f"run: pip install 'counterpoint[{extra}]'")

@@ -1,0 +1,368 @@
+"""Row objectives: a mean over queries of a function of each query's whole row, dense or in blocks of rows.
+
+Blocked, the loss *and* its gradient are finished in the forward pass, block by block, and the block is dropped: no
+`(n, m)` matrix ever exists and nothing is computed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from counterpoint.engine.blocks import Block, Sparse
+from counterpoint.geometry import Geometry
+from counterpoint.points import Points
+from counterpoint.relation import Relation, never, same
+
+# Scores of one block: 2^22 float32 are 16 MB, which stays in cache long enough to be used again.
+_BLOCK_SCORES = 2**22
+_FEWEST_ROWS = 256
+_MOST_SPARSE = 8
+
+
+@dataclass
+class Panel:
+    """One group of keys as the rows of a problem see it.
+
+    Args:
+        queries: One point a row, prepared by the geometry.
+        keys: `(m, ...)` seen by all rows, or owned, `(n, s, ...)`.
+        relation: What a pair is.
+        positives: What a positive pair is here: the `"numerator"` (a positive), only `"counted"` in the
+            denominator, or `"ignored"`.
+        guide: A second geometry's vectors of both sides, or the scores `(n, s)` of owned keys.
+    """
+
+    queries: Points
+    keys: Points
+    relation: Relation
+    owned: bool = False
+    positives: Literal["numerator", "counted", "ignored"] = "numerator"
+    guide: tuple[Tensor, Tensor] | Tensor | None = None
+
+    @property
+    def width(self) -> int:
+        """How many keys a row sees here."""
+        return self.keys.z.shape[1] if self.owned else len(self.keys)
+
+    def sparse(self) -> Sparse | None:
+        """The positives as an index, where there are few and everything else is a negative of weight 1."""
+        relation, q, k = self.relation, self.queries.columns, self.keys.columns
+        plain = relation.ignored is never and relation.negative is None
+        if not plain or "valid" in k or "positive" in k:
+            return None
+        n, device = len(self.queries), self.queries.z.device
+        none = Sparse(
+            torch.zeros((n, 0), dtype=torch.long, device=device),
+            torch.zeros((n, 0), device=device),
+            None,
+        )
+        if self.owned:
+            hides = any(c in k for c in ("sample", "input", "partner", "label"))
+            return None if hides else none
+        rule = relation.positive
+        if not isinstance(rule, same) or _has_copies(q, k, rule.column):
+            return None
+        drop = None
+        if "_point" in q and "_point" in k:
+            found = torch.searchsorted(k["_point"], q["_point"])
+            drop = found[:, None]
+        if rule.column not in q or rule.column not in k:
+            return Sparse(none.index, none.weight, drop)
+        joined = join(q[rule.column], k[rule.column], _MOST_SPARSE + 1)
+        if joined is None:
+            return None
+        index, weight = joined
+        if drop is not None:
+            weight = weight * (index != drop)
+            index = torch.where(weight > 0, index, index.gather(1, weight.argmax(1, keepdim=True)))
+            if self.positives == "numerator" and index.shape[1] == 2:
+                index, weight = _first(index, weight)
+        if self.positives == "numerator":
+            return Sparse(index, weight.to(self.queries.z.dtype), drop)
+        if self.positives == "counted":
+            return Sparse(none.index, none.weight, drop)
+        # what is ignored must be ignored in every row alike for `drop` to say it
+        only_self = drop is not None and not bool(weight.any())
+        return Sparse(none.index, none.weight, drop) if only_self else None
+
+    def dense(self, start: int, stop: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights `(b, width)` as positives and as negatives."""
+        q = {name: c[start:stop, None] for name, c in self.queries.columns.items()}
+        k = {name: c[start:stop] if self.owned else c[None] for name, c in self.keys.columns.items()}
+        shape = (stop - start, self.width)
+        positive, negative = self.relation.weights(q, k, shape, like)
+        if self.positives == "numerator":
+            return positive, negative
+        if self.positives == "counted":
+            negative = torch.where(positive > 0, 1.0, negative)
+        return torch.zeros_like(positive), negative
+
+
+def _first(index: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Of two columns of which at most one has weight, that one; unchanged if a row has both."""
+    if bool((weight > 0).all(1).any()):
+        return index, weight
+    best = weight.argmax(1, keepdim=True)
+    return index.gather(1, best), weight.gather(1, best)
+
+
+def join(q: Tensor, k: Tensor, most: int, *, hashes: bool = False) -> tuple[Tensor, Tensor] | None:
+    """For each id in `q`, the places in `k` with the same id: index and weight `(n, p)`; None if `p >= most`.
+
+    Ids below 0 match nothing, unless they are hashes. Padding repeats the row's first place with weight 0.
+    """
+    order = torch.argsort(k, stable=True)
+    sorted_k = k[order]
+    low = torch.searchsorted(sorted_k, q)
+    count = torch.searchsorted(sorted_k, q, right=True) - low
+    count = count if hashes else torch.where(q >= 0, count, 0)
+    p = int(count.max()) if len(q) else 0
+    if p >= most:
+        return None
+    steps = torch.arange(p, device=q.device)
+    place = low[:, None] + torch.where(steps < count[:, None], steps, 0)
+    index = order[place.clamp_max(max(len(k) - 1, 0))]
+    return index, (steps < count[:, None]).to(torch.float32)
+
+
+def _has_copies(q: dict[str, Tensor], k: dict[str, Tensor], column: str) -> bool:
+    """Some pair is `duplicate` without being positive."""
+    for left, right in (("input", "input"), ("partner", "input"), ("input", "partner")):
+        if left in q and right in k:
+            joined = join(q[left], k[right], _MOST_SPARSE + 1, hashes=True)
+            if joined is None or column not in q or column not in k:
+                return True
+            index, weight = joined
+            if bool(((weight > 0) & (q[column][:, None] != k[column][index])).any()):
+                return True
+    return False
+
+
+@dataclass
+class Rows:
+    """A problem: a weighted mean over rows, each of which sees the panels side by side.
+
+    Args:
+        panels: All with the same number of rows.
+        geometry: Gives the scores.
+        guide_geometry: Gives the guide's scores.
+        weight: Weight of each row, `(n,)`, 0 or more; None: all 1.
+    """
+
+    panels: Sequence[Panel]
+    geometry: Geometry
+    guide_geometry: Geometry
+    weight: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.panels[0].queries)
+
+    @property
+    def width(self) -> int:
+        """How many keys a row sees in all."""
+        return sum(panel.width for panel in self.panels)
+
+    def tensors(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Tensors cut by rows, and tensors every row sees whole; in the order `block` takes them."""
+        rowwise: list[Tensor] = []
+        shared: list[Tensor] = []
+        for panel in self.panels:
+            rowwise.append(panel.queries.z)
+            (rowwise if panel.owned else shared).append(panel.keys.z)
+            if isinstance(panel.guide, Tensor):
+                rowwise.append(panel.guide)
+            elif panel.guide is not None:
+                rowwise.append(panel.guide[0])
+                (rowwise if panel.owned else shared).append(panel.guide[1])
+        return rowwise, shared
+
+    def sparse(self) -> Sparse | None:
+        """All panels' positives as one index, if every panel has one."""
+        parts, offset = [], 0
+        for panel in self.panels:
+            part = panel.sparse()
+            if part is None:
+                return None
+            drop = None if part.drop is None else part.drop + offset
+            parts.append(Sparse(part.index + offset, part.weight, drop))
+            offset += panel.width
+        drops = [part.drop for part in parts if part.drop is not None]
+        return Sparse(
+            torch.cat([part.index for part in parts], 1),
+            torch.cat([part.weight for part in parts], 1),
+            torch.cat(drops, 1) if drops else None,
+        )
+
+    def block(
+        self,
+        start: int,
+        stop: int,
+        rowwise: Sequence[Tensor],
+        shared: Sequence[Tensor],
+        sparse: Sparse | None,
+        scale: Tensor | float,
+    ) -> Block:
+        """The block of rows `start` to `stop`; `rowwise` is already cut to it."""
+        rows, whole = iter(rowwise), iter(shared)
+        scores, guides = [], []
+        for panel in self.panels:
+            q = next(rows)
+            if panel.owned:
+                scores.append(self.geometry.owned(q, next(rows), scale))
+            else:
+                scores.append(self.geometry.shared(q, next(whole), scale))
+            if isinstance(panel.guide, Tensor):
+                guides.append(next(rows))
+            elif panel.guide is not None:
+                teacher = next(rows)
+                if panel.owned:
+                    guides.append(self.guide_geometry.owned(teacher, next(rows), 1.0))
+                else:
+                    guides.append(self.guide_geometry.shared(teacher, next(whole), 1.0))
+        joined = scores[0] if len(scores) == 1 else torch.cat(scores, 1)
+        if sparse is not None:
+            drop = None if sparse.drop is None else sparse.drop[start:stop]
+            relation: Any = Sparse(sparse.index[start:stop], sparse.weight[start:stop], drop)
+        else:
+            parts = [p.dense(start, stop, joined.detach()) for p in self.panels]
+            relation = (torch.cat([p for p, _ in parts], 1), torch.cat([n for _, n in parts], 1))
+        return Block(joined, relation, torch.cat(guides, 1) if guides else None)
+
+
+# From a block to its rows' losses and which of them count, both (b,)
+Equation = Callable[[Block], tuple[Float[Tensor, " b"], Tensor]]
+
+
+def mean_rows(
+    problem: Rows,
+    equation: Equation,
+    scale: Callable[[], Tensor | float],
+    parameters: Sequence[Tensor],
+    *,
+    block: int | None,
+    per_row: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The losses of a problem's rows.
+
+    Args:
+        problem: The rows.
+        equation: Loss of each row of a block.
+        scale: 1 / temperature, asked once a block.
+        parameters: What the equation and the scale learn.
+        block: Rows in a block; 0: dense; None: dense if small, else blocks of about 16 MB of scores.
+        per_row: Give each row's loss rather than their weighted sum.
+
+    Returns:
+        Sum of weighted losses `()`, or with `per_row` the losses `(n,)`; sum of weights `()`; how many rows did not
+        count (no positive, say) `()`.
+    """
+    sparse = problem.sparse()
+    rowwise, shared = problem.tensors()
+
+    def compute(start: int, stop: int, rows: Sequence[Tensor], whole: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        loss, counts = equation(problem.block(start, stop, rows, whole, sparse, scale()))
+        weight = counts.to(loss.dtype)
+        if problem.weight is not None:
+            weight = weight * problem.weight[start:stop]
+        # a row that does not count may hold anything, and must not reach the sum
+        return torch.where(weight > 0, loss, 0.0), weight
+
+    n = len(problem)
+    if block is None:
+        small = n * problem.width <= _BLOCK_SCORES
+        block = 0 if small else max(_FEWEST_ROWS, _BLOCK_SCORES // problem.width)
+    if block == 0 or block >= n:
+        loss, weight = compute(0, n, rowwise, shared)
+        total = loss if per_row else (loss * weight).sum()
+        return total, weight.sum(), (weight == 0).sum()
+    result: tuple[Tensor, Tensor, Tensor] = _Blocked.apply(  # type: ignore[no-untyped-call]
+        compute, n, block, per_row, len(rowwise), len(shared), *rowwise, *shared, *parameters
+    )
+    return result
+
+
+class _Blocked(torch.autograd.Function):
+    """Sum over rows with its gradient finished block by block; per row, the blocks are taken again in backward."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        compute: Any,
+        n: int,
+        block: int,
+        per_row: bool,
+        rows: int,
+        whole: int,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        need = ctx.needs_input_grad[6:]
+        ctx.spans = [(start, min(start + block, n)) for start in range(0, n, block)]
+        ctx.counts, ctx.compute, ctx.per_row, ctx.need = (rows, whole), compute, per_row, need
+        if per_row:
+            with torch.no_grad():
+                parts = [
+                    compute(a, b, [t[a:b] for t in tensors[:rows]], tensors[rows : rows + whole]) for a, b in ctx.spans
+                ]
+            ctx.save_for_backward(*tensors)
+            losses, weights = (torch.cat(part) for part in zip(*parts, strict=True))
+            total, left_out = losses, (weights == 0).sum()
+            weight = weights.sum()
+        else:
+            total, weight, left_out, grads = _sweep(ctx, tensors, None)
+            ctx.save_for_backward(*[g for g in grads if g is not None])
+            ctx.kept = [g is not None for g in grads]
+        ctx.mark_non_differentiable(weight, left_out)
+        return total, weight, left_out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Any, ...]:
+        if ctx.per_row:
+            grads = _sweep(ctx, ctx.saved_tensors, grad)[3]
+        else:
+            saved = iter(ctx.saved_tensors)
+            grads = [next(saved) * grad if kept else None for kept in ctx.kept]
+        return (None,) * 6 + tuple(grads)
+
+
+def _sweep(
+    ctx: Any, tensors: Sequence[Tensor], row_grad: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor | None]]:
+    """All blocks: sum of losses, of weights, rows left out, and the gradient for each tensor that needs one."""
+    rows, whole = ctx.counts
+    need = ctx.need
+    shared = [t.detach().requires_grad_(w) for t, w in zip(tensors[rows:], need[rows:], strict=True)]
+    # parameters are reached through the equation itself, so it is they that are differentiated
+    shared[whole:] = tensors[rows + whole :]
+    grads: list[Tensor | None] = [torch.zeros_like(t) if w else None for t, w in zip(tensors, need, strict=True)]
+    totals: list[Tensor] = []
+    weights: list[Tensor] = []
+    for start, stop in ctx.spans:
+        cut = [t.detach()[start:stop].requires_grad_(w) for t, w in zip(tensors[:rows], need[:rows], strict=True)]
+        with torch.set_grad_enabled(any(need)):
+            loss, weight = ctx.compute(start, stop, cut, shared[:whole])
+            total = (loss * (weight if row_grad is None else row_grad[start:stop])).sum()
+        totals.append(total.detach())
+        weights.append(weight)
+        if not total.requires_grad:
+            continue
+        wanted = [t for t, w in zip([*cut, *shared], need, strict=True) if w]
+        found = iter(torch.autograd.grad(total, wanted, allow_unused=True))
+        for place, w in enumerate(need):
+            gradient = next(found) if w else None
+            into = grads[place]
+            if gradient is None or into is None:
+                continue
+            if place < rows:
+                into[start:stop] = gradient
+            else:
+                into.add_(gradient)
+        del loss, total, found
+    every = torch.cat(weights)
+    return torch.stack(totals).sum(), every.sum(), (every == 0).sum(), grads

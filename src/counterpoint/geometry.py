@@ -1,0 +1,139 @@
+"""Geometry: scores of queries against keys, and temperature. A higher score is always a closer pair."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from counterpoint.errors import InputError
+
+
+@runtime_checkable
+class Geometry(Protocol):
+    """What an objective needs of a space.
+
+    `prepare` is done once a point and batch (such as normalising); `shared` and `owned` give scores from prepared
+    vectors. `scale` is 1 / temperature: geometries that are linear in the query apply it there, which saves a pass
+    over the `(n, m)` scores.
+    """
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """What is done once for each point."""
+        ...
+
+    def shared(self, q: Float[Tensor, "n *d"], k: Float[Tensor, "m *d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
+        """Every query against every key."""
+        ...
+
+    def owned(
+        self, q: Float[Tensor, "n *d"], k: Float[Tensor, "n s *d"], scale: Tensor | float
+    ) -> Float[Tensor, "n s"]:
+        """Every query against its own `s` keys."""
+        ...
+
+
+class Dot:
+    """Inner product, `s = q . k`.
+
+    Example:
+        >>> Dot().shared(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), 1.0)
+        tensor([[11.]])
+    """
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """Nothing: the vectors as they are."""
+        return z
+
+    def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
+        """`scale * q @ k.T`."""
+        return (q * scale) @ k.T
+
+    def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
+        """`scale * q_i . k_ij`."""
+        return torch.einsum("nd,nsd->ns", q * scale, k)
+
+
+class Cosine(Dot):
+    """Cosine similarity, `s = q . k / (|q| |k|)`, in [-1, 1]. A zero vector has cosine 0 to everything.
+
+    Example:
+        >>> cosine = Cosine()
+        >>> z = cosine.prepare(torch.tensor([[3.0, 4.0]]))
+        >>> cosine.shared(z, z, 1.0).item()
+        1.0
+    """
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """Scale each vector to length one."""
+        return F.normalize(z, dim=-1)
+
+
+class Euclidean:
+    """Negative Euclidean distance, `s = -|q - k|`, or `-|q - k|^2`, at most 0.
+
+    Args:
+        squared: Use the squared distance.
+        normalized: Scale vectors to length one first; the squared distance is then `2 - 2 cos`.
+
+    Example:
+        >>> Euclidean().shared(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]), 1.0).item()
+        -5.0
+    """
+
+    def __init__(self, *, squared: bool = False, normalized: bool = False) -> None:
+        self.squared, self.normalized = squared, normalized
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """Scale to length one if `normalized`."""
+        return F.normalize(z, dim=-1) if self.normalized else z
+
+    def _score(self, square: Tensor, scale: Tensor | float) -> Tensor:
+        square = square.clamp_min(0)
+        if not self.squared:
+            # sqrt has no gradient at 0: the distance of a point to itself stays put
+            square = torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
+        return -scale * square
+
+    def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
+        """`|q|^2 + |k|^2 - 2 q . k`, and its negative root."""
+        square = (q * q).sum(-1, keepdim=True) + (k * k).sum(-1) - 2 * q @ k.T
+        return self._score(square, scale)
+
+    def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        return self._score((q[:, None] - k).square().sum(-1), scale)
+
+
+class Temperature(nn.Module):
+    """A temperature that is learned, as `1 / tau = exp(log_scale)` (Radford et al. 2021, CLIP, section 2.5).
+
+    Args:
+        initial: The starting temperature, above 0.
+        minimum: It never gets below this (CLIP: 0.01), which keeps the logits finite.
+
+    Example:
+        >>> round(1 / Temperature(0.07).scale().item(), 4)
+        0.07
+    """
+
+    def __init__(self, initial: float = 0.07, *, minimum: float = 0.01) -> None:
+        super().__init__()
+        check_temperature(initial)
+        check_temperature(minimum)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / initial)))
+        self._maximum_log_scale = math.log(1 / minimum)
+
+    def scale(self) -> Float[Tensor, ""]:
+        """1 / temperature, with gradient."""
+        return self.log_scale.clamp(max=self._maximum_log_scale).exp()
+
+
+def check_temperature(value: float) -> None:
+    """A temperature is a finite number above 0."""
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"temperature is {value}, it must be above 0", fix="0.05 is common")

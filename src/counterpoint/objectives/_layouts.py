@@ -1,0 +1,182 @@
+"""Layouts: which points are the rows of a problem, and which keys each row sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from counterpoint.engine import distributed
+from counterpoint.engine.rows import Panel, join
+from counterpoint.errors import InputError
+from counterpoint.geometry import Geometry
+from counterpoint.points import Points, as_points
+from counterpoint.relation import Relation, equal, same
+
+Layout: TypeAlias = Literal["one-way", "symmetric", "views", "joint", "within"]
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A second opinion on the same pairs: a teacher's vectors of the same points, or its scores of owned keys.
+
+    Args:
+        queries: `(n, d')`.
+        keys: `(m, d')`.
+        owned: Scores `(n, s)` of the owned keys.
+    """
+
+    queries: Tensor | None = None
+    keys: Tensor | None = None
+    owned: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What one call sees: this process's points and, of each side, everybody's."""
+
+    queries: Points
+    keys: Points | None
+    owned: Points | None
+    guide: Guide
+    spread: Callable[[Points], Points]
+    """Everybody's points, from this process's."""
+    offset: Callable[[int], int]
+    """Where this process's `n` points begin among everybody's."""
+
+    def prepared(self, geometry: Geometry) -> Sides:
+        """The same with what a geometry does once a point done."""
+
+        def prepare(points: Points) -> Points:
+            return points.with_z(geometry.prepare(points.z))
+
+        return replace(
+            self,
+            queries=prepare(self.queries),
+            keys=None if self.keys is None else prepare(self.keys),
+            owned=None if self.owned is None else prepare(self.owned),
+        )
+
+
+def take_sides(
+    queries: Points | Tensor,
+    keys: Points | Tensor | None,
+    owned: Points | Tensor | None,
+    guide: Guide,
+    group: Any,
+) -> Sides:
+    q, k = as_points(queries), None if keys is None else as_points(keys)
+    o = None if owned is None else as_points(owned)
+    if k is not None and q.z.shape[1:] != k.z.shape[1:]:
+        raise InputError(
+            f"queries have shape {tuple(q.z.shape)} and keys {tuple(k.z.shape)}",
+            fix="both sides need vectors of the same dimension",
+        )
+    if o is not None and (o.z.ndim != q.z.ndim + 1 or len(o) != len(q)):
+        raise InputError(
+            f"owned keys have shape {tuple(o.z.shape)} for queries {tuple(q.z.shape)}",
+            fix="pass (n, s, d): s keys for each query",
+        )
+
+    def offset(n: int) -> int:
+        return 0 if group is None else sum(distributed.sizes(n, group)[: dist.get_rank(group)])
+
+    def spread(points: Points) -> Points:
+        return points if group is None else distributed.gather(points, group)
+
+    if k is not None and "sample" not in q.columns and "sample" not in k.columns and "label" not in q.columns:
+        if len(q) != len(k):
+            raise InputError(
+                f"{len(q)} queries and {len(k)} keys without columns",
+                fix="give both a `sample` column, or one key a query",
+            )
+        sample = torch.arange(len(q), device=q.z.device) + offset(len(q))
+        q, k = q.with_columns(sample=sample), k.with_columns(sample=sample)
+    return Sides(q, k, o, guide, spread, offset)
+
+
+def problems(layout: Layout, sides: Sides, relation: Relation) -> list[list[Panel]]:
+    """The panels of each problem of a layout."""
+    q, k = sides.queries, sides.keys
+    if k is None and sides.owned is not None and layout == "one-way":
+        return [[Panel(q, sides.owned, relation, owned=True, guide=sides.guide.owned)]]
+    if k is None:
+        if layout in ("symmetric", "joint"):
+            raise InputError(
+                f"the {layout} layout contrasts two sides, and there is one",
+                fix="pass queries and keys, or use layout='views'",
+            )
+        return [_against_itself(q, sides, relation)]
+    if layout == "views":
+        return [_against_itself(Points.cat([q, k]), sides, relation)]
+    if layout == "within":
+        return [_against_itself(q, sides, relation), _against_itself(k, sides, relation)]
+    every_k = sides.spread(k)
+    guide = sides.guide
+    if layout == "joint":
+        return [_pairs(sides, q, k, every_k, relation)]
+    shared = None
+    if guide.queries is not None and guide.keys is not None:
+        shared = (guide.queries, sides.spread(Points(guide.keys)).z)
+    forward = [Panel(q, every_k, relation, guide=shared)]
+    if sides.owned is not None:
+        forward.append(Panel(q, sides.owned, relation, owned=True, guide=guide.owned))
+    if layout == "one-way":
+        return [forward]
+    back = None
+    if guide.queries is not None and guide.keys is not None:
+        back = (guide.keys, sides.spread(Points(guide.queries)).z)
+    return [forward, [Panel(k, sides.spread(q), relation, guide=back)]]
+
+
+def _against_itself(points: Points, sides: Sides, relation: Relation) -> list[Panel]:
+    numbered = _numbered(points, sides)
+    panels = [Panel(numbered, sides.spread(numbered), relation)]
+    if sides.owned is not None and len(sides.owned) == len(points):
+        panels.append(Panel(numbered, sides.owned, relation, owned=True, guide=sides.guide.owned))
+    return panels
+
+
+def _numbered(points: Points, sides: Sides) -> Points:
+    """With a column that tells a point from all others."""
+    start = sides.offset(len(points))
+    return points.with_columns(_point=torch.arange(start, start + len(points), device=points.z.device))
+
+
+def _pairs(sides: Sides, q: Points, k: Points, every_k: Points, relation: Relation) -> list[Panel]:
+    """One row for each positive pair whose query is here, as in GTE's denominator."""
+    if not isinstance(relation.positive, same):
+        raise InputError("the joint layout needs positives by a column", fix="use same(column)")
+    every_k = every_k.with_columns(_pair=torch.arange(len(every_k), device=k.z.device))
+    numbered_q, numbered_k = (
+        _numbered(q, sides),
+        every_k.with_columns(_point=every_k.columns["_pair"]),
+    )
+    i, j = positive_pairs(q, every_k, relation.positive)
+    rows_q, rows_k = numbered_q[i], numbered_k[j]
+    if "weight" in q.columns:
+        rows_k = rows_k.with_columns(weight=rows_q.columns["weight"])
+    one = relation
+    if len(torch.unique(i)) < len(i):
+        # a query with several positives has a row for each, in which the others are ignored
+        this = equal("_pair", "_pair")
+        one = Relation(this, (relation.positive & ~this) | relation.ignored, relation.negative)
+    return [
+        Panel(q[i].with_columns(_pair=j), every_k, one),
+        Panel(rows_q, sides.spread(numbered_q), relation, positives="ignored"),
+        Panel(rows_k, sides.spread(q), relation, positives="counted"),
+        Panel(rows_k, numbered_k, relation, positives="ignored"),
+    ]
+
+
+def positive_pairs(q: Points, k: Points, rule: same) -> tuple[Tensor, Tensor]:
+    """The positive pairs `(i, j)`, in order of i."""
+    joined = join(q.columns[rule.column], k.columns[rule.column], most=len(k) + 1)
+    assert joined is not None
+    index, weight = joined
+    i, place = weight.nonzero(as_tuple=True)
+    return i, index[i, place]

@@ -1,0 +1,106 @@
+"""Distillation: the guide's scores of the same pairs are the target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from counterpoint.engine.blocks import Block, weighted_mean
+from counterpoint.errors import InputError
+from counterpoint.geometry import Dot, Temperature, check_temperature
+from counterpoint.objectives._base import RowObjective
+from counterpoint.objectives._layouts import Layout
+
+
+def _guide(block: Block, name: str) -> Tensor:
+    if block.guide is None or block.guide.shape != block.scores.shape:
+        raise InputError(
+            f"{name} needs the teacher's score of every key a query sees",
+            fix="pass guide=Guide(queries, keys) and, with owned keys, Guide(owned=scores)",
+        )
+    return block.guide
+
+
+class MarginMSE(RowObjective):
+    """The student's margin between a positive and a negative must be the teacher's.
+
+    `mean_{p, n} ((s_ip - s_in) - (t_ip - t_in))^2`, which with `e = s - t` is `(mean_p e - mean_n e)^2 + var_p e +
+    var_n e`, so that many positives and negatives cost no more than one of each. Source: Hofstaetter et al. 2020,
+    "Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge Distillation", eq. 8.
+
+    Args:
+        layout: Which keys a query sees.
+        **options: `geometry` (`Dot` by default), `relation`, `guide_geometry`, see `RowObjective`.
+
+    Example:
+        >>> from counterpoint.objectives import Guide
+        >>> from counterpoint.points import Points
+        >>> q = torch.tensor([[1.0]])
+        >>> owned = Points(torch.tensor([[[3.0], [1.0]]]), positive=torch.tensor([[1.0, 0.0]]))
+        >>> MarginMSE()(q, owned=owned, guide=Guide(owned=torch.tensor([[5.0, 0.0]]))).item()
+        9.0
+    """
+
+    uses = frozenset({"owned", "guide"})
+
+    def __init__(self, *, layout: Layout = "one-way", **options: Any) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(1.0, layout=layout, **options)
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Mean squared difference of margins."""
+        error = block.scores - _guide(block, "MarginMSE")
+        loss, means = torch.zeros_like(error[:, 0]), []
+        for weight in (block.positive, block.negative):
+            mean = weighted_mean(error, weight)
+            means.append(mean)
+            loss = loss + weighted_mean((error - mean[:, None]).square(), weight)
+        loss = loss + (means[0] - means[1]).square()
+        return loss, (block.positive > 0).any(1) & (block.negative > 0).any(1)
+
+
+class DistillKL(RowObjective):
+    """The student's distribution over a query's keys must be the teacher's: `KL(softmax(t) || softmax(s))`.
+
+    Keys that are neither positive nor negative are left out of both distributions. Sources: Hinton et al. 2015,
+    section 2; Ren et al. 2021 (RocketQAv2), eq. 5, for retrieval lists. Hinton's factor `temperature^2` is not in it.
+
+    Args:
+        temperature: The student's.
+        guide_temperature: The teacher's.
+        layout: Which keys a query sees.
+        **options: `geometry`, `relation`, `guide_geometry`, see `RowObjective`.
+
+    Example:
+        >>> from counterpoint.objectives import Guide
+        >>> z = torch.eye(2)
+        >>> DistillKL(temperature=1.0)(z, z, guide=Guide(z, z)).item()
+        0.0
+    """
+
+    uses = frozenset({"owned", "guide"})
+
+    def __init__(
+        self,
+        temperature: float | Temperature = 0.05,
+        *,
+        guide_temperature: float = 1.0,
+        layout: Layout = "one-way",
+        **options: Any,
+    ) -> None:
+        super().__init__(temperature, layout=layout, **options)
+        check_temperature(guide_temperature)
+        self.guide_temperature = guide_temperature
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """KL divergence of each row."""
+        seen = (block.positive + block.negative) > 0
+        nothing = torch.finfo(block.scores.dtype).min / 4
+        guide = _guide(block, "DistillKL") / self.guide_temperature
+        teacher = F.log_softmax(torch.where(seen, guide, nothing), 1)
+        student = F.log_softmax(torch.where(seen, block.scores, nothing), 1)
+        return ((teacher - student) * teacher.exp() * seen).sum(1), seen.any(1)

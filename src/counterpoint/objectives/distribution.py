@@ -1,0 +1,177 @@
+"""Objectives on how points are spread: alignment, uniformity, VICReg; and CoSENT, on how scored pairs are ordered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from counterpoint.engine.blocks import Block, weighted_mean
+from counterpoint.errors import InputError
+from counterpoint.geometry import Dot, check_temperature
+from counterpoint.objectives._base import PointObjective, RowObjective
+from counterpoint.points import Points
+
+
+class Alignment(PointObjective):
+    """Mean distance of positive pairs on the unit sphere, `E |x - y|^alpha`.
+
+    Source: Wang and Isola 2020, "Understanding Contrastive Representation Learning through Alignment and Uniformity on
+    the Hypersphere", section 4.1.1.
+
+    Args:
+        alpha: Power of the distance.
+        **options: `geometry`, `relation`, see `PointObjective`.
+
+    Example:
+        >>> Alignment()(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])).item()
+        2.0
+    """
+
+    def __init__(self, alpha: float = 2.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.alpha = alpha
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Weighted mean over the positive pairs."""
+        square = (queries.z[i] - keys.z[j]).square().sum(1)
+        value = square if self.alpha == 2 else square.clamp_min(1e-12) ** (self.alpha / 2)
+        weight = queries.columns.get("weight", torch.ones_like(queries.z[:, 0]))[i].to(value.dtype)
+        return weighted_mean(value[None], weight[None])[0]
+
+
+class Uniformity(RowObjective):
+    """How evenly points cover the unit sphere: `log E exp(-t |x - y|^2)` over pairs of different points.
+
+    Two sides are measured each by itself and averaged. Source: Wang and Isola 2020, section 4.1.2. Duplicates of a
+    point are left out, so that they are not pushed apart.
+
+    Args:
+        t: 2 is theirs.
+        **options: `relation`, see `RowObjective`.
+
+    Example:
+        >>> round(Uniformity()(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item(), 4)
+        -8.0
+    """
+
+    uses = frozenset()
+
+    def __init__(self, t: float = 2.0, **options: Any) -> None:
+        check_temperature(1 / t if t else 0.0)
+        # |x - y|^2 = 2 - 2 cos on the sphere
+        super().__init__(1 / (2 * t), layout="within", **options)
+        self.t = t
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Mean of the Gaussian potential with all other points."""
+        seen = ((block.positive + block.negative) > 0).to(block.scores.dtype)
+        return weighted_mean((block.scores - 2 * self.t).exp(), seen), seen.any(1)
+
+    def finish(self, mean: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """The logarithm."""
+        return mean.log()
+
+
+class VICReg(PointObjective):
+    """Variance, invariance, covariance: no negatives at all.
+
+    `lambda * mean |z - z'|^2 / d + mu * [v(Z) + v(Z')] + nu * [c(Z) + c(Z')]` with `v = mean_j max(0, gamma -
+    sqrt(var_j + eps))` and `c = sum_{i != j} C_ij^2 / d`, `C` the covariance with `n - 1`. Source: Bardes et al.
+    2022, eq. 1 to 6 and algorithm 1. Eq. 5 sums the invariance over dimensions while algorithm 1, to which the
+    coefficients 25, 25, 1 belong, averages it, and so does this; the authors' code also halves `v`.
+
+    Args:
+        invariance: `lambda`.
+        variance: `mu`.
+        covariance: `nu`.
+        gamma: Wanted standard deviation.
+        epsilon: Keeps the root's gradient finite.
+        **options: `relation`, see `PointObjective`.
+
+    Example:
+        >>> z = torch.tensor([[2.0, 2.0], [2.0, -2.0], [-2.0, 2.0], [-2.0, -2.0]])
+        >>> VICReg()(z, z).item()  # no variance lacks, nothing is correlated
+        0.0
+    """
+
+    def __init__(
+        self,
+        invariance: float = 25.0,
+        variance: float = 25.0,
+        covariance: float = 1.0,
+        *,
+        gamma: float = 1.0,
+        epsilon: float = 1e-4,
+        **options: Any,
+    ) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(**options)
+        self.weights = (invariance, variance, covariance)
+        self.gamma, self.epsilon = gamma, epsilon
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """The three terms."""
+        if len(queries) < 2 or len(keys) < 2:
+            raise InputError("VICReg needs two points a side or more", fix="use a larger batch")
+        invariance, variance, covariance = self.weights
+        value = invariance * (queries.z[i] - keys.z[j]).square().mean() if len(i) else 0.0
+        for z in (queries.z, keys.z):
+            centred = z - z.mean(0)
+            deviation = (centred.square().sum(0) / (len(z) - 1) + self.epsilon).sqrt()
+            value = value + variance * F.relu(self.gamma - deviation).mean()
+            matrix = centred.T @ centred / (len(z) - 1)
+            off = matrix.square().sum() - matrix.diagonal().square().sum()
+            value = value + covariance * off / z.shape[1]
+        return torch.as_tensor(value)
+
+
+class CoSENT(PointObjective):
+    """Scored pairs in the right order: `log(1 + sum_{y_a > y_b} exp((cos_b - cos_a) / temperature))`.
+
+    The sum is over every two pairs of which the first has the higher `score`. Sorted by score it is a prefix
+    log-sum-exp, so it costs `O(p log p)` and no matrix. Source: Su Jianlin 2022, "CoSENT", where `1 / temperature` is
+    20; the form follows eq. 5 of Li and Li 2024 (AnglE).
+
+    Args:
+        temperature: 0.05 is theirs.
+        **options: `geometry`, `relation`, see `PointObjective`.
+
+    Raises:
+        InputError: if neither side has a `score` column.
+
+    Example:
+        >>> from counterpoint.points import Points
+        >>> q = Points(torch.eye(2), score=torch.tensor([0.0, 1.0]))
+        >>> round(CoSENT(temperature=1.0)(q, torch.eye(2)).item(), 4)  # equal cosines: log(1 + 1)
+        0.6931
+    """
+
+    uses = frozenset({"score"})
+
+    def __init__(self, temperature: float = 0.05, **options: Any) -> None:
+        super().__init__(**options)
+        check_temperature(temperature)
+        self.temperature = temperature
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Prefix log-sum-exp over the pairs in order of score."""
+        if "score" in queries.columns:
+            score = queries.columns["score"][i]
+        elif "score" in keys.columns:
+            score = keys.columns["score"][j]
+        else:
+            raise InputError("CoSENT needs the pairs' scores", fix="give the queries a `score` column")
+        cosine = (queries.z[i] * keys.z[j]).sum(1) / self.temperature
+        score, order = torch.sort(score, stable=True)
+        cosine = cosine[order]
+        # how many pairs score strictly less
+        below = torch.searchsorted(score, score)
+        some = below > 0
+        if not bool(some.any()):
+            return cosine.sum() * 0
+        prefix = torch.logcumsumexp(cosine, 0)[below[some] - 1]
+        return F.softplus(torch.logsumexp(prefix - cosine[some], 0))

@@ -1,0 +1,106 @@
+"""Objectives made of objectives: weighted sums, and the same objective at several dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from counterpoint.errors import InputError
+from counterpoint.objectives._base import Objective, Reduction
+from counterpoint.objectives._layouts import Sides
+from counterpoint.points import Points
+
+
+class Sum(Objective):
+    """A weighted sum of objectives of either kind. `0.5 * InfoNCE() + VICReg()` makes one.
+
+    Args:
+        *objectives: The terms.
+        weights: One each; 1 by default.
+
+    Example:
+        >>> from counterpoint.objectives import Alignment, Uniformity
+        >>> q = torch.eye(2)
+        >>> both = Alignment() + 0.5 * Uniformity()
+        >>> round(both(q, q).item(), 4)
+        -2.0
+    """
+
+    kind = "point"
+    uses = frozenset({"owned", "guide", "score"})
+
+    def __init__(self, *objectives: Objective, weights: Sequence[float] | None = None) -> None:
+        super().__init__()
+        self.objectives = nn.ModuleList(objectives)
+        self.weights = tuple(weights or (1.0,) * len(objectives))
+        if len(self.weights) != len(objectives):
+            raise InputError(f"{len(self.weights)} weights for {len(objectives)} objectives")
+
+    def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
+        """The terms' weighted sum; each term sees owned keys and guide only if it uses them."""
+        total: Tensor | None = None
+        for weight, term in zip(self.weights, self.objectives, strict=True):
+            assert isinstance(term, Objective)
+            seen = sides if "owned" in term.uses else replace(sides, owned=None)
+            value = weight * term.loss(seen, block, group, reduction)
+            total = value if total is None else total + value
+        assert total is not None
+        return total
+
+
+class Matryoshka(Objective):
+    """One objective on the first 1, 2, ... dimensions, so that embeddings may be cut short afterwards.
+
+    `sum_d w_d L(z[:, :d])`. Source: Kusupati et al. 2022, "Matryoshka Representation Learning", eq. 1.
+
+    Args:
+        objective: Taken at every dimension, normalised anew by its geometry.
+        dimensions: Each at most the embedding's.
+        weights: One each; 1 by default.
+
+    Example:
+        >>> from counterpoint.objectives import InfoNCE
+        >>> q = torch.eye(4)
+        >>> a = Matryoshka(InfoNCE(), [4, 2])(q, q)
+        >>> torch.allclose(a, InfoNCE()(q, q) + InfoNCE()(q[:, :2], q[:, :2]))
+        True
+    """
+
+    kind = "point"
+
+    def __init__(
+        self,
+        objective: Objective,
+        dimensions: Sequence[int],
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.objective, self.dimensions = objective, tuple(dimensions)
+        self.weights = tuple(weights or (1.0,) * len(self.dimensions))
+        self.uses = objective.uses  # type: ignore[misc]
+
+    def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
+        """The weighted sum over dimensions."""
+        terms = []
+        for weight, d in zip(self.weights, self.dimensions, strict=True):
+            if d > sides.queries.z.shape[-1]:
+                raise InputError(
+                    f"cannot cut {sides.queries.z.shape[-1]} dimensions to {d}",
+                    fix="give dimensions within the model's",
+                )
+
+            def cut(points: Points, d: int = d) -> Points:
+                return points.with_z(points.z[..., :d])
+
+            short = replace(
+                sides,
+                queries=cut(sides.queries),
+                keys=None if sides.keys is None else cut(sides.keys),
+                owned=None if sides.owned is None else cut(sides.owned),
+            )
+            terms.append(weight * self.objective.loss(short, block, group, reduction))
+        return torch.stack(terms).sum(0)

@@ -1,0 +1,106 @@
+"""Points: vectors with named columns, the one thing that flows through the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from counterpoint.errors import InputError
+
+
+class Points:
+    """`n` embedded points and what is known of each.
+
+    `z` is `(n, ...)`: one vector a point, `(n, d)`, or several, `(n, t, d)`. *Owned* keys, which only one query
+    sees, are `(n, s, ...)` with columns `(n, s)`. Columns the core knows:
+
+    | column | type | meaning |
+    |---|---|---|
+    | `sample` | int64 | data set id; points with the same id are views of one thing; -1: matches nothing |
+    | `label` | int64 | class id; -1: unknown |
+    | `input` | int64 | hash of the input, so that duplicates are known (`counterpoint.data.input_hash`) |
+    | `partner` | int64 | `input` of the point this one is paired with |
+    | `weight` | float | weight of the point's row in the loss, 0 or more |
+    | `score` | float | graded target of the pair this point begins |
+    | `positive` | float | owned keys only: weight as a positive (0: a negative) |
+    | `valid` | bool | False: padding, seen by nobody |
+
+    Any other column may be added for relations of your own.
+
+    Args:
+        z: The vectors, floating point.
+        columns: One tensor of length `n` each (owned: `(n, s)`).
+
+    Raises:
+        InputError: if a column is not as long as `z`.
+
+    Example:
+        >>> p = Points(torch.zeros(3, 2), label=torch.tensor([0, 1, 1]))
+        >>> len(p), sorted(p.columns)
+        (3, ['label'])
+    """
+
+    def __init__(self, z: Tensor, columns: Mapping[str, Tensor] | None = None, **more: Tensor) -> None:
+        if z.ndim < 2 or not z.is_floating_point():
+            raise InputError(
+                f"points must be floating point and (n, d) or more, not {z.dtype} {tuple(z.shape)}",
+                fix="pass one row a point",
+            )
+        self.z = z
+        self.columns: dict[str, Tensor] = {**(columns or {}), **more}
+        for name, column in self.columns.items():
+            if column.shape[:1] != z.shape[:1]:
+                raise InputError(
+                    f"column {name!r} has {tuple(column.shape)[:1]} entries for {len(z)} points",
+                    fix="give one entry a point",
+                )
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __repr__(self) -> str:
+        return f"Points({tuple(self.z.shape)}, {', '.join(self.columns)})"
+
+    def with_z(self, z: Tensor) -> Points:
+        """The same points with other vectors."""
+        return Points(z, self.columns)
+
+    def with_columns(self, **columns: Tensor) -> Points:
+        """The same points with columns added or replaced."""
+        return Points(self.z, {**self.columns, **columns})
+
+    def __getitem__(self, rows: slice | Tensor) -> Points:
+        return Points(self.z[rows], {k: v[rows] for k, v in self.columns.items()})
+
+    @staticmethod
+    def cat(parts: Sequence[Points]) -> Points:
+        """One after another. Only columns that every part has are kept.
+
+        Example:
+            >>> a, b = Points(torch.zeros(2, 3)), Points(torch.ones(1, 3))
+            >>> len(Points.cat([a, b]))
+            3
+        """
+        shared = set(parts[0].columns).intersection(*(p.columns for p in parts[1:]))
+        return Points(
+            torch.cat([p.z for p in parts]),
+            {name: torch.cat([p.columns[name] for p in parts]) for name in shared},
+        )
+
+
+def as_points(value: Points | Tensor) -> Points:
+    """The short form: a plain tensor is points without columns."""
+    return value if isinstance(value, Points) else Points(value)
+
+
+def negatives(z: Tensor, **columns: Tensor) -> Points:
+    """Points that match nobody: extra shared negatives, such as a queue.
+
+    Example:
+        >>> negatives(torch.zeros(2, 4)).columns["sample"].tolist()
+        [-1, -1]
+    """
+    sample = torch.full((len(z),), -1, dtype=torch.long, device=z.device)
+    return Points(z, {"sample": sample, **columns})

@@ -1,0 +1,188 @@
+"""Relation: which pairs are positive, negative or ignored, and with what weight.
+
+A *rule* gives a weight in [0, 1] for every pair from the columns of both sides. Rules compose as fuzzy sets:
+`a & b` is the product, `a | b` the maximum, `~a` is `1 - a`. A `Relation` puts three of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Columns = Mapping[str, Tensor]
+# column of the queries (b, 1) and of the keys (1, m) or (b, s), shaped to broadcast
+Pairs = Tensor
+
+
+class Rule:
+    """A weight in [0, 1] for each pair; a column that either side lacks makes a rule 0 everywhere.
+
+    Args:
+        weigh: From the columns of the queries, shaped `(b, 1)`, and of the keys, `(1, m)` or `(b, s)`, to bool or
+            float weights `(b, m)`; None where it does not apply.
+
+    Example:
+        >>> q = {"label": torch.tensor([[0], [1]]), "sample": torch.tensor([[0], [1]])}
+        >>> k = {"label": torch.tensor([[0, 0, 1]]), "sample": torch.tensor([[0, 5, 6]])}
+        >>> (same("label") & ~same("sample"))(q, k).int().tolist()
+        [[0, 1, 0], [0, 0, 1]]
+    """
+
+    def __init__(self, weigh: Callable[[Columns, Columns], Pairs | None]) -> None:
+        self._weigh = weigh
+
+    def __call__(self, q: Columns, k: Columns) -> Pairs | None:
+        """Weights of the pairs, or None if the rule is 0 for all of them."""
+        return self._weigh(q, k)
+
+    def __and__(self, other: Rule) -> Rule:
+        def weigh(q: Columns, k: Columns) -> Pairs | None:
+            a = self(q, k)
+            b = None if a is None else other(q, k)
+            return None if a is None or b is None else a * b
+
+        return Rule(weigh)
+
+    def __or__(self, other: Rule) -> Rule:
+        def weigh(q: Columns, k: Columns) -> Pairs | None:
+            a, b = self(q, k), other(q, k)
+            if a is None or b is None:
+                return b if a is None else a
+            return a | b if a.dtype == b.dtype == torch.bool else torch.maximum(a * 1.0, b * 1.0)
+
+        return Rule(weigh)
+
+    def __invert__(self) -> Rule:
+        def weigh(q: Columns, k: Columns) -> Pairs | None:
+            a = self(q, k)
+            if a is None:
+                device = next(iter(q.values())).device if q else None
+                return torch.ones((1, 1), dtype=torch.bool, device=device)
+            return ~a if a.dtype == torch.bool else 1 - a
+
+        return Rule(weigh)
+
+
+class same(Rule):  # noqa: N801 - reads as a word in an expression
+    """Both have the same value, 0 or more, in `column` (-1 means unknown and is the same as nothing).
+
+    Example:
+        >>> a = {"label": torch.tensor([[1], [-1]])}
+        >>> same("label")(a, {"label": torch.tensor([[1, -1]])}).tolist()
+        [[True, False], [False, False]]
+    """
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+        super().__init__(self._same)
+
+    def _same(self, q: Columns, k: Columns) -> Pairs | None:
+        if self.column not in q or self.column not in k:
+            return None
+        left, right = q[self.column], k[self.column]
+        return (left == right) & (left >= 0)
+
+
+def equal(query_column: str, key_column: str) -> Rule:
+    """The query's value in one column equals the key's in another; for hashes, so any value counts.
+
+    Example:
+        >>> q, k = {"partner": torch.tensor([[7], [8]])}, {"input": torch.tensor([[8, 9]])}
+        >>> equal("partner", "input")(q, k).tolist()
+        [[False, False], [True, False]]
+    """
+
+    def weigh(q: Columns, k: Columns) -> Pairs | None:
+        if query_column not in q or key_column not in k:
+            return None
+        return q[query_column] == k[key_column]
+
+    return Rule(weigh)
+
+
+def kernel(column: str, function: Callable[[Tensor], Tensor]) -> Rule:
+    """A soft rule: `function(query value - key value)`, weights in [0, 1], e.g. a Gaussian on a real-valued label.
+
+    Example:
+        >>> rule = kernel("age", lambda d: torch.exp(-d**2))
+        >>> rule({"age": torch.tensor([[1.0]])}, {"age": torch.tensor([[1.0, 2.0]])})
+        tensor([[1.0000, 0.3679]])
+    """
+
+    def weigh(q: Columns, k: Columns) -> Pairs | None:
+        return function(q[column] - k[column]) if column in q and column in k else None
+
+    return Rule(weigh)
+
+
+never = Rule(lambda _q, _k: None)
+"""The rule that no pair satisfies."""
+
+itself = equal("_point", "_point")
+"""The query and the key are the same point (known where points are contrasted with themselves)."""
+
+duplicate = equal("input", "input") | equal("partner", "input") | equal("input", "partner")
+"""The key is a copy of the query, of the query's own positive, or is paired with a copy of the query."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Which pairs are positive, which are ignored; all others are negatives.
+
+    A point is never its own positive or negative, and a pair whose texts are duplicates is never negative (the
+    `input` and `partner` columns tell), whatever the rules say.
+
+    Args:
+        positive: Weight as a positive.
+        ignored: Pairs that are neither; by default none beyond the point itself and duplicates.
+        negative: Weight as a negative; by default 1 for what is neither positive nor ignored.
+
+    Example:
+        >>> supervised = Relation(positive=same("label"))
+        >>> soft = Relation(positive=kernel("age", lambda d: torch.exp(-(d**2))), negative=~same("sample"))
+    """
+
+    positive: Rule = field(default_factory=lambda: same("sample"))
+    ignored: Rule = never
+    negative: Rule | None = None
+
+    def weights(
+        self, q: Columns, k: Columns, shape: tuple[int, int], like: Tensor
+    ) -> tuple[Float[Tensor, "b m"], Float[Tensor, "b m"]]:
+        """Positive and negative weights of a block of pairs.
+
+        Args:
+            q: Columns of the queries, `(b, 1)`.
+            k: Columns of the keys, `(1, m)` or `(b, s)`.
+            shape: `(b, m)`.
+            like: A tensor of the wanted type and device.
+        """
+        positive = self._dense(self.positive(q, k), shape, like)
+        if "positive" in k:
+            positive = torch.maximum(positive, k["positive"].to(like.dtype).expand(shape))
+        out = torch.zeros((1, 1), dtype=torch.bool, device=like.device)
+        if (own := itself(q, k)) is not None:
+            out = out | own
+        if (copies := duplicate(q, k)) is not None:
+            # a duplicate that is itself a positive of this query stays one
+            out = out | (copies & (positive == 0))
+        if "valid" in k:
+            out = out | ~k["valid"]
+        keep = (~out).to(like.dtype)
+        if (ignored := self.ignored(q, k)) is not None:
+            keep = keep * (1 - ignored.to(like.dtype))
+        if self.negative is None:
+            negative = (positive == 0).to(like.dtype)
+        else:
+            negative = self._dense(self.negative(q, k), shape, like)
+        return positive * keep, negative * keep
+
+    @staticmethod
+    def _dense(weight: Pairs | None, shape: tuple[int, int], like: Tensor) -> Tensor:
+        if weight is None:
+            return torch.zeros(shape, dtype=like.dtype, device=like.device)
+        return weight.to(device=like.device, dtype=like.dtype).expand(shape)

@@ -1,0 +1,95 @@
+"""dense = blocked = cached = distributed, for every registered objective."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import guarantee_cases as g
+import pytest
+import torch
+
+from counterpoint.objectives import REGISTRY, RowObjective
+
+CASES = {(dtype, case.name): case for dtype in g.DTYPES for case in g.cases(dtype)}
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
+
+
+def differ(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Relative distance of two vectors."""
+    scale = max(float(a.norm()), float(b.norm()), 1e-3)
+    return float((a - b).norm()) / scale
+
+
+def check(found, wanted, dtype: torch.dtype, name: str) -> None:
+    for what, a, b in zip(("loss", "gradient"), found, wanted, strict=True):
+        assert torch.isfinite(a).all(), f"{name}: {what} is not finite"
+        assert differ(a, b) < TOLERANCE[dtype], f"{name}: {what} {a} is not {b}"
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def distributed(request, tmp_path_factory):
+    """Results of all cases on 2 and on 3 processes."""
+    folder, world = tmp_path_factory.mktemp("world"), request.param
+    script = Path(g.__file__)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script, str(rank), str(world), folder / "store", folder / "out"],
+            stderr=subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(world)
+    ]
+    for process in processes:
+        error = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, error.decode()
+    return torch.load(folder / "out", weights_only=True)
+
+
+@pytest.mark.parametrize(("dtype", "name"), CASES, ids=[f"{n}-{str(d)[6:]}" for d, n in CASES])
+class TestOneProcess:
+    def test_blocked(self, dtype, name):
+        case = CASES[dtype, name]
+        dense = g.run(case, dtype, block=0)
+        for block in (1, 4, None):
+            check(g.run(case, dtype, block=block), dense, dtype, name)
+
+    def test_cached(self, dtype, name):
+        case = CASES[dtype, name]
+        check(g.run_cached(case, dtype), g.run(case, dtype, block=0), dtype, name)
+
+    def test_unreduced(self, dtype, name):
+        case = CASES[dtype, name]
+        objective = REGISTRY[case.objective]()
+        if not g.unreduced(objective, case):
+            pytest.skip("no value a query")
+        dense = g.run(case, dtype, block=0, reduction="none")
+        assert len(dense[0]) == len(case.batch.q)
+        check(g.run(case, dtype, block=4, reduction="none"), dense, dtype, name)
+
+
+def test_distributed(distributed):
+    names = set()
+    for key, found in distributed.items():
+        name, dtype, how = key.split("|")
+        dtype = {"torch.float64": torch.float64, "torch.float32": torch.float32}[dtype]
+        case = CASES[dtype, name]
+        wanted = g.run(case, dtype, block=0, reduction="none" if how == "none" else "mean")
+        if how == "none":
+            found = (found[0], found[1])
+            wanted = (wanted[0][: len(found[0])], wanted[1])
+        check(found, wanted, dtype, key)
+        names.add(case.objective)
+    assert names == set(REGISTRY)
+
+
+def test_every_objective_is_covered():
+    """Named here so that the report lists them; the gradient is not trivially zero in any case."""
+    for name, make in REGISTRY.items():
+        mine = [c for (dtype, _), c in CASES.items() if c.objective == name and dtype == torch.float64]
+        assert len(mine) >= 2
+        assert any(float(g.run(c, torch.float64)[1].norm()) > 1e-3 for c in mine), name
+        if isinstance(make(), RowObjective) and make().layout != "joint":
+            assert any(c.name.endswith("/soft") for c in mine)
