@@ -1,0 +1,300 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from counterpoint.engine import all_reduce_gradients, cached
+from counterpoint.errors import InputError
+from counterpoint.objectives import Objective
+from counterpoint.train._processes import Processes
+from counterpoint.train.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from counterpoint.train.config import TrainConfig
+from counterpoint.train.monitor import measure
+from counterpoint.train.optimizer import Average, learning_rate, make_optimizer
+from counterpoint.train.payload import Batches, batch_rows
+
+Row = dict[str, Any]
+Validate = Callable[[], Mapping[str, float]]
+"""Figures of the encoder as it is, the one to keep the best of first; higher is better."""
+
+
+@dataclass
+class TrainResult:
+    """What a run did.
+
+    Attributes:
+        steps: Steps taken.
+        history: A row for each monitored or validated step: `step`, `epoch`, `loss`, `ln_batch` (the loss of a model
+            that knows nothing), `learning_rate`, `alignment`, `uniformity`, `effective_rank`, `items_per_second`, and
+            the validation's figures.
+        best: The best validated value, or None.
+        best_step: The step it was seen at.
+        stopped_early: Patience ran out.
+        warnings: A collapse, by name, or rows that never counted.
+    """
+
+    steps: int = 0
+    history: list[Row] = field(default_factory=list)
+    best: float | None = None
+    best_step: int = 0
+    since_best: int = 0
+    stopped_early: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def train(
+    encoder: nn.Module,
+    batches: Batches,
+    objective: Objective,
+    config: TrainConfig,
+    *,
+    folder: str | Path | None = None,
+    head: nn.Module | None = None,
+    validate: Validate | None = None,
+    on_row: Callable[[Row], None] | None = None,
+) -> TrainResult:
+    """Train an encoder; afterwards it holds the best validated weights (the last, without validation).
+
+    Exactly resumable: with a folder, the same call after a kill goes on from the last checkpoint and ends with the same
+    weights as an unbroken run. Under `torchrun` every process takes its share of each batch, keys are gathered, and the
+    result is that of one process with the whole batch.
+
+    Args:
+        encoder: From a payload's inputs to vectors.
+        batches: The training set.
+        objective: The loss.
+        config: See `TrainConfig`.
+        folder: Where checkpoints are kept; None: nowhere.
+        head: Applied to the vectors in training only, such as SimCSE's or SimCLR's projection.
+        validate: Called `config.validations` times.
+        on_row: Called with each new row of the history.
+
+    Raises:
+        InputError: if the loss is not finite, or the folder's checkpoint is of another run.
+    """
+    processes = Processes.current()
+    modules: dict[str, nn.Module] = {"encoder": encoder, "objective": objective}
+    if head is not None:
+        modules["head"] = head
+    device = next(encoder.parameters()).device
+    objective.to(device)
+    processes.same_start(modules.values())
+    optimizer = make_optimizer(modules.values(), config)
+    average = Average(encoder, config.average) if config.average else None
+    per_epoch = len(batches) // min(len(batches), config.batch_size)
+    steps = max(1, math.ceil(config.epochs * per_epoch / config.accumulate))
+    # where the best is kept is said by the validation, so there must be at least one
+    marks = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
+    watch = max(1, steps // 200)
+    result, run = TrainResult(), {"config": asdict(config), "examples": len(batches), "steps": steps}
+    folder = None if folder is None else Path(folder)
+    if folder is not None:
+        found = load_checkpoint(folder / "checkpoint", modules, optimizer)
+        if found is not None:
+            result = _restore(found, run, average, folder)
+    autocast = _autocast(config, device)
+    parameters = [p for m in modules.values() for p in m.parameters()]
+    saved = time.monotonic()
+    items, since = 0, time.monotonic()
+    for module in modules.values():
+        module.train()
+    while result.steps < steps and not result.stopped_early:
+        step = result.steps
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config, step, steps)
+        losses: list[float] = []
+        seen: dict[str, Any] = {}
+        for micro in range(config.accumulate):
+            index = step * config.accumulate + micro
+            torch.manual_seed(hash((config.seed, index, processes.rank)) % 2**63)
+            rows = batch_rows(len(batches), config.batch_size, index, config.seed)
+            items += len(rows)
+            loss, seen = _backward(
+                encoder, head, objective, batches, processes.share(rows), config, autocast, processes
+            )
+            losses.append(float(loss))
+        if not all(map(math.isfinite, losses)):
+            raise InputError(
+                f"the loss is {losses[-1]} at step {step + 1}",
+                fix="lower the learning rate, raise the temperature, or train in float32",
+            )
+        _step(optimizer, parameters, config, processes)
+        result.steps = step + 1
+        if average is not None:
+            average.update(result.steps)
+        row: Row = {}
+        if result.steps % watch == 0 or result.steps in marks:
+            now = time.monotonic()
+            row = {
+                "step": result.steps,
+                "steps": steps,
+                "epoch": result.steps * config.accumulate / per_epoch,
+                "loss": sum(losses) / len(losses),
+                "learning_rate": optimizer.param_groups[0]["lr"],
+                "items_per_second": items / max(now - since, 1e-9),
+                **measure(seen),
+            }
+            items, since = 0, now
+            _warn(result, row, objective)
+        if validate is not None and result.steps in marks:
+            if processes.first:
+                row |= _validate(encoder, average, validate)
+            row = processes.broadcast(row)
+            _judge(result, row, config, encoder, average, folder if processes.first else None)
+            since = time.monotonic()
+        if row:
+            result.history.append(row)
+            if on_row is not None and processes.first:
+                on_row(row)
+        due = time.monotonic() - saved >= config.checkpoint_seconds or result.steps == steps or result.stopped_early
+        if folder is not None and processes.first and due:
+            extra = {} if average is None else average.values
+            save_checkpoint(folder / "checkpoint", modules, optimizer, {"run": run, **asdict(result)}, extra)
+            saved = time.monotonic()
+    processes.wait()
+    _finish(encoder, average, folder, validated=validate is not None)
+    for module in modules.values():
+        module.eval()
+    return result
+
+
+def _backward(
+    encoder: nn.Module,
+    head: nn.Module | None,
+    objective: Objective,
+    batches: Batches,
+    rows: Tensor,
+    config: TrainConfig,
+    autocast: Callable[[], AbstractContextManager[object]],
+    processes: Processes,
+) -> tuple[Tensor, dict[str, Any]]:
+    """Loss of a batch, its gradients added; and what the objective saw, for the monitor."""
+    payload = batches.payload(rows)
+    chunks = payload.chunks(config.chunk_tokens)
+    back = torch.argsort(torch.cat(chunks))
+    seen: dict[str, Any] = {}
+
+    def encode(chunk: Tensor) -> Tensor:
+        # one chunk is the whole batch: nothing to take
+        inputs = payload.inputs if len(chunks) == 1 else payload.take(payload.inputs, chunk)
+        z: Tensor = encoder(inputs)
+        return (z if head is None else head(z)).float()
+
+    def loss(z: Tensor) -> Tensor:
+        arguments = payload.arguments(z if len(chunks) == 1 else z[back.to(z.device)])
+        seen.update(arguments)
+        value: Tensor = objective(**arguments, group=processes.group)
+        return value / config.accumulate
+
+    thunks = [lambda chunk=chunk: encode(chunk) for chunk in chunks]
+    value = cached(thunks, loss, context=autocast)
+    return value * config.accumulate, seen
+
+
+def _step(
+    optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], config: TrainConfig, processes: Processes
+) -> None:
+    if processes.group is not None:
+        all_reduce_gradients(parameters, processes.group)
+    if config.clip:
+        nn.utils.clip_grad_norm_(parameters, config.clip)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _autocast(config: TrainConfig, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    from counterpoint.encoders import fast_bfloat16
+
+    wanted = config.dtype == "bfloat16" or (config.dtype == "auto" and fast_bfloat16(device))
+    return (lambda: torch.autocast(device.type, torch.bfloat16)) if wanted else nullcontext
+
+
+def _validate(encoder: nn.Module, average: Average | None, validate: Validate) -> dict[str, float]:
+    """The figures of the weights that would be kept; training's random state is not touched."""
+    encoder.eval()
+    if average is not None:
+        average.swap()
+    with torch.random.fork_rng(devices=[]):
+        figures = dict(validate())
+    if average is not None:
+        average.swap()
+    encoder.train()
+    return figures
+
+
+def _judge(
+    result: TrainResult,
+    row: Row,
+    config: TrainConfig,
+    encoder: nn.Module,
+    average: Average | None,
+    folder: Path | None,
+) -> None:
+    """Keep the best; count how long there was none better."""
+    name = next(key for key in row if key not in _ROW)
+    if result.best is None or row[name] > result.best:
+        result.best, result.best_step, result.since_best = row[name], result.steps, 0
+        if folder is not None:
+            save_weights(folder / "best.safetensors", encoder, None if average is None else average.values)
+    else:
+        result.since_best += 1
+        result.stopped_early = 0 < config.patience <= result.since_best
+
+
+_ROW = frozenset(
+    {"step", "steps", "epoch", "loss", "ln_batch", "learning_rate", "items_per_second"}
+    | {"alignment", "uniformity", "effective_rank", "warning"}
+)
+
+
+def _warn(result: TrainResult, row: Row, objective: Objective) -> None:
+    """Say a thing once, when it first happens."""
+    warning = row.get("warning")
+    if warning is None and int(objective.left_out or 0) > 0 and row["loss"] == 0:
+        warning = row["warning"] = "no example of the batch has a positive: nothing is learned from it"
+    if warning is not None:
+        kind = warning.split(":")[0]
+        if any(known.split(":")[0] == kind for known in result.warnings):
+            del row["warning"]
+        else:
+            result.warnings.append(warning)
+
+
+def _restore(
+    found: tuple[dict[str, Any], dict[str, Tensor]], run: dict[str, Any], average: Average | None, folder: Path
+) -> TrainResult:
+    state, extra = found
+    kept = state.pop("run")
+    changed = [k for k, v in _flat(run).items() if _flat(kept).get(k) != v and k != "checkpoint_seconds"]
+    if changed:
+        raise InputError(
+            f"the checkpoint is of a run with other settings ({', '.join(changed)})",
+            file=folder,
+            fix="give the same settings to go on, or another output folder to start again",
+        )
+    if average is not None:
+        average.values = {name: extra[name] for name in average.values}
+    return TrainResult(**state)
+
+
+def _flat(run: dict[str, Any]) -> dict[str, Any]:
+    """Settings side by side; JSON has made lists of tuples."""
+    both = {**run["config"], "examples": run["examples"], "steps": run["steps"]}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in both.items()}
+
+
+def _finish(encoder: nn.Module, average: Average | None, folder: Path | None, *, validated: bool) -> None:
+    if validated and folder is not None:
+        load_weights(folder / "best.safetensors", encoder)
+    elif average is not None:
+        average.swap()

@@ -1,0 +1,67 @@
+"""What is watched while training: is the loss better than guessing, and are the points still spread out?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterpoint.evaluate.geometry import alignment, collapse, effective_rank, uniformity
+from counterpoint.objectives import random_guess
+from counterpoint.points import Points
+
+_SAMPLE = 512
+
+
+@torch.no_grad()
+def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of what the objective saw in this step, on its first 512 points a side.
+
+    Args:
+        seen: The objective's arguments.
+
+    Returns:
+        `ln_batch`, `alignment`, `uniformity`, `effective_rank`, and `warning` where the points have collapsed.
+
+    Example:
+        >>> row = measure({"queries": torch.eye(4), "keys": torch.eye(4)})
+        >>> round(row["ln_batch"], 4), row["alignment"]
+        (1.3863, 0.0)
+    """
+    queries, keys = seen["queries"], seen.get("keys")
+    q = _sample(queries)
+    k = None if keys is None else _sample(keys)
+    row: dict[str, Any] = {
+        "ln_batch": random_guess(max(1, len(queries) - 1 if keys is None else len(keys) - 1)),
+        "uniformity": float(uniformity(q)),
+        "effective_rank": float(effective_rank(q)),
+    }
+    pair = _pairs(queries, keys)
+    if pair is not None and k is not None:
+        i, j = pair
+        row["alignment"] = float(alignment(q[i], k[j]))
+    found = collapse(q)
+    if found is not None:
+        row["warning"] = str(found)
+    return row
+
+
+def _sample(side: Points | Tensor) -> Tensor:
+    z = side.z if isinstance(side, Points) else side
+    return z[:_SAMPLE].detach().flatten(1).float()
+
+
+def _pairs(queries: Points | Tensor, keys: Points | Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """Places of positive pairs within both samples."""
+    if keys is None:
+        return None
+    if isinstance(queries, Tensor) or isinstance(keys, Tensor):
+        rows = torch.arange(min(len(queries), len(keys), _SAMPLE))
+        return rows, rows
+    if "sample" not in queries.columns or "sample" not in keys.columns:
+        return None
+    same = queries.columns["sample"][:_SAMPLE, None] == keys.columns["sample"][None, :_SAMPLE]
+    i, j = same.nonzero(as_tuple=True)
+    return (i, j) if len(i) else None

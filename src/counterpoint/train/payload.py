@@ -1,0 +1,79 @@
+"""What a step works on: inputs to encode in chunks, and how their vectors become the objective's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Arguments = Mapping[str, Any]
+"""`queries`, and where there are some `keys`, `owned`, `guide`: what an objective is called with."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One batch, before encoding.
+
+    Attributes:
+        inputs: All inputs of the batch, of every side.
+        cost: What each costs to encode (its tokens, say), `(n,)`.
+        take: From `inputs` and rows to the inputs of those rows.
+        arguments: From the vectors of all inputs, in order, to the objective's arguments.
+    """
+
+    inputs: Any
+    cost: Int[Tensor, " n"]
+    take: Callable[[Any, Tensor], Any]
+    arguments: Callable[[Float[Tensor, "n *d"]], Arguments]
+
+    def chunks(self, budget: int) -> list[Tensor]:
+        """Rows to encode together: of like cost, so that little is padded, and at most `budget` in all (or one row).
+
+        Example:
+            >>> payload = Payload(None, torch.tensor([5, 1, 4, 2]), lambda x, rows: x, lambda z: {})
+            >>> [rows.tolist() for rows in payload.chunks(6)]
+            [[1, 3], [2], [0]]
+        """
+        order = torch.argsort(self.cost, stable=True)
+        chunks: list[list[int]] = [[]]
+        widest = 0
+        for row, cost in zip(order.tolist(), self.cost[order].tolist(), strict=True):
+            widest = max(widest, cost)
+            if chunks[-1] and widest * (len(chunks[-1]) + 1) > budget:
+                chunks.append([])
+                widest = cost
+            chunks[-1].append(row)
+        return [torch.tensor(rows, dtype=torch.long) for rows in chunks]
+
+
+class Batches(Protocol):
+    """A training set: how many examples there are, and the payload of some of them."""
+
+    def __len__(self) -> int:
+        """Examples."""
+        ...
+
+    def payload(self, rows: Int[Tensor, " b"]) -> Payload:
+        """The batch of these examples; random choices follow torch's global random state."""
+        ...
+
+
+def batch_rows(n: int, batch_size: int, index: int, seed: int) -> Int[Tensor, " b"]:
+    """The examples of batch `index`: epochs are fresh permutations, each drawn from the seed and its own number.
+
+    An epoch is `n // batch_size` whole batches; what is left over falls in another place in the next epoch. With fewer
+    examples than a batch, every batch has them all.
+
+    Example:
+        >>> first = torch.cat([batch_rows(6, 2, i, seed=0) for i in range(3)])
+        >>> sorted(first.tolist())
+        [0, 1, 2, 3, 4, 5]
+    """
+    size = min(n, batch_size)
+    epoch, place = divmod(index, n // size)
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(n, generator=generator)[place * size : (place + 1) * size]

@@ -1,0 +1,126 @@
+"""Texts to train on: tokenised once, each batch taken from the tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from counterpoint.data.hashing import input_hash
+from counterpoint.encoders.features import Kind, concat, lengths, take
+from counterpoint.points import Points
+from counterpoint.train.payload import Arguments, Payload
+
+if TYPE_CHECKING:
+    from counterpoint.data.types import Example
+    from counterpoint.encoders.protocol import Encoder
+
+
+class TextBatches:
+    """Examples of any schema as batches of points.
+
+    The anchors are the queries. Positives, then hard negatives, are keys that every query sees: a hard negative is a
+    negative of everybody. An example without positives and without a label is its own positive: it is encoded twice,
+    and dropout makes the difference (SimCSE). Every distinct text is tokenised once.
+
+    Args:
+        examples: The rows.
+        encoder: Its tokenizer is used.
+        kinds: The kinds of anchors and of the others, which choose the prompts.
+
+    Example:
+        >>> from counterpoint.data.types import Example
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> encoder = StaticEncoder.from_corpus(["a b", "c d"], dim=4)
+        >>> batches = TextBatches([Example("a", ("b",)), Example("c", ("d",))], encoder)
+        >>> payload = batches.payload(torch.tensor([1, 0]))
+        >>> arguments = payload.arguments(encoder(payload.inputs))
+        >>> arguments["keys"].columns["sample"].tolist()
+        [1, 0]
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        encoder: Encoder,
+        *,
+        kinds: tuple[Kind, Kind] = ("query", "document"),
+    ) -> None:
+        self._examples = list(examples)
+        names = sorted({e.label for e in examples if e.label is not None})
+        self._labels = {name: i for i, name in enumerate(names)}
+        self._alone = [not e.positives and e.label is None for e in self._examples]
+        anchors = dict.fromkeys(e.anchor for e in self._examples)
+        others = dict.fromkeys(t for e in self._examples for t in (*e.positives, *e.negatives))
+        others |= dict.fromkeys(e.anchor for e, alone in zip(self._examples, self._alone, strict=True) if alone)
+        self._place: list[dict[str, int]] = []
+        start = 0
+        for texts in (anchors, others):
+            self._place.append({text: start + i for i, text in enumerate(texts)})
+            start += len(texts)
+        parts = [encoder.tokenize(list(t), kind) for t, kind in zip((anchors, others), kinds, strict=True) if t]
+        self._features = concat(parts)
+        self._hash = torch.from_numpy(np.asarray(input_hash([*anchors, *others])))
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def payload(self, rows: Int[Tensor, " b"]) -> Payload:
+        """The batch of these examples."""
+        chosen = [(row, self._examples[row], self._alone[row]) for row in rows.tolist()]
+        anchors = [self._place[0][e.anchor] for _, e, _ in chosen]
+        keys, sample, partner, first = [], [], [], []
+        for anchor, (row, e, alone) in zip(anchors, chosen, strict=True):
+            mine = [self._place[1][text] for text in ((e.anchor,) if alone else e.positives)]
+            first.append(mine[0] if mine else anchor)
+            keys += mine
+            sample += [row] * len(mine)
+            partner += [anchor] * len(mine)
+        for _, e, _ in chosen:
+            more = [self._place[1][text] for text in e.negatives]
+            keys += more
+            sample += [-1] * len(more)
+            partner += more
+        columns = {"sample": rows.clone(), "input": self._hash[anchors], "partner": self._hash[first]}
+        if self._labels:
+            columns["label"] = torch.tensor([self._labels.get(e.label or "", -1) for _, e, _ in chosen])
+        if any(e.score is not None for _, e, _ in chosen):
+            columns["score"] = torch.tensor([float("nan") if e.score is None else e.score for _, e, _ in chosen])
+        key_columns = {
+            "sample": torch.tensor(sample, dtype=torch.long),
+            "input": self._hash[keys],
+            "partner": self._hash[partner],
+        }
+        if any(len(e.positives) > 1 for _, e, _ in chosen):
+            columns["group"], key_columns["group"] = _groups(columns, key_columns)
+        features = take(self._features, anchors + keys)
+
+        def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
+            queries = Points(z[: len(anchors)], _to(columns, z))
+            return {"queries": queries, "keys": Points(z[len(anchors) :], _to(key_columns, z)) if keys else None}
+
+        return Payload(features, lengths(features).clamp_min(1), take, arguments)
+
+
+def _to(columns: dict[str, Tensor], z: Tensor) -> dict[str, Tensor]:
+    return {name: column.to(z.device) for name, column in columns.items()}
+
+
+def _groups(q: dict[str, Tensor], k: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Examples of the batch that share a text, directly or through others, form a group."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    sample = torch.cat([q["sample"], k["sample"]])
+    owned = sample >= 0
+    _, row = torch.unique(sample, return_inverse=True)
+    _, text = torch.unique(torch.cat([q["input"], k["input"]]), return_inverse=True)
+    n = len(sample)
+    edges = (row[owned].numpy(), text[owned].numpy() + n)
+    _, component = connected_components(coo_array((np.ones(len(edges[0])), edges), (2 * n, 2 * n)), directed=False)
+    group = torch.from_numpy(component.astype(np.int64))[text + n]
+    return group[: len(q["sample"])], group[len(q["sample"]) :]
