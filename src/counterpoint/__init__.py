@@ -1,3 +1,141 @@
-"""Counterpoint: contrastive representation learning, complete."""
+"""Counterpoint: contrastive representation learning, complete.
+
+Public names are resolved on first use, so importing the package costs next to nothing over importing torch.
+
+Example:
+    >>> import counterpoint as cp
+    >>> import torch
+    >>> loss = cp.InfoNCE(temperature=0.05)
+    >>> q = torch.randn(8, 16, requires_grad=True)
+    >>> loss(q, q.detach()).backward()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from counterpoint.errors import InputError, MissingExtra
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from counterpoint.config import Config
+    from counterpoint.data import Example, Retrieval, TextData, debian, input_hash, read, split
+    from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder, load
+    from counterpoint.engine import all_reduce_gradients, cached
+    from counterpoint.fit import fit
+    from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
+    from counterpoint.objectives import (
+        Alignment,
+        CoSENT,
+        Decoupled,
+        DistillKL,
+        Guide,
+        InfoNCE,
+        MarginMSE,
+        Matryoshka,
+        Objective,
+        PointObjective,
+        RowObjective,
+        Sigmoid,
+        Sum,
+        SupCon,
+        Triplet,
+        Uniformity,
+        VICReg,
+        objective,
+    )
+    from counterpoint.points import Points, negatives
+    from counterpoint.relation import Relation, Rule, duplicate, equal, itself, kernel, never, same
+    from counterpoint.search import BM25, Index, exact_search, reciprocal_rank_fusion
+    from counterpoint.train import TextBatches, TrainConfig, train
+
+_WHERE = {
+    "config": "Config",
+    "data": "Example Retrieval TextData debian input_hash read split",
+    "encoders": "Encoder StaticEncoder TransformerEncoder load",
+    "engine": "all_reduce_gradients cached",
+    "fit": "fit",
+    "geometry": "Cosine Dot Euclidean Temperature",
+    "objectives": "Alignment CoSENT Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective PointObjective "
+    "RowObjective Sigmoid Sum SupCon Triplet Uniformity VICReg objective",
+    "points": "Points negatives",
+    "relation": "Relation Rule duplicate equal itself kernel never same",
+    "search": "BM25 Index exact_search reciprocal_rank_fusion",
+    "train": "TextBatches TrainConfig train",
+}
+_HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'counterpoint' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"counterpoint.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+__all__ = [
+    "BM25",
+    "Alignment",
+    "CoSENT",
+    "Config",
+    "Cosine",
+    "Decoupled",
+    "DistillKL",
+    "Dot",
+    "Encoder",
+    "Euclidean",
+    "Example",
+    "Guide",
+    "Index",
+    "InfoNCE",
+    "InputError",
+    "MarginMSE",
+    "Matryoshka",
+    "MissingExtra",
+    "Objective",
+    "PointObjective",
+    "Points",
+    "Relation",
+    "Retrieval",
+    "RowObjective",
+    "Rule",
+    "Sigmoid",
+    "StaticEncoder",
+    "Sum",
+    "SupCon",
+    "Temperature",
+    "TextBatches",
+    "TextData",
+    "TrainConfig",
+    "TransformerEncoder",
+    "Triplet",
+    "Uniformity",
+    "VICReg",
+    "__version__",
+    "all_reduce_gradients",
+    "cached",
+    "debian",
+    "duplicate",
+    "equal",
+    "exact_search",
+    "fit",
+    "input_hash",
+    "itself",
+    "kernel",
+    "load",
+    "negatives",
+    "never",
+    "objective",
+    "read",
+    "reciprocal_rank_fusion",
+    "same",
+    "split",
+    "train",
+]

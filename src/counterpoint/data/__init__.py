@@ -1,0 +1,41 @@
+"""Text data: read any common layout, recognise its schema, check it, split it without leaks."""
+
+from __future__ import annotations
+
+from counterpoint.data.build import check_trainable, describe
+from counterpoint.data.corpus import DebianCorpus, debian
+from counterpoint.data.hashing import input_hash, normalise
+from counterpoint.data.layouts import pairs_from_retrieval, read, retrieval_from_pairs
+from counterpoint.data.splits import Split, split
+from counterpoint.data.types import (
+    SCHEMAS,
+    Example,
+    Progress,
+    Rejected,
+    Retrieval,
+    Schema,
+    TextData,
+    write_rejects,
+)
+
+__all__ = [
+    "SCHEMAS",
+    "DebianCorpus",
+    "Example",
+    "Progress",
+    "Rejected",
+    "Retrieval",
+    "Schema",
+    "Split",
+    "TextData",
+    "check_trainable",
+    "debian",
+    "describe",
+    "input_hash",
+    "normalise",
+    "pairs_from_retrieval",
+    "read",
+    "retrieval_from_pairs",
+    "split",
+    "write_rejects",
+]

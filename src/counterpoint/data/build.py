@@ -1,0 +1,307 @@
+"""Rows to examples, each checked; what was read, said in a sentence; whether it can be trained on."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from counterpoint.data.schema import NAMES, NLI, NUMBERED, UNLABELLED, Columns, Roles
+from counterpoint.data.tables import Row, Table, nothing_read, plain, type_name
+from counterpoint.data.types import Example, Rejects, Retrieval, TextData
+from counterpoint.errors import InputError
+
+BY_ID = ("positive_document_ids", "negative_document_ids")  # Tevatron: texts by document id
+
+
+class _BadRowError(ValueError):
+    """Why a row cannot be an example."""
+
+
+def build(
+    table: Table,
+    roles: Roles,
+    source: str,
+    reject: Rejects,
+    documents: Mapping[str, str] | None = None,
+) -> TextData:
+    """Make the examples of a table; every row that cannot be one is rejected with its reason.
+
+    Args:
+        table: The rows.
+        roles: Which column is what, from `recognise`.
+        source: What to call the data.
+        reject: Called with every bad row.
+        documents: Id -> text, where the columns hold document ids (Tevatron).
+
+    Raises:
+        InputError: A row is bad (unless `reject` skips), or none is left.
+
+    Example:
+        >>> table = Table(("a", "b"), iter([(1, {"a": "one", "b": "un"}), (2, {"a": "two", "b": "deux"})]))
+        >>> roles = Roles("pairs", {"anchor": ("a",), "positive": ("b",)})
+        >>> print(describe(build(table, roles, "words.csv", Rejects("words.csv"))))
+        read 2 pairs from words.csv: anchor = 'a', positive = 'b'
+    """
+    notes = list(table.notes)
+    if roles.nli:
+        examples = list(_inference(table, roles, reject, notes))
+    else:
+        examples = list(_examples(table, roles, reject, documents))
+    if not examples:
+        raise InputError(
+            nothing_read(reject, "no row can be used"),
+            file=source,
+            fix="check the columns (columns=, --column)",
+        )
+    used = {column for columns in roles.columns.values() for column in columns}
+    ignored = [column for column in table.columns if column not in used]
+    if ignored:
+        notes.append("not read: " + ", ".join(map(repr, ignored)))
+    columns = {role: ", ".join(names) for role, names in roles.columns.items()}
+    return TextData(roles.schema, examples, source, columns, tuple(notes), reject.rows)
+
+
+def _examples(table: Table, roles: Roles, reject: Rejects, documents: Mapping[str, str] | None) -> Iterator[Example]:
+    known = set(table.columns)
+    for line, row in table.rows:
+        if not row.keys() <= known and (late := [c for c in row if c not in known and _is_text_role(c)]):
+            fix = "put such a row first, so that the column is seen"
+            reject(f"column {late[0]!r} occurs here for the first time, too late to be read", line, row, fix)
+            continue
+        try:
+            yield from _example(row, line, roles, documents)
+        except _BadRowError as bad:
+            reject(str(bad), line, row)
+
+
+def _is_text_role(column: str) -> bool:
+    name = plain(column)
+    return name in NAMES["negative"] or any(pattern.fullmatch(name) for pattern in NUMBERED.values())
+
+
+def _example(row: Row, line: int, roles: Roles, documents: Mapping[str, str] | None) -> Iterator[Example]:
+    columns, schema = roles.columns, roles.schema
+    anchor = columns["anchor"][0]
+    positives = _texts(row, columns.get("positive", ()), documents)
+    negatives = _texts(row, columns.get("negative", ()), documents)
+    if schema == "texts":
+        texts = _texts(row, columns["anchor"], None) + positives + negatives
+        if not texts:
+            raise _BadRowError(f"column {anchor!r} is empty")
+        yield from (Example(text, line=line) for text in texts)
+        return
+    query = _text(row.get(anchor), anchor)
+    if schema == "labelled":
+        yield Example(query, label=_label(row, columns["label"][0]), line=line)
+        return
+    if not positives:
+        raise _BadRowError(f"column {', '.join(map(repr, columns['positive']))} is empty")
+    prompt = row.get(columns["prompt"][0]) if "prompt" in columns else None
+    prompt = _text(prompt, columns["prompt"][0]) if prompt else ""
+    if schema == "pairs":
+        yield from (Example(query, (text,), line=line, prompt=prompt) for text in positives)
+    elif schema == "scored":
+        if len(positives) > 1:
+            raise _BadRowError(f"{len(positives)} texts where a scored pair has one")
+        score = _number(row.get(columns["score"][0]), columns["score"][0])
+        yield Example(query, positives, score=score, line=line)
+    else:
+        scores = _scores(row, columns, "pos_scores", positives) + _scores(row, columns, "neg_scores", negatives)
+        if len(scores) < len(positives) + len(negatives):
+            scores = ()  # a teacher that scored one side only has nothing to compare
+        yield Example(query, positives, negatives, line=line, scores=scores, prompt=prompt)
+
+
+def _text(value: Any, column: str) -> str:
+    if not isinstance(value, str) and value is not None:
+        raise _BadRowError(f"column {column!r} holds {type_name(value)} where a text belongs")
+    if value is None or not value.strip():
+        raise _BadRowError(f"column {column!r} is empty")
+    try:
+        value.isascii() or value.encode()
+    except UnicodeEncodeError:
+        raise _BadRowError(f"column {column!r} holds half of a character (a surrogate)") from None
+    return value
+
+
+def _texts(row: Row, columns: tuple[str, ...], documents: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The texts of cells that hold none, one, or a list: each a text, a passage or a document id."""
+    texts: list[str] = []
+    for column in columns:
+        value = row.get(column)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            continue  # fewer than there are columns: rows may be ragged
+        items = value if isinstance(value, list) else (value,)
+        texts += [_passage(item, column, documents) for item in items]
+    return tuple(texts)
+
+
+def _passage(value: Any, column: str, documents: Mapping[str, str] | None) -> str:
+    if isinstance(value, dict) and "text" in value:
+        return _text(titled(value), column)
+    if documents is not None and plain(column) in BY_ID:
+        if str(value) not in documents:
+            raise _BadRowError(f"column {column!r} names the unknown document {value!r}")
+        return documents[str(value)]
+    return _text(value, column)
+
+
+def titled(row: Mapping[str, Any]) -> Any:
+    """Title and text of a passage joined by a space, as BEIR and Tevatron do; a non-text is left as it is.
+
+    Example:
+        >>> titled({"title": "Cats", "text": "They purr."}), titled({"title": "", "text": "Hi."})
+        ('Cats They purr.', 'Hi.')
+    """
+    title, text = row.get("title") or "", row.get("text")
+    if not isinstance(title, str) or not isinstance(text, str):
+        return text if isinstance(title, str) else title
+    return f"{title} {text}".strip() if title.strip() else text
+
+
+def _number(value: Any, column: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        shown = repr(value) if isinstance(value, str | float) else type_name(value)
+        raise _BadRowError(f"column {column!r} is not a finite number: {shown}")
+    return number
+
+
+def _scores(row: Row, columns: Columns, role: str, texts: tuple[str, ...]) -> tuple[float, ...]:
+    value = row.get(columns[role][0]) if role in columns else None
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    if values and len(values) != len(texts):
+        raise _BadRowError(f"column {columns[role][0]!r} has {len(values)} scores for {len(texts)} texts")
+    return tuple(_number(item, columns[role][0]) for item in values)
+
+
+def _label(row: Row, column: str) -> str:
+    value = row.get(column)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) or (isinstance(value, str) and value.strip()):
+        return str(value)
+    shown = "empty" if value in (None, "") else f"{type_name(value)} where a label belongs"
+    raise _BadRowError(f"column {column!r} is {shown}")
+
+
+def _inference(table: Table, roles: Roles, reject: Rejects, notes: list[str]) -> Iterator[Example]:
+    """Group inference pairs by premise: what it entails is positive, what contradicts it negative."""
+    anchor, positive, label = (roles.columns[role][0] for role in ("anchor", "positive", "label"))
+    groups: dict[str, tuple[int, dict[str, None], dict[str, None]]] = {}
+    unlabelled = 0
+    for line, row in table.rows:
+        try:
+            premise = _text(row.get(anchor), anchor)
+            hypothesis = _text(row.get(positive), positive)
+            value = row.get(label)
+            if value in UNLABELLED:
+                unlabelled += 1
+                continue
+            digit = str(value) if str(value) in ("0", "1", "2") else None
+            verdict = int(digit) if digit else NLI.get(str(value).lower())
+            if verdict is None:
+                raise _BadRowError(f"column {label!r} is no inference class: {value!r}")
+        except _BadRowError as bad:
+            reject(str(bad), line, row)
+            continue
+        group = groups.setdefault(premise, (line, {}, {}))
+        if verdict != NLI["neutral"]:
+            (group[1] if verdict == NLI["entailment"] else group[2])[hypothesis] = None
+    kept = 0
+    for premise, (line, positives, negatives) in groups.items():
+        if not positives:
+            continue
+        kept += 1
+        if roles.schema == "pairs":
+            yield from (Example(premise, (text,), line=line) for text in positives)
+        else:
+            yield Example(premise, tuple(positives), tuple(negatives), line=line)
+    notes.append(
+        f"inference pairs grouped by premise (entailment positive, contradiction negative), "
+        f"{kept:,} of {len(groups):,} premises entail something"
+    )
+    if unlabelled:
+        notes.append(f"left out for want of a label: {unlabelled:,}")
+
+
+def describe(data: TextData | Retrieval) -> str:
+    """What was read and how it was understood, in one sentence without a full stop.
+
+    Example:
+        >>> data = TextData("scored", [Example("a", ("b",), score=2.5)], "x.tsv", {"score": "gold"})
+        >>> describe(data)
+        "read 1 scored pair from x.tsv: score = 'gold' (2.5 to 2.5)"
+    """
+    bad = len(data.rejected)
+    rejected = f"; {bad:,} row{'s' * (bad != 1)} rejected" if bad else ""
+    if isinstance(data, Retrieval):
+        judgements = sum(map(len, data.qrels.values()))
+        return (
+            f"read a retrieval test from {data.source}: {len(data.corpus):,} documents, "
+            f"{len(data.queries):,} queries, {judgements:,} judgements of {len(data.qrels):,} queries"
+            f"{rejected}"
+        )
+    count, examples = len(data), data.examples
+    noun = {"scored": "scored pair", "labelled": "labelled text"}.get(data.schema, data.schema[:-1])
+    said = {role: repr(column) for role, column in data.columns.items()}
+    if data.schema == "scored":
+        scores = [example.score for example in examples if example.score is not None]
+        said["score"] = f"{said.get('score', 'score')} ({min(scores):g} to {max(scores):g})"
+    elif data.schema == "labelled":
+        labels = len({example.label for example in examples})
+        said["label"] = f"{said.get('label', 'label')} ({labels:,} labels)"
+    elif data.schema == "tuples":
+        for role, sizes in (
+            ("positive", [len(example.positives) for example in examples]),
+            ("negative", [len(example.negatives) for example in examples]),
+        ):
+            low, high = min(sizes), max(sizes)
+            span = f"{low}" if low == high else f"{low} to {high}"
+            if role in said:
+                said[role] += f" ({span} a row)"
+    roles = ", ".join(f"{role} = {what}" for role, what in said.items())
+    parts = [roles, *data.notes] if roles else list(data.notes)
+    end = ": " + "; ".join(parts) if parts else ""
+    return f"read {count:,} {noun}{'s' * (count != 1)} from {data.source}{end}{rejected}"
+
+
+def check_trainable(data: TextData, minimum: int = 2) -> None:
+    """Raise `InputError` if there is too little in `data` for any contrast to be learned.
+
+    Args:
+        data: The training set.
+        minimum: The fewest rows to accept.
+
+    Raises:
+        InputError: Fewer rows than `minimum`, all texts the same, one label only, or one score only.
+
+    Example:
+        >>> check_trainable(TextData("texts", [Example("one")], "a.txt"))
+        Traceback (most recent call last):
+        ...
+        counterpoint.errors.InputError: a.txt: 1 row is too few to train on; give at least 2.
+    """
+
+    def refuse(what: str, fix: str) -> None:
+        raise InputError(what, file=data.source, fix=fix)
+
+    count = len(data)
+    if count < minimum:
+        rows = f"{count} row is" if count == 1 else f"{count} rows are"
+        refuse(f"{rows} too few to train on", f"give at least {minimum}")
+    if len({example.anchor for example in data.examples}) < 2:
+        refuse("all anchors are the same text", "give rows that differ")
+    if data.schema == "labelled":
+        labels = Counter(example.label for example in data.examples)
+        if len(labels) < 2:
+            refuse(f"all rows have the label {next(iter(labels))!r}", "give two labels or more")
+        if max(labels.values()) < 2:
+            refuse("no label occurs twice", "give several texts a label")
+    if data.schema == "scored" and len({example.score for example in data.examples}) < 2:
+        refuse("all scores are the same", "give scores that differ, or read them as pairs")

@@ -1,0 +1,364 @@
+"""`read`: from a file, a folder or a hub name to `TextData` or `Retrieval`, whatever its layout."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from counterpoint.data.build import BY_ID, build, titled
+from counterpoint.data.hashing import normalise
+from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
+from counterpoint.data.tables import (
+    FORMATS,
+    Table,
+    arrow_rows,
+    keyed,
+    plain,
+    read_lines,
+    read_table,
+    suffix,
+)
+from counterpoint.data.types import Example, Progress, Rejects, Retrieval, TextData
+from counterpoint.errors import InputError, MissingExtra
+
+
+def read(
+    source: str | os.PathLike[str],
+    *,
+    columns: ColumnMap | None = None,
+    schema: str | None = None,
+    split: str | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> TextData | Retrieval:
+    """Read text data of any common layout, recognise what it is, and check every row.
+
+    | source | layout |
+    |---|---|
+    | `.jsonl` `.ndjson` `.json` (`.gz`) | one JSON object (or array, or text) a line; FlagEmbedding; Tevatron |
+    | `.csv` `.tsv` `.tab` (`.gz`) | with or without a header; quotes enclosing or plain, found out |
+    | `.parquet` `.pq` | Parquet |
+    | `.txt` `.text` (`.gz`) | one text a line |
+    | a folder with `corpus.jsonl` and `queries.jsonl` | BEIR: gives a `Retrieval` |
+    | `FOLDER/qrels/train.tsv` of such a folder | the same, with those judgements |
+    | a folder of `datasets.save_to_disk` | Hugging Face dataset |
+    | `hf:OWNER/NAME[/CONFIG][:SPLIT]` | Hugging Face hub (extra `hub`) |
+
+    The schema is recognised by the names of the columns, else by what they hold. Inference pairs
+    (premise, hypothesis, entailment / neutral / contradiction) become tuples, one a premise.
+
+    Args:
+        source: What to read.
+        columns: Role -> column name, its number from 1, or several of these; overrules what is recognised.
+            Roles: anchor (also query, text), positive, negative, score, label, pos_scores, neg_scores, prompt.
+        schema: "texts", "pairs", "tuples", "scored" or "labelled"; overrules what is recognised.
+        split: Which part of a BEIR folder (default "test") or Hugging Face dataset (default "train").
+        skip_bad: Leave bad rows out and list them in `.rejected`, instead of raising at the first.
+        progress: Called now and then with the bytes (or rows) done and their total.
+
+    Raises:
+        InputError: Anything the user can correct, with file and line.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
+        >>> _ = path.write_text("question,answer\\nwhat is a cat?,an animal\\n")
+        >>> data = read(path)
+        >>> data.schema, data.columns, data.examples[0].texts
+        ('pairs', {'anchor': 'question', 'positive': 'answer'}, ('what is a cat?', 'an animal'))
+    """
+    name = os.fspath(source)
+    reject = Rejects(name, skip_bad)
+    if name.startswith("hf:"):
+        return _text_data(_hub(name, split, reject), name, reject, columns, schema)
+    path = Path(name)
+    if not path.exists():
+        raise InputError("no such file or folder", file=name, fix=_alike(path))
+    if path.is_dir():
+        if texts := _beir_texts(path):
+            return _beir(texts, _qrels(path, split), reject, progress)
+        return _text_data(_saved(path, split, reject), name, reject, columns, schema)
+    folder = path.parent.parent if path.parent.name == "qrels" else path.parent
+    if path.name.startswith("qrels") or path.parent.name == "qrels":
+        if texts := _beir_texts(folder):
+            return _beir(texts, path, reject, progress)
+        raise InputError(
+            "judgements without the texts they judge",
+            file=name,
+            fix=f"put corpus.jsonl and queries.jsonl into {folder}",
+        )
+    given = [[v] if isinstance(v, str | int) else v for v in (columns or {}).values()]
+    names = [v for several in given for v in several if isinstance(v, str) and not v.isdecimal()]
+    table = read_table(path, reject, [*KNOWN_NAMES, *names], progress)
+    documents = None
+    if any(plain(column) in BY_ID for column in table.columns):
+        documents = _documents(path, reject)
+    return _text_data(table, name, reject, columns, schema, documents)
+
+
+def _text_data(
+    table: Table,
+    name: str,
+    reject: Rejects,
+    columns: ColumnMap | None,
+    schema: str | None,
+    documents: Mapping[str, str] | None = None,
+) -> TextData:
+    return build(table, recognise(table, name, columns, schema), name, reject, documents)
+
+
+def _alike(path: Path) -> str:
+    """What to say about a path that is not there: the file beside it that is spelt most like it."""
+    import difflib
+
+    there = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, there, n=1)
+    hub = ", or hf:OWNER/NAME for a dataset of the Hugging Face hub"
+    return f"did you mean {path.with_name(close[0])}" if close else "check the path" + hub
+
+
+def _find(folder: Path, stem: str) -> Path | None:
+    files = (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz")
+    return next((file for file in files if file.is_file()), None)
+
+
+# -- BEIR and Tevatron: texts by id
+
+
+def _beir_texts(folder: Path) -> tuple[Path, Path] | None:
+    corpus, queries = _find(folder, "corpus"), _find(folder, "queries")
+    return (corpus, queries) if corpus and queries else None
+
+
+def _texts_by_id(
+    path: Path, keys: tuple[str, ...], reject: Rejects, progress: Progress | None = None
+) -> dict[str, str]:
+    """Id -> text of a corpus or of queries; `keys` are the names the text may have."""
+    reject = reject.at(path)
+    found: dict[str, str] = {}
+    for line, row in read_table(path, reject, progress=progress).rows:
+        key = next((row[k] for k in ("_id", "docid", "id", "query_id") if k in row), None)
+        text = titled({**row, "text": next((row[k] for k in keys if k in row), None)})
+        if key is None or isinstance(key, dict | list):
+            reject("no id in column '_id'", line, row)
+        elif str(key) in found:
+            reject(f"the id {str(key)!r} occurs twice", line, row, "give every row its own id")
+        elif not isinstance(text, str):
+            reject(f"column 'text' of id {str(key)!r} is not a text", line, row)
+        elif not text.strip():
+            reject(f"the text of id {str(key)!r} is empty", line, row)
+        else:
+            found[str(key)] = text
+    return found
+
+
+def _documents(path: Path, reject: Rejects) -> dict[str, str]:
+    corpus = _find(path.parent, "corpus")
+    if corpus is None:
+        raise InputError(
+            "the columns hold document ids, but there is no corpus.jsonl beside the file",
+            file=path,
+            fix="put corpus.jsonl (docid, document_text) there",
+        )
+    return _texts_by_id(corpus, ("text", "document_text"), reject)
+
+
+def _qrels(folder: Path, split: str | None) -> Path:
+    """The judgements of a BEIR folder: those of `split`; else of the test; else the only ones."""
+    files = sorted({*folder.glob("qrels*.tsv*"), *folder.glob("qrels/*.tsv*")})
+    by_name = {file.name.removesuffix(".gz").removesuffix(".tsv"): file for file in files}
+    if split is None:
+        split = "test" if "test" in by_name or len(by_name) != 1 else next(iter(by_name))
+    if split not in by_name:
+        there = f"; there is {', '.join(by_name)}" if by_name else ""
+        raise InputError(
+            f"a BEIR folder without qrels/{split}.tsv{there}",
+            file=folder,
+            fix="name the split (split=, --split)" if by_name else "add it: query, document, gain",
+        )
+    return by_name[split]
+
+
+def _beir(texts: tuple[Path, Path], qrels_file: Path, reject: Rejects, progress: Progress | None) -> Retrieval:
+    """Read corpus.jsonl, queries.jsonl and judgements (BEIR's three columns or TREC's four)."""
+    corpus_file, queries_file = texts
+    corpus = _texts_by_id(corpus_file, ("text",), reject, progress)
+    queries = _texts_by_id(queries_file, ("text",), reject)
+    bad = reject.at(qrels_file)
+    qrels: dict[str, dict[str, float]] = {}
+    for line, text in read_lines(qrels_file, bad):
+        cells = text.strip("\r\n").split("\t") if "\t" in text else text.split()
+        if not cells or (line == 1 and cells[-1].strip().lower() in ("score", "rel", "relevance")):
+            continue
+        try:
+            query, *_, document, gain = cells
+            value = float(gain)
+        except ValueError:
+            value = float("nan")
+        if len(cells) not in (3, 4):
+            bad(f"{len(cells)} fields where query, document and gain belong", line, cells)
+        elif value != value or abs(value) == float("inf"):
+            bad(f"the gain is not a finite number: {cells[-1]!r}", line, cells)
+        elif query not in queries:
+            bad(f"unknown query {query!r}", line, cells, f"add it to {queries_file.name}")
+        elif document not in corpus:
+            bad(f"unknown document {document!r}", line, cells, f"add it to {corpus_file.name}")
+        elif qrels.get(query, {}).get(document, value) != value:
+            bad(f"query {query!r} and document {document!r} are judged twice", line, cells)
+        else:
+            qrels.setdefault(query, {})[document] = value
+    if not qrels:
+        raise InputError("no judgement can be used", file=qrels_file, fix="check its ids")
+    return Retrieval(corpus, queries, qrels, reject.file, reject.rows)
+
+
+# -- Hugging Face datasets
+
+
+def _saved(folder: Path, split: str | None, reject: Rejects) -> Table:
+    """A folder that `datasets.save_to_disk` wrote, read with pyarrow alone."""
+    import pyarrow
+
+    if (folder / "dataset_dict.json").is_file():
+        splits = _json(folder / "dataset_dict.json").get("splits", [])
+        return _saved(folder / _choose(splits, split, folder), None, reject)
+    if not (folder / "state.json").is_file():
+        known = "corpus.jsonl + queries.jsonl + qrels (BEIR), or a saved Hugging Face dataset"
+        files = sorted(p.name for p in folder.iterdir() if p.is_file() and suffix(p) in FORMATS)
+        fix = f"name one file, such as {folder / files[0]}" if files else f"known are: {known}"
+        raise InputError("a folder of no known layout", file=folder, fix=fix)
+    info = _json(folder / "dataset_info.json") if (folder / "dataset_info.json").is_file() else {}
+    labels = {
+        column: feature["names"]
+        for column, feature in (info.get("features") or {}).items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+    }
+    files = [folder / item["filename"] for item in _json(folder / "state.json")["_data_files"]]
+
+    def batches() -> Iterable[Any]:
+        for file in files:
+            try:
+                with pyarrow.memory_map(str(file)) as mapped:
+                    yield from pyarrow.ipc.open_stream(mapped)
+            except (pyarrow.ArrowException, OSError) as error:
+                reason = str(error).splitlines()[0].rstrip(".")
+                raise InputError(
+                    f"not a whole Arrow file: {reason}", file=file, fix="save the dataset again"
+                ) from error
+
+    return keyed(arrow_rows(batches(), labels), folder, reject)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"broken JSON: {error}", file=path, fix="save the dataset again") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _choose(splits: Iterable[str], split: str | None, source: str | Path) -> str:
+    splits = list(splits)
+    chosen = split or ("train" if "train" in splits or len(splits) != 1 else splits[0])
+    if chosen not in splits:
+        raise InputError(
+            f"no split {chosen!r} (there is {', '.join(splits) or 'none'})",
+            file=source,
+            fix="name the split (split=, --split)",
+        )
+    return chosen
+
+
+def _hub(name: str, split: str | None, reject: Rejects) -> Table:
+    """A dataset of the Hugging Face hub: `hf:OWNER/NAME[/CONFIG][:SPLIT]`."""
+    try:
+        import datasets
+    except ImportError:
+        raise MissingExtra("datasets", extra="hub") from None
+    body, _, named_split = name.removeprefix("hf:").partition(":")
+    owner_name, config = "/".join(body.split("/")[:2]), "/".join(body.split("/")[2:]) or None
+    try:
+        loaded = datasets.load_dataset(owner_name, config)
+    except (ValueError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"cannot be loaded from the hub: {reason}",
+            file=name,
+            fix="check the name (hf:OWNER/NAME/CONFIG:SPLIT) and the connection",
+        ) from error
+    data = loaded[_choose(loaded, named_split or split, name)]
+    labels = {
+        column: feature.names for column, feature in data.features.items() if isinstance(feature, datasets.ClassLabel)
+    }
+    batches = data.with_format("arrow").iter(batch_size=1024)
+    return keyed(arrow_rows(batches, labels), name, reject)
+
+
+# -- between pairs and retrieval tests
+
+
+def retrieval_from_pairs(
+    examples: Iterable[Example], extra_documents: Iterable[str] = (), source: str = "pairs"
+) -> Retrieval:
+    """Make a retrieval test of held-out pairs: anchors are queries, their positives what they should find.
+
+    Equal texts (after `normalise`) are one document or one query, so that a copy of a relevant text is never
+    counted as wrong. Ids are "q0", "q1", ... and "d0", "d1", ... in order of appearance.
+
+    Args:
+        examples: Pairs or tuples; negatives are left out (give them as `extra_documents` to add them).
+        extra_documents: Further documents to search among, relevant to nothing unless equal to one that is.
+        source: What to call the result.
+
+    Example:
+        >>> test = retrieval_from_pairs([Example("a", ("A text",)), Example("b", ("a  text", "more"))], ["x"])
+        >>> test.corpus
+        {'d0': 'A text', 'd1': 'more', 'd2': 'x'}
+        >>> test.qrels
+        {'q0': {'d0': 1.0}, 'q1': {'d0': 1.0, 'd1': 1.0}}
+    """
+    documents: dict[str, tuple[str, str]] = {}
+    queries: dict[str, tuple[str, str]] = {}
+    qrels: dict[str, dict[str, float]] = {}
+
+    def add(table: dict[str, tuple[str, str]], prefix: str, text: str) -> str:
+        return table.setdefault(normalise(text), (f"{prefix}{len(table)}", text))[0]
+
+    for example in examples:
+        query = add(queries, "q", example.anchor)
+        for positive in example.positives:
+            qrels.setdefault(query, {})[add(documents, "d", positive)] = 1.0
+    for text in extra_documents:
+        add(documents, "d", text)
+    return Retrieval(dict(documents.values()), dict(queries.values()), qrels, source)
+
+
+def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
+    """Training data of a BEIR folder: each judged query with its relevant documents.
+
+    Documents judged 0 or less are its negatives. A query without a relevant document is left out. The
+    schema is "pairs" if every query has one positive and no negative, else "tuples".
+
+    Raises:
+        InputError: No query has a relevant document.
+
+    Example:
+        >>> test = Retrieval({"1": "x", "2": "y"}, {"q": "a"}, {"q": {"1": 1.0, "2": 0.0}}, "memory")
+        >>> pairs_from_retrieval(test).examples
+        [Example(anchor='a', positives=('x',), negatives=('y',), score=None, label=None, line=0, scores=(), prompt='')]
+    """
+    examples = []
+    for query, gains in retrieval.qrels.items():
+        positives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain > 0)
+        negatives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain <= 0)
+        if positives:
+            examples.append(Example(retrieval.queries[query], positives, negatives))
+    if not examples:
+        raise InputError("no query has a relevant document", file=retrieval.source, fix="check the judgements")
+    single = all(len(e.positives) == 1 and not e.negatives for e in examples)
+    columns = {"anchor": "queries", "positive": "corpus"}
+    schema = "pairs" if single else "tuples"
+    return TextData(schema, examples, retrieval.source, columns)  # type: ignore[arg-type]

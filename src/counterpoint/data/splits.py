@@ -1,0 +1,140 @@
+"""Leak-free splits: no text on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counterpoint.data.hashing import input_hash, normalise
+from counterpoint.data.types import Example, TextData
+from counterpoint.errors import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """The three parts of a dataset; `dev` and `test` may have no examples if none were asked for."""
+
+    train: TextData
+    dev: TextData
+    test: TextData
+
+
+def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, seed: int = 0) -> Split:
+    """Split so that no text, whatever its role, occurs in two parts.
+
+    Rows that share a text (after `normalise`), directly or through other rows, form a component, and a
+    component goes to one part whole. Components are drawn at random until a part has its rows; one too large
+    for what is left of a part is passed over, so the largest stay in train. Labelled texts are stratified:
+    each label has its share of each part as nearly as components allow. Within a part the order of the
+    rows is kept. Near-duplicates (one word changed) are not recognised.
+
+    Args:
+        data: What to split.
+        test: Rows of the test part: a fraction below 1, or a number; 0 for none.
+        dev: The same for the dev (validation) part.
+        seed: Same seed and same data, same split.
+
+    Raises:
+        InputError: Too few rows or too large components to fill a part that was asked for.
+
+    Example:
+        >>> rows = [Example(f"text {i // 2}", (f"answer {i}",)) for i in range(100)]
+        >>> parts = split(TextData("pairs", rows, "memory"), test=20, dev=0.1)
+        >>> len(parts.train), len(parts.dev), len(parts.test)
+        (70, 10, 20)
+    """
+    n = len(data)
+    sizes = {"test": _rows(test, n, "test"), "dev": _rows(dev, n, "dev")}
+    if sum(sizes.values()) >= n:
+        raise InputError(
+            f"{n} rows cannot give {sizes['dev']} for dev and {sizes['test']} for test",
+            file=data.source,
+            fix="give more rows or ask for smaller parts",
+        )
+    component_n = components(data.examples)
+    stratum_n = _strata(data, component_n)
+    rows_of = np.bincount(component_n).tolist()
+    stratum_of = np.zeros(len(rows_of), dtype=np.int64)
+    stratum_of[component_n] = stratum_n
+    order = np.random.default_rng(seed).permutation(len(rows_of)).tolist()
+    part_of = np.zeros(len(rows_of), dtype=np.int64)  # 0 train, 1 test, 2 dev
+
+    def draw(part: int, strata: list[int], left: list[int]) -> int:
+        """Fill `part` with what fits into the room left in each stratum; returns the room left over."""
+        for component in order:
+            size, stratum = rows_of[component], strata[component]
+            if size <= left[stratum] and not part_of[component]:
+                part_of[component] = part
+                left[stratum] -= size
+        return sum(left)
+
+    for part, (name, size) in enumerate(sizes.items(), 1):
+        left = draw(part, stratum_of.tolist(), _shares(np.bincount(stratum_n), size))
+        left = draw(part, [0] * len(rows_of), [left])
+        if size and left == size:
+            raise InputError(
+                f"shared texts hold the rows together ({max(rows_of):,} of {n:,} in one piece), "
+                f"so that no {name} part of {size:,} can be cut off without a leak",
+                file=data.source,
+                fix=f"give a {name} file of your own",
+            )
+    where_n = part_of[component_n]
+
+    def take(part: int) -> TextData:
+        rows = [data.examples[i] for i in np.flatnonzero(where_n == part)]
+        return replace(data, examples=rows, rejected=[])
+
+    return Split(take(0), take(2), take(1))
+
+
+def components(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """The component (0, 1, ...) of each row: rows that share a normalised text are in the same one.
+
+    Example:
+        >>> rows = [Example("a", ("b",)), Example("c", ("d",)), Example("B", ("e",))]
+        >>> components(rows).tolist()
+        [0, 1, 0]
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(examples)
+    row_e = np.repeat(np.arange(n), [len(example.texts) for example in examples])
+    hash_e = input_hash([normalise(text) for example in examples for text in example.texts])
+    unique, text_e = np.unique(hash_e, return_inverse=True)
+    nodes = n + len(unique)  # rows and texts are the two sides of a graph
+    graph = coo_matrix((np.ones(len(row_e), dtype=np.int8), (row_e, n + text_e)), (nodes, nodes))
+    _, label = connected_components(graph, directed=False)
+    component_n: NDArray[np.int64] = np.unique(label[:n], return_inverse=True)[1].astype(np.int64)
+    return component_n
+
+
+def _rows(size: float | int, n: int, name: str) -> int:
+    whole = isinstance(size, int) or size >= 1
+    if size < 0 or (whole and size != int(size)):
+        raise InputError(
+            f"the {name} part cannot be {size} rows",
+            fix="give a fraction below 1 or a whole number",
+        )
+    return int(size) if whole else max(round(size * n), int(size > 0))
+
+
+def _strata(data: TextData, component_n: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The stratum of each row: the label of its component's first row; one for all without labels."""
+    first: dict[int, Hashable] = {}
+    labels = [first.setdefault(c, e.label) for c, e in zip(component_n.tolist(), data.examples, strict=True)]
+    numbers = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    return np.array([numbers[label] for label in labels], dtype=np.int64)
+
+
+def _shares(rows_by_stratum: NDArray[np.int64], size: int) -> list[int]:
+    """Divide `size` over the strata in proportion to their rows, by largest remainder."""
+    exact = rows_by_stratum * (size / rows_by_stratum.sum())
+    share = np.floor(exact).astype(np.int64)
+    short = size - int(share.sum())
+    largest = np.argsort(share - exact, kind="stable")[:short]
+    share[largest] += 1
+    return [int(count) for count in share]
