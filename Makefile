@@ -1,0 +1,68 @@
+# Everything sets itself up: a fresh machine needs only Python 3.11 (or newer) and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+BASE ?= static
+OUTPUT ?= demo/$(BASE)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all test-peers lint types docs bench clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:[^#]*## /\t/' | expand -t 14
+
+demo: $(VENV)/.run $(VENV)/.base-$(BASE) ## train from scratch on the included corpus, measure, search (BASE=minilm: fine-tune MiniLM too)
+	$(BIN)/counterpoint demo --base $(BASE) --output $(OUTPUT)
+
+test: $(VENV)/.test lint types ## lint, types, tests, the examples in the docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow and not peer"
+
+test-all: $(VENV)/.test lint types ## the slow ones too
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not peer"
+
+test-peers: $(VENV)/.test ## models of ours in four versions of sentence-transformers, each in an environment of its own
+	PYTHON=$(BIN)/python scripts/peers/run.sh
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+docs: $(VENV)/.docs ## the documentation, into site/
+	$(BIN)/python scripts/systems_page.py
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/.bench ## the benchmarks, both sides in one run
+	for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean: ## remove what was set up and made
+	rm -rf $(VENV) .peers demo runs site dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[search]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[search,scale,lora,hub,minilm,test]'
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[search,docs]'
+	@touch $@
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[search,minilm,bench]'
+	@touch $@
+
+$(VENV)/.base-static: | $(VENV)/.run
+	@touch $@
+
+$(VENV)/.base-minilm: pyproject.toml constraints.txt | $(VENV)/.run
+	$(PIP) --editable '.[search,minilm]'
+	@touch $@
