@@ -35,14 +35,15 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
     k = None if keys is None else _sample(keys)
     row: dict[str, Any] = {
         "ln_batch": random_guess(max(1, len(queries) - 1 if keys is None else len(keys) - 1)),
-        "uniformity": float(uniformity(q)),
-        "effective_rank": float(effective_rank(q)),
+        "uniformity": uniformity(q),
+        "effective_rank": effective_rank(q),
     }
     pair = _pairs(queries, keys)
     if pair is not None and k is not None:
         i, j = pair
-        row["alignment"] = float(alignment(q[i], k[j]))
-    found = collapse(q)
+        row["alignment"] = alignment(q[i], k[j])
+    labels = queries.columns.get("label") if isinstance(queries, Points) else None
+    found = collapse(q, classes=None if labels is None else len(torch.unique(labels)))
     if found is not None:
         row["warning"] = str(found)
     return row

@@ -54,7 +54,7 @@ class TextBatches:
         names = sorted({e.label for e in examples if e.label is not None})
         self._labels = {name: i for i, name in enumerate(names)}
         self._alone = [not e.positives and e.label is None for e in self._examples]
-        anchors = dict.fromkeys(e.anchor for e in self._examples)
+        anchors = dict.fromkeys(e.prompt + e.anchor for e in self._examples)
         others = dict.fromkeys(t for e in self._examples for t in (*e.positives, *e.negatives))
         others |= dict.fromkeys(e.anchor for e, alone in zip(self._examples, self._alone, strict=True) if alone)
         self._place: list[dict[str, int]] = []
@@ -72,7 +72,7 @@ class TextBatches:
     def payload(self, rows: Int[Tensor, " b"]) -> Payload:
         """The batch of these examples."""
         chosen = [(row, self._examples[row], self._alone[row]) for row in rows.tolist()]
-        anchors = [self._place[0][e.anchor] for _, e, _ in chosen]
+        anchors = [self._place[0][e.prompt + e.anchor] for _, e, _ in chosen]
         keys, sample, partner, first = [], [], [], []
         for anchor, (row, e, alone) in zip(anchors, chosen, strict=True):
             mine = [self._place[1][text] for text in ((e.anchor,) if alone else e.positives)]

@@ -1,0 +1,46 @@
+"""`counterpoint evaluate`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, role_columns
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model folder, a name on the hub, or minilm.")],
+    source: Annotated[str, typer.Argument(help="Scored pairs, pairs, a BEIR folder, labelled texts, included:debian.")],
+    train: Annotated[
+        str | None, typer.Option(help="Labelled texts to fit the probes on; else half of the source.")
+    ] = None,
+    columns: Columns = None,
+    schema: Schema = None,
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a model: STS, retrieval, or classification and clustering, as the data has it; with 95% intervals.
+
+    Example: counterpoint evaluate runs/fit/model test.tsv
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from counterpoint.cli.searching import open_model
+    from counterpoint.evaluate import evaluate_any
+    from counterpoint.fit.run import read_source
+
+    encoder = open_model(model)
+    options = {"columns": role_columns(columns), "schema": schema, "skip_bad": skip_bad}
+    data = read_source(source, **options)
+    results = evaluate_any(encoder, data, None if train is None else read_source(train, **options))
+    if as_json:
+        typer.echo(json.dumps([r.to_json(items=False) for r in results]))
+        return
+    for result in results:
+        table = Table("figure", "value", "95% interval", "n", title=f"{result.task}: {result.source}")
+        for name, f in result.items():
+            table.add_row(name, f"{f.value:.4f}", str(f.interval or ""), f"{f.n:,}")
+        Console().print(table)

@@ -1,0 +1,121 @@
+"""`counterpoint fit` and `counterpoint report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, role_columns
+
+
+def fit(
+    source: Annotated[str, typer.Argument(help="A file, a folder, hf:OWNER/NAME, or included:debian.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")] = Path("runs/fit"),
+    base: Annotated[str, typer.Option(help="auto, static, minilm, or a model folder or name.")] = "auto",
+    system: Annotated[str | None, typer.Option(help="A system of `counterpoint systems`; else by the schema.")] = None,
+    dev: Annotated[
+        str, typer.Option(help="Held out for validation: a fraction, a number of rows, or a file.")
+    ] = "0.05",
+    test: Annotated[str, typer.Option(help="Held out for the figures: the same.")] = "0.1",
+    epochs: Annotated[float | None, typer.Option(help="Passes over the data.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Examples contrasted with each other; costs no memory.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest.")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Batches a step; adds no negatives.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many validations without a new best.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    checkpoint_seconds: Annotated[float | None, typer.Option(help="At most so much work is lost in a kill.")] = None,
+    index: Annotated[bool, typer.Option(help="Make a search index of all documents too.")] = False,
+    columns: Columns = None,
+    schema: Schema = None,
+    skip_bad: SkipBad = False,
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a better embedding model for the texts of a file, and measure whether it is better.
+
+    Example: counterpoint fit pairs.tsv --output runs/mine --index
+
+    The same command after a kill goes on where it stopped.
+    """
+    from rich.console import Console
+
+    from counterpoint.errors import InputError
+    from counterpoint.fit import fit as run
+    from counterpoint.report import TrainingView, terminal_table
+
+    config = None
+    if system is not None:
+        from counterpoint.systems import get
+
+        config = get(system).config()
+        if config is None:
+            raise InputError(f"{system} does not train on text", fix="choose another of `counterpoint systems`")
+    errors = Console(stderr=True)
+    view: list[TrainingView] = []
+
+    def on_row(row: dict[str, object]) -> None:
+        if not view:
+            view.append(TrainingView(int(str(row["steps"])), console=errors).__enter__())
+        if "warning" in row:
+            view[0].warn(str(row["warning"]))
+        view[0].update({k: v for k, v in row.items() if isinstance(v, (int, float))})
+
+    try:
+        result = run(
+            source,
+            output,
+            base=base,
+            config=config,
+            columns=role_columns(columns),
+            schema=schema,
+            skip_bad=skip_bad,
+            dev=dev,
+            test=test,
+            index=index,
+            seed=seed,
+            say=lambda sentence: errors.print(sentence, highlight=False, markup=False, soft_wrap=True),
+            on_row=on_row,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            accumulate=accumulate,
+            patience=patience,
+            dtype=dtype,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+    finally:
+        if view:
+            view[0].__exit__(None, None, None)
+    if not result.measured:
+        return
+    if as_json:
+        typer.echo(json.dumps({"folder": str(result.folder), "report": result.content.to_json()}))
+    else:
+        Console().print(terminal_table(result.content))
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+) -> None:
+    """Write a run's report again from its run.json.
+
+    Example: counterpoint report runs/fit
+    """
+    from counterpoint.errors import InputError
+    from counterpoint.report import Content, write_report
+
+    file = run / "run.json"
+    try:
+        about = json.loads(file.read_text())
+        content = Content.from_json(about["content"], file=str(file))
+    except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("there is no finished run here", file=run, fix="give the --output of a fit") from error
+    write_report(content, run / "report.html")
+    typer.echo(run / "report.html")

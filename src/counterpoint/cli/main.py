@@ -1,0 +1,57 @@
+"""`counterpoint`: one application, and what becomes of an error."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from counterpoint import __version__
+from counterpoint.cli import demo, evaluating, fitting, ledger, searching
+from counterpoint.errors import InputError
+
+app = typer.Typer(
+    name="counterpoint",
+    help="Contrastive representation learning: better embeddings for your data, measured.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(fitting.fit)
+app.command()(fitting.report)
+app.command()(searching.encode)
+app.command()(searching.index)
+app.command()(searching.search)
+app.command()(evaluating.evaluate)
+app.command()(demo.demo)
+app.command()(ledger.systems)
+app.command("run")(ledger.run_system)
+app.command()(ledger.verify)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Contrastive representation learning: better embeddings for your data, measured."""
+
+
+def main() -> None:
+    """Run the command line: an error in the input is one sentence and exit code 2, never a traceback."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where this one was", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from counterpoint.errors import InputError
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        "-c",
+        help="Which column has which role, ROLE=NAME (anchor, positive, negative, score, label); repeatable.",
+    ),
+]
+Schema = Annotated[str | None, typer.Option(help="texts, pairs, tuples, scored or labelled; recognised if not given.")]
+SkipBad = Annotated[bool, typer.Option(help="Leave bad rows out and write them beside the output with reasons.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Model = Annotated[str, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm.")]
+
+
+def role_columns(columns: list[str] | None) -> dict[str, str | tuple[str, ...]] | None:
+    """`["anchor=title", "negative=a", "negative=b"]` as a mapping.
+
+    Example:
+        >>> role_columns(["anchor=title", "negative=a", "negative=b"])
+        {'anchor': 'title', 'negative': ('a', 'b')}
+    """
+    if not columns:
+        return None
+    found: dict[str, list[str]] = {}
+    for item in columns:
+        role, equals, name = item.partition("=")
+        if not (role and equals and name):
+            raise InputError(f"--column {item} is not ROLE=NAME", fix="write, for example, --column anchor=title")
+        found.setdefault(role, []).append(name)
+    return {role: names[0] if len(names) == 1 else tuple(names) for role, names in found.items()}

@@ -1,0 +1,162 @@
+"""`counterpoint encode`, `index` and `search`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from counterpoint.cli.options import Columns, Json, Model, Schema, SkipBad, role_columns
+from counterpoint.errors import InputError
+
+if TYPE_CHECKING:
+    from counterpoint.encoders._base import TextEncoder
+
+Mode = Literal["dense", "hybrid"]
+
+
+def encode(
+    source: Annotated[str, typer.Argument(help="Texts: any file that fit takes, or - for lines of standard input.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .npy file, float32, one row a text.")],
+    model: Model = "minilm",
+    kind: Annotated[str | None, typer.Option(help="query or document: chooses the model's prompt.")] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens computed at once.")] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    columns: Columns = None,
+    schema: Schema = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Turn texts into vectors, at constant memory, resumable.
+
+    Example: counterpoint encode texts.txt --model runs/fit/model --output vectors.npy
+    """
+    if kind not in (None, "query", "document"):
+        raise InputError(f"--kind is {kind}", fix="give query or document")
+    texts = _texts(source, columns, schema, skip_bad, output)
+    z = open_model(model).encode(texts, kind=kind, batch_tokens=batch_tokens, dtype=dtype, out=output, progress=True)
+    typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")
+
+
+def index(
+    source: Annotated[str, typer.Argument(help="Documents: any file that fit takes; of pairs, the positives.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the index.")] = Path("runs/index"),
+    model: Model = "minilm",
+    uri: Annotated[str, typer.Option(help="A Milvus cluster, http://HOST:19530; a file of its own if not given.")] = "",
+    token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
+    columns: Columns = None,
+    schema: Schema = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Make a folder that can be searched.
+
+    Example: counterpoint index documents.txt --model runs/fit/model --output runs/index
+    """
+    import os
+
+    from counterpoint.search import Index
+
+    documents = dict(_documents(source, columns, schema, skip_bad, output))
+    z = open_model(model).encode(documents.values(), kind="document", progress=True)
+    # a folder is found again from wherever the index stands; a name stays a name
+    where = os.path.relpath(model, output) if Path(model).is_dir() else model
+    with Index.build(
+        output, list(documents), list(documents.values()), z, metadata={"model": where}, uri=uri, token=token
+    ):
+        typer.echo(f"{output}: {len(documents):,} documents")
+
+
+def search(
+    folder: Annotated[Path, typer.Argument(help="An index, or a run of fit --index.")],
+    queries: Annotated[
+        list[str] | None, typer.Argument(help="What to look for; lines of standard input if not given.")
+    ] = None,
+    k: Annotated[int, typer.Option("--top", "-k", min=1, help="Results a query.")] = 5,
+    mode: Annotated[str, typer.Option(help="dense: by meaning; hybrid: fused with BM25.")] = "hybrid",
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Another place of the index's model.")] = None,
+    token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
+    as_json: Json = False,
+) -> None:
+    """Search an index.
+
+    Example: counterpoint search runs/fit "play chess against the computer"
+    """
+    from rich.console import Console
+
+    from counterpoint.search import Index
+
+    if mode not in ("dense", "hybrid"):
+        raise InputError(f"--mode is {mode}", fix="give dense or hybrid")
+    folder = folder / "index" if (folder / "index" / "index.json").exists() else folder
+    console = Console(highlight=False)
+    with Index.open(folder, token=token) as found:
+        encoder = open_model(model or _model_of(folder, found.metadata))
+        for query in queries or (line.strip() for line in sys.stdin):
+            if not query:
+                continue
+            z = encoder.encode([query], kind="query")
+            hits = found.hybrid([query], z, k=k)[0] if mode == "hybrid" else found.search(z, k=k)[0]
+            if as_json:
+                rows = [{"id": h.id, "score": h.score, "text": h.text} for h in hits]
+                typer.echo(json.dumps({"query": query, "hits": rows}, ensure_ascii=False))
+                continue
+            console.print(f"\n{query}", style="bold", markup=False)
+            for rank, hit in enumerate(hits, 1):
+                text = " ".join(hit.text.split())
+                console.print(f"{rank:3d}  {hit.score:.3f}  {hit.id}: {text[:160]}", markup=False, soft_wrap=True)
+
+
+def open_model(name: str) -> TextEncoder:
+    """The encoder of a folder, a hub name, or minilm."""
+    from counterpoint.fit.bases import make_base
+
+    if name == "static":
+        raise InputError("static is a base to train from, not a model", fix="give the folder of a trained model")
+    return make_base(name, (), seed=0)
+
+
+def _model_of(folder: Path, metadata: dict[str, object]) -> str:
+    name = str(metadata.get("model", ""))
+    if not name:
+        raise InputError("the index does not say which model made it", file=folder, fix="name it with --model")
+    beside = folder / name
+    return str(beside.resolve()) if beside.is_dir() else name
+
+
+def _documents(
+    source: str, columns: list[str] | None, schema: str | None, skip_bad: bool, output: Path
+) -> Iterator[tuple[str, str]]:
+    """Ids and texts of documents."""
+    from counterpoint.data import Retrieval, debian, read, write_rejects
+    from counterpoint.fit import INCLUDED
+
+    if source == INCLUDED:
+        yield from debian().heldout.corpus.items()
+        return
+    data = read(source, columns=role_columns(columns), schema=schema, skip_bad=skip_bad)
+    if data.rejected:
+        write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
+    if isinstance(data, Retrieval):
+        yield from data.corpus.items()
+        return
+    texts = dict.fromkeys(t for e in data.examples for t in (e.positives or (e.anchor,)))
+    yield from ((f"d{i}", text) for i, text in enumerate(texts))
+
+
+def _texts(
+    source: str, columns: list[str] | None, schema: str | None, skip_bad: bool, output: Path
+) -> Iterator[str] | list[str]:
+    """The texts to encode: every anchor of a file, in order."""
+    from counterpoint.data import Retrieval, read, write_rejects
+
+    if source == "-":
+        return (line.rstrip("\n") for line in sys.stdin)
+    data = read(source, columns=role_columns(columns), schema=schema, skip_bad=skip_bad)
+    if data.rejected:
+        write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
+    if isinstance(data, Retrieval):
+        return list(data.corpus.values())
+    return [e.anchor for e in data.examples]

@@ -1,0 +1,375 @@
+"""The main job: from a file of text to a better model, measured, saved and searchable."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from counterpoint.config import Config
+from counterpoint.data import (
+    Example,
+    Retrieval,
+    TextData,
+    check_trainable,
+    debian,
+    describe,
+    pairs_from_retrieval,
+    read,
+    retrieval_from_pairs,
+    split,
+    write_rejects,
+)
+from counterpoint.data.schema import ColumnMap
+from counterpoint.encoders import StaticEncoder, load
+from counterpoint.encoders._base import TextEncoder
+from counterpoint.errors import InputError
+from counterpoint.files import remove, write_json
+from counterpoint.fit.bases import choose_base, make_base
+from counterpoint.fit.content import content_of
+from counterpoint.fit.presets import BaseKind, preset
+from counterpoint.fit.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
+from counterpoint.report import Content, model_card, write_report
+from counterpoint.train import TextBatches, TrainResult, train
+from counterpoint.train._processes import Processes
+
+INCLUDED = "included:debian"
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What `fit` leaves behind.
+
+    Attributes:
+        folder: Holds `model/`, `report.html`, `run.json` and, if asked for, `index/`.
+        encoder: The trained encoder.
+        content: What the report says.
+        measured: Figures of every system, with their per-item values.
+    """
+
+    folder: Path
+    encoder: TextEncoder
+    content: Content
+    measured: list[Measured]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The data of a run: what to train on, and what to measure by."""
+
+    train: TextData
+    dev: TextData
+    test: TextData | Retrieval
+    description: str
+
+
+def fit(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str] = "runs/fit",
+    *,
+    base: str = "auto",
+    config: Config | None = None,
+    columns: ColumnMap | None = None,
+    schema: str | None = None,
+    skip_bad: bool = False,
+    dev: float | int | str = 0.05,
+    test: float | int | str = 0.1,
+    index: bool = False,
+    seed: int = 0,
+    say: Callable[[str], None] = print,
+    on_row: Callable[[dict[str, Any]], None] | None = None,
+    **settings: Any,
+) -> FitResult:
+    """Train a better embedding model for the texts of a file, and measure whether it is better.
+
+    Reads and recognises the data, splits it without leaks, chooses a system by the schema and a base model, measures
+    the baselines, trains with the best dev weights kept, evaluates on test with intervals, and saves the model, a model
+    card and a report. The same call again after a kill goes on where it stopped and ends with the same model.
+
+    Args:
+        source: A file, folder or hub name that `counterpoint.data.read` takes, or `included:debian`.
+        output: The folder of the run.
+        base: "auto" (MiniLM where its extra is installed, else static), "static", "minilm", or a model folder or name.
+        config: How to train; chosen by the schema if not given.
+        columns: Role -> column, where recognition is to be overruled.
+        schema: The schema, likewise.
+        skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
+        dev: Rows held out for validation: a fraction, a number, or a file of its own.
+        test: Rows held out for the figures: the same.
+        index: Make a search index of all documents.
+        seed: Of the split, the base and the training.
+        say: Told what happens, a sentence at a time.
+        on_row: Told each monitored step.
+        **settings: Fields of `TrainConfig` to change, such as `epochs=3`; None leaves a field as it is.
+
+    Returns:
+        The encoder, its figures and where everything is.
+
+    Raises:
+        InputError: for data, models or settings that do not do.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> rows = [f"the {c} {n}\\t{c} {n} here\\n" for c in ("red", "blue", "pink") for n in range(40)]
+        >>> _ = (folder / "pairs.tsv").write_text("query\\tdocument\\n" + "".join(rows))
+        >>> result = fit(folder / "pairs.tsv", folder / "run", base="static", epochs=1, say=lambda _: None)
+        >>> sorted(p.name for p in result.folder.iterdir())
+        ['model', 'report.html', 'run.json']
+    """
+    started = time.time()
+    output, processes = Path(output), Processes.current()
+    say = say if processes.first else lambda _: None
+    settings = {name: value for name, value in settings.items() if value is not None}
+    asked = {
+        "source": str(source), "base": choose_base(base), "columns": columns, "schema": schema, "dev": str(dev),
+        "test": str(test), "index": index, "seed": seed, **settings,
+    }  # fmt: skip
+    if processes.first:
+        _check_output(output, asked)
+    parts = load_parts(source, columns, schema, skip_bad, dev, test, seed, output if processes.first else None)
+    say(parts.description)
+    encoder = _base(parts, choose_base(base), seed, output, processes)
+    kind: BaseKind = "static" if isinstance(encoder, StaticEncoder) else "transformer"
+    config = config or preset(parts.train.schema, kind)
+    config = replace(config, train=replace(config.train, seed=seed, **settings))
+    encoder.prompts.update(config.prompts)
+    task = make_task(parts, encoder)
+    say(f"training {config.name} from {choose_base(base)} on {len(parts.train):,} examples")
+    baselines, before = [], None
+    if processes.first:
+        baselines, before = task.baselines(), task.measure("untrained", encoder)
+        for m in (*baselines, before):
+            say(_sentence(m))
+    batches = TextBatches(parts.train.examples, encoder)
+    result = train(
+        encoder,
+        batches,
+        config.objective(),
+        config.train,
+        folder=output / ".training",
+        head=None if config.head is None else config.head(encoder.dim),
+        validate=lambda: {"dev": task.validate(encoder)},
+        on_row=on_row,
+    )
+    if not processes.first or before is None:
+        return FitResult(output, encoder, Content("", "", None, None, ()), [])  # type: ignore[arg-type]
+    for warning in result.warnings:
+        say(f"warning: {warning}")
+    after = task.measure("trained", encoder)
+    measured = [*baselines, before, after, *task.combined(baselines, after)]
+    for m in measured[len(baselines) + 1 :]:
+        say(_sentence(m))
+    content = content_of(
+        parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
+        {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
+    )  # fmt: skip
+    _save(output, encoder, content, asked, result, parts if index else None, say)
+    return FitResult(output, encoder, content, measured)
+
+
+def load_parts(
+    source: str | os.PathLike[str],
+    columns: ColumnMap | None,
+    schema: str | None,
+    skip_bad: bool,
+    dev: float | int | str,
+    test: float | int | str,
+    seed: int,
+    output: Path | None,
+) -> Parts:
+    """Read and split. Rejected rows are written to `output`."""
+    if str(source) == INCLUDED:
+        corpus = debian()
+        both = split(corpus.train, test=0, dev=_amount(dev), seed=seed)
+        said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
+        return Parts(both.train, both.dev, corpus.heldout, said)
+    data = read(source, columns=columns, schema=schema, skip_bad=skip_bad)
+    if data.rejected and output is not None:
+        write_rejects(data.rejected, output / "rejected.jsonl")
+    said = describe(data)
+    if isinstance(data, Retrieval):
+        pairs = pairs_from_retrieval(data)
+        check_trainable(pairs)
+        both = split(pairs, test=_amount(test), dev=_amount(dev), seed=seed)
+        held = {e.anchor for e in both.test.examples}
+        queries = {q: text for q, text in data.queries.items() if text in held}
+        heldout = replace(data, queries=queries, qrels={q: g for q, g in data.qrels.items() if q in queries})
+        return Parts(both.train, both.dev, heldout, said)
+    check_trainable(data)
+    given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
+    others: dict[str, TextData] = {}
+    for name, file in given.items():
+        other = read(str(file), columns=columns, schema=schema, skip_bad=skip_bad)
+        if isinstance(other, Retrieval) or other.schema != data.schema:
+            raise InputError(
+                f"the {name} data is not {data.schema} like the training data", file=str(file), fix="give the same kind"
+            )
+        others[name] = other
+    sizes = {name: 0 if name in given else _amount(part) for name, part in (("dev", dev), ("test", test))}
+    both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
+    train_part = _without(both.train, others.values())
+    if len(train_part) < len(both.train):
+        said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
+    return Parts(train_part, others.get("dev", both.dev), others.get("test", both.test), said)
+
+
+def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Retrieval:
+    """What `counterpoint.data.read` reads, or the held-out test of the included corpus."""
+    return debian().heldout if str(source) == INCLUDED else read(source, **options)
+
+
+def make_task(parts: Parts, encoder: TextEncoder) -> Task:
+    """The task that fits the schema."""
+    schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
+    if isinstance(test, Retrieval):
+        documents = [t for e in train_part.examples for t in e.positives]
+        few = documents if isinstance(encoder, StaticEncoder) else documents[:: max(1, len(documents) // 2000)]
+        return RetrievalTask(test, retrieval_from_pairs(dev.examples, few, dev.source))
+    if schema == "scored":
+        return STSTask(test, dev)
+    if schema == "labelled":
+        return LabelTask(train_part, test, dev)
+    if schema == "texts":
+        test, dev = replace(test, examples=halves(test)), replace(dev, examples=halves(dev))
+    return RetrievalTask.of_pairs(test, dev, train_part.examples, encoder)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for whoever wants to do it again."""
+    import transformers
+
+    from counterpoint import __version__
+
+    return {
+        "counterpoint": __version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
+    }
+
+
+def _base(parts: Parts, base: str, seed: int, output: Path, processes: Processes) -> TextEncoder:
+    """The base; a static one is kept, so that a resumed run has the same tokenizer."""
+    kept = output / ".training" / "base"
+    if base != "static":
+        encoder = make_base(base, (), seed)
+    else:
+        if processes.first and not kept.exists():
+            made = make_base(base, list(parts.train.texts()), seed)
+            assert isinstance(made, StaticEncoder)
+            made.save(kept)
+        processes.wait()
+        encoder = _load_base(kept)
+    if torch.cuda.is_available():
+        encoder.to("cuda")
+    return encoder
+
+
+def _load_base(folder: Path) -> TextEncoder:
+    encoder = load(folder)
+    if isinstance(encoder, StaticEncoder) and encoder.log_weight is None:
+        encoder.log_weight = torch.nn.Parameter(torch.zeros(len(encoder.embedding.weight)))
+    return encoder
+
+
+def _check_output(output: Path, asked: dict[str, Any]) -> None:
+    """A folder holds one run: the same may go on, another may not."""
+    kept = output / ".training" / "asked.json"
+    done = output / "run.json"
+    if done.exists():
+        raise InputError(
+            "this run is finished", file=output, fix=f"see {output / 'report.html'}, or give another --output"
+        )
+    if not kept.exists():
+        write_json(kept, asked)
+        return
+    before = json.loads(kept.read_text())
+    changed = sorted(k for k in asked.keys() | before.keys() if str(asked.get(k)) != str(before.get(k)))
+    if changed:
+        raise InputError(
+            f"the folder holds an unfinished run with other settings ({', '.join(changed)})",
+            file=output,
+            fix="repeat its settings to go on with it, or give another --output",
+        )
+
+
+def _save(
+    output: Path,
+    encoder: TextEncoder,
+    content: Content,
+    asked: dict[str, Any],
+    result: TrainResult,
+    parts: Parts | None,
+    say: Callable[[str], None],
+) -> None:
+    encoder.save(output / "model")
+    (output / "model" / "README.md").write_text(model_card(content))
+    write_report(content, output / "report.html")
+    if parts is not None:
+        _index(output, encoder, parts)
+        say(f"index of all documents: {output / 'index'}")
+    about = {"asked": asked, "content": content.to_json(), "steps": result.steps, "best_step": result.best_step}
+    write_json(output / "run.json", about)
+    remove(output / ".training")
+    say(f"model: {output / 'model'}; report: {output / 'report.html'}")
+
+
+def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
+    from counterpoint.search import Index
+
+    if isinstance(parts.test, Retrieval):
+        documents = parts.test.corpus
+    else:
+        every = (
+            t for d in (parts.train, parts.dev, parts.test) for e in d.examples for t in e.positives or (e.anchor,)
+        )
+        documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
+    z = encoder.encode(documents.values(), kind="document")
+    metadata = {"model": os.path.relpath(output / "model", output / "index")}
+    Index.build(output / "index", list(documents), list(documents.values()), z, metadata=metadata).close()
+
+
+def _without(data: TextData, others: Iterable[TextData]) -> TextData:
+    """Rows none of whose texts is in the others."""
+    from counterpoint.data import normalise
+
+    seen = {normalise(text) for other in others for text in other.texts()}
+
+    def clean(example: Example) -> bool:
+        return not any(normalise(text) in seen for text in example.texts)
+
+    return replace(data, examples=[e for e in data.examples if clean(e)]) if seen else data
+
+
+def _is_file(part: float | int | str) -> bool:
+    return isinstance(part, (str, os.PathLike)) and not _number(str(part))
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _amount(part: float | int | str) -> float | int:
+    value = float(part)
+    return value if value < 1 else int(value)
+
+
+def _sentence(m: Measured) -> str:
+    return f"{m.name}: " + ", ".join(
+        f"{name} {f.value:.3f}" + (f" [{f.interval.low:.3f}, {f.interval.high:.3f}]" if f.interval else "")
+        for name, f in m.figures.items()
+    )
