@@ -1,0 +1,51 @@
+"""The table that a run ends with on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from counterpoint.report.content import Content
+from counterpoint.report.plots import metrics
+from counterpoint.report.wording import BETTER, WORSE, clip, decimals, interval, judge, number, primary, verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+STYLES = {BETTER: "green", WORSE: "red"}
+
+
+def terminal_table(content: Content) -> Table:
+    """The systems' figures with their intervals, and below them the verdict and the primary paired differences.
+
+    Example:
+        >>> from counterpoint.report.content import Data, Figure, Model, System
+        >>> systems = (System("BM25", {"MRR@10": Figure(0.578)}), System("trained", {"MRR@10": Figure(0.604)}))
+        >>> terminal_table(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), systems)).row_count
+        2
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    names = metrics(content)
+    table = Table(box=box.SIMPLE_HEAD, title=Text(content.title), title_justify="left", caption_justify="left")
+    table.add_column("")
+    for name in names:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for system in content.systems:
+        cells = []
+        for figure in (system.figures.get(name) for name in names):
+            cell = Text() if figure is None else Text(number(figure.value, decimals(figure)))
+            if figure is not None and interval(figure):
+                cell.append("\n" + interval(figure), style="dim")
+            cells.append(cell)
+        table.add_row(Text(clip(system.name, 40)), *cells, style="bold" if system.name == content.model.name else None)
+    caption = Text(style="not italic not dim")
+    for d in primary(content):
+        caption.append(f"{d.a} against {d.b}: {d.metric} {number(d.value, decimals(d), sign=True)}")
+        caption.append(f" ({interval(d)}), " if interval(d) else ", ", style="dim")
+        caption.append(f"{judge(d)}\n", style=STYLES.get(judge(d), "yellow"))
+    word, sentence = verdict(content)
+    caption.append(f"{word}. {sentence}", style="bold")
+    table.caption = caption
+    return table

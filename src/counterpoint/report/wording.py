@@ -1,0 +1,139 @@
+"""The report's sentences: the verdict, how sure it is, and numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from counterpoint.report.content import Content, Difference, Figure
+
+BETTER, WORSE, UNCLEAR = "clearly better", "clearly worse", "no clear difference"
+
+
+def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
+    """A number with `digits` decimals and a true minus; a dash where there is none.
+
+    Example:
+        >>> number(-0.0312), number(0.5, 2, sign=True), number(None), number(12345.6, 0)
+        ('−0.031', '+0.50', '–', '12,346')
+    """
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return "not finite"
+    return f"{value:{'+' if sign else 'z'},.{digits}f}".replace("-", "−")
+
+
+def decimals(figure: Figure | Difference) -> int:
+    """Three decimals, or four where the interval is narrower than 0.015.
+
+    Example:
+        >>> decimals(Figure(0.82, 0.80, 0.84)), decimals(Figure(0.8203, 0.8190, 0.8216))
+        (3, 4)
+    """
+    narrow = figure.low is not None and figure.high is not None and 0 < figure.high - figure.low < 0.015
+    return 4 if narrow else 3
+
+
+def interval(figure: Figure | Difference) -> str:
+    """The interval as "low to high", or nothing where there is none.
+
+    Example:
+        >>> interval(Difference("a", "b", "MRR@10", 0.004, -0.01, 0.018)), interval(Figure(0.5))
+        ('−0.010 to +0.018', '')
+    """
+    if figure.low is None or figure.high is None:
+        return ""
+    sign, digits = isinstance(figure, Difference), decimals(figure)
+    return f"{number(figure.low, digits, sign=sign)} to {number(figure.high, digits, sign=sign)}"
+
+
+def judge(difference: Difference) -> str:
+    """Say what the interval of a difference allows to say.
+
+    Example:
+        >>> judge(Difference("trained", "BM25", "MRR@10", 0.004, -0.01, 0.018))
+        'no clear difference'
+    """
+    if not difference.clear:
+        return UNCLEAR
+    return BETTER if difference.low is not None and difference.low > 0 else WORSE
+
+
+def primary(content: Content) -> list[Difference]:
+    """The differences of the primary metric: the model's own first, then the others, each in their order."""
+    own = [d for d in content.differences if d.metric == content.metric]
+    return sorted(own, key=lambda d: d.a != content.model.name)
+
+
+def verdict(content: Content) -> tuple[str, str]:
+    """A word and a sentence: is the trained model better than what it was compared with, on the primary metric?
+
+    Example:
+        >>> from counterpoint.report.content import Data, Model
+        >>> unclear = Difference("trained", "BM25", "MRR@10", 0.004, -0.01, 0.018)
+        >>> verdict(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (unclear,)))
+        ('Not clear', 'No clear difference from BM25.')
+    """
+    own = [d for d in primary(content) if d.a == content.model.name]
+    rivals = {kind: [d.b for d in own if judge(d) == kind] for kind in (BETTER, WORSE, UNCLEAR)}
+    phrases = {BETTER: "clearly better than", UNCLEAR: "no clear difference from", WORSE: "clearly worse than"}
+    parts = [f"{phrases[kind]} {_and(names)}" for kind, names in rivals.items() if names]
+    if not parts:
+        return "Not compared", "There is nothing to compare the model with."
+    if rivals[BETTER]:
+        word = "In part" if rivals[UNCLEAR] or rivals[WORSE] else "Yes"
+    else:
+        word = "No" if rivals[WORSE] else "Not clear"
+    sentence = "; ".join(parts) + "."
+    return word, sentence[0].upper() + sentence[1:]
+
+
+def sure(content: Content) -> list[str]:
+    """How sure the verdict is, and for a difference that is not clear, what would make it so.
+
+    The width of an interval goes with 1 / sqrt(n), so a difference v whose interval reaches h to either side needs
+    about (h / v)^2 times as many items.
+
+    Example:
+        >>> from counterpoint.report.content import Data, Model
+        >>> unclear = Difference("trained", "BM25", "MRR@10", 0.01, -0.01, 0.03)
+        >>> sure(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (unclear,)))[1]
+        'To tell trained from BM25, if the difference is what it looks, takes about 4 times as many queries.'
+    """
+    shown = primary(content)
+    counts = {d.n for d in shown if d.n}
+    if not shown:
+        return []
+    over = f" over {max(counts):,} held-out {content.unit}" if counts else ""
+    sentences = [
+        f"Intervals are 95%, from a paired bootstrap{over}. They cover the choice of {content.unit}, "
+        "not another training seed."
+    ]
+    for d in shown:
+        if not d.clear and d.value and d.low is not None and d.high is not None:
+            times = ((d.high - d.low) / 2 / d.value) ** 2
+            if 1 < times < 100:
+                sentences.append(
+                    f"To tell {d.a} from {d.b}, if the difference is what it looks, takes about "
+                    f"{times:.{0 if times >= 2 else 1}f} times as many {content.unit}."
+                )
+    return sentences
+
+
+def clip(text: str, length: int = 240) -> str:
+    """The text on one line, cut to `length` characters at a word where there is one near.
+
+    Example:
+        >>> clip("a long text of many words", 14)
+        'a long text…'
+    """
+    line = " ".join(text.split())
+    if len(line) <= length:
+        return line
+    head = line[: length - 1]
+    return head[: head.rfind(" ")] + "…" if head.rfind(" ") > length / 2 else head + "…"
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

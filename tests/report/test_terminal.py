@@ -1,0 +1,33 @@
+import dataclasses
+import io
+
+from rich.console import Console
+
+from counterpoint.report import System, terminal_table
+from report.sample import sample
+
+
+def printed(content, width=110):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(terminal_table(content))
+    return console.file.getvalue()
+
+
+def test_the_table_has_every_figure_and_the_verdict():
+    text = printed(sample())
+    for system in sample().systems:
+        for figure in system.figures.values():
+            assert f"{figure.value:.3f}" in text
+    assert "0.585 to 0.627" in text
+    assert "trained against BM25: MRR@10 +0.028 (+0.009 to +0.047), clearly better" in text
+    assert "Yes. Clearly better than untrained and BM25." in text
+
+
+def test_markup_in_names_is_text():
+    systems = (System("[red]x[/red]", sample().systems[0].figures),)
+    assert "[red]x[/red]" in printed(dataclasses.replace(sample(), title="[b]t", systems=systems))
+
+
+def test_a_missing_figure_is_an_empty_cell():
+    systems = (*sample().systems, System("half", {"MRR@10": sample().systems[0].figures["MRR@10"]}))
+    assert terminal_table(dataclasses.replace(sample(), systems=systems)).row_count == 5

@@ -1,0 +1,61 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterpoint.report import Difference
+from counterpoint.report.wording import judge, sure, verdict
+from report.sample import sample
+
+
+def content(*differences):
+    return dataclasses.replace(sample(), differences=differences)
+
+
+def against(name, value, half, metric="MRR@10", a="trained"):
+    return Difference(a, name, metric, value, value - half, value + half, 200)
+
+
+UP, DOWN, FLAT = against("up", 0.1, 0.02), against("down", -0.1, 0.02), against("flat", 0.01, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("differences", "word", "sentence"),
+    [
+        ((UP,), "Yes", "Clearly better than up."),
+        ((UP, against("high", 0.2, 0.1)), "Yes", "Clearly better than up and high."),
+        ((UP, FLAT), "In part", "Clearly better than up; no clear difference from flat."),
+        ((DOWN, UP), "In part", "Clearly better than up; clearly worse than down."),
+        ((FLAT,), "Not clear", "No clear difference from flat."),
+        ((DOWN, FLAT), "No", "Clearly worse than down; no clear difference from flat."),
+        ((DOWN,), "No", "Clearly worse than down."),
+        ((), "Not compared", "There is nothing to compare the model with."),
+        ((against("up", 0.1, 0.02, metric="Recall@1"),), "Not compared", "There is nothing to compare the model with."),
+        ((against("up", 0.1, 0.02, a="fused"),), "Not compared", "There is nothing to compare the model with."),
+    ],
+)
+def test_the_verdict(differences, word, sentence):
+    assert verdict(content(*differences)) == (word, sentence)
+
+
+@given(st.floats(-1, 1), st.floats(0, 1))
+def test_it_is_clear_only_where_the_interval_leaves_out_zero(value, half):
+    difference = against("x", value, half)
+    includes_zero = difference.low <= 0 <= difference.high
+    assert (judge(difference) == "no clear difference") == includes_zero
+    assert difference.clear != includes_zero
+    assert ("better" in judge(difference)) == (difference.low > 0)
+
+
+def test_a_difference_without_an_interval_is_not_clear():
+    assert judge(Difference("a", "b", "m", 0.5, None, None)) == "no clear difference"
+
+
+def test_how_many_items_would_make_it_clear():
+    first, advice = sure(content(FLAT))
+    assert "200 held-out queries" in first
+    assert "not another training seed" in first
+    assert "about 4 times as many queries" in advice  # (0.02 / 0.01) ** 2
+    assert len(sure(content(against("same", 0.0001, 0.02)))) == 1  # 40,000 times: no use saying
+    assert sure(content()) == []
