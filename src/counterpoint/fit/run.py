@@ -28,7 +28,7 @@ from counterpoint.data import (
     write_rejects,
 )
 from counterpoint.data.schema import ColumnMap
-from counterpoint.encoders import StaticEncoder, load
+from counterpoint.encoders import Kind, StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
@@ -148,7 +148,10 @@ def fit(
         baselines, before = task.baselines(), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
-    batches = TextBatches(parts.train.examples, encoder)
+    # only who searches has two kinds of texts
+    asymmetric = parts.train.schema in ("pairs", "tuples")
+    kinds: tuple[Kind, Kind] = ("query", "document") if asymmetric else (None, None)
+    batches = TextBatches(parts.train.examples, encoder, kinds=kinds)
     result = train(
         encoder,
         batches,

@@ -11,7 +11,6 @@ from jaxtyping import Float
 
 from counterpoint.data import Example, Retrieval, TextData, retrieval_from_pairs
 from counterpoint.encoders import Encoder, StaticEncoder
-from counterpoint.errors import MissingExtra
 from counterpoint.evaluate import Figure, evaluate_rankings, figure, knn, named, probe, sts
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
 from counterpoint.search import BM25, exact_search, reciprocal_rank_fusion
@@ -98,11 +97,8 @@ class RetrievalTask(Task):
         return Measured(name, _figures(ranking, self.test), ranking, z)
 
     def baselines(self) -> list[Measured]:
-        """BM25, where its extra is installed."""
-        try:
-            index = BM25(list(self.test.corpus.values()))
-        except MissingExtra:
-            return []
+        """BM25."""
+        index = BM25(list(self.test.corpus.values()))
         names = list(self.test.corpus)
         ids, _ = index.search(list(self.test.queries.values()), _DEPTH)
         ranking = named(ids, list(self.test.queries), names)
@@ -110,8 +106,6 @@ class RetrievalTask(Task):
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
         """BM25 and the encoder by reciprocal rank fusion."""
-        if not baselines:
-            return []
         number = {name: i for i, name in enumerate(self.test.corpus)}
         names = list(self.test.corpus)
         lists = [
@@ -271,7 +265,7 @@ class LabelTask(Task):
 
     def _nearest(self, encoder: Encoder, part: TextData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         train, test = (
-            _normalised(encoder.encode([e.anchor for e in p.examples], kind="query")) for p in (self.train, part)
+            _normalised(encoder.encode([e.anchor for e in p.examples])) for p in (self.train, part)
         )
         predicted = knn(train, [e.label or "" for e in self.train.examples], test)
         right = [a == e.label for a, e in zip(predicted, part.examples, strict=True)]
@@ -298,8 +292,8 @@ def _filled(row: list[int]) -> list[int]:
 
 
 def _scored(encoder: Encoder, data: TextData) -> tuple[np.ndarray, np.ndarray, list[float]]:
-    a = encoder.encode([e.anchor for e in data.examples], kind="query")
-    b = encoder.encode([e.positives[0] for e in data.examples], kind="document")
+    a = encoder.encode([e.anchor for e in data.examples])
+    b = encoder.encode([e.positives[0] for e in data.examples])
     return _normalised(a), _normalised(b), [float(e.score or 0) for e in data.examples]
 
 

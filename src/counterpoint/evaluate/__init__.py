@@ -1,0 +1,79 @@
+"""Evaluation: from embeddings or rankings to figures with intervals; nothing here knows about models."""
+
+from counterpoint.evaluate.bootstrap import compare, figure
+from counterpoint.evaluate.encoder import (
+    evaluate_any,
+    evaluate_classification,
+    evaluate_clustering,
+    evaluate_retrieval,
+    evaluate_sts,
+    named,
+    rank,
+)
+from counterpoint.evaluate.figures import Difference, Figure, Interval, Result
+from counterpoint.evaluate.frozen import (
+    classification,
+    clustering,
+    knn,
+    probe,
+    similarity,
+    sts,
+)
+from counterpoint.evaluate.geometry import (
+    Collapse,
+    alignment,
+    collapse,
+    effective_rank,
+    mean_cosine,
+    rankme,
+    uniformity,
+)
+from counterpoint.evaluate.ranking import (
+    Judged,
+    average_precision,
+    evaluate_rankings,
+    hit_rate,
+    judge,
+    ndcg,
+    precision,
+    recall,
+    reciprocal_rank,
+)
+
+__all__ = [
+    "Collapse",
+    "Difference",
+    "Figure",
+    "Interval",
+    "Judged",
+    "Result",
+    "alignment",
+    "average_precision",
+    "classification",
+    "clustering",
+    "collapse",
+    "compare",
+    "effective_rank",
+    "evaluate_any",
+    "evaluate_classification",
+    "evaluate_clustering",
+    "evaluate_rankings",
+    "evaluate_retrieval",
+    "evaluate_sts",
+    "figure",
+    "hit_rate",
+    "judge",
+    "knn",
+    "mean_cosine",
+    "named",
+    "ndcg",
+    "precision",
+    "probe",
+    "rank",
+    "rankme",
+    "recall",
+    "reciprocal_rank",
+    "similarity",
+    "sts",
+    "uniformity",
+]

@@ -1,0 +1,217 @@
+"""Evaluate anything that encodes texts: the thin layer over the functions of embeddings and rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from counterpoint.data import Retrieval, TextData, retrieval_from_pairs
+from counterpoint.errors import InputError
+from counterpoint.evaluate.bootstrap import SAMPLES
+from counterpoint.evaluate.figures import Result
+from counterpoint.evaluate.frozen import classification, clustering, sts
+from counterpoint.evaluate.ranking import METRICS, evaluate_rankings
+from counterpoint.search.exact import Metric, exact_search
+
+
+class Encodes(Protocol):
+    """What an evaluation needs of an encoder."""
+
+    def encode(
+        self, texts: Sequence[str], *, kind: Literal["query", "document"] | None = None
+    ) -> Float[np.ndarray, "n d"]:
+        """One row a text; `kind` chooses the prompt."""
+        ...
+
+
+def rank(encoder: Encodes, retrieval: Retrieval, k: int = 100, *, metric: Metric = "cosine") -> dict[str, list[str]]:
+    """Rank a test's documents for its queries by exact search: query id -> the `k` best document ids.
+
+    Queries are encoded with `kind="query"`, documents with `kind="document"`. Equal scores go to the document
+    that comes first in the corpus.
+
+    Raises:
+        InputError: No documents, or embeddings that are not finite.
+    """
+    queries_nd = encoder.encode(list(retrieval.queries.values()), kind="query")
+    documents_md = encoder.encode(list(retrieval.corpus.values()), kind="document")
+    ids_nk, _ = exact_search(queries_nd, documents_md, k, metric=metric)
+    return named(ids_nk, list(retrieval.queries), list(retrieval.corpus))
+
+
+def named(ids_nk: Int64[np.ndarray, "n k"], queries: Sequence[str], documents: Sequence[str]) -> dict[str, list[str]]:
+    """Row numbers to names: what `exact_search`, `BM25` and fusion give, as `evaluate_rankings` takes it.
+
+    Args:
+        ids_nk: Rows of `documents`, best first, -1 for none.
+        queries: The name of each row of `ids_nk`.
+        documents: The name of each document.
+
+    Example:
+        >>> named(np.array([[1, -1], [0, 1]]), ["q", "r"], ["a", "b"])
+        {'q': ['b'], 'r': ['a', 'b']}
+    """
+    return {query: [documents[i] for i in row if i >= 0] for query, row in zip(queries, ids_nk.tolist(), strict=True)}
+
+
+def evaluate_retrieval(
+    encoder: Encodes,
+    retrieval: Retrieval,
+    *,
+    metrics: Sequence[str] = METRICS,
+    metric: Metric = "cosine",
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> Result:
+    """Retrieval figures of an encoder on a test, by exact search; see `rank` and `evaluate_rankings`.
+
+    Args:
+        encoder: What encodes.
+        retrieval: The test.
+        metrics: NAME@K each; documents are ranked as deep as the largest K.
+        metric: How queries and documents are compared.
+        samples: Bootstrap resamples, 0 for no intervals.
+        seed: Of the bootstrap.
+
+    Raises:
+        InputError: As `rank` and `evaluate_rankings`.
+
+    Example:
+        >>> class Letters:
+        ...     def encode(self, texts, *, kind=None):
+        ...         return np.array([[text.count(letter) for letter in "abc"] for text in texts], dtype=np.float32)
+        >>> test = Retrieval({"1": "aab", "2": "ccc"}, {"q": "c"}, {"q": {"2": 1.0}}, "memory")
+        >>> evaluate_retrieval(Letters(), test)["mrr@10"].value
+        1.0
+    """
+    depth = max(int(name.partition("@")[2] or 1) for name in metrics)
+    rankings = rank(encoder, retrieval, depth, metric=metric)
+    return evaluate_rankings(
+        rankings,
+        retrieval.qrels,
+        metrics=metrics,
+        source=retrieval.source,
+        samples=samples,
+        seed=seed,
+    )
+
+
+def evaluate_sts(
+    encoder: Encodes,
+    data: TextData,
+    *,
+    metrics: Sequence[Metric] = ("cosine",),
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> Result:
+    """Correlation with people's scores on scored pairs; see `sts`.
+
+    Raises:
+        InputError: The data are not scored pairs.
+    """
+    _need(data, "scored")
+    pairs = [(e.anchor, e.positives[0], e.score) for e in data.examples if e.score is not None]
+    first, second, scores = zip(*pairs, strict=True)
+    return sts(
+        encoder.encode(first),
+        encoder.encode(second),
+        scores,
+        metrics=metrics,
+        source=data.source,
+        samples=samples,
+        seed=seed,
+    )
+
+
+def evaluate_classification(
+    encoder: Encodes,
+    train: TextData,
+    test: TextData,
+    *,
+    k: int = 10,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> Result:
+    """Neighbours and a linear probe on frozen embeddings of labelled texts; see `classification`.
+
+    Raises:
+        InputError: The data are not labelled texts, or the training labels are all the same.
+    """
+    train_nd, labels_n = _labelled(encoder, train)
+    test_md, labels_m = _labelled(encoder, test)
+    return classification(
+        train_nd,
+        labels_n,
+        test_md,
+        labels_m,
+        k=k,
+        source=test.source,
+        samples=samples,
+        seed=seed,
+    )
+
+
+def evaluate_clustering(encoder: Encodes, data: TextData, *, seeds: Sequence[int] = range(5)) -> Result:
+    """k-means of labelled texts; see `clustering`.
+
+    Raises:
+        InputError: The data are not labelled texts, or the labels are all the same.
+    """
+    z_nd, labels_n = _labelled(encoder, data)
+    return clustering(z_nd, labels_n, seeds=seeds, source=data.source)
+
+
+def evaluate_any(
+    encoder: Encodes,
+    data: TextData | Retrieval,
+    train: TextData | None = None,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> list[Result]:
+    """Every evaluation the data allow: retrieval of a `Retrieval` or of pairs, STS, or classification and clustering.
+
+    Args:
+        encoder: What encodes.
+        data: A retrieval test, pairs or tuples, scored pairs, or labelled texts.
+        train: Labelled texts to fit the probes on; every other row of `data` if not given, and the rest is the test.
+        samples: Bootstrap resamples, 0 for no intervals.
+        seed: Of the bootstrap.
+
+    Raises:
+        InputError: The data are texts alone, or what the evaluation itself refuses.
+    """
+    if isinstance(data, TextData) and data.schema in ("pairs", "tuples"):
+        extra = [text for example in data.examples for text in example.negatives]
+        data = retrieval_from_pairs(data.examples, extra, data.source)
+    if isinstance(data, Retrieval):
+        return [evaluate_retrieval(encoder, data, samples=samples, seed=seed)]
+    if data.schema == "scored":
+        return [evaluate_sts(encoder, data, samples=samples, seed=seed)]
+    _need(data, "labelled")
+    test = data
+    if train is None:
+        train, test = (replace(data, examples=data.examples[i::2]) for i in range(2))
+    return [
+        evaluate_classification(encoder, train, test, samples=samples, seed=seed),
+        evaluate_clustering(encoder, data),
+    ]
+
+
+def _labelled(encoder: Encodes, data: TextData) -> tuple[Float[np.ndarray, "n d"], list[str]]:
+    _need(data, "labelled")
+    rows = [(e.anchor, e.label) for e in data.examples if e.label is not None]
+    return encoder.encode([text for text, _ in rows]), [label for _, label in rows]
+
+
+def _need(data: TextData, schema: str) -> None:
+    if data.schema != schema or not data.examples:
+        raise InputError(
+            f"{len(data)} rows of {data.schema} where {schema} ones are needed",
+            file=data.source,
+            fix="give other data, or say which columns hold what",
+        )

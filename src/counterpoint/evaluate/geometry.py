@@ -1,0 +1,227 @@
+"""Diagnostics of an embedding cloud: alignment, uniformity, effective rank, and whether it has collapsed.
+
+All take time linear in `n` (uniformity: quadratic) and need no labels; a few thousand rows every few hundred
+steps cost little beside training.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from counterpoint.errors import InputError
+
+SAME = 0.99
+NARROW = 0.05
+
+
+@torch.no_grad()
+def alignment(x_nd: Float[Tensor, "n d"], y_nd: Float[Tensor, "n d"], *, alpha: float = 2.0) -> float:
+    """Mean distance of positives, `E |x_i - y_i|^alpha` of unit vectors; lower is better, 0 to `2^alpha`.
+
+    Wang and Isola, "Understanding Contrastive Representation Learning through Alignment and Uniformity on the
+    Hypersphere", ICML 2020, section 4.1. Rows are scaled to length one first.
+
+    Raises:
+        InputError: The shapes differ, or there are no rows.
+
+    Example:
+        >>> round(alignment(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])), 6)
+        2.0
+    """
+    if x_nd.shape != y_nd.shape or x_nd.ndim != 2 or len(x_nd) == 0:
+        raise InputError(
+            f"no alignment of shapes {tuple(x_nd.shape)} and {tuple(y_nd.shape)}",
+            fix="give two matrices whose rows are positives of each other",
+        )
+    difference_nd = F.normalize(x_nd.double(), dim=1) - F.normalize(y_nd.double(), dim=1)
+    # 2 - 2 cos would be cheaper and loses the small distances
+    return float(difference_nd.norm(dim=1).pow(alpha).mean())
+
+
+@torch.no_grad()
+def uniformity(z_nd: Float[Tensor, "n d"], *, t: float = 2.0, block: int = 1024) -> float:
+    """How evenly unit vectors cover the sphere, `log E_{i != j} exp(-t |z_i - z_j|^2)`; lower is better.
+
+    Wang and Isola 2020, section 4.1. 0 if all are the same; about `-2 t` (exactly so for `d` to infinity) if
+    they are spread uniformly. Rows are scaled to length one first, and taken `block` at a time.
+
+    Raises:
+        InputError: Fewer than 2 rows.
+
+    Example:
+        >>> uniformity(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+        -8.0
+    """
+    z_nd = F.normalize(_rows(z_nd), dim=1)
+    n = len(z_nd)
+    parts = []
+    for start in range(0, n, block):
+        square_bn = (2 - 2 * z_nd[start : start + block] @ z_nd.T).clamp_min(0)
+        square_bn.diagonal(start).fill_(torch.inf)  # a row with itself is no pair
+        parts.append((-t * square_bn).logsumexp((0, 1)))
+    return torch.stack(parts).logsumexp(0).item() - math.log(n * (n - 1))
+
+
+@torch.no_grad()
+def effective_rank(z_nd: Float[Tensor, "n d"], *, center: bool = False) -> float:
+    """`exp(-sum p_k ln p_k)` with `p_k = s_k / sum s` of the singular values `s`; 1 to `min(n, d)`.
+
+    Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007, definition 1.
+    The number of dimensions the cloud fills, were it to fill them evenly.
+
+    Args:
+        z_nd: The embeddings as they are.
+        center: Take the mean off first, so that a common direction does not count.
+
+    Returns:
+        The effective rank; 0 if all values are 0.
+
+    Raises:
+        InputError: Fewer than 2 rows.
+
+    Example:
+        >>> round(effective_rank(torch.eye(5)), 6)
+        5.0
+    """
+    return _perplexity(_shares(_rows(z_nd), center))
+
+
+@torch.no_grad()
+def rankme(z_nd: Float[Tensor, "n d"], *, epsilon: float = 1e-7) -> float:
+    """RankMe: the effective rank with `p_k = s_k / sum s + epsilon`.
+
+    Garrido et al., "RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised Representations
+    by Their Rank", ICML 2023, equation 1. Higher tends to go with better linear probes.
+
+    Example:
+        >>> round(rankme(torch.eye(5)), 4)
+        5.0
+    """
+    return _perplexity(_shares(_rows(z_nd), center=False) + epsilon)
+
+
+def _shares(z_nd: Float[Tensor, "n d"], center: bool) -> Float[Tensor, " r"]:
+    if center:
+        z_nd = z_nd - z_nd.mean(0)
+    n, d = z_nd.shape
+    # the Gram matrix of the shorter side has the squares of the singular values
+    gram = z_nd.T @ z_nd if n >= d else z_nd @ z_nd.T
+    squares = torch.linalg.eigvalsh(gram).clamp_min(0)
+    # below this an eigenvalue is rounding, and its root would not be small
+    squares[squares < squares.max() * max(n, d) * torch.finfo(squares.dtype).eps] = 0
+    s = squares.sqrt()
+    return F.normalize(s, p=1, dim=0)
+
+
+def _perplexity(p: Float[Tensor, " r"]) -> float:
+    p = p[p > 0]
+    return torch.exp(-(p * p.log()).sum()).item() if len(p) else 0.0
+
+
+@torch.no_grad()
+def mean_cosine(z_nd: Float[Tensor, "n d"]) -> float:
+    """Mean cosine of two different rows; 0 for a cloud without a common direction, 1 if all point one way.
+
+    Raises:
+        InputError: Fewer than 2 rows.
+
+    Example:
+        >>> mean_cosine(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+        0.0
+    """
+    z_nd = F.normalize(_rows(z_nd), dim=1)
+    n = len(z_nd)
+    own = (z_nd * z_nd).sum()  # n, but for zero vectors
+    return ((z_nd.sum(0).square().sum() - own) / (n * (n - 1))).item()
+
+
+@dataclass(frozen=True, slots=True)
+class Collapse:
+    """What is wrong with an embedding cloud.
+
+    Attributes:
+        kind: "not finite", "complete" or "dimensional".
+        mean_cosine: Of two different rows; 0 if not finite.
+        effective_rank: Of the centred unit vectors; 0 if not finite.
+        limit: The highest effective rank there could be.
+        sentence: The verdict in words, with the figures.
+    """
+
+    kind: Literal["not finite", "complete", "dimensional"]
+    mean_cosine: float
+    effective_rank: float
+    limit: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def collapse(z_nd: Float[Tensor, "n d"], *, classes: int | None = None) -> Collapse | None:
+    """Whether an embedding cloud has collapsed, and how (Jing et al. 2022, "Understanding Dimensional Collapse").
+
+    - *complete*: two different texts have a cosine of 0.99 or more on average, an angle under 8 degrees. A
+      MiniLM with random weights gives 0.92 on 2,048 titles, a trained one 0.10, and models trained at very
+      low temperatures some 0.8: none of these has collapsed.
+    - *dimensional*: the effective rank of the centred unit vectors is under 5% of the highest possible,
+      `min(n - 1, d)`. MiniLM, trained or random, fills 69% to 79%; a cloud in 16 of 384 dimensions fills 4%.
+
+    Training on few classes ends, rightly, with one direction a class (Papyan et al. 2020): say how many there
+    are, and the highest rank expected is `classes - 1`.
+
+    Args:
+        z_nd: Embeddings of different inputs, some hundred or more: of `n` rows no rank above `n - 1` can be seen.
+        classes: How many classes the model was trained to tell apart, if it was.
+
+    Returns:
+        The verdict, or None if all is well. Below 4 possible dimensions only complete collapse is looked for.
+
+    Raises:
+        InputError: Fewer than 2 rows.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> z = torch.randn(500, 64, generator=generator)
+        >>> print(collapse(z))
+        None
+        >>> print(collapse(z[:, :2] @ torch.randn(2, 64, generator=generator)))
+        dimensional collapse: the embeddings fill 2.0 of 64 dimensions (mean cosine 0.01)
+    """
+    z_nd = _rows(z_nd)
+    limit = min(len(z_nd) - 1, z_nd.shape[1], *([] if classes is None else [max(1, classes - 1)]))
+    finite = z_nd.isfinite().all(dim=1)
+    if not finite.all():
+        bad = len(z_nd) - int(finite.sum())
+        sentence = f"not finite: {bad} of {len(z_nd)} embeddings hold NaN or infinite values"
+        return Collapse("not finite", 0.0, 0.0, limit, sentence)
+    cosine = mean_cosine(z_nd)
+    rank = effective_rank(F.normalize(z_nd, dim=1), center=True)
+    if cosine >= SAME or not z_nd.any():
+        sentence = f"complete collapse: all embeddings are nearly the same (mean cosine {cosine:.4f})"
+        return Collapse("complete", cosine, rank, limit, sentence)
+    if limit >= 4 and rank < max(1.5, NARROW * limit):
+        sentence = (
+            f"dimensional collapse: the embeddings fill {rank:.1f} of {limit} dimensions (mean cosine {cosine:.2f})"
+        )
+        return Collapse("dimensional", cosine, rank, limit, sentence)
+    return None
+
+
+def _rows(z_nd: Tensor) -> Float[Tensor, "n d"]:
+    if z_nd.ndim != 2 or len(z_nd) < 2 or z_nd.shape[1] == 0:
+        raise InputError(
+            f"embeddings of shape {tuple(z_nd.shape)} have no geometry", fix="give a matrix of 2 rows or more"
+        )
+    return z_nd.double()

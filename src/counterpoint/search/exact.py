@@ -1,0 +1,151 @@
+"""Exact nearest neighbours by blocks: never an n x m matrix in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, Int64
+from torch import Tensor
+
+from counterpoint.errors import InputError
+
+Metric = Literal["cosine", "dot", "euclidean"]
+METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean")
+_QUERIES = 1024  # rows of queries taken at once: with 16,384 keys the block of scores is 64 MB
+
+
+def exact_search(
+    queries_nd: Float[np.ndarray, "n d"] | Float[Tensor, "n d"],
+    keys_md: Float[np.ndarray, "m d"] | Float[Tensor, "m d"],
+    k: int,
+    *,
+    metric: Metric = "cosine",
+    block: int = 16384,
+) -> tuple[Int64[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
+    """The `k` best keys of every query, best first, by comparing it with every key.
+
+    Scores are float32, higher is closer: the cosine (0 for a zero vector), the inner product, or the
+    negative Euclidean distance. Keys are taken `block` at a time and the best are merged, so memory is
+    O(block) whatever `n` and `m`; `keys_md` may be a memory-mapped array. It runs on the device of
+    `queries_nd`.
+
+    Equal scores are ordered by the lower id, also where they straddle the k-th place, so the result does
+    not depend on `block` (but for scores that differ in the last bit between blocks of different shape).
+
+    Args:
+        queries_nd: One row a query.
+        keys_md: One row a document; its row number is its id.
+        k: How many to return, at least 1; with fewer keys than that, `k` is their number.
+        metric: "cosine", "dot" or "euclidean".
+        block: How many keys to compare with at once.
+
+    Returns:
+        ids (n, k) int64 and scores (n, k) float32.
+
+    Raises:
+        InputError: Another number of dimensions, no keys, `k` or `block` below 1, or NaN or infinite values.
+
+    Example:
+        >>> keys = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0]], dtype=np.float32)
+        >>> exact_search(np.array([[1.0, 1.0]], dtype=np.float32), keys, k=2, metric="dot")
+        (array([[2, 0]]), array([[2., 1.]], dtype=float32))
+    """
+    _check(queries_nd, keys_md, k, metric, block)
+    k = min(k, len(keys_md))
+    found = [_search(queries_bd, keys_md, k, metric, block) for queries_bd in _blocks(queries_nd, _QUERIES, "queries")]
+    if not found:
+        return np.empty((0, k), dtype=np.int64), np.empty((0, k), dtype=np.float32)
+    ids, scores = zip(*found, strict=True)
+    return torch.cat(ids).cpu().numpy(), torch.cat(scores).cpu().numpy()
+
+
+def top_k(scores_nm: Float[Tensor, "n m"], k: int) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
+    """Columns and values of the `k` highest scores of each row; equal scores by the lower column.
+
+    `torch.topk` leaves it open which of several equal scores it takes; here it is always the first.
+
+    Example:
+        >>> ids, scores = top_k(torch.tensor([[1.0, 2.0, 2.0, 1.0]]), 3)
+        >>> ids
+        tensor([[1, 2, 0]])
+    """
+    k = min(k, scores_nm.shape[1])
+    values_nk, ids_nk = scores_nm.topk(min(k + 1, scores_nm.shape[1]), dim=1)
+    if values_nk.shape[1] > k:
+        last_n1 = values_nk[:, k - 1 : k]
+        # where the next score is as high as the last that has a place, topk's choice is arbitrary
+        tied = values_nk[:, k] == last_n1[:, 0]
+        values_nk, ids_nk = values_nk[:, :k], ids_nk[:, :k]
+        if tied.any():
+            scores_rm, last_r1 = scores_nm[tied], last_n1[tied]
+            above, equal = scores_rm > last_r1, scores_rm == last_r1
+            places_r1 = k - above.sum(dim=1, keepdim=True)
+            chosen = above | (equal & (equal.cumsum(dim=1) <= places_r1))
+            ids_nk[tied] = chosen.nonzero()[:, 1].view(-1, k)
+            values_nk = scores_nm.gather(1, ids_nk)
+    ids_nk, order_nk = ids_nk.sort(dim=1)
+    return _sorted(ids_nk, values_nk.gather(1, order_nk), k)
+
+
+def _sorted(ids_nk: Tensor, scores_nk: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The first `k` by score; among equals the order they came in."""
+    scores_nk, order_nk = scores_nk.sort(dim=1, descending=True, stable=True)
+    return ids_nk.gather(1, order_nk)[:, :k], scores_nk[:, :k]
+
+
+def _search(
+    queries_bd: Tensor, keys_md: np.ndarray | Tensor, k: int, metric: Metric, block: int
+) -> tuple[Tensor, Tensor]:
+    if metric == "cosine":
+        queries_bd = F.normalize(queries_bd, dim=1)
+    ids_bk = torch.empty((len(queries_bd), 0), dtype=torch.int64, device=queries_bd.device)
+    best_bk = torch.empty((len(queries_bd), 0), device=queries_bd.device)
+    start = 0
+    for keys_cd in _blocks(keys_md, block, "keys"):
+        keys_cd = keys_cd.to(queries_bd.device)
+        new_ids, new_scores = top_k(_scores(queries_bd, keys_cd, metric), k)
+        # what was found before has lower ids and stands first, so a stable sort keeps the order of ties
+        ids_bk, best_bk = _sorted(
+            torch.cat((ids_bk, new_ids + start), dim=1), torch.cat((best_bk, new_scores), dim=1), k
+        )
+        start += len(keys_cd)
+    return ids_bk, best_bk
+
+
+def _scores(queries_bd: Tensor, keys_cd: Tensor, metric: Metric) -> Tensor:
+    if metric == "euclidean":
+        # the matrix-product form of cdist loses the small distances, which matter most here
+        return -torch.cdist(queries_bd, keys_cd, compute_mode="donot_use_mm_for_euclid_dist")
+    return queries_bd @ (F.normalize(keys_cd, dim=1) if metric == "cosine" else keys_cd).T
+
+
+def _blocks(rows: np.ndarray | Tensor, size: int, name: str) -> Iterator[Tensor]:
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        if not isinstance(part, Tensor):
+            part = torch.from_numpy(np.array(part, dtype=np.float32))  # a copy: it may be mapped
+        part = part.detach().float()
+        if not part.isfinite().all():
+            raise InputError(
+                f"the {name} hold NaN or infinite values between rows {start} and {start + len(part)}",
+                fix="encode them again; a model that gives NaN has diverged in training",
+            )
+        yield part
+
+
+def _check(queries: np.ndarray | Tensor, keys: np.ndarray | Tensor, k: int, metric: str, block: int) -> None:
+    if queries.ndim != 2 or keys.ndim != 2 or queries.shape[1] != keys.shape[1]:
+        raise InputError(
+            f"queries of shape {tuple(queries.shape)} cannot be compared with keys of shape {tuple(keys.shape)}",
+            fix="give two matrices with as many columns, encoded by one model",
+        )
+    if len(keys) == 0:
+        raise InputError("there is nothing to search in: no keys", fix="give at least one")
+    if k < 1 or block < 1:
+        raise InputError(f"k is {k} and block is {block}", fix="both must be at least 1")
+    if metric not in METRICS:
+        raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")

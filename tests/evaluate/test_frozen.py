@@ -1,0 +1,112 @@
+"""Probes of frozen embeddings against scikit-learn and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.datasets import load_digits
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from counterpoint.errors import InputError
+from counterpoint.evaluate import classification, clustering, knn, probe, similarity, sts
+
+
+@pytest.fixture(scope="module")
+def digits():
+    z, y = load_digits(return_X_y=True)
+    return (z - z.mean(0))[:800], [f"digit {i}" for i in y[:800]]
+
+
+def test_knn_equals_scikit_learn(digits):
+    z, y = digits
+    unit = z / np.linalg.norm(z, axis=1, keepdims=True)
+    for k in (1, 5):
+        theirs = KNeighborsClassifier(k).fit(unit[:500], y[:500])
+        ours = knn(z[:500], y[:500], z[500:], k=k)
+        votes = np.sort(theirs.predict_proba(unit[500:]), axis=1)
+        decided = votes[:, -1] > votes[:, -2]  # ties are broken differently
+        assert decided.mean() > 0.95
+        assert (ours == theirs.predict(unit[500:]))[decided].all()
+
+
+def test_knn_ties_go_to_the_closer_votes():
+    train = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert knn(train, ["b", "a"], np.array([[0.9, 0.5], [0.5, 0.9]]), k=2).tolist() == ["b", "a"]
+    assert knn(train, ["b", "a"], np.array([[1.0, 1.0]]), k=2).tolist() == ["a"]
+    assert knn(train, ["b", "a"], np.array([[1.0, 1.0]]), k=99).tolist() == ["a"]
+
+
+def test_classification_figures(digits):
+    z, y = digits
+    result = classification(z[:500], y[:500], z[500:], y[500:], k=5, source="digits")
+    truth = np.array(y[500:])
+    for kind, said in (("knn", knn(z[:500], y[:500], z[500:], k=5)), ("probe", probe(z[:500], y[:500], z[500:]))):
+        assert result[f"{kind}_accuracy"].value == pytest.approx(accuracy_score(truth, said))
+        assert result[f"{kind}_macro_f1"].value == pytest.approx(f1_score(truth, said, average="macro"))
+        assert result[f"{kind}_accuracy"].value > 0.8
+        interval = result[f"{kind}_macro_f1"].interval
+        assert interval.low < result[f"{kind}_macro_f1"].value < interval.high
+
+
+def test_clustering(digits):
+    z, y = digits
+    result = clustering(z, y, seeds=[0, 1, 2])
+    assert 0.5 < result["v_measure"].value < 0.9
+    assert 0.4 < result["ari"].value < result["nmi"].value
+    assert result["ari"].values.shape == (3,)
+    assert result["ari"].items == ("seed 0", "seed 1", "seed 2")
+    interval = result["ari"].interval
+    assert (interval.low, interval.high) == pytest.approx(
+        stats.t.interval(0.95, 2, np.mean(result["ari"].values), stats.sem(result["ari"].values))
+    )
+    shuffled = np.random.default_rng(0).permutation(y).tolist()
+    assert abs(clustering(z, shuffled, seeds=[0])["ari"].value) < 0.02
+    assert clustering(np.ones((6, 2)), ["a", "b"] * 3, seeds=[0])["v_measure"].value == 0  # collapsed, no warning
+
+
+def test_similarity_and_sts():
+    rng = np.random.default_rng(0)
+    x, y, gold = (
+        rng.normal(size=(50, 8)).astype(np.float32),
+        rng.normal(size=(50, 8)).astype(np.float32),
+        rng.random(50),
+    )
+    cosine = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(x, y, strict=True)]
+    np.testing.assert_allclose(similarity(x, y), cosine, rtol=1e-4)
+    result = sts(x, y, gold.tolist(), metrics=["cosine", "dot", "euclidean"], samples=100)
+    assert list(result) == [
+        "spearman",
+        "pearson",
+        "spearman_dot",
+        "pearson_dot",
+        "spearman_euclidean",
+        "pearson_euclidean",
+    ]
+    assert result["spearman"].value == pytest.approx(stats.spearmanr(cosine, gold)[0])
+    assert result["pearson_dot"].value == pytest.approx(stats.pearsonr((x * y).sum(1), gold)[0], rel=1e-5)
+    distance = np.linalg.norm(x - y, axis=1)
+    assert result["spearman_euclidean"].value == pytest.approx(stats.spearmanr(-distance, gold)[0])
+    assert sts(np.ones((3, 2)), np.ones((3, 2)), [1, 2, 3])["spearman"].value == 0  # a collapsed model
+    assert similarity(np.zeros((1, 2)), np.ones((1, 2))).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: knn(np.ones((2, 2)), ["a"], np.ones((1, 2))), "1 labels do not fit"),
+        (lambda: knn(np.ones((0, 2)), [], np.ones((1, 2))), "do not fit"),
+        (lambda: probe(np.ones((2, 2)), ["a", "a"], np.ones((1, 2))), "all the same"),
+        (lambda: probe(np.full((2, 2), np.nan), ["a", "b"], np.ones((1, 2))), "NaN"),
+        (lambda: clustering(np.ones((2, 2)), ["a", "a"]), "all the same"),
+        (lambda: classification(np.eye(2), ["a", "b"], np.eye(2), ["a"]), "1 labels do not fit"),
+        (lambda: sts(np.ones((2, 2)), np.ones((3, 2)), [1, 2]), "do not pair up"),
+        (lambda: sts(np.ones((2, 2)), np.ones((2, 2)), [1]), "2 values and 1 references"),
+        (lambda: sts(np.ones((2, 2)), np.ones((2, 2)), [1, np.nan]), "NaN"),
+        (lambda: similarity(np.ones((2, 2)), np.ones((2, 2)), "hamming"), "hamming"),
+    ],
+)
+def test_refuses(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
