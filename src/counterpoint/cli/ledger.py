@@ -28,7 +28,7 @@ def systems(as_json: Json = False) -> None:
     from rich.table import Table
 
     from counterpoint.systems import every
-    from counterpoint.systems.verdicts import current, entry, load
+    from counterpoint.systems.measuring import current, entry, load
 
     rows = [(s, load(s.slug)) for s in every()]
     if as_json:
@@ -62,7 +62,9 @@ def run_system(
 
     system = get(name)
     errors = Console(stderr=True, highlight=False, markup=False)
-    figures = system.run(data, output or Path("runs") / system.slug, lambda s: errors.print(s, soft_wrap=True))
+    figures = system.run(
+        system.config(), data, output or Path("runs") / system.slug, lambda s: errors.print(s, soft_wrap=True)
+    )
     if as_json:
         typer.echo(json.dumps({"system": system.name, "figures": dict(figures)}))
         return
@@ -75,9 +77,13 @@ def run_system(
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Systems of `counterpoint systems`.")] = None,
     every_one: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    stale: Annotated[bool, typer.Option("--stale", help="Those never measured, or whose code has changed since.")] = False,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Those never measured, or whose code has changed since.")
+    ] = False,
     seeds: Annotated[int, typer.Option(min=2, help="Measurements of each.")] = 5,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where verdicts are kept; else with the code.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where verdicts are kept; else with the code.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure what a paper claims, against its baseline at the same budget, and keep the verdict.
@@ -91,7 +97,7 @@ def verify(
 
     from counterpoint.systems import every, get
     from counterpoint.systems import verify as measure
-    from counterpoint.systems.verdicts import FOLDER, current, entry, load, save
+    from counterpoint.systems.measuring import FOLDER, current, entry, load, save
 
     folder = output or FOLDER
     chosen = [get(name) for name in names or ()]
@@ -104,7 +110,7 @@ def verify(
         raise InputError("which systems?", fix="name some of `counterpoint systems`, or give --all")
     errors = Console(stderr=True, highlight=False, markup=False)
     done = []
-    for system in dict.fromkeys(chosen):
+    for system in {s.slug: s for s in chosen}.values():
         verdict = measure(system, seeds=range(seeds), say=lambda s: errors.print(s, soft_wrap=True))
         save(verdict, system.slug, folder)
         done.append(entry(system, verdict))

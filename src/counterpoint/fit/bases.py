@@ -10,7 +10,8 @@ from counterpoint.encoders import StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import MissingExtra
 
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+TOKEN_DROPOUT = 0.2
+"""Share of the tokens a static base does not see of a text in training: its view, as dropout is a transformer's."""
 
 
 def minilm_folder() -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal
 
@@ -12,18 +13,19 @@ from counterpoint.train.config import TrainConfig
 
 BaseKind = Literal["static", "transformer"]
 
-# A table of vectors is trained from scratch, on large batches, with a high learning rate and no decay: most of its
-# rows are not touched by a batch. A pretrained transformer is moved a little.
+# A table of vectors is trained from scratch, with a high learning rate and no decay: a batch touches few of its rows. A
+# pretrained transformer is moved a little.
 _TRAIN: dict[BaseKind, TrainConfig] = {
     "static": TrainConfig(
-        epochs=6, batch_size=2048, learning_rate=2e-2, weight_decay=0.0, warmup=0.05, chunk_tokens=1 << 20, clip=0.0
+        epochs=4, batch_size=2048, learning_rate=4e-3, weight_decay=0.0, chunk_tokens=1 << 20, clip=0.0, validations=4
     ),
-    "transformer": TrainConfig(epochs=1, batch_size=64, learning_rate=2e-5),
+    "transformer": TrainConfig(epochs=1, batch_size=64, learning_rate=2e-5, validations=5),
 }
+_FEWEST_STEPS = 100
 
 
-def preset(schema: Schema, base: BaseKind) -> Config:
-    """The system `fit` chooses.
+def preset(schema: Schema, base: BaseKind, n: int) -> Config:
+    """The system `fit` chooses for `n` training examples.
 
     | schema | system | objective |
     |---|---|---|
@@ -34,17 +36,21 @@ def preset(schema: Schema, base: BaseKind) -> Config:
     | labelled | SupCon | same label together |
 
     Example:
-        >>> preset("pairs", "static").name
+        >>> preset("pairs", "static", 10_000).name
         'InfoNCE both ways'
     """
     train = _TRAIN[base]
+    # a small data set is taken in smaller batches and more often, so that there are steps enough
+    size = max(16, min(train.batch_size, n // 16))
+    train = replace(train, batch_size=size, epochs=max(train.epochs, math.ceil(_FEWEST_STEPS * size / max(n, 1))))
+    temperature = 0.02 if base == "static" else 0.05
     if schema == "texts":
-        return Config("SimCSE (unsupervised)", lambda: InfoNCE(0.05), train)
+        return Config("SimCSE (unsupervised)", lambda: InfoNCE(temperature), train)
     if schema == "pairs":
-        return Config("InfoNCE both ways", lambda: InfoNCE(0.05, layout="symmetric"), train)
+        return Config("InfoNCE both ways", lambda: InfoNCE(temperature, layout="symmetric"), train)
     if schema == "tuples":
-        return Config("InfoNCE with hard negatives", lambda: InfoNCE(0.05), train)
-    small = replace(train, batch_size=min(train.batch_size, 256))
+        return Config("InfoNCE with hard negatives", lambda: InfoNCE(temperature), train)
+    small = replace(train, batch_size=min(train.batch_size, 256), epochs=max(train.epochs, 4))
     if schema == "scored":
-        return Config("CoSENT", CoSENT, replace(small, epochs=4))
-    return Config("SupCon", SupCon, replace(small, epochs=4))
+        return Config("CoSENT", CoSENT, small)
+    return Config("SupCon", SupCon, small)

@@ -32,10 +32,10 @@ from counterpoint.encoders import Kind, StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
-from counterpoint.fit.bases import choose_base, make_base
+from counterpoint.fit.bases import TOKEN_DROPOUT, choose_base, make_base
 from counterpoint.fit.content import content_of
 from counterpoint.fit.presets import BaseKind, preset
-from counterpoint.fit.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
+from counterpoint.fit.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.train import TextBatches, TrainResult, train
 from counterpoint.train._processes import Processes
@@ -138,7 +138,7 @@ def fit(
     say(parts.description)
     encoder = _base(parts, choose_base(base), seed, output, processes)
     kind: BaseKind = "static" if isinstance(encoder, StaticEncoder) else "transformer"
-    config = config or preset(parts.train.schema, kind)
+    config = config or preset(parts.train.schema, kind, len(parts.train))
     config = replace(config, train=replace(config.train, seed=seed, **settings))
     encoder.prompts.update(config.prompts)
     task = make_task(parts, encoder)
@@ -234,8 +234,7 @@ def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
     if isinstance(test, Retrieval):
         documents = [t for e in train_part.examples for t in e.positives]
-        few = documents if isinstance(encoder, StaticEncoder) else documents[:: max(1, len(documents) // 2000)]
-        return RetrievalTask(test, retrieval_from_pairs(dev.examples, few, dev.source))
+        return RetrievalTask(test, retrieval_from_pairs(dev.examples, few(documents, encoder), dev.source))
     if schema == "scored":
         return STSTask(test, dev)
     if schema == "labelled":
@@ -272,16 +271,11 @@ def _base(parts: Parts, base: str, seed: int, output: Path, processes: Processes
             assert isinstance(made, StaticEncoder)
             made.save(kept)
         processes.wait()
-        encoder = _load_base(kept)
+        encoder = load(kept)
+        assert isinstance(encoder, StaticEncoder)
+        encoder.token_dropout = TOKEN_DROPOUT
     if torch.cuda.is_available():
         encoder.to("cuda")
-    return encoder
-
-
-def _load_base(folder: Path) -> TextEncoder:
-    encoder = load(folder)
-    if isinstance(encoder, StaticEncoder) and encoder.log_weight is None:
-        encoder.log_weight = torch.nn.Parameter(torch.zeros(len(encoder.embedding.weight)))
     return encoder
 
 

@@ -80,10 +80,9 @@ class RetrievalTask(Task):
     def of_pairs(cls, test: TextData, dev: TextData, others: Sequence[Example], encoder: Encoder) -> RetrievalTask:
         """Held-out pairs, among all documents of the data; dev among fewer where encoding is slow."""
         documents = [text for e in others for text in (*e.positives, *e.negatives)]
-        few = documents if isinstance(encoder, StaticEncoder) else documents[:: max(1, len(documents) // 2000)]
         return cls(
             retrieval_from_pairs(test.examples, documents, test.source),
-            retrieval_from_pairs(dev.examples, few, dev.source),
+            retrieval_from_pairs(dev.examples, few(documents, encoder), dev.source),
         )
 
     def validate(self, encoder: Encoder) -> float:
@@ -264,12 +263,16 @@ class LabelTask(Task):
         return Map(maps[0], maps[1], texts=tuple(e.anchor for e in chosen), labels=tuple(e.label or "" for e in chosen))
 
     def _nearest(self, encoder: Encoder, part: TextData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        train, test = (
-            _normalised(encoder.encode([e.anchor for e in p.examples])) for p in (self.train, part)
-        )
+        train, test = (_normalised(encoder.encode([e.anchor for e in p.examples])) for p in (self.train, part))
         predicted = knn(train, [e.label or "" for e in self.train.examples], test)
         right = [a == e.label for a, e in zip(predicted, part.examples, strict=True)]
         return np.array(right, dtype=float), train, test
+
+
+def few(documents: list[str], encoder: Encoder) -> list[str]:
+    """Documents to validate among: a sample, so that validating takes little of the time."""
+    most = 10_000 if isinstance(encoder, StaticEncoder) else 2_000
+    return documents[:: max(1, len(documents) // most)]
 
 
 def halves(data: TextData) -> list[Example]:

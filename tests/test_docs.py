@@ -1,0 +1,60 @@
+"""Every example in README and docs runs, in the order of its page."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """A small model, standing for the ones that pages say were made before."""
+    from counterpoint.encoders import StaticEncoder
+
+    folder = tmp_path_factory.mktemp("model") / "model"
+    StaticEncoder.from_corpus(["find duplicate photos", "a cat sleeps", "rain falls on the roof"], dim=16).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT)) for p in PAGES])
+def test_page(page, model, tmp_path, monkeypatch):
+    blocks = BLOCK.findall(page.read_text())
+    if not blocks:
+        pytest.skip("no examples")
+    monkeypatch.chdir(tmp_path)
+    for name in ("runs/debian", "runs/fit", "demo/static"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "model").symlink_to(model)
+    names: dict[str, object] = {}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for kind, text in blocks:
+        if kind == "python":
+            exec(compile(text, str(page), "exec"), names)
+            continue
+        done = subprocess.run(
+            ["bash", "-euc", text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, f"{text}\n{done.stderr}"
+
+
+def test_every_option_in_the_docs_exists():
+    helps = {}
+    for page in PAGES:
+        for command, rest in re.findall(r"counterpoint (fit|encode|index|search|evaluate) ([^`\n]*)", page.read_text()):
+            for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
+                if command not in helps:
+                    helps[command] = subprocess.run(
+                        [sys.executable, "-m", "counterpoint", command, "--help"],
+                        capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}, check=True,
+                    ).stdout  # fmt: skip
+                assert option in helps[command], f"{page.name}: counterpoint {command} {option}"
+    assert helps
