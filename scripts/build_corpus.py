@@ -110,9 +110,7 @@ def build(translation: str, packages: str) -> list[dict[str, object]]:
         first, *more = paragraphs(long) or [""]
         name, title = record["Package"], " ".join(title.split())
         if name in sections and len(first) >= SHORTEST and not EMPTY.search(f"{title} {first}"):
-            rows[name] = dict(
-                package=name, section=sections[name], title=title, description=first, more=more
-            )
+            rows[name] = dict(package=name, section=sections[name], title=title, description=first, more=more)
 
     def one_each(column: str, rank) -> None:
         """Of the rows with one key in `column`, only the least by `rank` stays."""
@@ -137,16 +135,12 @@ def build(translation: str, packages: str) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("release", "translation", "packages"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--out", type=Path, default=Path("src/counterpoint/data/included"))
     args = parser.parse_args()
-    release = dict(
-        re.findall(r"^(Suite|Codename|Version|Date): (.*)$", args.release.read_text(), re.M)
-    )
+    release = dict(re.findall(r"^(Suite|Codename|Version|Date): (.*)$", args.release.read_text(), re.M))
     translation, packages = read(args.translation), read(args.packages)
     rows = build(translation, packages)
     with atomic(args.out / "debian.parquet") as part:

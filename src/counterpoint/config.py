@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
 from counterpoint.objectives import Objective
 from counterpoint.train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from counterpoint.data.types import Example
+    from counterpoint.encoders._base import TextEncoder
+    from counterpoint.encoders.dual import DualEncoder
+    from counterpoint.views import View
 
 
 @dataclass(frozen=True)
@@ -20,9 +28,12 @@ class Config:
         objective: Makes the objective; a fresh one each run, since it may learn.
         train: The loop's settings.
         head: From the encoder's dimension to a projection that is used in training only.
+        view: For systems on images: makes a random view. Systems on text have none.
         prompts: Put before texts of a kind (`query`, `document`).
+        similarity: What vectors are compared with; with `dot` they are not scaled to length one.
+        consistency: Keep a pair only if its document is among so many best for its query, by a copy of the encoder that
+            was first trained on all pairs; 0: keep all.
         hard_negatives: How many to mine for each pair, from BM25, before training; 0: only those in the data.
-        consistency: Keep a pair only if its document is among so many best for its query, by the base itself; 0: all.
 
     Example:
         >>> from counterpoint.objectives import InfoNCE
@@ -34,6 +45,46 @@ class Config:
     objective: Callable[[], Objective]
     train: TrainConfig = field(default_factory=TrainConfig)
     head: Callable[[int], nn.Module] | None = None
+    view: View | None = None
     prompts: dict[str, str] = field(default_factory=dict)
-    hard_negatives: int = 0
+    similarity: Literal["cosine", "dot"] = "cosine"
     consistency: int = 0
+    hard_negatives: int = 0
+
+    def prepare(self, encoder: TextEncoder | DualEncoder, examples: Sequence[Example]) -> list[Example]:
+        """Everything before training: sets the encoder's prompts and similarity; filters the pairs and mines for them.
+
+        Args:
+            encoder: Changed in place.
+            examples: The training set.
+
+        Returns:
+            What to train on.
+
+        Example:
+            >>> from counterpoint.data import Example
+            >>> from counterpoint.encoders import StaticEncoder
+            >>> from counterpoint.objectives import InfoNCE
+            >>> encoder = StaticEncoder.from_corpus(["red", "green"], dim=4)
+            >>> pairs = [Example("red fox", ("it is red",)), Example("red ant", ("so is this red one",))]
+            >>> Config("mine", InfoNCE, similarity="dot", hard_negatives=1).prepare(encoder, pairs)[0].negatives
+            ('so is this red one',)
+            >>> encoder.normalize
+            False
+        """
+        from counterpoint.encoders._base import TextEncoder
+        from counterpoint.negatives import consistent, mine_bm25
+        from counterpoint.train import TextBatches, train
+
+        for part in encoder.modules():
+            if isinstance(part, TextEncoder):
+                part.prompts.update(self.prompts)
+                part.normalize, part.similarity = part.normalize and self.similarity == "cosine", self.similarity
+        examples = list(examples)
+        if self.consistency:
+            judge = copy.deepcopy(encoder)
+            train(judge, TextBatches(examples, judge), self.objective(), self.train)
+            examples = consistent(examples, judge, self.consistency, seed=self.train.seed)
+        if self.hard_negatives:
+            examples = mine_bm25(examples, self.hard_negatives)
+        return examples

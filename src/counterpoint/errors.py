@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import partial
+from typing import Any
 
 
 class InputError(ValueError):
@@ -49,4 +51,9 @@ class MissingExtra(InputError, ImportError):
     """
 
     def __init__(self, module: str, *, extra: str) -> None:
+        self.module, self.extra = module, extra
         super().__init__(f"{module} is not installed", fix=f"run: pip install 'counterpoint[{extra}]'")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # so that it crosses process boundaries
+        return partial(MissingExtra, self.module, extra=self.extra), ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.errors import InputError
+
+_NO_SPACE = 2**16  # bytes
 
 
 @contextlib.contextmanager
@@ -43,10 +46,10 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             remove(old)
         else:
             part.replace(path)
-    except OSError as error:
+    except Exception as error:
+        full = not isinstance(error, InputError) and _is_full(error, part.parent)
         remove(part)
-        # 28 = no space left on device, 122 = disk quota exceeded
-        if error.errno in (28, 122):
+        if full:
             raise InputError(
                 "no space left on the disk, nothing was written",
                 file=path,
@@ -56,6 +59,14 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         remove(part)
         raise
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    """The disk is full, or the quota is used up. Writers in C and Rust (numpy, safetensors) hide the error number."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is not None:
+        return number in (errno.ENOSPC, errno.EDQUOT)
+    return folder.is_dir() and shutil.disk_usage(folder).free < _NO_SPACE
 
 
 def remove(path: Path) -> None:

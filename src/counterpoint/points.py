@@ -22,12 +22,14 @@ class Points:
     | `label` | int64 | class id; -1: unknown |
     | `input` | int64 | hash of the input, so that duplicates are known (`counterpoint.data.input_hash`) |
     | `partner` | int64 | `input` of the point this one is paired with |
+    | `group` | int64 | points of one group are never each other's negatives; -1: in none |
     | `weight` | float | weight of the point's row in the loss, 0 or more |
     | `score` | float | graded target of the pair this point begins |
     | `positive` | float | owned keys only: weight as a positive (0: a negative) |
     | `valid` | bool | False: padding, seen by nobody |
 
-    Any other column may be added for relations of your own.
+    Any other column may be added for relations of your own. Columns are data: they are moved to the device of `z`,
+    and no gradient flows through them.
 
     Args:
         z: The vectors, floating point.
@@ -49,7 +51,8 @@ class Points:
                 fix="pass one row a point",
             )
         self.z = z
-        self.columns: dict[str, Tensor] = {**(columns or {}), **more}
+        every = {**(columns or {}), **more}
+        self.columns: dict[str, Tensor] = {name: c.detach().to(z.device) for name, c in every.items()}
         for name, column in self.columns.items():
             if column.shape[:1] != z.shape[:1]:
                 raise InputError(

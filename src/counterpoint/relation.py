@@ -125,8 +125,8 @@ never = Rule(lambda _q, _k: None)
 itself = equal("_point", "_point")
 """The query and the key are the same point (known where points are contrasted with themselves)."""
 
-duplicate = equal("input", "input") | equal("partner", "input") | equal("input", "partner")
-"""The key is a copy of the query, of the query's own positive, or is paired with a copy of the query."""
+duplicate = equal("input", "input") | equal("partner", "input") | equal("input", "partner") | same("group")
+"""The key is a copy of the query, of the query's own positive, is paired with a copy of the query, or of its group."""
 
 
 @dataclass(frozen=True)

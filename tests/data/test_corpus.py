@@ -86,9 +86,7 @@ def test_a_broken_file_is_named(tmp_path, content):
         debian(path)
 
 
-RELEASE = (
-    "Origin: Debian\nSuite: oldstable\nVersion: 12.15\nCodename: bookworm\nDate: Sat, 11 Jul 2026\n"
-)
+RELEASE = "Origin: Debian\nSuite: oldstable\nVersion: 12.15\nCodename: bookworm\nDate: Sat, 11 Jul 2026\n"
 STEM = "A program that counts the beats of a drum and shows them in a chart"
 TRANSLATION = f"""\
 Package: beats-dev
@@ -178,6 +176,4 @@ def test_the_same_lists_give_the_same_bytes_however_they_are_packed(tmp_path, mo
     note = made[0][1].decode()
     assert hashlib.sha256(TRANSLATION.encode()).hexdigest() in note
     assert "bookworm" in note
-    assert debian(tmp_path / "out-plain" / "debian.parquet").more == {
-        "beats": ("It knows:\n* waltz\n* tango",)
-    }
+    assert debian(tmp_path / "out-plain" / "debian.parquet").more == {"beats": ("It knows:\n* waltz\n* tango",)}

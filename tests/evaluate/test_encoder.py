@@ -23,7 +23,7 @@ from counterpoint.evaluate import (
 )
 from counterpoint.search import BM25
 
-DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("COUNTERPOINT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 class Hashed:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -26,6 +27,9 @@ class Sparse:
 class Block:
     """The rows of `b` queries against all `m` keys they see, shared and owned.
 
+    Args:
+        once: The scores are this block's alone and backward runs once, so their memory may be used again.
+
     Attributes:
         scores: Scores divided by the temperature, `(b, m)`.
         guide: A second score for the same pairs, `(b, m)`, or None.
@@ -38,9 +42,11 @@ class Block:
         scores: Float[Tensor, "b m"],
         relation: Sparse | tuple[Float[Tensor, "b m"], Float[Tensor, "b m"]],
         guide: Float[Tensor, "b m"] | None = None,
+        *,
+        once: bool = False,
     ) -> None:
         self.scores, self.guide = scores, guide
-        self._relation = relation
+        self._relation, self._once = relation, once
 
     @cached_property
     def _weights(self) -> tuple[Tensor, Tensor]:
@@ -63,6 +69,14 @@ class Block:
     def negative(self) -> Float[Tensor, "b m"]:
         """Weights as negatives."""
         return self._weights[1]
+
+    @property
+    def any_negative(self) -> Bool[Tensor, " b"]:
+        """Whether a row has a negative."""
+        if isinstance(self._relation, Sparse):
+            dropped = 0 if self._relation.drop is None else self._relation.drop.shape[1]
+            return (self._relation.weight > 0).sum(1) + dropped < self.scores.shape[1]
+        return (self.negative > 0).any(1)
 
     @property
     def single(self) -> bool:
@@ -98,9 +112,48 @@ class Block:
         masked = torch.where(weight > 0, self.scores, nothing)
         return masked if bool((weight.bool() == weight).all()) else masked + log_weight(weight)
 
-    def log_sum_exp(self, *, positives: bool) -> Float[Tensor, "b 1"]:
-        """`log sum_j w_j exp(score_j)` over what `counted` counts."""
-        return torch.logsumexp(self.counted(positives=positives), dim=1, keepdim=True)
+    def log_sum_exp(self) -> Float[Tensor, "b 1"]:
+        """`log sum_j w_j exp(score_j)` over the negatives."""
+        return torch.logsumexp(self.counted(positives=False), dim=1, keepdim=True)
+
+    def log_softmax(self) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b p"]]:
+        """Log-probabilities of the positives among all positives and negatives, and weights as of `positives`.
+
+        The scores are gone after it.
+        """
+        counted = self.counted(positives=True)
+        del self.scores
+        if not isinstance(self._relation, Sparse):
+            return torch.log_softmax(counted, dim=1), self.positive
+        index, weight = self._relation.index, self._relation.weight
+        if self._once:
+            return _LogSoftmaxAt.apply(counted, index)[0], weight  # type: ignore[no-untyped-call]
+        return torch.log_softmax(counted, dim=1).gather(1, index), weight
+
+
+class _LogSoftmaxAt(torch.autograd.Function):
+    """`log_softmax(scores, 1).gather(1, index)`, once, in the memory of `scores`: forward and backward overwrite them.
+
+    Plain autograd makes four more tensors `(b, m)`, and touching fresh memory costs as much as the arithmetic.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        top = scores.amax(1, keepdim=True)
+        picked = scores.gather(1, index)
+        z = scores.sub_(top).exp_().sum(1, keepdim=True)
+        ctx.mark_dirty(scores)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(scores, z, index)
+        return picked - top - z.log(), scores
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, None]:
+        if grad is None:
+            return None, None
+        exp, z, index = ctx.saved_tensors
+        return exp.mul_(-grad.sum(1, keepdim=True) / z).scatter_add_(1, index, grad), None
 
 
 def log_weight(weight: Tensor) -> Tensor:

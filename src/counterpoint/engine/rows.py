@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from counterpoint.engine.blocks import Block, Sparse
-from counterpoint.geometry import Geometry
+from counterpoint.geometry import Dot, Geometry
 from counterpoint.points import Points
 from counterpoint.relation import Relation, never, same
 
@@ -54,7 +54,8 @@ class Panel:
         """The positives as an index, where there are few and everything else is a negative of weight 1."""
         relation, q, k = self.relation, self.queries.columns, self.keys.columns
         plain = relation.ignored is never and relation.negative is None
-        if not plain or "valid" in k or "positive" in k:
+        rule = relation.positive
+        if not plain or not isinstance(rule, same) or "valid" in k or "positive" in k:
             return None
         n, device = len(self.queries), self.queries.z.device
         none = Sparse(
@@ -63,22 +64,19 @@ class Panel:
             None,
         )
         if self.owned:
-            hides = any(c in k for c in ("sample", "input", "partner", "label"))
-            return None if hides else none
-        rule = relation.positive
-        if not isinstance(rule, same) or _has_copies(q, k, rule.column):
-            return None
+            return None if any(c in k for c in (rule.column, "input", "partner", "group")) else none
         drop = None
         if "_point" in q and "_point" in k:
-            found = torch.searchsorted(k["_point"], q["_point"])
-            drop = found[:, None]
+            drop = torch.searchsorted(k["_point"], q["_point"])[:, None]
+        if _has_copies(q, k, rule.column, drop):
+            return None
         if rule.column not in q or rule.column not in k:
             return Sparse(none.index, none.weight, drop)
         joined = join(q[rule.column], k[rule.column], _MOST_SPARSE + 1)
         if joined is None:
             return None
         index, weight = joined
-        if drop is not None:
+        if drop is not None and index.shape[1]:
             weight = weight * (index != drop)
             index = torch.where(weight > 0, index, index.gather(1, weight.argmax(1, keepdim=True)))
             if self.positives == "numerator" and index.shape[1] == 2:
@@ -131,15 +129,19 @@ def join(q: Tensor, k: Tensor, most: int, *, hashes: bool = False) -> tuple[Tens
     return index, (steps < count[:, None]).to(torch.float32)
 
 
-def _has_copies(q: dict[str, Tensor], k: dict[str, Tensor], column: str) -> bool:
-    """Some pair is `duplicate` without being positive."""
+def _has_copies(q: dict[str, Tensor], k: dict[str, Tensor], column: str, itself: Tensor | None) -> bool:
+    """Some pair is `duplicate` without being positive or the point itself."""
+    if "group" in q and "group" in k:
+        return True
     for left, right in (("input", "input"), ("partner", "input"), ("input", "partner")):
         if left in q and right in k:
             joined = join(q[left], k[right], _MOST_SPARSE + 1, hashes=True)
             if joined is None or column not in q or column not in k:
                 return True
             index, weight = joined
-            if bool(((weight > 0) & (q[column][:, None] != k[column][index])).any()):
+            mine = q[column][:, None]
+            copy = (weight > 0) & ((mine != k[column][index]) | (mine < 0))
+            if bool((copy if itself is None else copy & (index != itself)).any()):
                 return True
     return False
 
@@ -152,16 +154,20 @@ class Rows:
         panels: All with the same number of rows.
         geometry: Gives the scores.
         guide_geometry: Gives the guide's scores.
-        weight: Weight of each row, `(n,)`, 0 or more; None: all 1.
     """
 
     panels: Sequence[Panel]
     geometry: Geometry
     guide_geometry: Geometry
-    weight: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.panels[0].queries)
+
+    def weight(self, start: int, stop: int) -> Tensor | float:
+        """Weight of each row, 0 or more; padding is no row."""
+        columns = self.panels[0].queries.columns
+        weight: Tensor | float = columns["weight"][start:stop] if "weight" in columns else 1.0
+        return weight * columns["valid"][start:stop] if "valid" in columns else weight
 
     @property
     def width(self) -> int:
@@ -207,8 +213,10 @@ class Rows:
         shared: Sequence[Tensor],
         sparse: Sparse | None,
         scale: Tensor | float,
+        *,
+        once: bool,
     ) -> Block:
-        """The block of rows `start` to `stop`; `rowwise` is already cut to it."""
+        """The block of rows `start` to `stop`; `rowwise` is already cut to it. `once`: its backward runs once."""
         rows, whole = iter(rowwise), iter(shared)
         scores, guides = [], []
         for panel in self.panels:
@@ -225,14 +233,22 @@ class Rows:
                     guides.append(self.guide_geometry.owned(teacher, next(rows), 1.0))
                 else:
                     guides.append(self.guide_geometry.shared(teacher, next(whole), 1.0))
-        joined = scores[0] if len(scores) == 1 else torch.cat(scores, 1)
+        joined = _single(scores)
         if sparse is not None:
             drop = None if sparse.drop is None else sparse.drop[start:stop]
             relation: Any = Sparse(sparse.index[start:stop], sparse.weight[start:stop], drop)
         else:
             parts = [p.dense(start, stop, joined.detach()) for p in self.panels]
             relation = (torch.cat([p for p, _ in parts], 1), torch.cat([n for _, n in parts], 1))
-        return Block(joined, relation, torch.cat(guides, 1) if guides else None)
+        # other geometries may need the scores they gave for their own gradient
+        fresh = isinstance(self.geometry, Dot) or len(scores) > 1
+        return Block(joined, relation, _single(guides) if guides else None, once=once and fresh)
+
+
+def _single(parts: Sequence[Tensor]) -> Tensor:
+    """Side by side; scores that autocast made half precise go on in single, where a log-sum-exp is safe."""
+    whole = parts[0] if len(parts) == 1 else torch.cat(list(parts), 1)
+    return whole.float() if whole.dtype in (torch.float16, torch.bfloat16) else whole
 
 
 # From a block to its rows' losses and which of them count, both (b,)
@@ -262,18 +278,22 @@ def mean_rows(
         Sum of weighted losses `()`, or with `per_row` the losses `(n,)`; sum of weights `()`; how many rows did not
         count (no positive, say) `()`.
     """
-    sparse = problem.sparse()
+    n = len(problem)
     rowwise, shared = problem.tensors()
+    if n == 0 or problem.width == 0:
+        # nothing to see, but part of the graph all the same
+        nothing = torch.stack([t.sum() for t in (*rowwise, *shared)]).sum() * 0
+        return nothing.expand(n) if per_row else nothing, nothing.detach(), torch.tensor(n, device=nothing.device)
+    sparse = problem.sparse()
 
-    def compute(start: int, stop: int, rows: Sequence[Tensor], whole: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        loss, counts = equation(problem.block(start, stop, rows, whole, sparse, scale()))
-        weight = counts.to(loss.dtype)
-        if problem.weight is not None:
-            weight = weight * problem.weight[start:stop]
+    def compute(
+        start: int, stop: int, rows: Sequence[Tensor], whole: Sequence[Tensor], *, once: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        loss, counts = equation(problem.block(start, stop, rows, whole, sparse, scale(), once=once))
+        weight = (counts * problem.weight(start, stop)).to(loss.dtype)
         # a row that does not count may hold anything, and must not reach the sum
         return torch.where(weight > 0, loss, 0.0), weight
 
-    n = len(problem)
     if block is None:
         small = n * problem.width <= _BLOCK_SCORES
         block = 0 if small else max(_FEWEST_ROWS, _BLOCK_SCORES // problem.width)
@@ -282,7 +302,7 @@ def mean_rows(
         total = loss if per_row else (loss * weight).sum()
         return total, weight.sum(), (weight == 0).sum()
     result: tuple[Tensor, Tensor, Tensor] = _Blocked.apply(  # type: ignore[no-untyped-call]
-        compute, n, block, per_row, len(rowwise), len(shared), *rowwise, *shared, *parameters
+        compute, n, block, per_row, torch.is_grad_enabled(), len(rowwise), len(shared), *rowwise, *shared, *parameters
     )
     return result
 
@@ -297,11 +317,12 @@ class _Blocked(torch.autograd.Function):
         n: int,
         block: int,
         per_row: bool,
+        graph: bool,
         rows: int,
         whole: int,
         *tensors: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        need = ctx.needs_input_grad[6:]
+        need = ctx.needs_input_grad[7:] if graph else (False,) * len(tensors)
         ctx.spans = [(start, min(start + block, n)) for start in range(0, n, block)]
         ctx.counts, ctx.compute, ctx.per_row, ctx.need = (rows, whole), compute, per_row, need
         if per_row:
@@ -328,7 +349,7 @@ class _Blocked(torch.autograd.Function):
         else:
             saved = iter(ctx.saved_tensors)
             grads = [next(saved) * grad if kept else None for kept in ctx.kept]
-        return (None,) * 6 + tuple(grads)
+        return (None,) * 7 + tuple(grads)
 
 
 def _sweep(
@@ -346,7 +367,7 @@ def _sweep(
     for start, stop in ctx.spans:
         cut = [t.detach()[start:stop].requires_grad_(w) for t, w in zip(tensors[:rows], need[:rows], strict=True)]
         with torch.set_grad_enabled(any(need)):
-            loss, weight = ctx.compute(start, stop, cut, shared[:whole])
+            loss, weight = ctx.compute(start, stop, cut, shared[:whole], once=True)
             total = (loss * (weight if row_grad is None else row_grad[start:stop])).sum()
         totals.append(total.detach())
         weights.append(weight)
@@ -363,6 +384,7 @@ def _sweep(
                 into[start:stop] = gradient
             else:
                 into.add_(gradient)
+            del gradient
         del loss, total, found
     every = torch.cat(weights)
     return torch.stack(totals).sum(), every.sum(), (every == 0).sum(), grads

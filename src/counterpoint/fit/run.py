@@ -140,9 +140,9 @@ def fit(
     kind: BaseKind = "static" if isinstance(encoder, StaticEncoder) else "transformer"
     config = config or preset(parts.train.schema, kind, len(parts.train))
     config = replace(config, train=replace(config.train, seed=seed, **settings))
-    encoder.prompts.update(config.prompts)
+    examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
-    say(f"training {config.name} from {choose_base(base)} on {len(parts.train):,} examples")
+    say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")
     baselines, before = [], None
     if processes.first:
         baselines, before = task.baselines(), task.measure("untrained", encoder)
@@ -151,7 +151,7 @@ def fit(
     # only who searches has two kinds of texts
     asymmetric = parts.train.schema in ("pairs", "tuples")
     kinds: tuple[Kind, Kind] = ("query", "document") if asymmetric else (None, None)
-    batches = TextBatches(parts.train.examples, encoder, kinds=kinds)
+    batches = TextBatches(examples, encoder, kinds=kinds)
     result = train(
         encoder,
         batches,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
@@ -147,13 +148,15 @@ class RowObjective(Objective):
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
         """The mean over the rows of each problem, averaged over problems."""
+        if "guide" not in self.uses:
+            sides = replace(sides, guide=Guide())
         sides = sides.prepared(self.geometry)
         losses: list[Tensor] = []
         out: list[Tensor] = []
+        rows = 0
         for panels in problems(self.layout, sides, self.relation):
-            weights = panels[0].queries.columns.get("weight")
             value, weight, left_out = mean_rows(
-                Rows(panels, self.geometry, self.guide_geometry, weights),
+                Rows(panels, self.geometry, self.guide_geometry),
                 self.rows,
                 self.scale,
                 list(self.parameters()),
@@ -168,13 +171,26 @@ class RowObjective(Objective):
                 # where no row counts the loss is 0, with a gradient of 0
                 value = self.finish(value / weight) if bool(weight > 0) else value * 0
             losses.append(value)
+            rows += len(panels[0].queries)
         self.left_out = torch.stack(out).sum()
+        if rows and int(self.left_out) == rows:
+            self._check_columns(sides)
         if len({value.shape for value in losses}) > 1:
             raise InputError(
                 "the two sides have different numbers of rows, so their losses cannot be averaged row by row",
                 fix="use reduction='mean', or two one-way objectives",
             )
         return torch.stack(losses).mean(0)
+
+    def _check_columns(self, sides: Sides) -> None:
+        """No row counts: is it that nothing says who matches whom?"""
+        rule = self.relation.positive
+        mine = sides.queries.columns
+        others = [side.columns for side in (sides.keys, sides.owned) if side is not None] or [mine]
+        if not isinstance(rule, same) or any("positive" in c for c in others):
+            return
+        if rule.column not in mine or all(rule.column not in c for c in others):
+            raise _no_column(self, rule)
 
 
 class PointObjective(Objective):
@@ -203,16 +219,34 @@ class PointObjective(Objective):
                 f"{type(self).__name__} is a function of all points together and has no value a row",
                 fix="use reduction='mean'",
             )
-        if not isinstance(self.relation.positive, same):
+        rule = self.relation.positive
+        if not isinstance(rule, same):
             raise InputError(f"{type(self).__name__} needs positives by a column", fix="use same(column)")
-        sides = sides.prepared(self.geometry)
         if sides.keys is None:
             raise InputError(f"{type(self).__name__} compares two sides", fix="pass queries and keys")
-        queries, keys = sides.spread(sides.queries), sides.spread(sides.keys)
-        i, j = positive_pairs(queries, keys, self.relation.positive)
-        value = self.whole(queries, keys, i, j)
+        # statistics of the whole matrix are taken in full precision
+        with torch.autocast(sides.queries.z.device.type, enabled=False):
+            sides = sides.prepared(self.geometry)
+            assert sides.keys is not None
+            queries, keys = (_seen(sides.spread(side)) for side in (sides.queries, sides.keys))
+            if rule.column not in queries.columns or rule.column not in keys.columns:
+                raise _no_column(self, rule)
+            i, j = positive_pairs(queries, keys, rule)
+            value = self.whole(queries, keys, i, j)
         if group is None:
             return value
         # all processes have the same value; each contributes its share, and shares are summed
         share = value / dist.get_world_size(group)
         return share + (value - share).detach()
+
+
+def _seen(points: Points) -> Points:
+    """Without padding."""
+    return points[points.columns["valid"]] if "valid" in points.columns else points
+
+
+def _no_column(objective: Objective, rule: same) -> InputError:
+    return InputError(
+        f"{type(objective).__name__} matches points by the column {rule.column!r}, which they lack",
+        fix=f"give both sides a {rule.column!r} column, or pass another relation",
+    )

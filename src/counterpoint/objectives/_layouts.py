@@ -20,6 +20,10 @@ from counterpoint.relation import Relation, equal, same
 Layout: TypeAlias = Literal["one-way", "symmetric", "views", "joint", "within"]
 
 
+# columns that do not say who matches whom
+_NO_MATCH = {"weight", "score", "input", "partner", "group", "valid"}
+
+
 @dataclass(frozen=True)
 class Guide:
     """A second opinion on the same pairs: a teacher's vectors of the same points, or its scores of owned keys.
@@ -49,10 +53,11 @@ class Sides:
     """Where this process's `n` points begin among everybody's."""
 
     def prepared(self, geometry: Geometry) -> Sides:
-        """The same with what a geometry does once a point done."""
+        """The same with what a geometry does once a point done, in single precision or better."""
 
         def prepare(points: Points) -> Points:
-            return points.with_z(geometry.prepare(points.z))
+            half = points.z.dtype in (torch.float16, torch.bfloat16)
+            return points.with_z(geometry.prepare(points.z.float() if half else points.z))
 
         return replace(
             self,
@@ -81,6 +86,18 @@ def take_sides(
             f"owned keys have shape {tuple(o.z.shape)} for queries {tuple(q.z.shape)}",
             fix="pass (n, s, d): s keys for each query",
         )
+    if o is not None:
+        for name, column in o.columns.items():
+            if column.shape[:2] != o.z.shape[:2]:
+                raise InputError(
+                    f"column {name!r} of the owned keys has shape {tuple(column.shape)}, not {tuple(o.z.shape[:2])}",
+                    fix="give one entry a key, (n, s)",
+                )
+    for what, given, side in (("queries", guide.queries, q), ("keys", guide.keys, k), ("owned keys", guide.owned, o)):
+        if given is not None and side is not None and len(given) != len(side):
+            raise InputError(
+                f"the guide has {len(given)} {what} and the student {len(side)}", fix="pass the same points"
+            )
 
     def offset(n: int) -> int:
         return 0 if group is None else sum(distributed.sizes(n, group)[: dist.get_rank(group)])
@@ -88,10 +105,10 @@ def take_sides(
     def spread(points: Points) -> Points:
         return points if group is None else distributed.gather(points, group)
 
-    if k is not None and "sample" not in q.columns and "sample" not in k.columns and "label" not in q.columns:
+    if k is not None and not (q.columns.keys() | k.columns.keys()) - _NO_MATCH:
         if len(q) != len(k):
             raise InputError(
-                f"{len(q)} queries and {len(k)} keys without columns",
+                f"{len(q)} queries and {len(k)} keys, and no column says which match",
                 fix="give both a `sample` column, or one key a query",
             )
         sample = torch.arange(len(q), device=q.z.device) + offset(len(q))
@@ -101,22 +118,26 @@ def take_sides(
 
 def problems(layout: Layout, sides: Sides, relation: Relation) -> list[list[Panel]]:
     """The panels of each problem of a layout."""
-    q, k = sides.queries, sides.keys
+    q, k, guide = sides.queries, sides.keys, sides.guide
     if k is None and sides.owned is not None and layout == "one-way":
-        return [[Panel(q, sides.owned, relation, owned=True, guide=sides.guide.owned)]]
+        return [[Panel(q, sides.owned, relation, owned=True, guide=guide.owned)]]
     if k is None:
         if layout in ("symmetric", "joint"):
             raise InputError(
                 f"the {layout} layout contrasts two sides, and there is one",
                 fix="pass queries and keys, or use layout='views'",
             )
-        return [_against_itself(q, sides, relation)]
+        return [_against_itself(q, sides, relation, guide.queries, sides.owned)]
     if layout == "views":
-        return [_against_itself(Points.cat([q, k]), sides, relation)]
+        both = None if guide.queries is None or guide.keys is None else torch.cat([guide.queries, guide.keys])
+        owned = None if sides.owned is None else _for_first(sides.owned, len(q) + len(k))
+        return [_against_itself(Points.cat([q, k]), sides, relation, both, owned)]
     if layout == "within":
-        return [_against_itself(q, sides, relation), _against_itself(k, sides, relation)]
+        return [
+            _against_itself(q, sides, relation, guide.queries, sides.owned),
+            _against_itself(k, sides, relation, guide.keys, None),
+        ]
     every_k = sides.spread(k)
-    guide = sides.guide
     if layout == "joint":
         return [_pairs(sides, q, k, every_k, relation)]
     shared = None
@@ -133,12 +154,28 @@ def problems(layout: Layout, sides: Sides, relation: Relation) -> list[list[Pane
     return [forward, [Panel(k, sides.spread(q), relation, guide=back)]]
 
 
-def _against_itself(points: Points, sides: Sides, relation: Relation) -> list[Panel]:
+def _against_itself(
+    points: Points, sides: Sides, relation: Relation, teacher: Tensor | None, owned: Points | None
+) -> list[Panel]:
     numbered = _numbered(points, sides)
-    panels = [Panel(numbered, sides.spread(numbered), relation)]
-    if sides.owned is not None and len(sides.owned) == len(points):
-        panels.append(Panel(numbered, sides.owned, relation, owned=True, guide=sides.guide.owned))
+    guide = None if teacher is None else (teacher, sides.spread(Points(teacher)).z)
+    panels = [Panel(numbered, sides.spread(numbered), relation, guide=guide)]
+    if owned is not None:
+        scores = sides.guide.owned
+        padded = None if scores is None else _pad(scores, len(points))
+        panels.append(Panel(numbered, owned, relation, owned=True, guide=padded))
     return panels
+
+
+def _for_first(owned: Points, n: int) -> Points:
+    """Owned keys of the first of `n` points; the others have none."""
+    valid = owned.columns.get("valid", torch.ones(owned.z.shape[:2], dtype=torch.bool))
+    columns = owned.with_columns(valid=valid).columns
+    return Points(_pad(owned.z, n), {name: _pad(c, n) for name, c in columns.items()})
+
+
+def _pad(value: Tensor, n: int) -> Tensor:
+    return torch.cat([value, value.new_zeros((n - len(value), *value.shape[1:]))])
 
 
 def _numbered(points: Points, sides: Sides) -> Points:
@@ -156,21 +193,27 @@ def _pairs(sides: Sides, q: Points, k: Points, every_k: Points, relation: Relati
         _numbered(q, sides),
         every_k.with_columns(_point=every_k.columns["_pair"]),
     )
+    if any(relation.positive.column not in side.columns for side in (q, k)):
+        raise InputError(
+            f"the joint layout matches queries and keys by the column {relation.positive.column!r}, which they lack",
+            fix="give both sides that column",
+        )
     i, j = positive_pairs(q, every_k, relation.positive)
     rows_q, rows_k = numbered_q[i], numbered_k[j]
-    if "weight" in q.columns:
-        rows_k = rows_k.with_columns(weight=rows_q.columns["weight"])
     one = relation
     if len(torch.unique(i)) < len(i):
         # a query with several positives has a row for each, in which the others are ignored
         this = equal("_pair", "_pair")
         one = Relation(this, (relation.positive & ~this) | relation.ignored, relation.negative)
-    return [
+    panels = [
         Panel(q[i].with_columns(_pair=j), every_k, one),
         Panel(rows_q, sides.spread(numbered_q), relation, positives="ignored"),
         Panel(rows_k, sides.spread(q), relation, positives="counted"),
         Panel(rows_k, numbered_k, relation, positives="ignored"),
     ]
+    if sides.owned is not None:
+        panels.append(Panel(rows_q, sides.owned[i], relation, owned=True, positives="ignored"))
+    return panels
 
 
 def positive_pairs(q: Points, k: Points, rule: same) -> tuple[Tensor, Tensor]:

@@ -106,7 +106,7 @@ class Sigmoid(RowObjective):
         layout: Layout = "one-way",
         **options: Any,
     ) -> None:
-        super().__init__(temperature or Temperature(0.1), layout=layout, **options)
+        super().__init__(Temperature(0.1) if temperature is None else temperature, layout=layout, **options)
         self.bias = nn.Parameter(torch.tensor(float(bias)))
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:

@@ -52,21 +52,19 @@ def softmax_rows(
         >>> round(loss.item(), 4)  # log(1 + exp(-2))
         0.1269
     """
-    positive, weight = block.positives()
-    if denominator == "negatives":
-        log_z = block.log_sum_exp(positives=False)
-    elif denominator == "all" or block.single:
-        log_z = block.log_sum_exp(positives=True)
+    if denominator == "all" or (denominator == "each" and block.single):
+        log_probability, weight = block.log_softmax()
     else:
-        log_z = torch.logaddexp(positive, block.log_sum_exp(positives=False))
-    log_probability = positive - log_z
+        positive, weight = block.positives()
+        log_z = block.log_sum_exp()
+        log_probability = positive - (torch.logaddexp(positive, log_z) if denominator == "each" else log_z)
     total = weight.sum(1)
     counts = total > 0
     if denominator == "negatives":
-        counts = counts & (block.negative > 0).any(1)
+        counts = counts & block.any_negative
     if average == "outside":
         return -weighted_mean(log_probability, weight), counts
-    nothing = torch.finfo(positive.dtype).min / 4
+    nothing = torch.finfo(log_probability.dtype).min / 4
     inside = torch.where(weight > 0, log_probability + log_weight(weight), nothing)
     return log_weight(total) - torch.logsumexp(inside, 1), counts
 

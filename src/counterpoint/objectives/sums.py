@@ -35,21 +35,21 @@ class Sum(Objective):
 
     def __init__(self, *objectives: Objective, weights: Sequence[float] | None = None) -> None:
         super().__init__()
+        if not objectives:
+            raise InputError("a sum needs an objective", fix="pass one or more")
         self.objectives = nn.ModuleList(objectives)
         self.weights = tuple(weights or (1.0,) * len(objectives))
         if len(self.weights) != len(objectives):
-            raise InputError(f"{len(self.weights)} weights for {len(objectives)} objectives")
+            raise InputError(f"{len(self.weights)} weights for {len(objectives)} objectives", fix="give one each")
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
         """The terms' weighted sum; each term sees owned keys and guide only if it uses them."""
-        total: Tensor | None = None
+        terms = []
         for weight, term in zip(self.weights, self.objectives, strict=True):
             assert isinstance(term, Objective)
             seen = sides if "owned" in term.uses else replace(sides, owned=None)
-            value = weight * term.loss(seen, block, group, reduction)
-            total = value if total is None else total + value
-        assert total is not None
-        return total
+            terms.append(weight * term.loss(seen, block, group, reduction))
+        return torch.stack(terms).sum(0)
 
 
 class Matryoshka(Objective):

@@ -1,0 +1,110 @@
+"""Images with labels: scikit-learn's handwritten digits, or a file of arrays."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from counterpoint.errors import InputError
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of one size and their classes.
+
+    Attributes:
+        pixels: `(n, c, h, w)` float32 in [0, 1].
+        labels: `(n,)` int64 from 0.
+        source: Where they came from.
+    """
+
+    pixels: Float[Tensor, "n c h w"]
+    labels: Int[Tensor, " n"]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, rows: Tensor) -> Images:
+        return Images(self.pixels[rows], self.labels[rows], self.source)
+
+    def split(self, test: float = 0.5, seed: int = 0) -> tuple[Images, Images]:
+        """Train and test parts, each class divided alike.
+
+        Args:
+            test: Share of each class for test, above 0 and below 1.
+            seed: Same seed, same parts.
+
+        Example:
+            >>> train, test = digits().split(seed=0)
+            >>> len(train), len(test)
+            (896, 901)
+        """
+        generator = torch.Generator().manual_seed(seed)
+        held: list[Tensor] = []
+        for label in self.labels.unique().tolist():
+            rows = (self.labels == label).nonzero()[:, 0]
+            rows = rows[torch.randperm(len(rows), generator=generator)]
+            held.append(rows[: max(1, round(test * len(rows)))])
+        mask = torch.zeros(len(self), dtype=torch.bool)
+        mask[torch.cat(held)] = True
+        return self[(~mask).nonzero()[:, 0]], self[mask.nonzero()[:, 0]]
+
+
+def digits() -> Images:
+    """1,797 handwritten digits of 8 x 8 pixels, ten classes (UCI's optical recognition set, as scikit-learn has it).
+
+    Example:
+        >>> images = digits()
+        >>> tuple(images.pixels.shape), float(images.pixels.max())
+        ((1797, 1, 8, 8), 1.0)
+    """
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels = torch.from_numpy(bunch.images).float()[:, None] / 16
+    return Images(pixels, torch.from_numpy(bunch.target).long(), "scikit-learn digits")
+
+
+def read_images(path: str | os.PathLike[str]) -> Images:
+    """Read an `.npz` file with the arrays `images` and `labels`.
+
+    Args:
+        path: `images` is `(n, h, w)`, `(n, h, w, c)` or `(n, c, h, w)` with 1 to 4 channels, uint8 in [0, 255] or
+            floating point in [0, 1]; `labels` is `(n,)` of whole numbers or names.
+
+    Raises:
+        InputError: for a file that is absent, not so, or not whole.
+    """
+    from zipfile import BadZipFile
+
+    import numpy as np
+
+    fix = "write it with numpy.savez(path, images=..., labels=...)"
+    if not Path(path).exists():
+        raise InputError("no such file", file=path, fix=fix)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            images, labels = arrays["images"], arrays["labels"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(f"the images cannot be read ({error})", file=path, fix=fix) from error
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[1] > 4 >= images.shape[3]:
+        images = images.transpose(0, 3, 1, 2)
+    if images.ndim != 4 or images.shape[1] > 4 or labels.shape != images.shape[:1] or len(labels) < 4:
+        raise InputError(
+            f"images of shape {images.shape} and labels of shape {labels.shape} do not fit", file=path, fix=fix
+        )
+    pixels = torch.from_numpy(images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1))
+    if not (bool(pixels.isfinite().all()) and float(pixels.min()) >= 0 and float(pixels.max()) <= 1):
+        raise InputError("pixels are outside their range", file=path, fix="give uint8, or floating point from 0 to 1")
+    classes, label = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise InputError("the labels are all the same", file=path, fix="give two classes or more")
+    return Images(pixels, torch.from_numpy(label).long(), os.fspath(path))

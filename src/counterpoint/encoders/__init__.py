@@ -1,0 +1,28 @@
+"""Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading."""
+
+from counterpoint.encoders.encoding import encode, fast_bfloat16
+from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
+from counterpoint.encoders.folder import load
+from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
+from counterpoint.encoders.protocol import Encoder
+from counterpoint.encoders.static import StaticEncoder
+from counterpoint.encoders.transformer import Dense, TransformerEncoder
+
+__all__ = [
+    "POOLINGS",
+    "Dense",
+    "Encoder",
+    "Features",
+    "Kind",
+    "Pooling",
+    "StaticEncoder",
+    "TransformerEncoder",
+    "concat",
+    "drop_tokens",
+    "encode",
+    "fast_bfloat16",
+    "lengths",
+    "load",
+    "pool",
+    "take",
+]

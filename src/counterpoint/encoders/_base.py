@@ -1,0 +1,153 @@
+"""What all text encoders share: prompts, truncation, normalisation, encoding, saving."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from counterpoint.encoders.encoding import encode
+from counterpoint.encoders.features import Features, Kind, from_ids
+from counterpoint.errors import InputError
+from counterpoint.files import atomic
+
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+# what sentence-transformers looks for on each side, in its order
+PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
+
+
+class TextEncoder(nn.Module, abc.ABC):
+    """An encoder of texts. Subclasses give the token ids, the pooled vectors and their files.
+
+    Args:
+        width: Dimension of the pooled vectors.
+        prompts: Text put before every text of a kind, `{"query": "query: ", "document": "passage: "}`.
+        default_prompt_name: The prompt for texts of no kind.
+        normalize: Scale vectors to length 1.
+        truncate_dim: Keep only the first dimensions (then normalise again): Matryoshka embeddings.
+        similarity: What the vectors are compared with; recorded in the model folder.
+        do_lower_case: Lower-case texts before tokenising.
+    """
+
+    batch_tokens = 4096
+    """Tokens a forward of `encode`, if its caller does not say."""
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
+        normalize: bool = True,
+        truncate_dim: int | None = None,
+        similarity: str = "cosine",
+        do_lower_case: bool = False,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.prompts = dict(prompts or {})
+        self.default_prompt_name = default_prompt_name
+        self.normalize = normalize
+        self.truncate_dim = truncate_dim
+        self.similarity = similarity
+        self.do_lower_case = do_lower_case
+        if default_prompt_name is not None and default_prompt_name not in self.prompts:
+            known = ", ".join(map(repr, self.prompts)) or "none"
+            raise InputError(f"default prompt {default_prompt_name!r} is not one of the prompts ({known})")
+        if truncate_dim is not None and not 1 <= truncate_dim <= width:
+            raise InputError(f"cannot truncate to {truncate_dim} dimensions, the model has {width}")
+        if similarity not in SIMILARITIES:
+            raise InputError(f"unknown similarity {similarity!r}", fix=f"choose one of {', '.join(SIMILARITIES)}")
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return self.truncate_dim or self.width
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def prompt(self, kind: Kind = None) -> str:
+        """The text put before texts of this kind; "" if there is none.
+
+        A kind without a prompt of its own has the default one, as in sentence-transformers.
+        """
+        names = PROMPT_NAMES[kind] if kind else ()
+        name = next((n for n in names if n in self.prompts), self.default_prompt_name)
+        return "" if name is None else self.prompts[name]
+
+    def tokenize(self, texts: Sequence[str], kind: Kind = None) -> Features:
+        """Token ids of `texts`, each after the prompt of its kind, cut at the maximal length.
+
+        Raises:
+            InputError: A text is not a string.
+        """
+        if isinstance(texts, str):
+            raise InputError("texts must be a list of strings, not one string", fix="write [text]")
+        prompt = self.prompt(kind)
+        features = from_ids(self._token_ids([prompt + clean(t, i) for i, t in enumerate(texts)]))
+        return self._mark_prompt(features, prompt)
+
+    def forward(self, features: Features) -> Float[Tensor, "n d"]:
+        """One vector a text, with gradient: pooled, then truncated and normalised as the encoder is set."""
+        features = {k: v.to(self.device) for k, v in features.items()}
+        if len(features["offsets"]) == 1:
+            return torch.zeros(0, self.dim, device=self.device)
+        z_nd = self._embed(features)[:, : self.dim]
+        return nn.functional.normalize(z_nd, dim=-1) if self.normalize else z_nd
+
+    def encode(self, texts: Iterable[str], *, kind: Kind = None, **options: Any) -> Float[np.ndarray, "n d"]:
+        """One float32 vector a text, in order; `options` are those of `counterpoint.encoders.encode`."""
+        return encode(self, texts, kind=kind, **options)
+
+    def identity(self) -> list[object]:
+        """Everything but the weights that the vectors of a text depend on."""
+        return [type(self).__name__, self.dim, self.normalize, self.do_lower_case]
+
+    @contextlib.contextmanager
+    def at(self, dtype: torch.dtype) -> Iterator[None]:
+        """Within: `forward` computes at this precision, without gradient. float32 is all there is here."""
+        del dtype
+        yield
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write a model folder that `load` and sentence-transformers 2.7 to 6 read (static: from 3.4.1).
+
+        The folder appears whole or not at all; one that is there is replaced.
+        """
+        from counterpoint.encoders.folder import write_settings
+
+        with atomic(folder) as part:
+            part.mkdir()
+            write_settings(part, self, self._write(part))
+
+    @abc.abstractmethod
+    def _token_ids(self, texts: list[str]) -> list[list[int]]: ...
+
+    def _mark_prompt(self, features: Features, prompt: str) -> Features:
+        del prompt
+        return features
+
+    @abc.abstractmethod
+    def _embed(self, features: Features) -> Float[Tensor, "n d"]: ...
+
+    @abc.abstractmethod
+    def _write(self, folder: Path) -> list[tuple[str, str]]:
+        """Write the weights; give the (class name, path) of each sentence-transformers module."""
+
+
+def clean(text: object, index: int = 0) -> str:
+    """`text`, or an `InputError` if it is not a string; half surrogate pairs (no valid UTF-8) become "?"."""
+    if not isinstance(text, str):
+        raise InputError(f"text is {type(text).__name__}, not a string", line=index + 1, fix="convert or remove it")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

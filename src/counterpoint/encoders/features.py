@@ -1,0 +1,102 @@
+"""Tokenised texts without padding: one flat row of token ids and where each text begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Kind = Literal["query", "document"] | None
+"""Which side a text is on; it chooses the prompt."""
+
+Features = dict[str, Tensor]
+"""`input_ids` (t,) int64: the tokens of all texts, one after the other; `offsets` (n + 1,) int64: text i is
+`input_ids[offsets[i]:offsets[i + 1]]`. Any other key holds one value a text (n, ...)."""
+
+
+def from_ids(ids: Sequence[Sequence[int]]) -> Features:
+    """The features of token id lists.
+
+    Example:
+        >>> from_ids([[7, 8], [], [9]])["offsets"].tolist()
+        [0, 2, 2, 3]
+    """
+    offsets = np.zeros(len(ids) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in ids], out=offsets[1:])
+    flat = np.fromiter(chain.from_iterable(ids), dtype=np.int64, count=int(offsets[-1]))
+    return {"input_ids": torch.from_numpy(flat), "offsets": torch.from_numpy(offsets)}
+
+
+def lengths(features: Features) -> Int[Tensor, "n"]:
+    """Tokens in each text."""
+    return features["offsets"].diff()
+
+
+def take(features: Features, rows: Tensor | Sequence[int]) -> Features:
+    """The features of some texts, in the order given (repeats allowed): a batch, or a chunk of one.
+
+    Tokenise a data set once, then take each batch from it.
+
+    Example:
+        >>> batch = take(from_ids([[7, 8], [], [9]]), [2, 0])
+        >>> batch["input_ids"].tolist(), batch["offsets"].tolist()
+        ([9, 7, 8], [0, 1, 3])
+    """
+    offsets = features["offsets"]
+    rows = torch.as_tensor(rows, dtype=torch.int64, device=offsets.device)
+    counts = lengths(features)[rows]
+    new = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+    # position in the old flat row = start of its text there + place within the text
+    shift = torch.repeat_interleave(offsets[rows] - new[:-1], counts)
+    index = shift + torch.arange(len(shift), device=offsets.device)
+    rest = {k: v[rows] for k, v in features.items() if k not in ("input_ids", "offsets")}
+    return {"input_ids": features["input_ids"][index], "offsets": new, **rest}
+
+
+def concat(parts: Sequence[Features]) -> Features:
+    """The texts of all `parts` as one batch, so that several columns go through the encoder in one forward.
+
+    Example:
+        >>> both = concat([from_ids([[1, 2]]), from_ids([[3], [4, 5]])])
+        >>> both["offsets"].tolist()
+        [0, 2, 3, 5]
+    """
+    counts = torch.cat([lengths(part) for part in parts])
+    offsets = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+    joined = {k: torch.cat([part[k] for part in parts]) for k in parts[0] if k != "offsets"}
+    return {**joined, "offsets": offsets}
+
+
+def drop_tokens(features: Features, p: float) -> Features:
+    """Drop each token with probability `p` (torch's global random state, as `nn.Dropout`): a cheap view.
+
+    A text that would lose all its tokens keeps them all.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> drop_tokens(from_ids([[1, 2, 3, 4, 5, 6]]), 0.5)["input_ids"].tolist()
+        [2, 6]
+    """
+    counts = lengths(features)
+    text = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+    keep = torch.rand(len(text), device=counts.device) >= p
+    left = torch.zeros_like(counts).index_add_(0, text, keep.long())
+    keep |= (left == 0)[text]
+    left = torch.where(left == 0, counts, left)
+    return {
+        **features,
+        "input_ids": features["input_ids"][keep],
+        "offsets": torch.nn.functional.pad(left.cumsum(0), (1, 0)),
+    }
+
+
+def sum_by_text(values_td: Float[Tensor, "t d"], text_t: Int[Tensor, "t"], n: int) -> Float[Tensor, "n d"]:
+    """Sum over the tokens of each text: z_i = sum of values_t where text_t = i (float32 at least)."""
+    values_td = values_td if values_td.dtype == torch.float64 else values_td.float()
+    zeros = values_td.new_zeros(n, values_td.shape[1])
+    return zeros.index_add(0, text_t, values_td)

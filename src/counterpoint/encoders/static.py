@@ -1,0 +1,195 @@
+"""A table of token vectors: no download, trains from scratch in seconds, encodes 100,000 texts a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor, nn
+
+from counterpoint.encoders._base import TextEncoder, clean
+from counterpoint.encoders.features import Features, drop_tokens, lengths
+from counterpoint.errors import InputError
+
+ALPHABET = 1000
+"""Characters a trained tokenizer knows: the most frequent."""
+
+DOCUMENT = "[DOC]"
+"""The token that `from_corpus` puts before documents, as their prompt."""
+
+_IDF_POWER = 0.7
+
+
+class StaticEncoder(TextEncoder):
+    r"""The mean of weighted token vectors: z = (1/T) sum_t exp(w_t) e_t, normalised.
+
+    Normalised, the direction is that of the weighted mean of the e_t. Saved, exp(w) is folded into the table,
+    which leaves the vectors as they are and makes the folder a plain sentence-transformers StaticEmbedding.
+    A text without tokens is the zero vector.
+
+    Args:
+        tokenizer: A `tokenizers.Tokenizer`. No special tokens are added.
+        weight: The table e, (V, d), V the size of the tokenizer's vocabulary.
+        log_weight: Learned weights w (V,); None for none (all tokens count the same).
+        token_dropout: Probability to leave a token out in training (a view of the text).
+        options: See `TextEncoder`.
+
+    Raises:
+        InputError: The table has not one row a token.
+
+    Example:
+        >>> encoder = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=8)
+        >>> encoder.encode(["two texts"]).shape
+        (1, 8)
+    """
+
+    batch_tokens = 1 << 18
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        weight: Float[Tensor, "v d"],
+        *,
+        log_weight: Float[Tensor, "v"] | None = None,
+        token_dropout: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(weight.shape[1], **options)
+        tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
+        if tokens > len(weight):
+            raise InputError(f"the embedding table has {len(weight)} rows, the tokenizer {tokens} tokens")
+        tokenizer.no_padding()
+        self.tokenizer = tokenizer
+        self.token_dropout = token_dropout
+        self.embedding = nn.Embedding.from_pretrained(weight.detach().float().clone(), freeze=False)
+        self.log_weight = None if log_weight is None else nn.Parameter(log_weight.detach().clone())
+
+    @staticmethod
+    def train_tokenizer(texts: Iterable[str], vocab_size: int = 32_000) -> Tokenizer:
+        """A byte-pair tokenizer trained on `texts`, for bags of words.
+
+        Text is decomposed (NFKD), stripped of accents and lower-cased; plural endings are taken off (Harman 1991, the
+        S stemmer); a word that comes again within 2,000 characters is left out, so that a text is the set of its
+        words; what is not
+        a letter, a digit, `+` or `#` separates. All of this is in the tokenizer file, so every program that reads it
+        sees the same tokens. The same texts give the same tokenizer.
+
+        Args:
+            texts: The corpus.
+            vocab_size: At most so many tokens.
+
+        Example:
+            >>> StaticEncoder.train_tokenizer(["cafe au lait"] * 2, 60).encode("Cafés, café!").tokens
+            ['cafe']
+        """
+        tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.Sequence(
+            [
+                normalizers.NFKD(),
+                normalizers.StripAccents(),
+                normalizers.Lowercase(),
+                normalizers.Replace(Regex(r"(?<=\w{2})ies\b"), "y"),
+                normalizers.Replace(Regex(r"(?<=\w{2}[^\Wsui])s\b"), ""),
+                normalizers.Replace(Regex(r"\b(\w+)\b(?![+#])(?=(?m:.{0,2000})\b\1\b(?![+#]))"), " "),
+            ]
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[^\w+#]+|_"), "removed")
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=["[PAD]", "[UNK]", DOCUMENT],
+            limit_alphabet=ALPHABET,
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator((clean(text) for text in texts), trainer)
+        return tokenizer
+
+    @classmethod
+    def from_corpus(
+        cls, texts: Iterable[str], *, vocab_size: int = 32_000, dim: int = 768, seed: int = 0, **options: Any
+    ) -> StaticEncoder:
+        """An untrained encoder for a corpus, which compares texts by the rare words they share.
+
+        Row t of the table is `idf_t^0.7 N(0, 1/d)`, `idf_t = ln((N + 1) / (n_t + 1/2))`: random rows are nearly
+        orthogonal, so the cosine of two texts is nearly that of their tf-idf vectors. Documents begin with a token of
+        their own (their prompt), as long as an average document: it makes a document's length matter less, as `b` does
+        in BM25 (pivoted length normalisation, Singhal et al. 1996), and training adjusts it.
+
+        Args:
+            texts: The corpus.
+            vocab_size: At most so many tokens.
+            dim: Width of the vectors.
+            seed: Of the random table: the same seed gives the same table.
+            options: See `StaticEncoder`.
+
+        Raises:
+            InputError: The corpus has no text.
+
+        Example:
+            >>> encoder = StaticEncoder.from_corpus(["a corpus", "of two texts"], dim=4)
+            >>> encoder.dim, encoder.prompts
+            (4, {'document': '[DOC] '})
+        """
+        texts = [clean(text) for text in texts]
+        tokenizer = cls.train_tokenizer(texts, vocab_size)
+        size = tokenizer.get_vocab_size()
+        document = tokenizer.get_vocab()[DOCUMENT]
+        if size <= document + 1:
+            raise InputError("there is no text to train a tokenizer on")
+        ids = [e.ids for e in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        idf_v = _idf(ids, size)
+        generator = torch.Generator().manual_seed(seed)
+        table_vd = idf_v[:, None] ** _IDF_POWER * torch.randn(size, dim, generator=generator) / dim**0.5
+        longer = sorted(ids, key=len)[len(ids) // 2 :]
+        squares = torch.cat([idf_v[row] ** (2 * _IDF_POWER) for row in map(torch.tensor, longer) if len(row)])
+        table_vd[document] *= (squares.sum() / len(longer)).sqrt() / table_vd[document].norm()
+        options.setdefault("prompts", {"document": f"{DOCUMENT} "})
+        return cls(tokenizer, table_vd, **options)
+
+    def identity(self) -> list[object]:
+        """See `TextEncoder`."""
+        return [*super().identity(), self.tokenizer.to_str()]
+
+    def folded(self) -> Float[Tensor, "v d"]:
+        """The table with the weights in it: exp(w) e."""
+        table: Tensor = self.embedding.weight.detach()
+        return table if self.log_weight is None else table * self.log_weight.detach().exp()[:, None]
+
+    def _token_ids(self, texts: list[str]) -> list[list[int]]:
+        if self.do_lower_case:
+            texts = [text.lower() for text in texts]
+        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def _embed(self, features: Features) -> Float[Tensor, "n d"]:
+        if self.training and self.token_dropout:
+            features = drop_tokens(features, self.token_dropout)
+        ids = features["input_ids"]
+        # a weight a token inside the bag: folding the whole table at each step takes 2.5 times as long
+        weight = None if self.log_weight is None else self.log_weight[ids].exp()
+        sum_nd = nn.functional.embedding_bag(
+            ids,
+            self.embedding.weight,
+            features["offsets"],
+            mode="sum",
+            per_sample_weights=weight,
+            include_last_offset=True,
+        )
+        z_nd: Tensor = sum_nd / lengths(features).clamp(min=1)[:, None]
+        return z_nd
+
+    def _write(self, folder: Path) -> list[tuple[str, str]]:
+        from safetensors.torch import save_file
+
+        save_file({"embedding.weight": self.folded().cpu().contiguous()}, folder / "model.safetensors")
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+        return [("StaticEmbedding", ".")]
+
+
+def _idf(ids: list[list[int]], size: int) -> Float[Tensor, " v"]:
+    """`ln((N + 1) / (n_t + 1/2))`, `n_t` the number of the `N` texts that have token t."""
+    counts = torch.bincount(torch.tensor([t for row in ids for t in set(row)], dtype=torch.long), minlength=size)
+    return ((len(ids) + 1) / (counts + 0.5)).log().clamp_min(0.1)

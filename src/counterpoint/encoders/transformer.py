@@ -1,0 +1,218 @@
+"""Any Hugging Face encoder or decoder as a text encoder, with no work wasted on padding."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders.features import Features, lengths
+from counterpoint.encoders.packing import layout
+from counterpoint.encoders.pooling import Pooling, check_pooling, pool
+from counterpoint.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Architectures for which packed and unpadded vectors are tested to be equal, and whether they are causal.
+PACKABLE = {
+    "bert": False,
+    "camembert": False,
+    "distilbert": False,
+    "electra": False,
+    "roberta": False,
+    "xlm-roberta": False,
+    "gpt2": True,
+    "llama": True,
+    "mistral": True,
+    "qwen2": True,
+    "qwen3": True,
+}
+# Their first position is padding_idx + 1.
+OFFSET_POSITIONS = ("camembert", "roberta", "xlm-roberta")
+ROW = 64
+"""Tokens a packed row, if no text is longer. Longer rows spend more on attention that is masked."""
+LONGEST_PACKED = 512
+"""Batches with a longer text are padded: their masks would be large."""
+
+
+class Dense(nn.Module):
+    """A linear layer and an activation after pooling, y = f(W x + b): sentence-transformers' `Dense`."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, activation: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features, bias=bias)
+        self.activation = activation or nn.Tanh()
+
+    def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
+        """Apply it."""
+        out: Tensor = self.activation(self.linear(x))
+        return out
+
+
+class TransformerEncoder(TextEncoder):
+    """A Hugging Face model, pooled. `load` makes one from a folder or a hub name.
+
+    Args:
+        model: A `transformers` model whose output has `last_hidden_state`.
+        tokenizer: Its tokenizer.
+        pooling: ``mean``, ``cls``, ``max``, ``last``, ``weighted_mean`` or ``mean_sqrt_len``; see `pool`.
+        heads: Layers after pooling.
+        include_prompt: Whether the prompt's tokens take part in pooling.
+        max_seq_length: Longer texts are cut (special tokens included); None for the longest the model takes.
+        options: See `TextEncoder`.
+
+    Raises:
+        InputError: An unknown pooling, a head of another width, a length the model has no positions for.
+
+    Example:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> encoder = small_transformer(["a small corpus"], layers=1, width=8, heads=2)
+        >>> encoder.pooling, encoder.encode(["a corpus", "small"]).shape
+        ('mean', (2, 8))
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        pooling: Pooling = "mean",
+        heads: Sequence[Dense] = (),
+        include_prompt: bool = True,
+        max_seq_length: int | None = None,
+        **options: Any,
+    ) -> None:
+        check_pooling(pooling)
+        config = model.config
+        width = int(config.hidden_size)
+        for head in heads:
+            if head.linear.in_features != width:
+                raise InputError(f"a Dense layer takes {head.linear.in_features} dimensions, not {width}")
+            width = head.linear.out_features
+        super().__init__(width, **options)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.pooling: Pooling = pooling
+        self.heads = nn.ModuleList(heads)
+        self.include_prompt = include_prompt
+        offset = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
+        positions = getattr(config, "max_position_embeddings", None) or 1 << 30
+        longest = min(tokenizer.model_max_length, positions - offset)
+        if max_seq_length is not None and max_seq_length > positions - offset:
+            raise InputError(f"max_seq_length {max_seq_length} is more than the model's {longest}")
+        self.max_seq_length: int = max_seq_length or longest
+        self._type: str = config.model_type
+        self._position_offset = offset
+        self._pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
+        self._extra = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
+        self._cast: dict[str, Tensor] | None = None
+
+    def add_lora(self, r: int = 16, *, alpha: int = 32, dropout: float = 0.0, **config: Any) -> None:
+        """Freeze the model and learn low-rank updates of its linear layers: W + (alpha / r) B A.
+
+        Saved, the updates are merged, so that the folder loads everywhere (Hu et al. 2021, arXiv 2106.09685).
+
+        Args:
+            r: Rank of the updates.
+            alpha: Their scale.
+            dropout: On their input.
+            config: Further arguments of `peft.LoraConfig`, such as `target_modules`.
+
+        Raises:
+            MissingExtra: peft is not installed.
+        """
+        try:
+            import peft
+        except ImportError as error:
+            raise MissingExtra("peft", extra="lora") from error
+        config = {"target_modules": "all-linear", **config}
+        lora = peft.LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, **config)
+        self.model = peft.get_peft_model(self.model, lora)
+
+    def checkpoint_gradients(self) -> None:
+        """Keep only the layers' inputs for the backward pass and compute the rest again: less memory, more time."""
+        # transformers 5 gave it another name
+        old = self.model.gradient_checkpointing_enable
+        getattr(self.model, "activation_checkpointing_enable", old)({"use_reentrant": False})
+
+    def identity(self) -> list[object]:
+        """See `TextEncoder`."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        words = backend.to_str() if backend else repr(self.tokenizer)
+        config = self.model.config.to_json_string()
+        settings = [self.pooling, self.include_prompt, self.max_seq_length]
+        return [*super().identity(), *settings, words, config]
+
+    @contextlib.contextmanager
+    def at(self, dtype: torch.dtype) -> Iterator[None]:
+        """Within: the model computes in `dtype` (a copy of its weights), without gradient."""
+        if dtype != torch.float32:
+            params = self.model.named_parameters()
+            self._cast = {name: p.detach().to(dtype) for name, p in params}
+        try:
+            yield
+        finally:
+            self._cast = None
+
+    def _token_ids(self, texts: list[str]) -> list[list[int]]:
+        texts = [text.strip() for text in texts]
+        if self.do_lower_case:
+            texts = [text.lower() for text in texts]
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            ids = self.tokenizer(texts, truncation=True, max_length=self.max_seq_length)["input_ids"]
+        else:
+            backend.no_padding()
+            backend.enable_truncation(self.max_seq_length)
+            ids = [encoding.ids for encoding in backend.encode_batch_fast(texts)]
+        # a tokenizer without special tokens makes nothing of an empty text
+        return [row or [self._pad] for row in ids]
+
+    def _mark_prompt(self, features: Features, prompt: str) -> Features:
+        if self.include_prompt:
+            return features
+        skip = 0
+        if prompt:
+            (ids,) = self._token_ids([prompt])
+            skip = len(ids) - (ids[-1] in self.tokenizer.all_special_ids)
+        return {**features, "prompt": torch.full((len(features["offsets"]) - 1,), skip)}
+
+    def _embed(self, features: Features) -> Float[Tensor, "n d"]:
+        z_nd = pool(self._hidden(features), features["offsets"], self.pooling, features.get("prompt"))
+        for head in self.heads:
+            z_nd = head(z_nd)
+        return z_nd
+
+    def _hidden(self, features: Features) -> Float[Tensor, "t d"]:
+        """The last hidden state of each token of `features`, in their order."""
+        packable = self._type in PACKABLE and int(lengths(features).max()) <= LONGEST_PACKED
+        width = max(ROW, int(lengths(features).max())) if packable else None
+        rows = layout(features, width=width, pad=self._pad)
+        inputs: dict[str, Any] = {"input_ids": rows.input_ids, **self._extra}
+        if rows.packed:
+            dtype = torch.float32 if self._cast is None else torch.bfloat16
+            inputs["attention_mask"] = rows.mask(dtype, causal=PACKABLE[self._type])
+            inputs["position_ids"] = rows.position_ids + self._position_offset
+        else:
+            inputs["attention_mask"] = (rows.text >= 0).long()
+        if self._cast is None:
+            output = self.model(**inputs)
+        else:
+            output = torch.func.functional_call(self.model, self._cast, kwargs=inputs)
+        hidden: Tensor = output.last_hidden_state.flatten(0, 1)
+        return hidden[rows.token]
+
+    def _write(self, folder: Path) -> list[tuple[str, str]]:
+        from counterpoint.encoders.folder import write_transformer
+
+        return write_transformer(folder, self)

@@ -1,0 +1,5 @@
+"""Heads: what stands between an encoder and the loss, in training only."""
+
+from counterpoint.heads.projection import projection
+
+__all__ = ["projection"]

@@ -1,0 +1,120 @@
+"""The included corpus as the families of text systems share it: the same pairs, start, training and figures."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from counterpoint.config import Config
+from counterpoint.data import DebianCorpus, Example, debian
+from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder
+from counterpoint.encoders.dual import DualEncoder
+from counterpoint.search import BM25, exact_search
+from counterpoint.search.exact import Metric
+from counterpoint.systems.registry import Figures, Run, Say
+from counterpoint.train import TextBatches, train
+
+TABLE: dict[str, Any] = {"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0, "chunk_tokens": 1 << 20}
+"""Training settings of a table of token vectors, which learns from scratch; papers' are of pretrained transformers."""
+
+EncoderT = TypeVar("EncoderT", StaticEncoder, TransformerEncoder, DualEncoder)
+
+
+@cache
+def corpus() -> DebianCorpus:
+    """Read once."""
+    return debian()
+
+
+def sample(n: int, seed: int) -> list[Example]:
+    """`n` training pairs, title and description, in random order."""
+    pairs = corpus().train.examples
+    return [pairs[i] for i in np.random.default_rng(seed).permutation(len(pairs))[:n]]
+
+
+def table(seed: int) -> StaticEncoder:
+    """An untrained table of 20,000 token vectors of 256 dimensions (`StaticEncoder.from_corpus`).
+
+    The tokenizer is the same for every seed, and so is the length of each row; its direction is random.
+    """
+    encoder = copy.deepcopy(_table())
+    weight = encoder.embedding.weight
+    with torch.no_grad():
+        fresh = torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed))
+        weight.copy_(F.normalize(fresh, dim=1) * weight.norm(dim=1, keepdim=True))
+    return encoder
+
+
+@cache
+def _table() -> StaticEncoder:
+    texts = [text for e in corpus().train.examples for text in e.texts]
+    return StaticEncoder.from_corpus(texts, vocab_size=20_000, dim=256)
+
+
+def trained(
+    config: Config, encoder: EncoderT, examples: Sequence[Example], *, steps: int, seed: int, **settings: Any
+) -> EncoderT:
+    """Train an encoder for so many steps as a config says, and give it back."""
+    config = replace(config, train=replace(config.train, seed=seed, validations=1, **settings))
+    examples = config.prepare(encoder, examples)
+    an_epoch = len(examples) // min(config.train.batch_size, len(examples))
+    # the loop rounds up
+    settings_of_loop = replace(config.train, epochs=(steps - 0.5) / an_epoch)
+    head = None if config.head is None else config.head(encoder.dim)
+    train(encoder, TextBatches(examples, encoder), config.objective(), settings_of_loop, head=head)
+    return encoder
+
+
+def ranked(encoder: Encoder, metric: Metric = "cosine", *, depth: int = 100) -> np.ndarray:
+    """Rank of each held-out title's own description among all descriptions; infinite beyond `depth`."""
+    heldout = corpus().heldout
+    q = encoder.encode(list(heldout.queries.values()), kind="query")
+    d = encoder.encode(list(heldout.corpus.values()), kind="document")
+    return _ranks(exact_search(q, d, depth, metric=metric)[0])
+
+
+@cache
+def ranked_bm25(depth: int = 100) -> np.ndarray:
+    """The same by BM25."""
+    heldout = corpus().heldout
+    return _ranks(BM25(list(heldout.corpus.values())).search(list(heldout.queries.values()), depth)[0])
+
+
+def _ranks(ids_nk: np.ndarray) -> np.ndarray:
+    heldout = corpus().heldout
+    place = {name: i for i, name in enumerate(heldout.corpus)}
+    right = np.array([place[next(iter(heldout.qrels[q]))] for q in heldout.queries])
+    hit = ids_nk == right[:, None]
+    return np.where(hit.any(1), hit.argmax(1) + 1.0, np.inf)
+
+
+def top(ranks: np.ndarray, k: int) -> float:
+    """Top-k accuracy: the share of queries whose answer is among the first `k`."""
+    return float((ranks <= k).mean())
+
+
+def mrr(ranks: np.ndarray, k: int = 10) -> float:
+    """MRR@k: the mean of 1 / rank, 0 beyond `k`."""
+    return float(np.where(ranks <= k, 1 / ranks, 0.0).mean())
+
+
+def run_with_fit(included: Callable[[Config, Path, Say], Figures]) -> Run:
+    """Runs a system on the user's texts by `counterpoint.fit`, or as `included` says without any."""
+
+    def run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
+        if source is None:
+            return included(config, output, say)
+        from counterpoint.fit import fit
+
+        result = fit(source, output, config=config, say=say)
+        return {f"{m.name}: {name}": f.value for m in result.measured for name, f in m.figures.items()}
+
+    return run

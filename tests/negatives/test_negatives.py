@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterpoint.data import Example, debian, normalise
+from counterpoint.negatives import mine_bm25, ranks
+from counterpoint.search import BM25
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return debian().train.examples[:300]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_mined_are_the_best_of_bm25_that_are_not_the_answer(pairs, n):
+    pool = [e.positives[0] for e in pairs]
+    ids, _ = BM25(pool).search([e.anchor for e in pairs], 30)
+    for e, row, mined in zip(pairs, ids.tolist(), mine_bm25(pairs, n), strict=True):
+        expected = [pool[i] for i in row if i >= 0 and pool[i] != e.positives[0]][:n]
+        assert mined.negatives == tuple(expected)
+        assert (mined.anchor, mined.positives) == (e.anchor, e.positives)
+
+
+def test_an_answer_of_the_same_question_is_no_negative_however_it_is_written():
+    examples = [
+        Example("cat food", ("what a cat eats",)),
+        Example("Cat  food", ("food for a cat",)),
+        Example("cat toys", ("WHAT A CAT EATS",)),
+        Example("a dog", ("a dog barks", "dog food"), ("cat",)),
+    ]
+    mined = mine_bm25(examples, 5)
+    for e, m in zip(examples, mined, strict=True):
+        right = {normalise(t) for x in examples if normalise(x.anchor) == normalise(e.anchor) for t in x.positives}
+        fresh = m.negatives[len(e.negatives) :]
+        assert not right & {normalise(t) for t in fresh}
+        assert normalise(e.anchor) not in {normalise(t) for t in fresh}
+    assert mined[3].negatives[0] == "cat"
+    assert mined[2].negatives[:1] == ("what a cat eats",) or "food for a cat" in mined[2].negatives
+
+
+def test_documents_of_ones_own(pairs):
+    documents = [e.positives[0] for e in debian().train.examples[300:400]]
+    mined = mine_bm25(pairs[:50], 2, documents=documents)
+    assert {t for e in mined for t in e.negatives} <= set(documents)
+    assert any(e.negatives for e in mined)
+
+
+vectors = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed))
+
+
+@given(vectors, st.integers(1, 8), st.integers(1, 8))
+def test_ranks_by_brute_force(rng, n, m):
+    q, a, pool = (rng.normal(size=(k, 4)).astype(np.float32) for k in (n, n, m))
+    expected = []
+    for i in range(n):
+        unit = [v / np.linalg.norm(v) for v in (q[i], a[i])]
+        own = unit[0] @ unit[1]
+        expected.append(1 + sum(unit[0] @ (p / np.linalg.norm(p)) > own + 1e-6 for p in pool))
+    assert ranks(q, a, pool).tolist() == expected
+
+
+def test_a_copy_of_the_answer_does_not_push_it_down():
+    rng = np.random.default_rng(0)
+    q, a = rng.normal(size=(2, 500, 64)).astype(np.float32)
+    assert ranks(q[:1], a[:1], np.repeat(a[:1], 3000, axis=0)).tolist() == [1]

@@ -1,0 +1,130 @@
+"""The equations as their papers write them: loops over i and j on scalars, no masks, no log-sum-exp.
+
+Everything takes and gives float64 scalars with gradient, so that autograd of a loop is the reference for gradients too.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def cosine(a, b):
+    return (a * b).sum() / ((a * a).sum().sqrt() * (b * b).sum().sqrt())
+
+
+def distance(a, b):
+    return ((a - b) ** 2).sum().sqrt()
+
+
+def mean(values, weights=None):
+    """Weighted mean of the values that are not None; 0 if there is none."""
+    weights = [1.0] * len(values) if weights is None else [float(w) for w in weights]
+    kept = [(v, w) for v, w in zip(values, weights, strict=True) if v is not None and w > 0]
+    if not kept:
+        return torch.zeros((), dtype=torch.float64)
+    return sum(v * w for v, w in kept) / sum(w for _, w in kept)
+
+
+def softmax_row(s, p, n, denominator, average):
+    """The family of `counterpoint.objectives.softmax`, as its module says it."""
+    positives = [j for j in range(len(s)) if p[j] > 0]
+    negatives = [j for j in range(len(s)) if n[j] > 0]
+    if not positives or (denominator == "negatives" and not negatives):
+        return None
+    z_negatives = sum(n[j] * s[j].exp() for j in negatives)
+    z_positives = sum(s[j].exp() for j in positives)
+    total = sum(p[j] for j in positives)
+    terms = []
+    for j in positives:
+        z = {"each": s[j].exp() + z_negatives, "all": z_positives + z_negatives, "negatives": z_negatives}[denominator]
+        terms.append((p[j], s[j].exp() / z))
+    if average == "outside":
+        return -sum(w * x.log() for w, x in terms) / total
+    return -(sum(w * x for w, x in terms) / total).log()
+
+
+def triplet_row(s, p, n, margin, mining):
+    """Hermans et al. 2017, FaceNet; scores are distances with the sign turned, which the loop turns back."""
+    d = [-x for x in s]
+    positives = [j for j in range(len(d)) if p[j] > 0]
+    negatives = [j for j in range(len(d)) if n[j] > 0]
+    if not positives or not negatives:
+        return None
+
+    def hinge(a, b):
+        return torch.clamp(d[a] - d[b] + margin, min=0)
+
+    if mining == "hard":
+        return hinge(max(positives, key=lambda j: d[j]), min(negatives, key=lambda j: d[j]))
+    losses = []
+    for a in positives:
+        if mining == "all":
+            losses.append(sum(n[b] * hinge(a, b) for b in negatives) / sum(n[b] for b in negatives))
+            continue
+        farther = [b for b in negatives if d[b] > d[a]]
+        chosen = min(farther, key=lambda j: d[j]) if farther else max(negatives, key=lambda j: d[j])
+        losses.append(hinge(a, chosen))
+    return sum(p[a] * x for a, x in zip(positives, losses, strict=True)) / sum(p[a] for a in positives)
+
+
+def sigmoid_row(s, p, n, bias):
+    """Zhai et al. 2023, eq. 1: log of 1 / (1 + exp(z (-t x.y - b)))."""
+    if not any(p[j] > 0 or n[j] > 0 for j in range(len(s))):
+        return None
+    total = torch.zeros((), dtype=torch.float64)
+    for j in range(len(s)):
+        total = total + p[j] * (1 + (-(s[j] + bias)).exp()).log() + n[j] * (1 + (s[j] + bias).exp()).log()
+    return total
+
+
+def margin_mse_row(s, t, p, n):
+    """Every positive against every negative."""
+    total, weight = 0.0, 0.0
+    for a in range(len(s)):
+        for b in range(len(s)):
+            if p[a] > 0 and n[b] > 0:
+                total = total + p[a] * n[b] * ((s[a] - s[b]) - (t[a] - t[b])) ** 2
+                weight = weight + p[a] * n[b]
+    return total / weight if weight > 0 else None
+
+
+def kl_row(s, t, p, n):
+    """sum_j T_j log(T_j / S_j) over what is positive or negative."""
+    seen = [j for j in range(len(s)) if p[j] > 0 or n[j] > 0]
+    if not seen:
+        return None
+    z_s, z_t = sum(s[j].exp() for j in seen), sum(t[j].exp() for j in seen)
+    return sum(t[j].exp() / z_t * ((t[j].exp() / z_t) / (s[j].exp() / z_s)).log() for j in seen)
+
+
+def uniformity(z, t=2.0):
+    """Wang and Isola 2020: log of the mean over pairs of different points."""
+    values = [
+        (-t * ((z[i] - z[j]) ** 2).sum()).exp() for i in range(len(z)) for j in range(len(z)) if i != j
+    ]  # fmt: skip
+    return (sum(values) / len(values)).log()
+
+
+def cosent(cosines, scores, temperature):
+    """Su 2022: log(1 + sum over y_a > y_b of exp((cos_b - cos_a) / temperature))."""
+    total = torch.ones((), dtype=torch.float64)
+    for a in range(len(scores)):
+        for b in range(len(scores)):
+            if scores[a] > scores[b]:
+                total = total + ((cosines[b] - cosines[a]) / temperature).exp()
+    return total.log()
+
+
+def vicreg(x, y, invariance, variance, covariance, gamma=1.0, epsilon=1e-4):
+    """Bardes et al. 2022, eq. 1 to 5, invariance averaged over dimensions as in algorithm 1."""
+    n, d = x.shape
+    total = invariance * sum((x[i, j] - y[i, j]) ** 2 for i in range(n) for j in range(d)) / (n * d)
+    for z in (x, y):
+        means = [sum(z[i, j] for i in range(n)) / n for j in range(d)]
+        c = [
+            [sum((z[i, a] - means[a]) * (z[i, b] - means[b]) for i in range(n)) / (n - 1) for b in range(d)]
+            for a in range(d)
+        ]
+        total = total + variance * sum(torch.clamp(gamma - (c[j][j] + epsilon).sqrt(), min=0) for j in range(d)) / d
+        total = total + covariance * sum(c[a][b] ** 2 for a in range(d) for b in range(d) if a != b) / d
+    return total

@@ -1,0 +1,167 @@
+"""Objectives on the whole matrix, sums and Matryoshka, against loops and by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterpoint.errors import InputError
+from counterpoint.objectives import (
+    Alignment,
+    CoSENT,
+    InfoNCE,
+    Matryoshka,
+    PointObjective,
+    Sum,
+    Triplet,
+    Uniformity,
+    VICReg,
+    objective,
+    random_guess,
+)
+from counterpoint.points import Points
+from counterpoint.relation import Relation, kernel
+from objectives import naive
+
+
+def normal(*shape, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=g, dtype=torch.float64).requires_grad_()
+
+
+def check(found, wanted, *leaves):
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+    for a, b in zip(torch.autograd.grad(found, leaves), torch.autograd.grad(wanted, leaves), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 2.0, 3.0])
+def test_alignment(alpha):
+    q, k = normal(4, 3, seed=1), normal(5, 3, seed=2)
+    a, b, weight = [0, 1, 2, 2], [0, 0, 2, 1, 9], torch.tensor([1.0, 2.0, 0.0, 0.5], dtype=torch.float64)
+    pairs = [(i, j) for i in range(4) for j in range(5) if a[i] == b[j]]
+    values = [naive.distance(q[i] / q[i].norm(), k[j] / k[j].norm()) ** alpha for i, j in pairs]
+    wanted = naive.mean(values, [weight[i] for i, _ in pairs])
+    queries, keys = Points(q, sample=torch.tensor(a), weight=weight), Points(k, sample=torch.tensor(b))
+    check(Alignment(alpha)(queries, keys), wanted, q, k)
+
+
+@pytest.mark.parametrize("weights", [(25.0, 25.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
+def test_vicreg(weights):
+    q, k = normal(6, 4, seed=1), normal(6, 4, seed=2)
+    check(VICReg(*weights)(q, k), naive.vicreg(q, k, *weights), q, k)
+    check(VICReg(*weights, gamma=2.0)(q, k), naive.vicreg(q, k, *weights, gamma=2.0), q, k)
+
+
+def test_vicreg_by_hand():
+    # one dimension, values 0 and 2: variance 2, so nothing lacks; the two sides are 1 apart
+    x = torch.tensor([[0.0], [2.0]])
+    assert VICReg()(x, x + 1).item() == pytest.approx(25.0)
+    # two dimensions that are one: covariance 2 off the diagonal, twice, over d = 2, on two sides
+    z = torch.tensor([[0.0, 0.0], [2.0, 2.0]])
+    assert VICReg()(z, z).item() == pytest.approx(2 * (2**2 + 2**2) / 2)
+
+
+@given(
+    scores=st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, 5.0]), min_size=1, max_size=7),
+    temperature=st.sampled_from([0.05, 0.5, 1.0]),
+    seed=st.integers(0, 99),
+)
+def test_cosent(scores, temperature, seed):
+    """Ties count in neither direction; the order of the batch does not matter."""
+    n = len(scores)
+    q, k = normal(n, 3, seed=seed), normal(n, 3, seed=seed + 1000)
+    wanted = naive.cosent([naive.cosine(a, b) for a, b in zip(q, k, strict=True)], scores, temperature)
+    found = CoSENT(temperature)(Points(q, score=torch.tensor(scores)), k)
+    torch.testing.assert_close(found, wanted)
+    if wanted.requires_grad:
+        check(found, wanted, q, k)
+
+
+def test_cosent_by_hand():
+    # cosines 1 and 0, the second should be higher: log(1 + exp((1 - 0) / 1))
+    q = Points(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), score=torch.tensor([0.0, 1.0]))
+    k = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert CoSENT(1.0)(q, k).item() == pytest.approx(math.log(1 + math.e))
+    # a score on the keys serves as well
+    other = Points(k, score=torch.tensor([0.0, 1.0]))
+    assert CoSENT(1.0)(q.z, other).item() == pytest.approx(math.log(1 + math.e))
+
+
+def test_uniformity_by_hand():
+    # a triangle: all squared distances are 3
+    z = torch.tensor([[math.cos(a), math.sin(a)] for a in (0, 2 * math.pi / 3, 4 * math.pi / 3)])
+    assert Uniformity()(z).item() == pytest.approx(-6, rel=1e-5)
+    assert Uniformity(t=1.0)(z * 7).item() == pytest.approx(-3, rel=1e-5)
+
+
+def test_matryoshka():
+    q, k, h = normal(5, 6, seed=1), normal(5, 6, seed=2), normal(5, 2, 6, seed=3)
+    wanted = sum(
+        w * InfoNCE(0.3)(q[:, :d], k[:, :d], owned=h[..., :d]) for d, w in ((6, 1.0), (3, 0.5), (1, 2.0))
+    )  # fmt: skip
+    check(Matryoshka(InfoNCE(0.3), [6, 3, 1], [1.0, 0.5, 2.0])(q, k, owned=h, block=2), wanted, q, k, h)
+    with pytest.raises(InputError, match="cannot cut 6 dimensions to 7"):
+        Matryoshka(InfoNCE(), [7])(q, k)
+
+
+def test_sum():
+    q, k, h = normal(5, 4, seed=1), normal(5, 4, seed=2), normal(5, 2, 4, seed=3)
+    both = 2.0 * InfoNCE(0.3) + 0.25 * VICReg() + Triplet()
+    wanted = 2.0 * InfoNCE(0.3)(q, k, owned=h) + 0.25 * VICReg()(q, k) + Triplet()(q, k, owned=h)
+    check(both(q, k, owned=h, block=2), wanted, q, k, h)
+    rows = (InfoNCE(0.3) + 3 * Triplet())(q, k, reduction="none")
+    torch.testing.assert_close(rows, InfoNCE(0.3)(q, k, reduction="none") + 3 * Triplet()(q, k, reduction="none"))
+    for make in (Sum, lambda: Sum(InfoNCE(), weights=(1.0, 2.0))):
+        with pytest.raises(InputError):
+            make()
+
+
+def test_a_sum_of_terms_of_either_kind_has_no_value_a_row():
+    with pytest.raises(InputError, match="no value a row"):
+        (InfoNCE() + VICReg())(normal(4, 3), normal(4, 3), reduction="none")
+
+
+@pytest.mark.parametrize("name", ["alignment", "vicreg", "cosent"])
+def test_point_objectives_say_what_they_need(name):
+    q, k = Points(normal(3, 2), score=torch.rand(3), label=torch.tensor([0, 1, 2])), normal(3, 2)
+    make = type(objective(name))
+    for call, sentence in (
+        (lambda: make()(q, Points(k, sample=torch.arange(3))), "matches points by the column 'sample'"),
+        (lambda: make(relation=Relation(kernel("x", torch.abs)))(k, k), "needs positives by a column"),
+        (lambda: make()(q), "compares two sides"),
+        (lambda: make()(k, k, reduction="none"), "no value a row"),
+        (lambda: make()(k, k, owned=k[:, None]), "takes no owned keys"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            call()
+    assert issubclass(make, PointObjective)
+
+
+def test_padding_is_left_out_of_the_whole():
+    z, y = normal(6, 3, seed=1), normal(6, 3, seed=2)
+    sample, valid = torch.arange(6), torch.tensor([True] * 4 + [False] * 2)
+    for name in ("alignment", "vicreg", "cosent"):
+        columns = {"sample": sample, "valid": valid, "score": torch.arange(6.0)}
+        padded = objective(name)(Points(z, columns), Points(y, columns))
+        short = objective(name)(Points(z, columns)[:4], Points(y, columns)[:4])
+        check(padded, short, z, y)
+
+
+def test_vicreg_of_one_point():
+    with pytest.raises(InputError, match="two points"):
+        VICReg()(normal(1, 3), normal(1, 3))
+
+
+def test_random_guess_is_the_loss_of_equal_scores():
+    z = torch.ones(64, 3)
+    assert InfoNCE()(z, z).item() == pytest.approx(random_guess(63), rel=1e-6)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(InputError, match=r"no objective is called 'info'; choose from infonce, .*vicreg"):
+        objective("info")

@@ -1,0 +1,83 @@
+"""E5: prefixes reach the tokens; the filter keeps a pair if its passage is in the top k of a pool."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from counterpoint.data import debian
+from counterpoint.encoders import StaticEncoder
+from counterpoint.negatives import consistent
+from counterpoint.systems import get
+from counterpoint.train import TextBatches
+from counterpoint.views import shuffle_partners
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    return shuffle_partners(debian().train.examples[:400], 0.5, seed=0)
+
+
+@pytest.fixture(scope="module")
+def encoder(noisy):
+    return StaticEncoder.from_corpus([t for e in noisy[0] for t in e.texts], vocab_size=4000, dim=64)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_filter_keeps_exactly_the_pairs_that_rank_within_k_by_brute_force(noisy, encoder, k):
+    examples, right = noisy
+    kept = consistent(examples, encoder, k)
+    passages = [e.positives[0] for e in examples]
+    z = encoder.encode(passages, kind="document").astype(np.float64)
+    queries = encoder.encode([e.anchor for e in examples], kind="query").astype(np.float64)
+    expected = []
+    for e, q in zip(examples, queries, strict=True):
+        scores = z @ q
+        own = scores[passages.index(e.positives[0])]
+        if (scores > own + 1e-6).sum() < k:
+            expected.append(e)
+    assert kept == expected
+    # and on what lexical overlap can tell, it keeps the right ones
+    good = {e.line for e, r in zip(examples, right, strict=True) if r}
+    assert np.mean([e.line in good for e in kept]) > 0.9
+
+
+def test_the_pool_is_a_random_part_of_the_passages(noisy, encoder):
+    examples, _ = noisy
+    sizes = [len(consistent(examples, encoder, 2, pool=pool)) for pool in (10, 100, 400)]
+    # more passages to be mistaken for, fewer pairs that pass
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[2]
+
+
+def test_prefixes_reach_the_tokens(noisy):
+    examples = noisy[0][:4]
+    encoder = StaticEncoder.from_corpus(["query passage", *(t for e in examples for t in e.texts)], dim=8)
+    config = replace(get("e5").config(), consistency=0)
+    config.prepare(encoder, examples)
+    ids = TextBatches(examples, encoder).payload(torch.arange(4)).inputs["input_ids"].tolist()
+    texts = ["query: " + e.anchor for e in examples] + ["passage: " + e.positives[0] for e in examples]
+    assert ids == [i for text in texts for i in encoder.tokenizer.encode(text).ids]
+    assert {"query", "passage"} <= encoder.tokenizer.get_vocab().keys()
+
+
+def test_prepare_judges_by_a_copy_trained_on_all_pairs(noisy, encoder):
+    examples, right = noisy
+    config = get("e5").config()
+    quick = replace(config, train=replace(config.train, epochs=2, batch_size=100, learning_rate=1e-2))
+    before = encoder.embedding.weight.detach().clone()
+    kept = quick.prepare(encoder, examples)
+    assert torch.equal(before, encoder.embedding.weight), "the encoder itself must not be trained yet"
+    assert 0 < len(kept) < len(examples)
+    good = {e.line for e, r in zip(examples, right, strict=True) if r}
+    assert np.mean([e.line in good for e in kept]) > 0.8
+    encoder.prompts.clear()
+
+
+def test_second_stage_has_hard_negatives_and_no_filter():
+    config = get("E5 fine-tuning").config()
+    assert (config.hard_negatives, config.consistency) == (7, 0)
+    assert config.prompts == {"query": "query: ", "document": "passage: "}
