@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.geometry import Temperature
-from counterpoint.objectives import REGISTRY, Guide, Objective, PointObjective, RowObjective
+from counterpoint.objectives import REGISTRY, Guide, Objective, RowObjective
 from counterpoint.points import Points
 from counterpoint.relation import Relation, kernel, same
 
@@ -155,7 +154,7 @@ def build(case: Case, dtype: torch.dtype) -> tuple[torch.nn.Module, Objective]:
     return encoder.to(dtype), objective.to(dtype)
 
 
-def call(case: Case, batch: Batch, encoder, objective, **how):  # noqa: ANN001, ANN201
+def call(case: Case, batch: Batch, encoder, objective, **how):
     """The loss of a batch whose payloads the encoder turns into points."""
     owned = batch.owned if "owned" in objective.uses else None
     return objective(
@@ -173,7 +172,7 @@ def gradients(encoder: torch.nn.Module, objective: Objective) -> torch.Tensor:
     return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in every])
 
 
-def run(case: Case, dtype: torch.dtype, **how) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN003
+def run(case: Case, dtype: torch.dtype, **how) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss and gradients, in one piece."""
     encoder, objective = build(case, dtype)
     loss = call(case, case.batch, encoder, objective, **how)
@@ -216,11 +215,10 @@ def part(batch: Batch, rank: int, world: int) -> Batch:
             edges.append(edges[-1] + share)
         return slice(edges[rank], n if rank == world - 1 else edges[rank + 1])
 
-    q = rows(len(batch.q), [4, 3, 0][: world - 1] + [0])
-    k = rows(0 if batch.k is None else len(batch.k), [5, 2, 0][: world - 1] + [0])
+    q = rows(len(batch.q), [*[4, 3, 0][: world - 1], 0])
+    k = rows(0 if batch.k is None else len(batch.k), [*[5, 2, 0][: world - 1], 0])
     guide = batch.guide
     if guide is not None:
-        assert guide.queries is not None and guide.keys is not None
         guide = Guide(guide.queries[q], guide.keys[k], None if guide.owned is None else guide.owned[q])
     return Batch(
         batch.q[q],
@@ -262,8 +260,6 @@ def main(rank: int, world: int, store: str, output: str) -> None:
         torch.save(results, output)
     dist.destroy_process_group()
 
-
-__all__ = ["PointObjective", "Path"]
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import guarantee_cases as g
 import pytest
 import torch
 
+import guarantee_cases as g
 from counterpoint.objectives import REGISTRY, RowObjective
 
 CASES = {(dtype, case.name): case for dtype in g.DTYPES for case in g.cases(dtype)}

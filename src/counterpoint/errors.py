@@ -42,7 +42,7 @@ class InputError(ValueError):
         return f"{sentence}; {self.fix}." if self.fix else f"{sentence}."
 
 
-class MissingExtra(InputError, ImportError):
+class MissingExtra(InputError, ImportError):  # noqa: N818 - what is missing is an extra
     """An optional dependency is not installed; the sentence names the extra that brings it.
 
     Example:

@@ -79,7 +79,10 @@ def test_cosent(scores, temperature, seed):
     found = CoSENT(temperature)(Points(q, score=torch.tensor(scores)), k)
     torch.testing.assert_close(found, wanted)
     if wanted.requires_grad:
-        check(found, wanted, q, k)
+        gradients = zip(torch.autograd.grad(found, (q, k)), torch.autograd.grad(wanted, (q, k)), strict=True)
+        for a, b in gradients:
+            # a huge loss (exp of 40) in the loop loses some digits
+            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
 
 
 def test_cosent_by_hand():

@@ -59,7 +59,7 @@ def test_a_duplicate_is_never_a_negative(name, kind, block):
     objective.layout = "one-way"
     if hasattr(objective, "margin"):
         objective.margin = 100.0  # every triplet is active
-    q, k, queries, keys = pairs(4)
+    _, k, queries, keys = pairs(4)
     plain = objective(queries, keys, block=block, reduction="none")
     assert torch.autograd.grad(plain[i], k)[0][j].norm() > 0 or name == "triplet-hard"
     queries = queries.with_columns(**{c: torch.tensor(v) for c, v in left.items()})
@@ -76,24 +76,19 @@ def test_a_duplicate_is_never_a_negative(name, kind, block):
 @BLOCKS
 @pytest.mark.parametrize("layout", ["views", "joint", "symmetric"])
 def test_duplicates_in_every_layout(layout, block):
-    """Two queries with the same text and different positives: neither pushes the other's points away."""
-    q, k = normal(4, 3, seed=1), normal(4, 3, seed=2)
-    sample = torch.arange(4)
-    inputs, partners = torch.tensor([10, 11, 10, 13]), torch.tensor([20, 21, 22, 23])
-    queries = Points(q, sample=sample, input=inputs, partner=partners)
-    keys = Points(k, sample=sample, input=partners, partner=inputs)
-    objective = InfoNCE(0.5, layout=layout)
-    loss = objective(queries, keys, block=block)
-
-    # moving q2 changes nothing in what q0's row sees, and the other way round: the mixed second derivative is zero
-    def mixed(a, i, b, j):
-        first = torch.autograd.grad(objective(queries, keys, block=0), a, create_graph=True)[0][i].sum()
-        return torch.autograd.grad(first, b, allow_unused=True, retain_graph=True)[0][j].abs().max()
-
-    assert mixed(q, 0, q, 2) == 0
-    assert mixed(q, 0, k, 2) == 0 or layout == "joint"
-    assert mixed(q, 0, k, 1) > 0
-    torch.testing.assert_close(loss, objective(queries, keys, block=0))
+    """Two queries with the same text and different positives: the row of the first has no gradient for the second."""
+    q, k, queries, keys = pairs(4)
+    text, other = torch.tensor([10, 11, 10, 13]), torch.tensor([20, 21, 22, 23])
+    row = InfoNCE(0.5, layout=layout)(
+        queries.with_columns(input=text, partner=other),
+        keys.with_columns(input=other, partner=text),
+        block=block,
+        reduction="none",
+    )[0]
+    for_q, for_k = (g.norm(dim=1) for g in torch.autograd.grad(row, (q, k)))
+    assert (for_q > 0).tolist() == [True, True, False, True]
+    # GTE's denominator has the positive's own neighbours too, and those two texts do differ
+    assert (for_k > 0).tolist() == [True, True, layout == "joint", True]
 
 
 @BLOCKS
@@ -118,7 +113,7 @@ def test_a_duplicate_that_is_positive_stays_positive(block):
 @BLOCKS
 def test_an_owned_copy_is_no_negative(block):
     """A mined hard negative that has the text, or the group, of the query's positive is ignored."""
-    q, k, queries, keys = pairs(3)
+    _, _, queries, keys = pairs(3)
     h = normal(3, 2, 4, seed=7)
     for column, mine in (("input", "partner"), ("group", "group")):
         left = queries.with_columns(**{mine: torch.tensor([10, 11, 12])})
@@ -255,7 +250,7 @@ REFUSED = {
     "column 'positive' of the owned": lambda: InfoNCE()(z(3, 4), owned=Points(z(3, 3, 4), positive=z(3))),
     "contrasts two sides": lambda: InfoNCE(layout="symmetric")(z(3, 4)),
     "SupCon matches points by the column 'label'": lambda: SupCon()(z(3, 4), z(3, 4)),
-    "InfoNCE matches points by the column 'sample'": lambda: InfoNCE()(Points(z(3, 4), sample=torch.arange(3)), z(3, 4)),
+    "InfoNCE matches points by the column 'sample'": lambda: InfoNCE()(Points(z(3, 4), sample=z(3).long()), z(3, 4)),
     "Triplet matches points": lambda: Triplet()(z(3, 4)),
     "joint layout matches": lambda: InfoNCE(layout="joint")(Points(z(3, 4), label=torch.arange(3)), z(3, 4)),
     "joint layout needs positives by a column": lambda: InfoNCE(
@@ -284,7 +279,7 @@ def test_refused_with_one_sentence(sentence):
 def test_no_gradient_flows_through_columns():
     """Blocked and dense agree on that too."""
     w = torch.rand(4, requires_grad=True)
-    q, k, queries, keys = pairs(4)
+    _, _, queries, keys = pairs(4)
     for block in (0, 2):
         loss = InfoNCE()(queries.with_columns(weight=w), keys, block=block)
         assert torch.autograd.grad(loss, w, allow_unused=True, materialize_grads=False)[0] is None

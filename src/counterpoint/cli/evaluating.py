@@ -29,13 +29,18 @@ def evaluate(
     from rich.table import Table
 
     from counterpoint.cli.searching import open_model
+    from counterpoint.data import Retrieval
+    from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_any
     from counterpoint.fit.run import read_source
 
     encoder = open_model(model)
     options = {"columns": role_columns(columns), "schema": schema, "skip_bad": skip_bad}
     data = read_source(source, **options)
-    results = evaluate_any(encoder, data, None if train is None else read_source(train, **options))
+    labelled = None if train is None else read_source(train, **options)
+    if isinstance(labelled, Retrieval):
+        raise InputError("--train is a retrieval test", fix="give labelled texts")
+    results = evaluate_any(encoder, data, labelled)
     if as_json:
         typer.echo(json.dumps([r.to_json(items=False) for r in results]))
         return

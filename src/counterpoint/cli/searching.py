@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,8 @@ from counterpoint.cli.options import Columns, Json, Model, Schema, SkipBad, role
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
+    from counterpoint.encoders import Kind
     from counterpoint.encoders._base import TextEncoder
-
-Mode = Literal["dense", "hybrid"]
 
 
 def encode(
@@ -34,10 +33,13 @@ def encode(
 
     Example: counterpoint encode texts.txt --model runs/fit/model --output vectors.npy
     """
-    if kind not in (None, "query", "document"):
+    kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
+    if kind not in kinds:
         raise InputError(f"--kind is {kind}", fix="give query or document")
     texts = _texts(source, columns, schema, skip_bad, output)
-    z = open_model(model).encode(texts, kind=kind, batch_tokens=batch_tokens, dtype=dtype, out=output, progress=True)
+    z = open_model(model).encode(
+        texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, progress=True
+    )
     typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")
 
 

@@ -97,9 +97,12 @@ class RetrievalTask(Task):
 
     def baselines(self) -> list[Measured]:
         """BM25 at its best (stemmed, weakly normalised), and with the textbook's settings and no stemming."""
+        documents = list(self.test.corpus.values())
         measured = []
-        for name, options in (("BM25", {}), ("BM25, not stemmed", {"k1": 1.5, "b": 0.75, "stemmer": ""})):
-            index = BM25(list(self.test.corpus.values()), **options)
+        for name, index in (
+            ("BM25", BM25(documents)),
+            ("BM25, not stemmed", BM25(documents, k1=1.5, b=0.75, stemmer="")),
+        ):
             ids, _ = index.search(list(self.test.queries.values()), _DEPTH)
             ranking = named(ids, list(self.test.queries), list(self.test.corpus))
             measured.append(Measured(name, _figures(ranking, self.test), ranking))

@@ -56,13 +56,15 @@ class Triplet(RowObjective):
         """Each row's mean or hardest triplet."""
         scores, weight, negative = *block.positives(), block.negative
         counts = (weight > 0).any(1) & (negative > 0).any(1)
+        if not bool(counts.any()):
+            return block.scores.sum(1) * 0, counts
         nothing = torch.finfo(scores.dtype).max / 4
         others = torch.where(negative > 0, block.scores, -nothing)
         if self.mining == "hard":
             farthest = torch.where(weight > 0, scores, nothing).amin(1)
             return F.relu(others.amax(1) - farthest + self.margin), counts
         # at most as many passes as a row has positives
-        most = int((weight > 0).sum(1).max()) if weight.numel() else 0
+        most = int((weight > 0).sum(1).max())
         top = weight.topk(most, dim=1)
         losses = []
         for p in scores.gather(1, top.indices).unbind(1):
@@ -74,8 +76,6 @@ class Triplet(RowObjective):
             farthest = torch.where(negative > 0, block.scores, nothing).amin(1)
             chosen = torch.where(farther > -nothing, farther, farthest)
             losses.append(F.relu(chosen - p + self.margin))
-        if not losses:
-            return block.scores.sum(1) * 0, counts
         return weighted_mean(torch.stack(losses, 1), top.values), counts
 
 
