@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -25,8 +24,6 @@ from counterpoint.train import TextBatches, train
 TABLE: dict[str, Any] = {"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0, "chunk_tokens": 1 << 20}
 """Training settings of a table of token vectors, which learns from scratch; papers' are of pretrained transformers."""
 
-EncoderT = TypeVar("EncoderT", StaticEncoder, TransformerEncoder, DualEncoder)
-
 
 @cache
 def corpus() -> DebianCorpus:
@@ -40,23 +37,35 @@ def sample(n: int, seed: int) -> list[Example]:
     return [pairs[i] for i in np.random.default_rng(seed).permutation(len(pairs))[:n]]
 
 
-def table(seed: int) -> StaticEncoder:
+class Table(StaticEncoder):
+    """A table of token vectors that cuts each text into tokens once in the life of the process."""
+
+    _known: ClassVar[dict[str, list[int]]] = {}
+
+    def _token_ids(self, texts: list[str]) -> list[list[int]]:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, super()._token_ids(new), strict=True))
+        return [self._known[text] for text in texts]
+
+
+def table(seed: int) -> Table:
     """An untrained table of 20,000 token vectors of 256 dimensions (`StaticEncoder.from_corpus`).
 
     The tokenizer is the same for every seed, and so is the length of each row; its direction is random.
     """
-    encoder = copy.deepcopy(_table())
-    weight = encoder.embedding.weight
-    with torch.no_grad():
-        fresh = torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed))
-        weight.copy_(F.normalize(fresh, dim=1) * weight.norm(dim=1, keepdim=True))
-    return encoder
+    kept = _table()
+    norm, generator = kept.embedding.weight.detach().norm(dim=1, keepdim=True), torch.Generator().manual_seed(seed)
+    weight = F.normalize(torch.randn(len(norm), kept.dim, generator=generator), dim=1) * norm
+    return Table(kept.tokenizer, weight, prompts=kept.prompts)
 
 
 @cache
 def _table() -> StaticEncoder:
     texts = [text for e in corpus().train.examples for text in e.texts]
     return StaticEncoder.from_corpus(texts, vocab_size=20_000, dim=256)
+
+
+EncoderT = TypeVar("EncoderT", Table, TransformerEncoder, DualEncoder)
 
 
 def trained(
