@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from counterpoint.data import Example, Retrieval, TextData, debian, input_hash, read, split
     from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder, load
     from counterpoint.engine import all_reduce_gradients, cached
-    from counterpoint.fit import fit
+    from counterpoint.fitting import fit
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
     from counterpoint.objectives import (
         Alignment,
@@ -46,24 +46,24 @@ if TYPE_CHECKING:
         VICReg,
         objective,
     )
-    from counterpoint.points import Points, negatives
+    from counterpoint.points import Points, unmatched
     from counterpoint.relation import Relation, Rule, duplicate, equal, itself, kernel, never, same
     from counterpoint.search import BM25, Index, exact_search, reciprocal_rank_fusion
-    from counterpoint.train import TextBatches, TrainConfig, train
+    from counterpoint.training import TextBatches, TrainConfig, train
 
 _WHERE = {
     "config": "Config",
     "data": "Example Retrieval TextData debian input_hash read split",
     "encoders": "Encoder StaticEncoder TransformerEncoder load",
     "engine": "all_reduce_gradients cached",
-    "fit": "fit",
+    "fitting": "fit",
     "geometry": "Cosine Dot Euclidean Temperature",
     "objectives": "Alignment CoSENT Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective PointObjective "
     "RowObjective Sigmoid Sum SupCon Triplet Uniformity VICReg objective",
-    "points": "Points negatives",
+    "points": "Points unmatched",
     "relation": "Relation Rule duplicate equal itself kernel never same",
     "search": "BM25 Index exact_search reciprocal_rank_fusion",
-    "train": "TextBatches TrainConfig train",
+    "training": "TextBatches TrainConfig train",
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
 
@@ -130,7 +130,6 @@ __all__ = [
     "itself",
     "kernel",
     "load",
-    "negatives",
     "never",
     "objective",
     "read",
@@ -138,4 +137,5 @@ __all__ = [
     "same",
     "split",
     "train",
+    "unmatched",
 ]

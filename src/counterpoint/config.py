@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import nn
 
 from counterpoint.objectives import Objective
-from counterpoint.train.config import TrainConfig
+from counterpoint.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from counterpoint.data.types import Example
@@ -74,7 +74,7 @@ class Config:
         """
         from counterpoint.encoders._base import TextEncoder
         from counterpoint.negatives import consistent, mine_bm25
-        from counterpoint.train import TextBatches, train
+        from counterpoint.training import TextBatches, train
 
         for part in encoder.modules():
             if isinstance(part, TextEncoder):

@@ -62,11 +62,13 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _is_full(error: Exception, folder: Path) -> bool:
-    """The disk is full, or the quota is used up. Writers in C and Rust (numpy, safetensors) hide the error number."""
+    """The disk is full, or the quota is used up."""
     number = error.errno if isinstance(error, OSError) else None
     if number is not None:
         return number in (errno.ENOSPC, errno.EDQUOT)
-    return folder.is_dir() and shutil.disk_usage(folder).free < _NO_SPACE
+    # numpy and safetensors hide the error number, torch even the reason
+    said = any(words in str(error) for words in ("No space left", "Not enough free space", "quota exceeded"))
+    return said or (folder.is_dir() and shutil.disk_usage(folder).free < _NO_SPACE)
 
 
 def remove(path: Path) -> None:

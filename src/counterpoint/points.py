@@ -98,11 +98,11 @@ def as_points(value: Points | Tensor) -> Points:
     return value if isinstance(value, Points) else Points(value)
 
 
-def negatives(z: Tensor, **columns: Tensor) -> Points:
+def unmatched(z: Tensor, **columns: Tensor) -> Points:
     """Points that match nobody: extra shared negatives, such as a queue.
 
     Example:
-        >>> negatives(torch.zeros(2, 4)).columns["sample"].tolist()
+        >>> unmatched(torch.zeros(2, 4)).columns["sample"].tolist()
         [-1, -1]
     """
     sample = torch.full((len(z),), -1, dtype=torch.long, device=z.device)

@@ -125,6 +125,9 @@ never = Rule(lambda _q, _k: None)
 itself = equal("_point", "_point")
 """The query and the key are the same point (known where points are contrasted with themselves)."""
 
+COPIES = (("input", "input"), ("partner", "input"), ("input", "partner"), ("group", "group"))
+"""Columns of a query and of a key that are equal where the pair must not be negative."""
+
 duplicate = equal("input", "input") | equal("partner", "input") | equal("input", "partner") | same("group")
 """The key is a copy of the query, of the query's own positive, is paired with a copy of the query, or of its group."""
 

@@ -228,8 +228,8 @@ def test_inputs_are_not_changed(block):
 @pytest.mark.parametrize("name", ["infonce", "nt-xent", "supcon-out", "decoupled", "distill-kl", "sigmoid"])
 def test_large_scores_stay_finite(name, block):
     """Temperature 0.01 in float32: exp(100) would overflow, and a probability of exp(-200) would be 0."""
-    objective = REGISTRY[name]()
-    objective.temperature = 0.01
+    published = REGISTRY[name]()
+    objective = type(published)(temperature=0.01, layout=published.layout)
     q, k, guide = batch()
     with torch.no_grad():
         k.copy_(-q)  # the positive is the worst key there is
@@ -248,7 +248,9 @@ def test_large_scores_stay_finite(name, block):
 
 def test_a_block_consumes_its_scores():
     scores = torch.randn(3, 4)
-    block = Block(scores.clone(), Sparse(torch.tensor([[0], [1], [2]]), torch.ones(3, 1), None))
+    nothing = torch.zeros(3, 0, dtype=torch.long)
+    one, none = torch.ones(3, dtype=torch.long), torch.zeros(3, dtype=torch.long)
+    block = Block(scores.clone(), Sparse(torch.tensor([[0], [1], [2]]), one, nothing, none))
     log_probability, weight = block.log_softmax()
     torch.testing.assert_close(log_probability, scores.log_softmax(1).diagonal()[:, None])
     assert weight.tolist() == [[1.0]] * 3

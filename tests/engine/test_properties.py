@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counterpoint.engine.rows import join
+from counterpoint.engine import Block
+from counterpoint.engine.rows import Panel, Rows, join
 from counterpoint.geometry import Cosine
 from counterpoint.objectives import REGISTRY, Guide, InfoNCE, RowObjective
 from counterpoint.points import Points
@@ -152,14 +153,28 @@ def test_join(q, k, most, hashes):
     """Against two loops."""
     wanted = [[j for j, b in enumerate(k) if a == b and (hashes or a >= 0)] for a in q]
     longest = max(map(len, wanted), default=0)
-    joined = join(torch.tensor(q, dtype=torch.long), torch.tensor(k, dtype=torch.long), most, hashes=hashes)
-    if longest >= most:
+    joined = join(torch.tensor(q, dtype=torch.long), torch.tensor(k, dtype=torch.long), most=most, hashes=hashes)
+    if longest > most:
         assert joined is None
         return
     index, weight = joined
     assert index.shape == weight.shape == (len(q), longest)
     found = [[int(j) for j, w in zip(a, b, strict=True) if w > 0] for a, b in zip(index, weight, strict=True)]
     assert found == wanted
+
+
+def test_copies_and_groups_need_no_masks():
+    """Real batches have some, and masks over all pairs would make every step three times as long."""
+    sample, text = torch.arange(20), torch.arange(20) // 2 + 100
+    columns = {"sample": sample, "input": text, "partner": text + 50, "group": sample // 4}
+    points = Points(torch.randn(20, 4), columns)
+    panel = Panel(points, points, Relation())
+    sparse = Rows([panel], Cosine(), Cosine()).sparse()
+    assert sparse is not None
+    positive, negative = panel.dense(0, 20, points.z)
+    assert torch.equal(Block(torch.zeros(20, 20), sparse).positive, positive)
+    assert torch.equal(Block(torch.zeros(20, 20), sparse).negative, negative)
+    assert negative.sum() == 20 * 16
 
 
 def test_many_positives_take_the_masks():

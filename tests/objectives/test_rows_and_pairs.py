@@ -10,7 +10,7 @@ import torch
 from counterpoint.errors import InputError
 from counterpoint.geometry import Temperature
 from counterpoint.objectives import REGISTRY, Guide, InfoNCE, RowObjective, Sigmoid, SupCon, Triplet, Uniformity
-from counterpoint.points import Points, negatives
+from counterpoint.points import Points, unmatched
 from counterpoint.relation import Relation, kernel, same
 
 ROWS = [name for name, make in REGISTRY.items() if isinstance(make(), RowObjective)]
@@ -213,7 +213,7 @@ def test_padding_is_seen_by_nobody_and_is_no_row(block):
 def test_a_queue_of_negatives(block):
     q, k, h = normal(3, 4, seed=1), normal(3, 4, seed=2), normal(5, 4, seed=3)
     sample = torch.arange(3)
-    keys = Points.cat([Points(k, sample=sample), negatives(h)])
+    keys = Points.cat([Points(k, sample=sample), unmatched(h)])
     wanted = InfoNCE(0.3)(q, k, owned=h.expand(3, -1, -1))
     torch.testing.assert_close(InfoNCE(0.3)(Points(q, sample=sample), keys, block=block), wanted)
 

@@ -13,7 +13,7 @@ from counterpoint.encoders import StaticEncoder, concat
 from counterpoint.encoders.dual import DualEncoder
 from counterpoint.search import exact_search
 from counterpoint.systems import get
-from counterpoint.train import TextBatches
+from counterpoint.training import TextBatches
 
 
 @pytest.fixture(scope="module")

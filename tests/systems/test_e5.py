@@ -12,7 +12,7 @@ from counterpoint.data import debian
 from counterpoint.encoders import StaticEncoder
 from counterpoint.negatives import consistent
 from counterpoint.systems import get
-from counterpoint.train import TextBatches
+from counterpoint.training import TextBatches
 from counterpoint.views import shuffle_partners
 
 

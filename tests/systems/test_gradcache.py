@@ -10,7 +10,7 @@ import torch
 from counterpoint.data import Example
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.systems.core import gradcache
-from counterpoint.train import TextBatches
+from counterpoint.training import TextBatches
 
 # the package exports a function of the same name
 engine = importlib.import_module("counterpoint.engine.cached")

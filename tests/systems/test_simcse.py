@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from counterpoint.data import Example, read
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.systems import get
-from counterpoint.train import TextBatches, TrainConfig, train
+from counterpoint.training import TextBatches, TrainConfig, train
 
 TEXTS = ["a man plays the guitar", "two children run in the park", "the cat sleeps", "nobody is here"]
 SNLI = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data")) / "snli" / "dev.tsv"

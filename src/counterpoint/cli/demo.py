@@ -9,7 +9,7 @@ import typer
 
 from counterpoint.cli.fitting import fit
 from counterpoint.cli.searching import search
-from counterpoint.fit import INCLUDED
+from counterpoint.fitting import INCLUDED
 
 QUERIES = [
     "play chess against the computer",

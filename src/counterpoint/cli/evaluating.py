@@ -32,7 +32,7 @@ def evaluate(
     from counterpoint.data import Retrieval
     from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_any
-    from counterpoint.fit.run import read_source
+    from counterpoint.fitting.run import read_source
 
     encoder = open_model(model)
     options = {"columns": role_columns(columns), "schema": schema, "skip_bad": skip_bad}

@@ -45,7 +45,7 @@ def fit(
     from rich.console import Console
 
     from counterpoint.errors import InputError
-    from counterpoint.fit import fit as run
+    from counterpoint.fitting import fit as run
     from counterpoint.report import TrainingView, terminal_table
 
     config = None

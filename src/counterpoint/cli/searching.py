@@ -113,7 +113,7 @@ def search(
 
 def open_model(name: str) -> TextEncoder:
     """The encoder of a folder, a hub name, or minilm."""
-    from counterpoint.fit.bases import make_base
+    from counterpoint.fitting.bases import make_base
 
     if name == "static":
         raise InputError("static is a base to train from, not a model", fix="give the folder of a trained model")
@@ -133,7 +133,7 @@ def _documents(
 ) -> Iterator[tuple[str, str]]:
     """Ids and texts of documents."""
     from counterpoint.data import Retrieval, debian, read, write_rejects
-    from counterpoint.fit import INCLUDED
+    from counterpoint.fitting import INCLUDED
 
     if source == INCLUDED:
         yield from debian().heldout.corpus.items()

@@ -43,7 +43,7 @@ class Images:
         Example:
             >>> train, test = digits().split(seed=0)
             >>> len(train), len(test)
-            (896, 901)
+            (899, 898)
         """
         generator = torch.Generator().manual_seed(seed)
         held: list[Tensor] = []

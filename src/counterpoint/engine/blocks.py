@@ -15,13 +15,27 @@ from torch import Tensor
 class Sparse:
     """Few positives a row, everything else negative with weight 1: the common case, with no `(n, m)` masks.
 
-    `index` `(n, p)` holds the columns of the positives, `weight` `(n, p)` their weights (0: padding), `drop`
-    `(n, j)` columns that are neither positive nor negative.
+    `index` `(n, p)` holds the columns of the positives and `drop` `(n, j)` those of what is neither, each once;
+    `count` and `dropped` `(n,)` say how many of them a row has. What is beyond repeats one of the row's own, or is any
+    column in a row that has none.
     """
 
     index: Int[Tensor, "n p"]
-    weight: Float[Tensor, "n p"]
-    drop: Int[Tensor, "n j"] | None
+    count: Int[Tensor, " n"]
+    drop: Int[Tensor, "n j"]
+    dropped: Int[Tensor, " n"]
+
+    @property
+    def weight(self) -> Float[Tensor, "n p"]:
+        """1 for a positive, 0 for padding."""
+        return (torch.arange(self.index.shape[1], device=self.index.device) < self.count[:, None]).float()
+
+    def rows(self, start: int, stop: int) -> Sparse:
+        """Some of the rows."""
+        dropped, drop = self.dropped[start:stop], self.drop[start:stop]
+        if drop.shape[1]:
+            drop = drop[:, : int(dropped.max())]
+        return Sparse(self.index[start:stop], self.count[start:stop], drop, dropped)
 
 
 class Block:
@@ -56,9 +70,7 @@ class Block:
         positive = torch.zeros_like(self.scores, requires_grad=False)
         positive.scatter_add_(1, sparse.index, sparse.weight.to(positive.dtype))
         negative = (positive == 0).to(positive.dtype)
-        if sparse.drop is not None:
-            negative.scatter_(1, sparse.drop, 0.0)
-        return positive, negative
+        return positive, _put(negative, sparse.drop, sparse.dropped, 0.0)
 
     @property
     def positive(self) -> Float[Tensor, "b m"]:
@@ -74,8 +86,7 @@ class Block:
     def any_negative(self) -> Bool[Tensor, " b"]:
         """Whether a row has a negative."""
         if isinstance(self._relation, Sparse):
-            dropped = 0 if self._relation.drop is None else self._relation.drop.shape[1]
-            return (self._relation.weight > 0).sum(1) + dropped < self.scores.shape[1]
+            return self._relation.count + self._relation.dropped < self.scores.shape[1]
         return (self.negative > 0).any(1)
 
     @property
@@ -86,7 +97,7 @@ class Block:
     def positives(self) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b p"]]:
         """Scores of the positives and their weights; entries with weight 0 are no positives."""
         if isinstance(self._relation, Sparse):
-            return self.scores.gather(1, self._relation.index), self._relation.weight
+            return self.scores.gather(1, self._relation.index), self._relation.weight.to(self.scores.dtype)
         return self.scores, self.positive
 
     def counted(self, *, positives: bool) -> Float[Tensor, "b m"]:
@@ -97,15 +108,8 @@ class Block:
         """
         nothing = torch.finfo(self.scores.dtype).min / 4
         if isinstance(self._relation, Sparse):
-            scores, sparse = self.scores, self._relation
-            if sparse.drop is not None:
-                scores = scores.scatter(1, sparse.drop, nothing)
-            if positives or sparse.index.shape[1] == 0:
-                return scores
-            # padding repeats a positive of the row; a row without one keeps its scores
-            some = (sparse.weight > 0).any(1, keepdim=True)
-            hidden = torch.where(some, nothing, scores.gather(1, sparse.index))
-            return scores.scatter(1, sparse.index, hidden)
+            scores = _put(self.scores, self._relation.drop, self._relation.dropped, nothing)
+            return scores if positives else _put(scores, self._relation.index, self._relation.count, nothing)
         weight = self.negative
         if positives:
             weight = torch.where(self.positive > 0, 1.0, weight)
@@ -125,7 +129,7 @@ class Block:
         del self.scores
         if not isinstance(self._relation, Sparse):
             return torch.log_softmax(counted, dim=1), self.positive
-        index, weight = self._relation.index, self._relation.weight
+        index, weight = self._relation.index, self._relation.weight.to(counted.dtype)
         if self._once:
             return _LogSoftmaxAt.apply(counted, index)[0], weight  # type: ignore[no-untyped-call]
         return torch.log_softmax(counted, dim=1).gather(1, index), weight
@@ -154,6 +158,13 @@ class _LogSoftmaxAt(torch.autograd.Function):
             return None, None
         exp, z, index = ctx.saved_tensors
         return exp.mul_(-grad.sum(1, keepdim=True) / z).scatter_add_(1, index, grad), None
+
+
+def _put(scores: Tensor, index: Tensor, count: Tensor, value: float) -> Tensor:
+    """With `value` at the places of each row that has some."""
+    if not index.shape[1]:
+        return scores
+    return scores.scatter(1, index, torch.where(count[:, None] > 0, value, scores.gather(1, index)))
 
 
 def log_weight(weight: Tensor) -> Tensor:

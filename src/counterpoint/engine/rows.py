@@ -17,12 +17,15 @@ from torch import Tensor
 from counterpoint.engine.blocks import Block, Sparse
 from counterpoint.geometry import Dot, Geometry
 from counterpoint.points import Points
-from counterpoint.relation import Relation, never, same
+from counterpoint.relation import COPIES, Relation, never, same
 
 # Scores of one block: 2^22 float32 are 16 MB, which stays in cache long enough to be used again.
 _BLOCK_SCORES = 2**22
 _FEWEST_ROWS = 256
 _MOST_SPARSE = 8
+
+# places `(n, p)` in each row, and their weights: those of weight 0 are padding
+Places = tuple[Tensor, Tensor]
 
 
 @dataclass
@@ -50,44 +53,39 @@ class Panel:
         """How many keys a row sees here."""
         return self.keys.z.shape[1] if self.owned else len(self.keys)
 
-    def sparse(self) -> Sparse | None:
-        """The positives as an index, where there are few and everything else is a negative of weight 1."""
+    def sparse(self) -> tuple[Places, Places] | None:
+        """The positives, and what is neither positive nor negative, where both are few and the rest has weight 1."""
         relation, q, k = self.relation, self.queries.columns, self.keys.columns
         plain = relation.ignored is never and relation.negative is None
         rule = relation.positive
         if not plain or not isinstance(rule, same) or "valid" in k or "positive" in k:
             return None
         n, device = len(self.queries), self.queries.z.device
-        none = Sparse(
-            torch.zeros((n, 0), dtype=torch.long, device=device),
-            torch.zeros((n, 0), device=device),
-            None,
-        )
+        none = torch.zeros((n, 0), dtype=torch.long, device=device), torch.zeros((n, 0), device=device)
         if self.owned:
-            return None if any(c in k for c in (rule.column, "input", "partner", "group")) else none
-        drop = None
+            return None if any(c in k for c in (rule.column, "input", "partner", "group")) else (none, none)
+        matched = rule.column in q and rule.column in k
+        positives = join(q[rule.column], k[rule.column]) if matched else none
+        if positives is None:
+            return None
+        out = []
         if "_point" in q and "_point" in k:
-            drop = torch.searchsorted(k["_point"], q["_point"])[:, None]
-        if _has_copies(q, k, rule.column, drop):
-            return None
-        if rule.column not in q or rule.column not in k:
-            return Sparse(none.index, none.weight, drop)
-        joined = join(q[rule.column], k[rule.column], _MOST_SPARSE + 1)
-        if joined is None:
-            return None
-        index, weight = joined
-        if drop is not None and index.shape[1]:
-            weight = weight * (index != drop)
-            index = torch.where(weight > 0, index, index.gather(1, weight.argmax(1, keepdim=True)))
-            if self.positives == "numerator" and index.shape[1] == 2:
-                index, weight = _first(index, weight)
-        if self.positives == "numerator":
-            return Sparse(index, weight.to(self.queries.z.dtype), drop)
-        if self.positives == "counted":
-            return Sparse(none.index, none.weight, drop)
-        # what is ignored must be ignored in every row alike for `drop` to say it
-        only_self = drop is not None and not bool(weight.any())
-        return Sparse(none.index, none.weight, drop) if only_self else None
+            itself = torch.searchsorted(k["_point"], q["_point"])[:, None]
+            positives = positives[0], positives[1] * (positives[0] != itself)
+            out.append((itself, torch.ones((n, 1), device=device)))
+        for left, right in COPIES:
+            if left in q and right in k:
+                copies = join(q[left], k[right], hashes=left != "group")
+                if copies is None:
+                    return None
+                place, weight = copies
+                if matched:
+                    mine = q[rule.column][:, None]
+                    weight = weight * ((mine != k[rule.column][place]) | (mine < 0))
+                out.append((place, weight))
+        if self.positives == "ignored":
+            out.append(positives)
+        return positives if self.positives == "numerator" else none, _beside([none, *out])
 
     def dense(self, start: int, stop: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Weights `(b, width)` as positives and as negatives."""
@@ -102,18 +100,10 @@ class Panel:
         return torch.zeros_like(positive), negative
 
 
-def _first(index: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Of two columns of which at most one has weight, that one; unchanged if a row has both."""
-    if bool((weight > 0).all(1).any()):
-        return index, weight
-    best = weight.argmax(1, keepdim=True)
-    return index.gather(1, best), weight.gather(1, best)
+def join(q: Tensor, k: Tensor, *, most: int = _MOST_SPARSE, hashes: bool = False) -> Places | None:
+    """For each id in `q`, the places in `k` with the same id; None if there are more than `most` for some.
 
-
-def join(q: Tensor, k: Tensor, most: int, *, hashes: bool = False) -> tuple[Tensor, Tensor] | None:
-    """For each id in `q`, the places in `k` with the same id: index and weight `(n, p)`; None if `p >= most`.
-
-    Ids below 0 match nothing, unless they are hashes. Padding repeats the row's first place with weight 0.
+    Ids below 0 match nothing, unless they are hashes.
     """
     order = torch.argsort(k, stable=True)
     sorted_k = k[order]
@@ -121,7 +111,7 @@ def join(q: Tensor, k: Tensor, most: int, *, hashes: bool = False) -> tuple[Tens
     count = torch.searchsorted(sorted_k, q, right=True) - low
     count = count if hashes else torch.where(q >= 0, count, 0)
     p = int(count.max()) if len(q) else 0
-    if p >= most:
+    if p > most:
         return None
     steps = torch.arange(p, device=q.device)
     place = low[:, None] + torch.where(steps < count[:, None], steps, 0)
@@ -129,21 +119,22 @@ def join(q: Tensor, k: Tensor, most: int, *, hashes: bool = False) -> tuple[Tens
     return index, (steps < count[:, None]).to(torch.float32)
 
 
-def _has_copies(q: dict[str, Tensor], k: dict[str, Tensor], column: str, itself: Tensor | None) -> bool:
-    """Some pair is `duplicate` without being positive or the point itself."""
-    if "group" in q and "group" in k:
-        return True
-    for left, right in (("input", "input"), ("partner", "input"), ("input", "partner")):
-        if left in q and right in k:
-            joined = join(q[left], k[right], _MOST_SPARSE + 1, hashes=True)
-            if joined is None or column not in q or column not in k:
-                return True
-            index, weight = joined
-            mine = q[column][:, None]
-            copy = (weight > 0) & ((mine != k[column][index]) | (mine < 0))
-            if bool((copy if itself is None else copy & (index != itself)).any()):
-                return True
-    return False
+def _beside(parts: Sequence[Places]) -> Places:
+    return torch.cat([index for index, _ in parts], 1), torch.cat([weight for _, weight in parts], 1)
+
+
+def _compact(places: Places) -> tuple[Tensor, Tensor]:
+    """Each place once, in as few columns as hold them, and how many `(n,)`; the padding repeats a place of the row."""
+    index, weight = places
+    none = torch.iinfo(index.dtype).max
+    index = torch.where(weight > 0, index, none).sort(1).values
+    again = torch.zeros_like(index, dtype=torch.bool)
+    again[:, 1:] = index[:, 1:] == index[:, :-1]
+    index = torch.where(again, none, index).sort(1).values
+    count = (index != none).sum(1)
+    index = index[:, : int(count.max())]
+    some = torch.where(index[:, :1] == none, 0, index[:, :1])
+    return torch.where(index == none, some, index), count
 
 
 @dataclass
@@ -190,20 +181,17 @@ class Rows:
 
     def sparse(self) -> Sparse | None:
         """All panels' positives as one index, if every panel has one."""
-        parts, offset = [], 0
+        positives: list[Places] = []
+        out: list[Places] = []
+        offset = 0
         for panel in self.panels:
             part = panel.sparse()
             if part is None:
                 return None
-            drop = None if part.drop is None else part.drop + offset
-            parts.append(Sparse(part.index + offset, part.weight, drop))
+            for places, (index, weight) in zip((positives, out), part, strict=True):
+                places.append((index + offset, weight))
             offset += panel.width
-        drops = [part.drop for part in parts if part.drop is not None]
-        return Sparse(
-            torch.cat([part.index for part in parts], 1),
-            torch.cat([part.weight for part in parts], 1),
-            torch.cat(drops, 1) if drops else None,
-        )
+        return Sparse(*_compact(_beside(positives)), *_compact(_beside(out)))
 
     def block(
         self,
@@ -235,8 +223,7 @@ class Rows:
                     guides.append(self.guide_geometry.shared(teacher, next(whole), 1.0))
         joined = _single(scores)
         if sparse is not None:
-            drop = None if sparse.drop is None else sparse.drop[start:stop]
-            relation: Any = Sparse(sparse.index[start:stop], sparse.weight[start:stop], drop)
+            relation: Any = sparse.rows(start, stop)
         else:
             parts = [p.dense(start, stop, joined.detach()) for p in self.panels]
             relation = (torch.cat([p for p, _ in parts], 1), torch.cat([n for _, n in parts], 1))

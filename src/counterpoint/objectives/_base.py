@@ -70,7 +70,7 @@ class Objective(nn.Module):
         if sides.owned is not None and "owned" not in self.uses:
             raise InputError(
                 f"{type(self).__name__} takes no owned keys",
-                fix="append them to the keys as shared negatives: counterpoint.negatives(z)",
+                fix="append them to the keys as shared negatives: counterpoint.unmatched(z)",
             )
         return self.loss(sides, block, group, reduction)
 

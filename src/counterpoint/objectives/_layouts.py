@@ -218,7 +218,7 @@ def _pairs(sides: Sides, q: Points, k: Points, every_k: Points, relation: Relati
 
 def positive_pairs(q: Points, k: Points, rule: same) -> tuple[Tensor, Tensor]:
     """The positive pairs `(i, j)`, in order of i."""
-    joined = join(q.columns[rule.column], k.columns[rule.column], most=len(k) + 1)
+    joined = join(q.columns[rule.column], k.columns[rule.column], most=len(k))
     assert joined is not None
     index, weight = joined
     i, place = weight.nonzero(as_tuple=True)

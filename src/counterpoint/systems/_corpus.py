@@ -19,7 +19,7 @@ from counterpoint.encoders.dual import DualEncoder
 from counterpoint.search import BM25, exact_search
 from counterpoint.search.exact import Metric
 from counterpoint.systems.registry import Figures, Run, Say
-from counterpoint.train import TextBatches, train
+from counterpoint.training import TextBatches, train
 
 TABLE: dict[str, Any] = {"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0, "chunk_tokens": 1 << 20}
 """Training settings of a table of token vectors, which learns from scratch; papers' are of pretrained transformers."""
@@ -116,12 +116,12 @@ def mrr(ranks: np.ndarray, k: int = 10) -> float:
 
 
 def run_with_fit(included: Callable[[Config, Path, Say], Figures]) -> Run:
-    """Runs a system on the user's texts by `counterpoint.fit`, or as `included` says without any."""
+    """Runs a system on the user's texts by `counterpoint.fitting`, or as `included` says without any."""
 
     def run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
         if source is None:
             return included(config, output, say)
-        from counterpoint.fit import fit
+        from counterpoint.fitting import fit
 
         result = fit(source, output, config=config, say=say)
         return {f"{m.name}: {name}": f.value for m in result.measured for name, f in m.figures.items()}

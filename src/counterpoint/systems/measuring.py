@@ -208,7 +208,7 @@ def current(system: System, verdict: Verdict) -> bool:
 
 
 def fingerprint(module: str) -> str:
-    """A digest of a system's module and of what it imports from this package, without comments and docstrings.
+    """A digest of a system's module and of what it imports from this package, without comments, docstrings and imports.
 
     It changes when the recipe or the measurement changes, so that the verdict must be measured again; not with the
     core below, whose own tests hold it to its equations.
@@ -221,13 +221,14 @@ def fingerprint(module: str) -> str:
         if name in seen or spec is None or spec.origin is None:
             continue
         tree = ast.parse(Path(spec.origin).read_text("utf-8"))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list):
-                node.body = [s for s in body if not _is_text(s)]  # type: ignore[attr-defined]
+        # the list is made before anything is taken out
+        for node in list(ast.walk(tree)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE}."):
                 inside = [f"{node.module}.{alias.name}" for alias in node.names]
                 todo += [str(node.module), *(i for i in inside if _exists(i))]
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [s for s in body if not _is_words(s)]  # type: ignore[attr-defined]
         seen[name] = ast.dump(tree)
     mine = {name: tree for name, tree in seen.items() if name.rpartition(".")[2] not in ("registry", "measuring")}
     return hashlib.blake2b(json.dumps(mine, sort_keys=True).encode(), digest_size=8).hexdigest()
@@ -240,8 +241,10 @@ def _exists(module: str) -> bool:
         return False
 
 
-def _is_text(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
+def _is_words(statement: ast.stmt) -> bool:
+    """A docstring or an import, which do nothing by themselves."""
+    text = isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
+    return text or isinstance(statement, ast.Import | ast.ImportFrom)
 
 
 def _versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from counterpoint.data.images import Images
 from counterpoint.points import Points
-from counterpoint.train.payload import Arguments, Payload
+from counterpoint.training.payload import Arguments, Payload
 
 Pixels: TypeAlias = Float[Tensor, "n c h w"]
 View: TypeAlias = Callable[[Pixels], Pixels]

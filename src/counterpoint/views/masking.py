@@ -12,11 +12,11 @@ from counterpoint.encoders import Features, TransformerEncoder, take
 from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE
 from counterpoint.points import Points
-from counterpoint.train.payload import Arguments, Payload
+from counterpoint.training.payload import Arguments, Payload
 
 
 class MaskedLM(nn.Module):
-    """A transformer that guesses masked tokens: what `counterpoint.train.train` takes as encoder, and as batches.
+    """A transformer that guesses masked tokens: what `counterpoint.training.train` takes as encoder, and as batches.
 
     A share of the tokens is chosen; of these 80% become the mask token, 10% a random one, 10% stay. With `h_t` the
     transformed hidden state of a chosen place and `e_v` the input embedding of token v, the loss is
@@ -30,7 +30,7 @@ class MaskedLM(nn.Module):
 
     Example:
         >>> from counterpoint.encoders.scratch import small_transformer
-        >>> from counterpoint.train import TrainConfig, train
+        >>> from counterpoint.training import TrainConfig, train
         >>> texts = ["a small corpus", "of two texts"]
         >>> masked = MaskedLM(small_transformer(texts, layers=1, width=16, vocab_size=60), texts, share=0.9)
         >>> train(masked, masked, masked.objective(), TrainConfig(batch_size=2, chunk_tokens=1 << 20)).steps

@@ -15,7 +15,7 @@ from counterpoint.data.images import Images, digits, read_images
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.evaluate import probe
 from counterpoint.systems.registry import Figures, Say
-from counterpoint.train import Batches, train
+from counterpoint.training import Batches, train
 from counterpoint.views import ImageBatches, View, affine, blur, brightness, compose, noise
 
 EPOCHS = 60

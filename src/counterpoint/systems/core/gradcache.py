@@ -16,7 +16,7 @@ from counterpoint.objectives import InfoNCE
 from counterpoint.systems._corpus import run_with_fit, sample
 from counterpoint.systems.core._memory import PeakMemory
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
-from counterpoint.train import TextBatches, TrainConfig
+from counterpoint.training import TextBatches, TrainConfig
 
 _SMALL, _LARGE, _CHUNK_TOKENS = 32, 256, 512
 

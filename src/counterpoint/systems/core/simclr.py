@@ -10,7 +10,7 @@ from counterpoint.heads import projection
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems.core._digits import SETUP, accuracy, encoder, run_on_images, trained, view
 from counterpoint.systems.registry import Claim, Figures, Pair, system
-from counterpoint.train import TrainConfig
+from counterpoint.training import TrainConfig
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:

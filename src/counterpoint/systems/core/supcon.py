@@ -17,8 +17,8 @@ from counterpoint.points import Points
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import SETUP, accuracy, run_on_images, trained, view
 from counterpoint.systems.registry import Claim, Figures, Pair, system
-from counterpoint.train import TrainConfig
-from counterpoint.train.payload import Arguments, Payload
+from counterpoint.training import TrainConfig
+from counterpoint.training.payload import Arguments, Payload
 from counterpoint.views import ImageBatches, View, noise
 
 

@@ -13,7 +13,7 @@ from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems._corpus import TABLE, corpus, ranked, ranked_bm25, run_with_fit, table, top, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
-from counterpoint.train import TrainConfig
+from counterpoint.training import TrainConfig
 
 _STEPS = 1200
 

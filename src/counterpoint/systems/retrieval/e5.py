@@ -11,7 +11,7 @@ from counterpoint.negatives import consistent
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems._corpus import TABLE, Table, corpus, mrr, ranked, run_with_fit, table, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
-from counterpoint.train import TrainConfig
+from counterpoint.training import TrainConfig
 from counterpoint.views import shuffle_partners
 
 _NOISE, _JUDGE_STEPS, _STEPS, _POOL = 0.5, 50, 200, 10_000

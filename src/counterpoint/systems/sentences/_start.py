@@ -11,7 +11,7 @@ from counterpoint.encoders import TransformerEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.search import exact_search
 from counterpoint.systems._corpus import corpus, mrr, sample
-from counterpoint.train import TrainConfig, train
+from counterpoint.training import TrainConfig, train
 from counterpoint.views import MaskedLM
 
 LENGTH = 32

@@ -15,7 +15,7 @@ from counterpoint.objectives import InfoNCE
 from counterpoint.systems._corpus import run_with_fit, sample, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 from counterpoint.systems.sentences._start import figure, start
-from counterpoint.train import TrainConfig
+from counterpoint.training import TrainConfig
 from counterpoint.views import delete_words
 
 _STEPS = 100

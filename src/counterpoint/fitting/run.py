@@ -32,13 +32,13 @@ from counterpoint.encoders import Kind, StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
-from counterpoint.fit.bases import TOKEN_DROPOUT, choose_base, make_base
-from counterpoint.fit.content import content_of
-from counterpoint.fit.presets import BaseKind, preset
-from counterpoint.fit.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
+from counterpoint.fitting.bases import TOKEN_DROPOUT, choose_base, make_base
+from counterpoint.fitting.content import content_of
+from counterpoint.fitting.presets import BaseKind, preset
+from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
 from counterpoint.report import Content, model_card, write_report
-from counterpoint.train import TextBatches, TrainResult, train
-from counterpoint.train._processes import Processes
+from counterpoint.training import TextBatches, TrainResult, train
+from counterpoint.training._processes import Processes
 
 INCLUDED = "included:debian"
 
@@ -252,7 +252,7 @@ def environment() -> dict[str, Any]:
 
     return {
         "counterpoint": __version__,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "transformers": transformers.__version__,
         "python": platform.python_version(),
         "threads": torch.get_num_threads(),

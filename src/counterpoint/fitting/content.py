@@ -10,11 +10,11 @@ from counterpoint import evaluate, report
 from counterpoint.config import Config
 from counterpoint.data import Retrieval
 from counterpoint.encoders._base import TextEncoder
-from counterpoint.fit.tasks import Measured, Task
-from counterpoint.train import TrainResult
+from counterpoint.fitting.tasks import Measured, Task
+from counterpoint.training import TrainResult
 
 if TYPE_CHECKING:
-    from counterpoint.fit.run import Parts
+    from counterpoint.fitting.run import Parts
 
 
 def content_of(

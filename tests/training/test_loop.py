@@ -9,9 +9,9 @@ from counterpoint.data import Example
 from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
 from counterpoint.objectives import InfoNCE
-from counterpoint.train import Payload, TextBatches, TrainConfig, train
-from counterpoint.train.optimizer import Average, learning_rate
-from counterpoint.train.payload import batch_rows
+from counterpoint.training import Payload, TextBatches, TrainConfig, train
+from counterpoint.training.optimizer import Average, learning_rate
+from counterpoint.training.payload import batch_rows
 
 ROWS = [Example(f"the {c} thing {n}", (f"{c} {n} is here",)) for c in ("red", "blue", "pink") for n in range(20)]
 CONFIG = TrainConfig(epochs=6, batch_size=12, learning_rate=0.02, weight_decay=0.0, checkpoint_seconds=0.0)

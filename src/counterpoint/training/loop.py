@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.errors import InputError
 from counterpoint.objectives import Objective
-from counterpoint.train._processes import Processes
-from counterpoint.train.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
-from counterpoint.train.config import TrainConfig
-from counterpoint.train.monitor import measure
-from counterpoint.train.optimizer import Average, learning_rate, make_optimizer
-from counterpoint.train.payload import Batches, batch_rows
+from counterpoint.training._processes import Processes
+from counterpoint.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from counterpoint.training.config import TrainConfig
+from counterpoint.training.monitor import measure
+from counterpoint.training.optimizer import Average, learning_rate, make_optimizer
+from counterpoint.training.payload import Batches, batch_rows
 
 Row = dict[str, Any]
 Validate = Callable[[], Mapping[str, float]]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from counterpoint.train.config import TrainConfig
+from counterpoint.training.config import TrainConfig
 
 
 def make_optimizer(modules: Iterable[nn.Module], config: TrainConfig) -> torch.optim.AdamW:

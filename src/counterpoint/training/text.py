@@ -13,7 +13,7 @@ from torch import Tensor
 from counterpoint.data.hashing import input_hash
 from counterpoint.encoders.features import Kind, concat, lengths, take
 from counterpoint.points import Points
-from counterpoint.train.payload import Arguments, Payload
+from counterpoint.training.payload import Arguments, Payload
 
 if TYPE_CHECKING:
     from counterpoint.data.types import Example

@@ -9,7 +9,7 @@ from typing import Literal
 from counterpoint.config import Config
 from counterpoint.data.types import Schema
 from counterpoint.objectives import CoSENT, InfoNCE, SupCon
-from counterpoint.train.config import TrainConfig
+from counterpoint.training.config import TrainConfig
 
 BaseKind = Literal["static", "transformer"]
 

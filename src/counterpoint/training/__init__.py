@@ -1,0 +1,8 @@
+"""Training: one loop, exactly resumable, for any encoder, batches and objective."""
+
+from counterpoint.training.config import TrainConfig
+from counterpoint.training.loop import TrainResult, train
+from counterpoint.training.payload import Batches, Payload
+from counterpoint.training.text import TextBatches
+
+__all__ = ["Batches", "Payload", "TextBatches", "TrainConfig", "TrainResult", "train"]

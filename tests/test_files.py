@@ -1,0 +1,247 @@
+"""Whole or not at all: after an exception, a kill -9 and on a full disk."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from counterpoint.errors import InputError
+from counterpoint.files import atomic, inside, remove, write_json
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_file_takes_its_place(tmp_path):
+    path = tmp_path / "deep" / "er" / "a.txt"
+    for text in ("one", "two"):
+        with atomic(path) as part:
+            part.write_text(text)
+            assert part.parent == path.parent  # the same disk, or the rename would copy
+            assert not path.exists() or path.read_text() == "one"
+        assert path.read_text() == text
+    assert names(path.parent) == ["a.txt"]
+
+
+def test_a_folder_takes_its_place(tmp_path):
+    path = tmp_path / "model"
+    for files in (["a", "b"], ["c"]):
+        with atomic(path) as part:
+            part.mkdir()
+            for name in files:
+                (part / name).write_text(name)
+        assert names(path) == files
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), OSError(13, "denied"), InputError("bad")])
+@pytest.mark.parametrize("folder", [False, True])
+def test_an_exception_leaves_the_old(tmp_path, error, folder):
+    path = tmp_path / "a"
+    if folder:
+        path.mkdir()
+        (path / "x").write_text("old")
+    else:
+        path.write_text("old")
+
+    def write():
+        with atomic(path) as part:
+            if folder:
+                part.mkdir()
+            (part / "x" if folder else part).write_text("half")
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        write()
+    assert caught.value is error
+    assert ((path / "x") if folder else path).read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_part_left_by_the_same_process_is_no_obstacle(tmp_path):
+    left = tmp_path / f".a.{os.getpid()}.part"
+    left.mkdir()
+    (left / "junk").write_text("junk")
+    with atomic(tmp_path / "a") as part:
+        part.write_text("new")
+    assert names(tmp_path) == ["a"]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from counterpoint.files import atomic
+
+with atomic(Path(sys.argv[1])) as part:
+    with part.open("w") as file:
+        file.write("half")
+        file.flush()
+        print("written", flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_kill_in_the_middle_of_a_write(tmp_path, before):
+    path = tmp_path / "a.txt"
+    if before:
+        path.write_text(before)
+    process = subprocess.Popen([sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "written\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert (path.read_text() if path.exists() else None) == before
+    # and the next one to write is not in its way
+    with atomic(path) as part:
+        part.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_a_reader_never_sees_half(tmp_path):
+    """Two hundred replacements under a reader's eyes."""
+    path, texts, stop = tmp_path / "a", {"x" * 5000, "y" * 7000}, threading.Event()
+    with atomic(path) as part:
+        part.write_text("x" * 5000)
+    seen = set()
+
+    def read():
+        while not stop.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for i in range(200):
+        with atomic(path) as part:
+            part.write_text(sorted(texts)[i % 2])
+    stop.set()
+    reader.join()
+    assert seen <= texts
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """One megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("no mount here")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def write_bytes(part):
+    part.write_bytes(b"x" * 3_000_000)
+
+
+def write_numpy(part):
+    with part.open("wb") as file:
+        np.save(file, np.zeros(3_000_000))
+
+
+def write_torch(part):
+    torch.save(torch.zeros(1_000_000), part)
+
+
+def write_safetensors(part):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(1_000_000)}, part)
+
+
+def write_folder(part):
+    part.mkdir()
+    (part / "small").write_text("fits")
+    write_safetensors(part / "large")
+
+
+def save(path, write):
+    with atomic(path) as part:
+        write(part)
+
+
+@pytest.mark.parametrize("write", [write_bytes, write_numpy, write_torch, write_safetensors, write_folder])
+def test_a_full_disk(small_disk, write):
+    """Whichever library writes, and however it reports: one sentence, the old file, nothing left over."""
+    path = small_disk / "a"
+    path.write_text("old")
+    with pytest.raises(InputError, match="no space left on the disk, nothing was written; free some space") as error:
+        save(path, write)
+    assert error.value.file == str(path)
+    # torch's writer keeps its deleted file open as long as the error is known
+    del error
+    gc.collect()
+    assert path.read_text() == "old"
+    assert names(small_disk) == ["a"]
+    with atomic(path) as part:
+        part.write_bytes(b"x" * 500_000)
+
+
+def test_an_error_on_a_full_disk_that_is_not_about_the_disk(small_disk):
+    """A user's own mistake is reported as it is."""
+    (small_disk / "full").write_bytes(b"x" * 2**20)
+    with pytest.raises(InputError, match="wrong column"), atomic(small_disk / "a"):
+        raise InputError("wrong column")
+
+
+def test_json(tmp_path):
+    value = {"name": "Müller", "values": [1, 2.5, None]}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == value
+    assert "Müller" in text
+    assert text.endswith("}\n")
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert json.loads((tmp_path / "a.json").read_text()) == value
+    assert names(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd", "..", "a/../..", "link", "link/x"])
+def test_a_name_that_leads_out(tmp_path, name):
+    folder = tmp_path / "model"
+    (folder / "a").mkdir(parents=True)
+    (folder / "link").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="leads out of the folder"):
+        inside(folder, name)
+
+
+@pytest.mark.parametrize("name", ["1_Pooling", "a/b/c.json", "a/../b", "./b", "..b", "here/x"])
+def test_a_name_that_stays(tmp_path, name):
+    folder = tmp_path / "model"
+    (folder / "a").mkdir(parents=True)
+    (folder / "here").symlink_to(folder / "a")
+    assert inside(folder, name).is_relative_to(folder)
+
+
+def test_a_folder_beside_with_the_same_beginning(tmp_path):
+    """`model-other` is not in `model`."""
+    with pytest.raises(InputError):
+        inside(tmp_path / "model", "../model-other/x")
+
+
+def test_remove(tmp_path):
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "folder" / "deep" / "x").write_text("x")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "x").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    for name in ("folder", "link", "absent"):
+        remove(tmp_path / name)
+    # a link is removed, not what it leads to
+    assert names(tmp_path) == ["kept"]
+    assert names(tmp_path / "kept") == ["x"]

@@ -1,0 +1,90 @@
+"""Scores against loops, and the learned temperature."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from counterpoint.errors import InputError
+from counterpoint.geometry import Cosine, Dot, Euclidean, Geometry, Temperature, check_temperature
+
+GEOMETRIES = {
+    "dot": (Dot(), lambda a, b: float(a @ b)),
+    "cosine": (Cosine(), lambda a, b: float(a @ b / (a.norm() * b.norm()))),
+    "euclidean": (Euclidean(), lambda a, b: -float((a - b).norm())),
+    "squared": (Euclidean(squared=True), lambda a, b: -float((a - b).square().sum())),
+    "unit": (Euclidean(normalized=True), lambda a, b: -float((a / a.norm() - b / b.norm()).norm())),
+}
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+@given(n=st.integers(1, 4), m=st.integers(1, 5), scale=st.floats(0.1, 30), seed=st.integers(0, 999))
+def test_scores(name, n, m, scale, seed):
+    geometry, wanted = GEOMETRIES[name]
+    assert isinstance(geometry, Geometry)
+    g = torch.Generator().manual_seed(seed)
+    q, k = torch.randn(n, 3, generator=g).double(), torch.randn(m, 3, generator=g).double()
+    table = torch.tensor([[scale * wanted(a, b) for b in k] for a in q], dtype=torch.float64)
+    ready_q, ready_k = geometry.prepare(q), geometry.prepare(k)
+    torch.testing.assert_close(geometry.shared(ready_q, ready_k, scale), table)
+    torch.testing.assert_close(geometry.shared(ready_q, ready_k, torch.tensor(scale)), table, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(geometry.owned(ready_q, geometry.prepare(k.expand(n, m, 3)), scale), table)
+
+
+def test_a_zero_vector_is_far_from_nothing():
+    z = Cosine().prepare(torch.zeros(1, 3, requires_grad=True))
+    assert Cosine().shared(z, torch.ones(1, 3), 1.0).item() == 0
+    z.sum().backward()
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_a_point_is_at_distance_zero_of_itself(squared):
+    """No NaN gradient, and no negative square by rounding."""
+    z = (1000 * torch.randn(5, 8)).requires_grad_()
+    scores = Euclidean(squared=squared).shared(z, z, 1.0)
+    assert (scores <= 0).all()
+    scores.sum().backward()
+    assert torch.isfinite(z.grad).all()
+    owned = Euclidean(squared=squared).owned(z, z[:, None], 1.0)
+    assert (owned == 0).all()
+
+
+def test_temperature():
+    temperature = Temperature(0.05)
+    assert temperature.scale().item() == pytest.approx(20)
+    temperature.scale().backward()
+    # d exp(s) / ds = exp(s)
+    assert temperature.log_scale.grad.item() == pytest.approx(20)
+
+
+def test_a_temperature_stops_at_its_minimum_and_comes_back():
+    """CLIP's 100: what pushes beyond is dropped, what brings back is kept."""
+    temperature = Temperature(0.02, minimum=0.01)
+    with torch.no_grad():
+        temperature.log_scale.fill_(math.log(1 / 0.005))
+    assert temperature.scale().item() == pytest.approx(100)
+    temperature.scale().neg().backward()  # descent would raise the scale
+    assert temperature.log_scale.grad.item() == 0
+    temperature.log_scale.grad = None
+    temperature.scale().backward()  # descent lowers it
+    assert temperature.log_scale.grad.item() == pytest.approx(100)
+    optimizer = torch.optim.SGD(temperature.parameters(), lr=0.01)
+    optimizer.step()
+    assert temperature.log_scale.item() < math.log(1 / 0.005)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.1, math.nan, math.inf])
+def test_temperatures_refused(value):
+    for call in (check_temperature, Temperature, lambda v: Temperature(0.1, minimum=v)):
+        with pytest.raises(InputError, match=r"temperature is .*; 0.05 is common\."):
+            call(value)
+
+
+def test_a_start_below_the_minimum():
+    with pytest.raises(InputError, match="below its minimum"):
+        Temperature(0.005)
+    assert Temperature(0.005, minimum=0.001).scale().item() == pytest.approx(200)
