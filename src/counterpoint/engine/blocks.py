@@ -16,8 +16,8 @@ class Sparse:
     """Few positives a row, everything else negative with weight 1: the common case, with no `(n, m)` masks.
 
     `index` `(n, p)` holds the columns of the positives and `drop` `(n, j)` those of what is neither, each once;
-    `count` and `dropped` `(n,)` say how many of them a row has. What is beyond repeats one of the row's own, or is any
-    column in a row that has none.
+    `count` and `dropped` `(n,)` say how many of them a row has. What is beyond repeats one of the row's own; a row that
+    has none has any columns there, all different.
     """
 
     index: Int[Tensor, "n p"]

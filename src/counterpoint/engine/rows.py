@@ -133,8 +133,9 @@ def _compact(places: Places) -> tuple[Tensor, Tensor]:
     index = torch.where(again, none, index).sort(1).values
     count = (index != none).sum(1)
     index = index[:, : int(count.max())]
-    some = torch.where(index[:, :1] == none, 0, index[:, :1])
-    return torch.where(index == none, some, index), count
+    # any columns will do in a row that has none, but different ones: what is put back there must be put back once
+    first = torch.where(count[:, None] > 0, index[:, :1], torch.arange(index.shape[1], device=index.device))
+    return torch.where(index == none, first, index), count
 
 
 @dataclass

@@ -95,7 +95,8 @@ def _differences(metric: str, measured: Sequence[Measured], after: Measured) -> 
     found = []
     names = [metric, *(name for name in after.figures if name != metric)]
     for a, b in pairs:
-        for name in names:
+        # one item has no interval
+        for name in (name for name in names if a.figures[name].n > 1):
             d = evaluate.compare(b.figures[name], a.figures[name])
             found.append(
                 report.Difference(a.name, b.name, name, d.value, d.interval.low, d.interval.high, a.figures[name].n)

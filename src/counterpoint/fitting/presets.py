@@ -42,7 +42,9 @@ def preset(schema: Schema, base: BaseKind, n: int) -> Config:
     train = _TRAIN[base]
     # a small data set is taken in smaller batches and more often, so that there are steps enough
     size = max(16, min(train.batch_size, n // 16))
-    train = replace(train, batch_size=size, epochs=max(train.epochs, math.ceil(_FEWEST_STEPS * size / max(n, 1))))
+    train = replace(
+        train, batch_size=size, epochs=max(train.epochs, math.ceil(_FEWEST_STEPS * min(size, n) / max(n, 1)))
+    )
     temperature = 0.02 if base == "static" else 0.05
     if schema == "texts":
         return Config("SimCSE (unsupervised)", lambda: InfoNCE(temperature), train)

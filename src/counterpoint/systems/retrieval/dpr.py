@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from counterpoint.config import Config
+from counterpoint.data import Example
 from counterpoint.encoders.dual import DualEncoder
 from counterpoint.geometry import Dot
+from counterpoint.negatives import mine_bm25
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems._corpus import TABLE, corpus, ranked, ranked_bm25, run_with_fit, table, top, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
@@ -18,25 +19,29 @@ from counterpoint.training import TrainConfig
 _STEPS = 1200
 
 
-def _ranks(config: Config, seed: int) -> np.ndarray:
-    encoder = DualEncoder(table(seed))
-    trained(config, encoder, corpus().train.examples, steps=_STEPS, seed=seed, **TABLE)
-    return ranked(encoder, "dot")
+@cache
+def _mined() -> list[Example]:
+    return mine_bm25(corpus().train.examples, dpr().hard_negatives)
+
+
+def _trained(examples: list[Example], seed: int) -> DualEncoder:
+    unit = replace(dpr(), objective=lambda: InfoNCE(0.05), similarity="cosine", hard_negatives=0)
+    return trained(unit, DualEncoder(table(seed)), examples, steps=_STEPS, seed=seed, **TABLE)
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-    with_negative, without = _ranks(dpr(), seed), _ranks(replace(dpr(), hard_negatives=0), seed)
+    with_negative, without = (ranked(_trained(e, seed)) for e in (_mined(), corpus().train.examples))
     pairs = tuple((top(with_negative, 20), top(other, 20)) for other in (ranked_bm25(), without))
     return pairs, {f"top-{k} accuracy": top(with_negative, k) for k in (1, 5, 100)}
 
 
 def _included(config: Config, output: Path, say: Say) -> Figures:
+    del config
     say(f"two tables of token vectors, {_STEPS:,} steps on {len(corpus().train):,} titles and descriptions")
-    encoder = DualEncoder(table(0))
-    trained(config, encoder, corpus().train.examples, steps=_STEPS, seed=0, **TABLE)
+    encoder = _trained(_mined(), 0)
     encoder.save(output / "model")
-    ranks = ranked(encoder, "dot")
-    return {f"{name} top-{k}": top(r, k) for k in (1, 20) for name, r in (("DPR", ranks), ("BM25", ranked_bm25()))}
+    found = {"DPR": ranked(encoder), "BM25": ranked_bm25()}
+    return {f"{name}: top-{k} accuracy": top(ranks, k) for k in (1, 20) for name, ranks in found.items()}
 
 
 @system(
@@ -55,9 +60,11 @@ def _included(config: Config, output: Path, say: Say) -> Figures:
         ),
     ),
     measure=_measure,
-    setup=f"Included corpus: 1,500 held-out titles against 39,000 descriptions; trained from scratch on the rest, "
-    f"{_STEPS:,} steps of 128 pairs. Two tables of token vectors (20,000 x 256) stand in for two BERTs, at a "
-    "learning rate of 0.02; they begin as copies, in random directions, the rarer a token the longer. BM25 stems.",
+    setup="Included corpus: 1,500 held-out titles against 39,000 descriptions; trained from scratch on the rest, "
+    f"{_STEPS:,} steps of 128 pairs. Two tables of token vectors (20,000 x 256), which begin as copies, stand in for "
+    "two BERTs, at a learning rate of 0.02. Their vectors are scaled to length one, at temperature 0.05: BERT ends in a "
+    "LayerNorm, so its vectors have nearly one length, and those of a table do not (raw inner products did worse on "
+    "training titles set aside: 0.51 and less against 0.70). BM25 stems.",
 )
 def dpr() -> Config:
     """Karpukhin et al. 2020: section 3.2 (loss, batch 128, one BM25 negative) and 5 (training)."""
