@@ -41,7 +41,7 @@ def main(rank: int, store: str, output: str) -> None:
         x, y, w, score = payloads()
         for name, loss in losses(x[mine] @ w, y[mine] @ w, score[mine], block=block, group=dist.group.WORLD).items():
             w.grad = None
-            loss.backward()
+            loss.backward(retain_graph=True)
             all_reduce_gradients([w])
             results[f"{name}|{block}"] = (loss.detach(), w.grad.clone())
     if rank == 0:
@@ -65,7 +65,7 @@ def test_plain_tensors(tmp_path):
     found = torch.load(tmp_path / "out", weights_only=True)
     x, y, w, score = payloads()
     for name, loss in losses(x @ w, y @ w, score).items():
-        (gradient,) = torch.autograd.grad(loss, w)
+        (gradient,) = torch.autograd.grad(loss, w, retain_graph=True)
         for block in (0, 2):
             other, other_gradient = found[f"{name}|{block}"]
             if name != "unreduced":  # whose values stay with their rows

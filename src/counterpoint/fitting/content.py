@@ -62,7 +62,7 @@ def content_of(
             notes=parts.train.notes,
         ),
         systems=tuple(_system(m) for m in measured),
-        differences=tuple(_differences(task.metric, measured, after)),
+        differences=tuple(_differences(task.metric, measured, before, after)),
         unit=task.unit,
         warnings=tuple(result.warnings),
         history=tuple({k: v for k, v in row.items() if isinstance(v, (int, float))} for row in result.history),
@@ -86,12 +86,15 @@ def _system(measured: Measured) -> report.System:
     return report.System(measured.name, figures)
 
 
-def _differences(metric: str, measured: Sequence[Measured], after: Measured) -> list[report.Difference]:
+def _differences(
+    metric: str, measured: Sequence[Measured], before: Measured, after: Measured
+) -> list[report.Difference]:
     """The trained model against each other system, and what is combined with it against its parts."""
-    pairs = [(after, other) for other in measured if other is not after and after.name not in other.name]
-    for both in measured:
-        if both is not after and after.name in both.name:
-            pairs += [(both, m) for m in measured if m.name in both.name and m is not both]
+    combined = [m for m in measured if " + " in m.name]
+    single = [m for m in measured if m not in combined and m is not after]
+    # what training changed comes first
+    pairs = [(after, other) for other in sorted(single, key=lambda m: m is not before)]
+    pairs += [(both, m) for both in combined for m in (*single, after) if m.name in both.name.split(" + ")]
     found = []
     names = [metric, *(name for name in after.figures if name != metric)]
     for a, b in pairs:

@@ -62,8 +62,8 @@ def _included(config: Config, output: Path, say: Say) -> Figures:
     measure=_measure,
     setup="Included corpus: 1,500 held-out titles against 39,000 descriptions; trained from scratch on the rest, "
     f"{_STEPS:,} steps of 128 pairs. Two tables of token vectors (20,000 x 256), which begin as copies, stand in for "
-    "two BERTs, at a learning rate of 0.02. Their vectors are scaled to length one, at temperature 0.05: BERT ends in a "
-    "LayerNorm, so its vectors have nearly one length, and those of a table do not (raw inner products did worse on "
+    "two BERTs, at a learning rate of 0.02. Their vectors are scaled to length one, at temperature 0.05: BERT ends in "
+    "a LayerNorm, so its vectors have nearly one length, and those of a table do not (raw inner products did worse on "
     "training titles set aside: 0.51 and less against 0.70). BM25 stems.",
 )
 def dpr() -> Config:
