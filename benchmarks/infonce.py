@@ -11,14 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from _measuring import alternate, in_process, peak_mb
 from torch import Tensor
 
 TEMPERATURE = 0.05
@@ -54,12 +52,6 @@ def step(side: Callable[[Tensor, Tensor], Tensor], q: Tensor, k: Tensor) -> floa
     return time.perf_counter() - start
 
 
-def peak_mb() -> float:
-    # not ru_maxrss, which a process inherits from the one that started it
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
 def memory(name: str, n: int, d: int) -> None:
     """Print the growth of this process's peak, in MB."""
     q, k = inputs(n, d)
@@ -73,9 +65,8 @@ def memory(name: str, n: int, d: int) -> None:
 
 def measured(name: str, n: int, d: int) -> tuple[float, float]:
     """Extra memory in MB and seconds, in a process of its own."""
-    command = [sys.executable, __file__, "--memory", name, "--n", str(n), "--d", str(d)]
     malloc = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_TRIM_THRESHOLD_": "1000000"}
-    out = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | malloc).stdout.split()
+    out = in_process("--memory", name, "--n", str(n), "--d", str(d), env=os.environ | malloc)
     return float(out[0]), float(out[1])
 
 
@@ -95,12 +86,7 @@ def main() -> None:
         return
 
     q, k = inputs(n, d)
-    for side in SIDES.values():
-        step(side, q, k)
-    times: dict[str, list[float]] = {name: [] for name in SIDES}
-    for _ in range(arguments.repeats):
-        for name, side in SIDES.items():
-            times[name].append(step(side, q, k))
+    times = alternate({n: (lambda side=side: step(side, q, k)) for n, side in SIDES.items()}, arguments.repeats)
     ratios = [b / a for a, b in zip(times["dense"], times["blocked"], strict=True)]
     print(f"InfoNCE forward+backward, n = {n:,}, d = {d}, float32, {torch.get_num_threads()} threads")
     for name, seconds in times.items():

@@ -36,12 +36,15 @@ def test_concat_is_list_concatenation(first, second):
 
 
 @given(ids=ragged, p=st.floats(0, 1), seed=st.integers(0, 99))
-def test_dropped_tokens_leave_subsequences_and_no_text_empty(ids, p, seed):
+def test_dropped_tokens_leave_subsequences_that_begin_alike(ids, p, seed):
     torch.manual_seed(seed)
-    for before, after in zip(ids, rows(drop_tokens(from_ids(ids), p)), strict=True):
-        rest = iter(before)
-        assert all(token in rest for token in after)
-        assert bool(after) == bool(before)
+    start = len(ids) // 2
+    after = rows(drop_tokens(from_ids(ids), p, start=start))
+    assert after[:start] == ids[:start]
+    for whole, kept in zip(ids[start:], after[start:], strict=True):
+        rest = iter(whole)
+        assert all(token in rest for token in kept)
+        assert kept[:1] == whole[:1]
 
 
 def test_token_dropout_has_its_rate():

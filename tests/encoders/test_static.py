@@ -43,18 +43,6 @@ def test_gradients_reach_table_and_weights(tiny, corpus):
     torch.testing.assert_close(encoder.log_weight.grad, grad_weight)
 
 
-def test_token_dropout_only_in_training(tiny, corpus):
-    encoder = tiny("static", token_dropout=0.5)
-    features = encoder.tokenize(corpus)
-    torch.testing.assert_close(encoder(features), encoder(features))
-    encoder.train()
-    torch.manual_seed(0)
-    first = encoder(features)
-    assert (first - encoder(features)).abs().max() > 1e-3
-    torch.manual_seed(0)  # the global random state replays it, as for nn.Dropout
-    torch.testing.assert_close(encoder(features), first)
-
-
 def test_form_does_not_matter(corpus, tmp_path):
     encoder = StaticEncoder.from_corpus(corpus, vocab_size=120, dim=16)
     assert len(encoder.embedding.weight) == encoder.tokenizer.get_vocab_size() <= 120

@@ -18,7 +18,7 @@ def test_the_table_has_every_figure_and_the_verdict():
     for system in sample().systems:
         for figure in system.figures.values():
             assert f"{figure.value:.3f}" in text
-    assert "0.585 to 0.627" in text
+    assert "0.585–0.627" in text
     assert "trained against BM25: MRR@10 +0.028 (+0.009 to +0.047), clearly better" in text
     assert "Yes. Clearly better than untrained and BM25." in text
 

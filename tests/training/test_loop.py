@@ -18,7 +18,7 @@ CONFIG = TrainConfig(epochs=6, batch_size=12, learning_rate=0.02, weight_decay=0
 
 
 def encoder():
-    return StaticEncoder.from_corpus([t for e in ROWS for t in e.texts], dim=16, token_dropout=0.2)
+    return StaticEncoder.from_corpus([t for e in ROWS for t in e.texts], dim=16)
 
 
 class Stop(Exception):  # noqa: N818
@@ -34,7 +34,8 @@ def run(folder=None, *, until=None, config=CONFIG, **more):
         if until is not None and row["step"] == until:
             raise Stop
 
-    result = train(model, TextBatches(ROWS, model), InfoNCE(), config, folder=folder, on_row=on_row, **more)
+    batches = TextBatches(ROWS, model, token_dropout=0.2)
+    result = train(model, batches, InfoNCE(), config, folder=folder, on_row=on_row, **more)
     return model.embedding.weight.detach(), result
 
 
@@ -77,7 +78,6 @@ def test_patience(tmp_path):
 
 def test_it_learns_and_watches():
     model = encoder()
-    model.token_dropout = 0.0
     result = train(model, TextBatches(ROWS, model), InfoNCE(0.2), TrainConfig(**{**vars(CONFIG), "learning_rate": 0.1}))
     losses = [row["loss"] for row in result.history]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
@@ -85,12 +85,10 @@ def test_it_learns_and_watches():
 
 
 def test_cached_chunks_give_the_same_weights():
-    # without dropout a batch in chunks is the batch
     def weights(tokens):
         model = encoder()
-        model.token_dropout = 0.0
         config = TrainConfig(**{**vars(CONFIG), "chunk_tokens": tokens, "epochs": 2})
-        train(model, TextBatches(ROWS, model), InfoNCE(), config)
+        train(model, TextBatches(ROWS, model, token_dropout=0.2), InfoNCE(), config)
         return model.embedding.weight.detach()
 
     torch.testing.assert_close(weights(20), weights(10_000), rtol=1e-4, atol=1e-5)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, role_columns
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
 
 
 def evaluate(
@@ -18,6 +18,7 @@ def evaluate(
     ] = None,
     columns: Columns = None,
     schema: Schema = None,
+    split: Split = None,
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +36,7 @@ def evaluate(
     from counterpoint.fitting.run import read_source
 
     encoder = open_model(model)
-    options = {"columns": role_columns(columns), "schema": schema, "skip_bad": skip_bad}
+    options = reading(columns, schema, split, skip_bad)
     data = read_source(source, **options)
     labelled = None if train is None else read_source(train, **options)
     if isinstance(labelled, Retrieval):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, role_columns
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
 
 
 def fit(
@@ -32,6 +32,7 @@ def fit(
     index: Annotated[bool, typer.Option(help="Make a search index of all documents too.")] = False,
     columns: Columns = None,
     schema: Schema = None,
+    split: Split = None,
     skip_bad: SkipBad = False,
     seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
     as_json: Json = False,
@@ -60,7 +61,9 @@ def fit(
 
     def on_row(row: dict[str, object]) -> None:
         if not view:
-            view.append(TrainingView(int(str(row["steps"])), console=errors).__enter__())
+            # the pace counts from here: what went before may be another run's, before it was stopped
+            step, steps = int(str(row["step"])), int(str(row["steps"]))
+            view.append(TrainingView(steps, start_step=step, console=errors).__enter__())
         if "warning" in row:
             view[0].warn(str(row["warning"]))
         view[0].update({k: v for k, v in row.items() if isinstance(v, (int, float))})
@@ -71,9 +74,7 @@ def fit(
             output,
             base=base,
             config=config,
-            columns=role_columns(columns),
-            schema=schema,
-            skip_bad=skip_bad,
+            **reading(columns, schema, split, skip_bad),
             dev=dev,
             test=test,
             index=index,

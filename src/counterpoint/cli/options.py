@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,9 +17,20 @@ Columns = Annotated[
     ),
 ]
 Schema = Annotated[str | None, typer.Option(help="texts, pairs, tuples, scored or labelled; recognised if not given.")]
+Split = Annotated[str | None, typer.Option(help="Which part of a BEIR folder or a Hugging Face dataset.")]
 SkipBad = Annotated[bool, typer.Option(help="Leave bad rows out and write them beside the output with reasons.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm.")]
+
+
+def reading(columns: list[str] | None, schema: str | None, split: str | None, skip_bad: bool) -> dict[str, Any]:
+    """The options of `counterpoint.data.read`.
+
+    Example:
+        >>> reading(["anchor=title"], None, "train", False)["columns"]
+        {'anchor': 'title'}
+    """
+    return {"columns": role_columns(columns), "schema": schema, "split": split, "skip_bad": skip_bad}
 
 
 def role_columns(columns: list[str] | None) -> dict[str, str | tuple[str, ...]] | None:

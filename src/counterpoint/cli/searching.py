@@ -6,11 +6,11 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Model, Schema, SkipBad, role_columns
+from counterpoint.cli.options import Columns, Json, Model, Schema, SkipBad, Split, reading
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ def encode(
     kind: Annotated[str | None, typer.Option(help="query or document: chooses the model's prompt.")] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="Tokens computed at once.")] = None,
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    resume: Annotated[bool, typer.Option(help="Go on with what a stopped run left, or start over.")] = True,
     columns: Columns = None,
     schema: Schema = None,
+    split: Split = None,
     skip_bad: SkipBad = False,
 ) -> None:
     """Turn texts into vectors, at constant memory, resumable.
@@ -36,9 +38,9 @@ def encode(
     kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
     if kind not in kinds:
         raise InputError(f"--kind is {kind}", fix="give query or document")
-    texts = _texts(source, columns, schema, skip_bad, output)
+    texts = _texts(source, reading(columns, schema, split, skip_bad), output)
     z = open_model(model).encode(
-        texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, progress=True
+        texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
     )
     typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")
 
@@ -51,6 +53,7 @@ def index(
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     columns: Columns = None,
     schema: Schema = None,
+    split: Split = None,
     skip_bad: SkipBad = False,
 ) -> None:
     """Make a folder that can be searched.
@@ -61,7 +64,7 @@ def index(
 
     from counterpoint.search import Index
 
-    documents = dict(_documents(source, columns, schema, skip_bad, output))
+    documents = dict(_documents(source, reading(columns, schema, split, skip_bad), output))
     z = open_model(model).encode(documents.values(), kind="document", progress=True)
     # a folder is found again from wherever the index stands; a name stays a name
     where = os.path.relpath(model, output) if Path(model).is_dir() else model
@@ -128,9 +131,7 @@ def _model_of(folder: Path, metadata: dict[str, object]) -> str:
     return str(beside.resolve()) if beside.is_dir() else name
 
 
-def _documents(
-    source: str, columns: list[str] | None, schema: str | None, skip_bad: bool, output: Path
-) -> Iterator[tuple[str, str]]:
+def _documents(source: str, options: dict[str, Any], output: Path) -> Iterator[tuple[str, str]]:
     """Ids and texts of documents."""
     from counterpoint.data import Retrieval, debian, read, write_rejects
     from counterpoint.fitting import INCLUDED
@@ -138,7 +139,7 @@ def _documents(
     if source == INCLUDED:
         yield from debian().heldout.corpus.items()
         return
-    data = read(source, columns=role_columns(columns), schema=schema, skip_bad=skip_bad)
+    data = read(source, **options)
     if data.rejected:
         write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
     if isinstance(data, Retrieval):
@@ -148,15 +149,13 @@ def _documents(
     yield from ((f"d{i}", text) for i, text in enumerate(texts))
 
 
-def _texts(
-    source: str, columns: list[str] | None, schema: str | None, skip_bad: bool, output: Path
-) -> Iterator[str] | list[str]:
+def _texts(source: str, options: dict[str, Any], output: Path) -> Iterator[str] | list[str]:
     """The texts to encode: every anchor of a file, in order."""
     from counterpoint.data import Retrieval, read, write_rejects
 
     if source == "-":
         return (line.rstrip("\n") for line in sys.stdin)
-    data = read(source, columns=role_columns(columns), schema=schema, skip_bad=skip_bad)
+    data = read(source, **options)
     if data.rejected:
         write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
     if isinstance(data, Retrieval):

@@ -132,7 +132,7 @@ class TextEncoder(nn.Module, abc.ABC):
             write_settings(part, self, self._write(part))
 
     @abc.abstractmethod
-    def _token_ids(self, texts: list[str]) -> list[list[int]]: ...
+    def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]: ...
 
     def _mark_prompt(self, features: Features, prompt: str) -> Features:
         del prompt

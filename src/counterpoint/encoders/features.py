@@ -72,22 +72,26 @@ def concat(parts: Sequence[Features]) -> Features:
     return {**joined, "offsets": offsets}
 
 
-def drop_tokens(features: Features, p: float) -> Features:
+def drop_tokens(features: Features, p: float, *, start: int = 0) -> Features:
     """Drop each token with probability `p` (torch's global random state, as `nn.Dropout`): a cheap view.
 
-    A text that would lose all its tokens keeps them all.
+    The first token of a text, where a prompt or a special token stands, always stays.
+
+    Args:
+        features: The texts.
+        p: From 0 (all stay) to 1 (only the first stays).
+        start: Texts before this one stay whole.
 
     Example:
         >>> _ = torch.manual_seed(0)
         >>> drop_tokens(from_ids([[1, 2, 3, 4, 5, 6]]), 0.5)["input_ids"].tolist()
-        [2, 6]
+        [1, 2, 6]
     """
     counts = lengths(features)
     text = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
-    keep = torch.rand(len(text), device=counts.device) >= p
+    keep = (torch.rand(len(text), device=counts.device) >= p) | (text < start)
+    keep[features["offsets"][:-1][counts > 0]] = True
     left = torch.zeros_like(counts).index_add_(0, text, keep.long())
-    keep |= (left == 0)[text]
-    left = torch.where(left == 0, counts, left)
     return {
         **features,
         "input_ids": features["input_ids"][keep],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder, clean
-from counterpoint.encoders.features import Features, drop_tokens, lengths
+from counterpoint.encoders.features import Features, lengths
 from counterpoint.errors import InputError
 
 ALPHABET = 1000
@@ -21,7 +22,20 @@ ALPHABET = 1000
 DOCUMENT = "[DOC]"
 """The token that `from_corpus` puts before documents, as their prompt."""
 
+_ENDINGS = (
+    (r"(?<=\w{2})ies\b", "y"),
+    (r"(?<=\w{2}[^\Wsui])s\b", ""),
+    (r"(?<=\w{3})(?:ing|ed|ly)\b", ""),
+    (r"([bdgmnprt])(?=\1\b)", ""),  # running, runn, run
+    (r"(?<=\w{3})e\b", ""),
+    (r"(?<=\w{3}[st])(?:ion|or|iv|al)\b", ""),
+    (r"(?<=\w{4})(?:er|ment|able|ity|ness)\b", ""),
+    (r"(?<=\w{4})at\b", ""),  # generate, generat, gener
+)
+"""Endings and what they become, each after the one before."""
+
 _IDF_POWER = 0.7
+_MET_TOKENS = 1 << 23  # 64 MB
 
 
 class StaticEncoder(TextEncoder):
@@ -35,7 +49,6 @@ class StaticEncoder(TextEncoder):
         tokenizer: A `tokenizers.Tokenizer`. No special tokens are added.
         weight: The table e, (V, d), V the size of the tokenizer's vocabulary.
         log_weight: Learned weights w (V,); None for none (all tokens count the same).
-        token_dropout: Probability to leave a token out in training (a view of the text).
         options: See `TextEncoder`.
 
     Raises:
@@ -55,7 +68,6 @@ class StaticEncoder(TextEncoder):
         weight: Float[Tensor, "v d"],
         *,
         log_weight: Float[Tensor, "v"] | None = None,
-        token_dropout: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(weight.shape[1], **options)
@@ -64,7 +76,7 @@ class StaticEncoder(TextEncoder):
             raise InputError(f"the embedding table has {len(weight)} rows, the tokenizer {tokens} tokens")
         tokenizer.no_padding()
         self.tokenizer = tokenizer
-        self.token_dropout = token_dropout
+        self._met = _Met()
         self.embedding = nn.Embedding.from_pretrained(weight.detach().float().clone(), freeze=False)
         self.log_weight = None if log_weight is None else nn.Parameter(log_weight.detach().clone())
 
@@ -72,19 +84,19 @@ class StaticEncoder(TextEncoder):
     def train_tokenizer(texts: Iterable[str], vocab_size: int = 32_000) -> Tokenizer:
         """A byte-pair tokenizer trained on `texts`, for bags of words.
 
-        Text is decomposed (NFKD), stripped of accents and lower-cased; plural endings are taken off (Harman 1991, the
-        S stemmer); a word that comes again within 2,000 characters is left out, so that a text is the set of its
-        words; what is not
-        a letter, a digit, `+` or `#` separates. All of this is in the tokenizer file, so every program that reads it
-        sees the same tokens. The same texts give the same tokenizer.
+        Text is decomposed (NFKD), stripped of accents and lower-cased; English endings are taken off, in steps after
+        Porter (1980), plurals as in Harman's S stemmer (1991); a word that comes again within 2,000 characters is left
+        out, so that a text is the set of its words; what is not a letter, a digit, `+` or `#` separates. All of this
+        is in the tokenizer file, so every program that reads it sees the same tokens. The same texts give the same
+        tokenizer.
 
         Args:
             texts: The corpus.
             vocab_size: At most so many tokens.
 
         Example:
-            >>> StaticEncoder.train_tokenizer(["cafe au lait"] * 2, 60).encode("Cafés, café!").tokens
-            ['cafe']
+            >>> StaticEncoder.train_tokenizer(["cafes generate"] * 2, 60).encode("Cafés, café! Generating").tokens
+            ['caf', 'gener']
         """
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.Sequence(
@@ -92,8 +104,7 @@ class StaticEncoder(TextEncoder):
                 normalizers.NFKD(),
                 normalizers.StripAccents(),
                 normalizers.Lowercase(),
-                normalizers.Replace(Regex(r"(?<=\w{2})ies\b"), "y"),
-                normalizers.Replace(Regex(r"(?<=\w{2}[^\Wsui])s\b"), ""),
+                *(normalizers.Replace(Regex(pattern), to) for pattern, to in _ENDINGS),
                 normalizers.Replace(Regex(r"\b(\w+)\b(?![+#])(?=(?m:.{0,2000})\b\1\b(?![+#]))"), " "),
             ]
         )
@@ -158,15 +169,25 @@ class StaticEncoder(TextEncoder):
         table: Tensor = self.embedding.weight.detach()
         return table if self.log_weight is None else table * self.log_weight.detach().exp()[:, None]
 
-    def _token_ids(self, texts: list[str]) -> list[list[int]]:
+    def with_table(self, weight: Float[Tensor, "v d"]) -> StaticEncoder:
+        """The same tokenizer and prompts with another table.
+
+        Example:
+            >>> encoder = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=8)
+            >>> encoder.with_table(encoder.folded()[:, :4]).dim
+            4
+        """
+        options = {name: getattr(self, name) for name in ("prompts", "default_prompt_name", "do_lower_case")}
+        other = StaticEncoder(self.tokenizer, weight, **options)
+        other._met = self._met
+        return other
+
+    def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]:
         if self.do_lower_case:
             texts = [text.lower() for text in texts]
-        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
+        return self._met.ids(texts, self.tokenizer)
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
-        if self.training and self.token_dropout:
-            features = drop_tokens(features, self.token_dropout)
         ids = features["input_ids"]
         # a weight a token inside the bag: folding the whole table at each step takes 2.5 times as long
         weight = None if self.log_weight is None else self.log_weight[ids].exp()
@@ -187,6 +208,30 @@ class StaticEncoder(TextEncoder):
         save_file({"embedding.weight": self.folded().cpu().contiguous()}, folder / "model.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"))
         return [("StaticEmbedding", ".")]
+
+
+class _Met:
+    """Token ids of texts met before: tokenising takes longer than all else, and training, validating, measuring and
+    indexing meet the same texts. Copies of an encoder share it.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, array[int]] = {}
+        self._room = _MET_TOKENS
+
+    def __deepcopy__(self, memo: object) -> _Met:
+        return self
+
+    def ids(self, texts: Sequence[str], tokenizer: Tokenizer) -> list[array[int]]:
+        new = [text for text in dict.fromkeys(texts) if text not in self._ids]
+        encodings = tokenizer.encode_batch_fast(new, add_special_tokens=False)
+        fresh = {text: array("q", encoding.ids) for text, encoding in zip(new, encodings, strict=True)}
+        found = [self._ids[text] if text in self._ids else fresh[text] for text in texts]
+        size = sum(map(len, fresh.values()))
+        if size <= self._room:
+            self._ids |= fresh
+            self._room -= size
+        return found
 
 
 def _idf(ids: list[list[int]], size: int) -> Float[Tensor, " v"]:

@@ -164,7 +164,7 @@ class TransformerEncoder(TextEncoder):
         finally:
             self._cast = None
 
-    def _token_ids(self, texts: list[str]) -> list[list[int]]:
+    def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]:
         texts = [text.strip() for text in texts]
         if self.do_lower_case:
             texts = [text.lower() for text in texts]

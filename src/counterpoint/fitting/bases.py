@@ -10,9 +10,6 @@ from counterpoint.encoders import StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import MissingExtra
 
-TOKEN_DROPOUT = 0.2
-"""Share of the tokens a static base does not see of a text in training: its view, as dropout is a transformer's."""
-
 
 def minilm_folder() -> Path | None:
     """Where the `minilm` extra put the weights of all-MiniLM-L6-v2; None if it is not installed."""

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,15 @@ from counterpoint.data import (
     pairs_from_retrieval,
     read,
     retrieval_from_pairs,
-    split,
     write_rejects,
 )
+from counterpoint.data import split as split_data
 from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import Kind, StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
-from counterpoint.fitting.bases import TOKEN_DROPOUT, choose_base, make_base
+from counterpoint.fitting.bases import choose_base, make_base
 from counterpoint.fitting.content import content_of
 from counterpoint.fitting.presets import BaseKind, preset
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
@@ -41,6 +41,9 @@ from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
 
 INCLUDED = "included:debian"
+
+_TOKEN_DROPOUT: dict[BaseKind, float] = {"static": 0.2, "transformer": 0.0}
+"""Share of a document's tokens left out in training: a static base's view, as dropout is a transformer's."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def fit(
     config: Config | None = None,
     columns: ColumnMap | None = None,
     schema: str | None = None,
+    split: str | None = None,
     skip_bad: bool = False,
     dev: float | int | str = 0.05,
     test: float | int | str = 0.1,
@@ -100,6 +104,7 @@ def fit(
         config: How to train; chosen by the schema if not given.
         columns: Role -> column, where recognition is to be overruled.
         schema: The schema, likewise.
+        split: Which part of a dataset to read, see `counterpoint.data.read`.
         skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
         dev: Rows held out for validation: a fraction, a number, or a file of its own.
         test: Rows held out for the figures: the same.
@@ -129,12 +134,13 @@ def fit(
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
     asked = {
-        "source": str(source), "base": choose_base(base), "columns": columns, "schema": schema, "dev": str(dev),
-        "test": str(test), "index": index, "seed": seed, **settings,
+        "source": str(source), "base": choose_base(base), "columns": columns, "schema": schema, "split": split,
+        "dev": str(dev), "test": str(test), "index": index, "seed": seed, **settings,
     }  # fmt: skip
     if processes.first:
         _check_output(output, asked)
-    parts = load_parts(source, columns, schema, skip_bad, dev, test, seed, output if processes.first else None)
+    reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
+    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
     say(parts.description)
     encoder = _base(parts, choose_base(base), seed, output, processes)
     kind: BaseKind = "static" if isinstance(encoder, StaticEncoder) else "transformer"
@@ -151,7 +157,7 @@ def fit(
     # only who searches has two kinds of texts
     asymmetric = parts.train.schema in ("pairs", "tuples")
     kinds: tuple[Kind, Kind] = ("query", "document") if asymmetric else (None, None)
-    batches = TextBatches(examples, encoder, kinds=kinds)
+    batches = TextBatches(examples, encoder, kinds=kinds, token_dropout=_TOKEN_DROPOUT[kind])
     result = train(
         encoder,
         batches,
@@ -180,28 +186,26 @@ def fit(
 
 def load_parts(
     source: str | os.PathLike[str],
-    columns: ColumnMap | None,
-    schema: str | None,
-    skip_bad: bool,
+    reading: Mapping[str, Any],
     dev: float | int | str,
     test: float | int | str,
     seed: int,
     output: Path | None,
 ) -> Parts:
-    """Read and split. Rejected rows are written to `output`."""
+    """Read, with these options of `counterpoint.data.read`, and split. Rejected rows are written to `output`."""
     if str(source) == INCLUDED:
         corpus = debian()
-        both = split(corpus.train, test=0, dev=_amount(dev), seed=seed)
+        both = split_data(corpus.train, test=0, dev=_amount(dev), seed=seed)
         said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
         return Parts(both.train, both.dev, corpus.heldout, said)
-    data = read(source, columns=columns, schema=schema, skip_bad=skip_bad)
+    data = read(source, **reading)
     if data.rejected and output is not None:
         write_rejects(data.rejected, output / "rejected.jsonl")
     said = describe(data)
     if isinstance(data, Retrieval):
         pairs = pairs_from_retrieval(data)
         check_trainable(pairs)
-        both = split(pairs, test=_amount(test), dev=_amount(dev), seed=seed)
+        both = split_data(pairs, test=_amount(test), dev=_amount(dev), seed=seed)
         held = {e.anchor for e in both.test.examples}
         queries = {q: text for q, text in data.queries.items() if text in held}
         heldout = replace(data, queries=queries, qrels={q: g for q, g in data.qrels.items() if q in queries})
@@ -210,14 +214,14 @@ def load_parts(
     given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
     others: dict[str, TextData] = {}
     for name, file in given.items():
-        other = read(str(file), columns=columns, schema=schema, skip_bad=skip_bad)
+        other = read(str(file), **reading)
         if isinstance(other, Retrieval) or other.schema != data.schema:
             raise InputError(
                 f"the {name} data is not {data.schema} like the training data", file=str(file), fix="give the same kind"
             )
         others[name] = other
     sizes = {name: 0 if name in given else _amount(part) for name, part in (("dev", dev), ("test", test))}
-    both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
+    both = split_data(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
     train_part = _without(both.train, others.values())
     if len(train_part) < len(both.train):
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
@@ -272,8 +276,6 @@ def _base(parts: Parts, base: str, seed: int, output: Path, processes: Processes
             made.save(kept)
         processes.wait()
         encoder = load(kept)
-        assert isinstance(encoder, StaticEncoder)
-        encoder.token_dropout = TOKEN_DROPOUT
     if torch.cuda.is_available():
         encoder.to("cuda")
     return encoder

@@ -37,7 +37,9 @@ def terminal_table(content: Content) -> Table:
         for figure in (system.figures.get(name) for name in names):
             cell = Text() if figure is None else Text(number(figure.value, decimals(figure)))
             if figure is not None and interval(figure):
-                cell.append("\n" + interval(figure), style="dim")
+                # shorter than in words, so that names have room; a minus and a dash are hard to tell apart
+                said = interval(figure)
+                cell.append("\n" + (said if "−" in said else said.replace(" to ", "–")), style="dim")
             cells.append(cell)
         table.add_row(Text(clip(system.name, 40)), *cells, style="bold" if system.name == content.model.name else None)
     caption = Text(style="not italic not dim")

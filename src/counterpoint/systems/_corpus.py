@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -37,26 +37,14 @@ def sample(n: int, seed: int) -> list[Example]:
     return [pairs[i] for i in np.random.default_rng(seed).permutation(len(pairs))[:n]]
 
 
-class Table(StaticEncoder):
-    """A table of token vectors that cuts each text into tokens once in the life of the process."""
-
-    _known: ClassVar[dict[str, list[int]]] = {}
-
-    def _token_ids(self, texts: list[str]) -> list[list[int]]:
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known.update(zip(new, super()._token_ids(new), strict=True))
-        return [self._known[text] for text in texts]
-
-
-def table(seed: int) -> Table:
+def table(seed: int) -> StaticEncoder:
     """An untrained table of 20,000 token vectors of 256 dimensions (`StaticEncoder.from_corpus`).
 
     The tokenizer is the same for every seed, and so is the length of each row; its direction is random.
     """
     kept = _table()
     norm, generator = kept.embedding.weight.detach().norm(dim=1, keepdim=True), torch.Generator().manual_seed(seed)
-    weight = F.normalize(torch.randn(len(norm), kept.dim, generator=generator), dim=1) * norm
-    return Table(kept.tokenizer, weight, prompts=kept.prompts)
+    return kept.with_table(F.normalize(torch.randn(len(norm), kept.dim, generator=generator), dim=1) * norm)
 
 
 @cache
@@ -65,7 +53,7 @@ def _table() -> StaticEncoder:
     return StaticEncoder.from_corpus(texts, vocab_size=20_000, dim=256)
 
 
-EncoderT = TypeVar("EncoderT", Table, TransformerEncoder, DualEncoder)
+EncoderT = TypeVar("EncoderT", StaticEncoder, TransformerEncoder, DualEncoder)
 
 
 def trained(

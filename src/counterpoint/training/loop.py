@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -197,7 +197,8 @@ def _backward(
         return value / config.accumulate
 
     thunks = [lambda chunk=chunk: encode(chunk) for chunk in chunks]
-    value = cached(thunks, loss, context=autocast)
+    with _products(half=autocast is not nullcontext):
+        value = cached(thunks, loss, context=autocast)
     return value * config.accumulate, seen
 
 
@@ -217,6 +218,18 @@ def _autocast(config: TrainConfig, device: torch.device) -> Callable[[], Abstrac
 
     wanted = config.dtype == "bfloat16" or (config.dtype == "auto" and fast_bfloat16(device))
     return (lambda: torch.autocast(device.type, torch.bfloat16)) if wanted else nullcontext
+
+
+@contextmanager
+def _products(*, half: bool) -> Iterator[None]:
+    """Within: products of float32 matrices, such as the scores, take bfloat16 factors; their sums stay float32."""
+    before = torch.get_float32_matmul_precision()
+    if half:
+        torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _validate(encoder: nn.Module, average: Average | None, validate: Validate) -> dict[str, float]:

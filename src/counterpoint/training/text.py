@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from counterpoint.data.hashing import input_hash
-from counterpoint.encoders.features import Kind, concat, lengths, take
+from counterpoint.encoders.features import Kind, concat, drop_tokens, lengths, take
 from counterpoint.points import Points
 from counterpoint.training.payload import Arguments, Payload
 
@@ -31,6 +31,8 @@ class TextBatches:
         examples: The rows.
         encoder: Its tokenizer is used.
         kinds: The kinds of anchors and of the others, which choose the prompts.
+        token_dropout: Share of the keys' tokens that each batch leaves out at random: a view for encoders without
+            dropout. Where a batch has no keys, of the anchors'.
 
     Example:
         >>> from counterpoint.data.types import Example
@@ -49,7 +51,9 @@ class TextBatches:
         encoder: Encoder,
         *,
         kinds: tuple[Kind, Kind] = ("query", "document"),
+        token_dropout: float = 0.0,
     ) -> None:
+        self.token_dropout = token_dropout
         self._examples = list(examples)
         names = sorted({e.label for e in examples if e.label is not None})
         self._labels = {name: i for i, name in enumerate(names)}
@@ -98,6 +102,8 @@ class TextBatches:
         if any(len(e.positives) > 1 for _, e, _ in chosen):
             columns["group"], key_columns["group"] = _groups(columns, key_columns)
         features = take(self._features, anchors + keys)
+        if self.token_dropout:
+            features = drop_tokens(features, self.token_dropout, start=len(anchors) if keys else 0)
 
         def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
             queries = Points(z[: len(anchors)], _to(columns, z))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from counterpoint.config import Config
 from counterpoint.data import Example
+from counterpoint.encoders import StaticEncoder
 from counterpoint.negatives import consistent
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems._corpus import TABLE, Table, corpus, mrr, ranked, run_with_fit, table, trained
+from counterpoint.systems._corpus import TABLE, corpus, mrr, ranked, run_with_fit, table, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 from counterpoint.training import TrainConfig
 from counterpoint.views import shuffle_partners
@@ -17,7 +18,7 @@ from counterpoint.views import shuffle_partners
 _NOISE, _JUDGE_STEPS, _STEPS, _POOL = 0.5, 50, 200, 10_000
 
 
-def _train(config: Config, examples: list[Example], seed: int, steps: int = _STEPS) -> Table:
+def _train(config: Config, examples: list[Example], seed: int, steps: int = _STEPS) -> StaticEncoder:
     plain = replace(config, consistency=0)
     return trained(plain, table(seed), examples, steps=steps, seed=seed, batch_size=1024, **TABLE)
 
