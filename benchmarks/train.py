@@ -73,6 +73,7 @@ def theirs(pairs: Pairs, dtype: str, *, dropout: bool = True) -> tuple[float, li
     )
     from sentence_transformers.base.sampler import DefaultBatchSampler
     from sentence_transformers.losses import MultipleNegativesRankingLoss
+    from transformers import PrinterCallback
 
     order = batch_order(len(pairs))
 
@@ -107,6 +108,7 @@ def theirs(pairs: Pairs, dtype: str, *, dropout: bool = True) -> tuple[float, li
             model=model, args=arguments, train_dataset=Dataset.from_dict(columns),
             loss=MultipleNegativesRankingLoss(model),
         )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)
         start = time.perf_counter()
         trainer.train()
         seconds = time.perf_counter() - start

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from counterpoint.objectives import (
         Alignment,
         CoSENT,
+        Debiased,
         Decoupled,
         DistillKL,
         Guide,
@@ -58,8 +59,8 @@ _WHERE = {
     "engine": "all_reduce_gradients cached",
     "fitting": "fit",
     "geometry": "Cosine Dot Euclidean Temperature",
-    "objectives": "Alignment CoSENT Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective PointObjective "
-    "RowObjective Sigmoid Sum SupCon Triplet Uniformity VICReg objective",
+    "objectives": "Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
+    "PointObjective RowObjective Sigmoid Sum SupCon Triplet Uniformity VICReg objective",
     "points": "Points unmatched",
     "relation": "Relation Rule duplicate equal itself kernel never same",
     "search": "BM25 Index exact_search reciprocal_rank_fusion",
@@ -86,6 +87,7 @@ __all__ = [
     "CoSENT",
     "Config",
     "Cosine",
+    "Debiased",
     "Decoupled",
     "DistillKL",
     "Dot",

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
-from counterpoint.evaluate import alignment, collapse, effective_rank, mean_cosine, rankme, uniformity
+from counterpoint.evaluate import alignment, collapse, effective_rank, mean_cosine, rankme, tolerance, uniformity
 
 
 def cloud(n, d, seed=0):
@@ -116,3 +116,23 @@ def test_refuses(function, shape):
 def test_alignment_refuses():
     with pytest.raises(InputError, match="no alignment of shapes"):
         alignment(torch.ones(2, 3), torch.ones(3, 3))
+
+
+@given(seed=st.integers(0, 99), classes=st.integers(1, 4))
+def test_tolerance_is_the_mean_over_pairs_of_a_class(seed, classes):
+    g = torch.Generator().manual_seed(seed)
+    z, labels = torch.randn(9, 3, generator=g), torch.randint(classes, (9,), generator=g)
+    cosines = [
+        float(torch.nn.functional.cosine_similarity(z[i], z[j], dim=0))
+        for i in range(9)
+        for j in range(9)
+        if i != j and labels[i] == labels[j]
+    ]
+    assert tolerance(z, labels) == pytest.approx(sum(cosines) / len(cosines), abs=1e-6)
+
+
+def test_tolerance_needs_a_pair():
+    with pytest.raises(InputError, match="no class has two points"):
+        tolerance(torch.eye(3), torch.arange(3))
+    with pytest.raises(InputError, match="3 rows and 2 labels"):
+        tolerance(torch.eye(3), torch.arange(2))

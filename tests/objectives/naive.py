@@ -43,6 +43,30 @@ def softmax_row(s, p, n, denominator, average):
     return -(sum(w * x for w, x in terms) / total).log()
 
 
+def margin_row(s, p, n, temperature, margin, angle):
+    """InfoNCE whose positives score cos(theta + angle) - margin."""
+    turned = [
+        (torch.cos(torch.acos(x * temperature) + angle) - margin) / temperature if p[j] > 0 else x
+        for j, x in enumerate(s)
+    ]
+    return softmax_row(turned, p, n, "each", "outside")
+
+
+def debiased_row(s, p, n, temperature, prior, hardness):
+    """Chuang et al. 2020, eq. 7 and 8, with the importance weights of Robinson et al. 2021."""
+    positives = [j for j in range(len(s)) if p[j] > 0]
+    negatives = [j for j in range(len(s)) if n[j] > 0]
+    if not positives or not negatives:
+        return None
+    weight = {j: n[j] * (hardness * s[j]).exp() for j in negatives}
+    all_of_them = sum(weight[j] * s[j].exp() for j in negatives) / sum(weight.values())
+    own = sum(p[j] * s[j].exp() for j in positives) / sum(p[j] for j in positives)
+    estimate = (all_of_them - prior * own) / (1 - prior)
+    estimate = torch.clamp(estimate, min=torch.tensor(-1 / temperature, dtype=torch.float64).exp())
+    total = sum(n[j] for j in negatives) * estimate
+    return sum(p[j] * ((s[j].exp() + total) / s[j].exp()).log() for j in positives) / sum(p[j] for j in positives)
+
+
 def triplet_row(s, p, n, margin, mining):
     """Hermans et al. 2017, FaceNet; scores are distances with the sign turned, which the loop turns back."""
     d = [-x for x in s]

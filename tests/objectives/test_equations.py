@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 
+from counterpoint.errors import InputError
 from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
 from counterpoint.objectives import (
+    Debiased,
     Decoupled,
     DistillKL,
     Guide,
@@ -97,6 +99,22 @@ def objectives(p, n):
         "infonce-learned": (
             InfoNCE(learned(0.3), relation=relation), cosine(0.3),
             lambda s, t, p, n: naive.softmax_row(s, p, n, "each", "outside"),
+        ),
+        "infonce-margin": (
+            InfoNCE(0.3, margin=0.2, relation=relation), cosine(0.3),
+            lambda s, t, p, n: naive.margin_row(s, p, n, 0.3, 0.2, 0.0),
+        ),
+        "infonce-angular-margin": (
+            InfoNCE(learned(0.3), margin=0.1, angular_margin=0.4, relation=relation), cosine(0.3),
+            lambda s, t, p, n: naive.margin_row(s, p, n, 0.3, 0.1, 0.4),
+        ),
+        "debiased": (
+            Debiased(0.3, prior=0.1, layout="one-way", relation=relation), cosine(0.3),
+            lambda s, t, p, n: naive.debiased_row(s, p, n, 0.3, 0.1, 0.0),
+        ),
+        "hard-negatives": (
+            Debiased(learned(0.3), prior=0.3, hardness=0.7, layout="one-way", relation=relation), cosine(0.3),
+            lambda s, t, p, n: naive.debiased_row(s, p, n, 0.3, 0.3, 0.7),
         ),
         "decoupled": (
             Decoupled(0.3, layout="one-way", relation=relation), cosine(0.3),
@@ -272,3 +290,25 @@ def test_by_hand():
         -0 + math.log((1 + 1) + 1 + (1 / e + 1) + 1 / e),
     ]
     assert InfoNCE(1.0, layout="joint")(q, k).item() == pytest.approx(sum(joint) / 2)
+
+
+def test_debiased_without_prior_and_hardness_is_infonce():
+    q, k = (torch.randn(8, 4, generator=torch.Generator().manual_seed(i), dtype=torch.float64) for i in range(2))
+    for layout in ("one-way", "views", "joint"):
+        torch.testing.assert_close(Debiased(0.2, prior=0.0, layout=layout)(q, k), InfoNCE(0.2, layout=layout)(q, k))
+
+
+def test_debiased_floor_holds_and_its_gradient_is_finite():
+    # positives so close and negatives so far that the estimate is below what any mean can be
+    q = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    loss = Debiased(0.1, prior=0.5, layout="one-way")(q, q)
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(-20)), rel=1e-9)
+    assert torch.isfinite(torch.autograd.grad(loss, q)[0]).all()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Debiased(prior=1.0), lambda: InfoNCE(margin=-1.0), lambda: Debiased(hardness=-1)]
+)
+def test_a_share_or_a_margin_out_of_range(make):
+    with pytest.raises(InputError, match=r"margin|prior"):
+        make()

@@ -17,11 +17,11 @@ from counterpoint.objectives import (
     Matryoshka,
     PointObjective,
     Sum,
+    SupCon,
     Triplet,
     Uniformity,
     VICReg,
     objective,
-    random_guess,
 )
 from counterpoint.points import Points
 from counterpoint.relation import Relation, kernel
@@ -160,9 +160,16 @@ def test_vicreg_of_one_point():
         VICReg()(normal(1, 3), normal(1, 3))
 
 
-def test_random_guess_is_the_loss_of_equal_scores():
-    z = torch.ones(64, 3)
-    assert InfoNCE()(z, z).item() == pytest.approx(random_guess(63), rel=1e-6)
+@pytest.mark.parametrize("layout", ["one-way", "symmetric", "views", "joint"])
+def test_guess_is_the_loss_of_equal_scores(layout):
+    z, objective = torch.ones(64, 4), InfoNCE(layout=layout)
+    assert objective(z, z).item() == pytest.approx(objective.guess(64, 64), rel=1e-6)
+
+
+def test_guess_of_points_against_themselves():
+    points = Points(torch.ones(10, 4), label=torch.arange(10) // 2)
+    assert SupCon()(points).item() == pytest.approx(SupCon().guess(10, None), rel=1e-6)
+    assert VICReg().guess(10, 10) is None
 
 
 def test_an_unknown_name_lists_the_known_ones():

@@ -61,8 +61,20 @@ def test_best_weights_are_kept(tmp_path):
         return {"dev": next(figures)}
 
     result = train(model, TextBatches(ROWS, model), InfoNCE(), CONFIG, folder=tmp_path, validate=validate)
-    assert (result.best, result.best_step) == (0.9, result.history[-1]["steps"] // 10 * 2)
+    assert (result.best, result.best_step) == (0.9, result.history[-1]["steps"] // 10)
     torch.testing.assert_close(model.embedding.weight.detach(), seen[1])
+
+
+def test_a_start_that_training_makes_worse_is_kept(tmp_path):
+    figures = iter([0.9] + [0.3] * 20)
+    model = encoder()
+    before = model.embedding.weight.detach().clone()
+    result = train(
+        model, TextBatches(ROWS, model), InfoNCE(), CONFIG, folder=tmp_path, validate=lambda: {"dev": next(figures)}
+    )
+    assert (result.best, result.best_step) == (0.9, 0)
+    assert result.history[0] == {"step": 0, "steps": result.steps, "epoch": 0.0, "dev": 0.9}
+    torch.testing.assert_close(model.embedding.weight.detach(), before, rtol=0, atol=0)
 
 
 def test_patience(tmp_path):

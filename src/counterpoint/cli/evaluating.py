@@ -33,7 +33,7 @@ def evaluate(
     from counterpoint.data import Retrieval
     from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_any
-    from counterpoint.fitting.run import read_source
+    from counterpoint.fitting.parts import read_source
 
     encoder = open_model(model)
     options = reading(columns, schema, split, skip_bad)

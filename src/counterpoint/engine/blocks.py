@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,6 +100,11 @@ class Block:
         if isinstance(self._relation, Sparse):
             return self.scores.gather(1, self._relation.index), self._relation.weight.to(self.scores.dtype)
         return self.scores, self.positive
+
+    def with_positives(self, change: Callable[[Float[Tensor, "b m"]], Float[Tensor, "b m"]]) -> Block:
+        """The same block with the scores of its positives changed, by a margin say."""
+        scores = torch.where(self.positive > 0, change(self.scores), self.scores)
+        return Block(scores, self._relation, self.guide, once=self._once)
 
     def counted(self, *, positives: bool) -> Float[Tensor, "b m"]:
         """Scores with `log weight` added: what a log-sum-exp over the negatives takes, and over positives too if asked.

@@ -26,6 +26,7 @@ from counterpoint.evaluate.geometry import (
     effective_rank,
     mean_cosine,
     rankme,
+    tolerance,
     uniformity,
 )
 from counterpoint.evaluate.ranking import (
@@ -75,5 +76,6 @@ __all__ = [
     "reciprocal_rank",
     "similarity",
     "sts",
+    "tolerance",
     "uniformity",
 ]

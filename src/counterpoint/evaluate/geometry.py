@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from counterpoint.errors import InputError
@@ -67,6 +67,37 @@ def uniformity(z_nd: Float[Tensor, "n d"], *, t: float = 2.0, block: int = 1024)
         square_bn.diagonal(start).fill_(torch.inf)  # a row with itself is no pair
         parts.append((-t * square_bn).logsumexp((0, 1)))
     return torch.stack(parts).logsumexp(0).item() - math.log(n * (n - 1))
+
+
+@torch.no_grad()
+def tolerance(z_nd: Float[Tensor, "n d"], labels_n: Int[Tensor, " n"]) -> float:
+    """Mean cosine of two different points of the same class; higher keeps classes together, at most 1.
+
+    Wang and Liu, "Understanding the Behaviour of Contrastive Loss", CVPR 2021, section 3.4, where the mean is over all
+    pairs with those of different classes counted as 0: that is this times the share of pairs of the same class.
+
+    Args:
+        z_nd: Scaled to length one first.
+        labels_n: The class of each row.
+
+    Raises:
+        InputError: No class has two points, or there are not as many labels as rows.
+
+    Example:
+        >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+        >>> tolerance(z, torch.tensor([0, 0, 1]))
+        0.0
+    """
+    z_nd = F.normalize(_rows(z_nd), dim=1)
+    if len(labels_n) != len(z_nd):
+        raise InputError(f"{len(z_nd)} rows and {len(labels_n)} labels", fix="give one label a row")
+    _, class_n, count_c = labels_n.unique(return_inverse=True, return_counts=True)
+    # |sum z|^2 is the sum over all pairs of a class, each point with itself among them
+    sum_cd = torch.zeros(len(count_c), z_nd.shape[1], dtype=z_nd.dtype).index_add_(0, class_n, z_nd)
+    pairs = int((count_c * (count_c - 1)).sum())
+    if pairs == 0:
+        raise InputError("no class has two points", fix="give more points or fewer classes")
+    return float((sum_cd.square().sum() - z_nd.square().sum()) / pairs)
 
 
 @torch.no_grad()

@@ -1,7 +1,8 @@
 """The main job: from a file of text to a better embedding model, measured and searchable."""
 
 from counterpoint.fitting.bases import minilm_folder
+from counterpoint.fitting.parts import INCLUDED
 from counterpoint.fitting.presets import preset
-from counterpoint.fitting.run import INCLUDED, FitResult, fit
+from counterpoint.fitting.run import FitResult, fit
 
 __all__ = ["INCLUDED", "FitResult", "fit", "minilm_folder", "preset"]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from counterpoint import evaluate, report
 from counterpoint.config import Config
 from counterpoint.data import Retrieval
 from counterpoint.encoders._base import TextEncoder
+from counterpoint.fitting.parts import Parts
 from counterpoint.fitting.tasks import Measured, Task
 from counterpoint.training import TrainResult
-
-if TYPE_CHECKING:
-    from counterpoint.fitting.run import Parts
 
 
 def content_of(

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,7 @@ from typing import Any
 import torch
 
 from counterpoint.config import Config
-from counterpoint.data import (
-    Example,
-    Retrieval,
-    TextData,
-    check_trainable,
-    debian,
-    describe,
-    pairs_from_retrieval,
-    read,
-    retrieval_from_pairs,
-    write_rejects,
-)
-from counterpoint.data import split as split_data
+from counterpoint.data import Retrieval, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import Kind, StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
@@ -34,13 +22,12 @@ from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
 from counterpoint.fitting.bases import choose_base, make_base
 from counterpoint.fitting.content import content_of
+from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
-
-INCLUDED = "included:debian"
 
 _TOKEN_DROPOUT: dict[BaseKind, float] = {"static": 0.2, "transformer": 0.0}
 """Share of a document's tokens left out in training: a static base's view, as dropout is a transformer's."""
@@ -61,16 +48,6 @@ class FitResult:
     encoder: TextEncoder
     content: Content
     measured: list[Measured]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The data of a run: what to train on, and what to measure by."""
-
-    train: TextData
-    dev: TextData
-    test: TextData | Retrieval
-    description: str
 
 
 def fit(
@@ -184,55 +161,6 @@ def fit(
     return FitResult(output, encoder, content, measured)
 
 
-def load_parts(
-    source: str | os.PathLike[str],
-    reading: Mapping[str, Any],
-    dev: float | int | str,
-    test: float | int | str,
-    seed: int,
-    output: Path | None,
-) -> Parts:
-    """Read, with these options of `counterpoint.data.read`, and split. Rejected rows are written to `output`."""
-    if str(source) == INCLUDED:
-        corpus = debian()
-        both = split_data(corpus.train, test=0, dev=_amount(dev), seed=seed)
-        said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
-        return Parts(both.train, both.dev, corpus.heldout, said)
-    data = read(source, **reading)
-    if data.rejected and output is not None:
-        write_rejects(data.rejected, output / "rejected.jsonl")
-    said = describe(data)
-    if isinstance(data, Retrieval):
-        pairs = pairs_from_retrieval(data)
-        check_trainable(pairs)
-        both = split_data(pairs, test=_amount(test), dev=_amount(dev), seed=seed)
-        held = {e.anchor for e in both.test.examples}
-        queries = {q: text for q, text in data.queries.items() if text in held}
-        heldout = replace(data, queries=queries, qrels={q: g for q, g in data.qrels.items() if q in queries})
-        return Parts(both.train, both.dev, heldout, said)
-    check_trainable(data)
-    given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
-    others: dict[str, TextData] = {}
-    for name, file in given.items():
-        other = read(str(file), **reading)
-        if isinstance(other, Retrieval) or other.schema != data.schema:
-            raise InputError(
-                f"the {name} data is not {data.schema} like the training data", file=str(file), fix="give the same kind"
-            )
-        others[name] = other
-    sizes = {name: 0 if name in given else _amount(part) for name, part in (("dev", dev), ("test", test))}
-    both = split_data(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
-    train_part = _without(both.train, others.values())
-    if len(train_part) < len(both.train):
-        said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
-    return Parts(train_part, others.get("dev", both.dev), others.get("test", both.test), said)
-
-
-def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Retrieval:
-    """What `counterpoint.data.read` reads, or the held-out test of the included corpus."""
-    return debian().heldout if str(source) == INCLUDED else read(source, **options)
-
-
 def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     """The task that fits the schema."""
     schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
@@ -336,35 +264,6 @@ def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
     z = encoder.encode(documents.values(), kind="document")
     metadata = {"model": os.path.relpath(output / "model", output / "index")}
     Index.build(output / "index", list(documents), list(documents.values()), z, metadata=metadata).close()
-
-
-def _without(data: TextData, others: Iterable[TextData]) -> TextData:
-    """Rows none of whose texts is in the others."""
-    from counterpoint.data import normalise
-
-    seen = {normalise(text) for other in others for text in other.texts()}
-
-    def clean(example: Example) -> bool:
-        return not any(normalise(text) in seen for text in example.texts)
-
-    return replace(data, examples=[e for e in data.examples if clean(e)]) if seen else data
-
-
-def _is_file(part: float | int | str) -> bool:
-    return isinstance(part, (str, os.PathLike)) and not _number(str(part))
-
-
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _amount(part: float | int | str) -> float | int:
-    value = float(part)
-    return value if value < 1 else int(value)
 
 
 def _sentence(m: Measured) -> str:

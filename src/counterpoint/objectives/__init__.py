@@ -9,8 +9,8 @@ from counterpoint.objectives._base import Objective, PointObjective, RowObjectiv
 from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.distillation import DistillKL, MarginMSE
 from counterpoint.objectives.distribution import Alignment, CoSENT, Uniformity, VICReg
-from counterpoint.objectives.margin import Sigmoid, Triplet, random_guess
-from counterpoint.objectives.softmax import Decoupled, InfoNCE, SupCon, softmax_rows
+from counterpoint.objectives.margin import Sigmoid, Triplet
+from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sums import Matryoshka, Sum
 
 REGISTRY: dict[str, Callable[[], Objective]] = {
@@ -18,7 +18,11 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "infonce-symmetric": lambda: InfoNCE(layout="symmetric"),
     "nt-xent": lambda: InfoNCE(0.5, layout="views"),
     "infonce-joint": lambda: InfoNCE(0.01, layout="joint"),
+    "nt-xent-am": lambda: InfoNCE(0.03, layout="views", margin=0.1),
+    "snt-xent-aam": lambda: InfoNCE(0.03, layout="views", angular_margin=0.1),
     "decoupled": Decoupled,
+    "debiased": Debiased,
+    "hard-negatives": lambda: Debiased(hardness=1.0),
     "supcon-out": SupCon,
     "supcon-in": lambda: SupCon(average="inside"),
     "triplet": Triplet,
@@ -51,6 +55,7 @@ __all__ = [
     "REGISTRY",
     "Alignment",
     "CoSENT",
+    "Debiased",
     "Decoupled",
     "DistillKL",
     "Guide",
@@ -67,6 +72,5 @@ __all__ = [
     "Uniformity",
     "VICReg",
     "objective",
-    "random_guess",
     "softmax_rows",
 ]

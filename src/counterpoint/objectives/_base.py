@@ -78,6 +78,14 @@ class Objective(nn.Module):
         """The loss of both sides, over all processes."""
         raise NotImplementedError
 
+    def guess(self, queries: int, keys: int | None) -> float | None:
+        """The loss of a model that knows nothing, for so many points a side: what a loss curve is read against.
+
+        None where there is no such number.
+        """
+        del queries, keys
+        return None
+
     def __add__(self, other: Objective) -> Objective:
         from counterpoint.objectives.sums import Sum
 

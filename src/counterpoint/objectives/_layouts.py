@@ -116,6 +116,20 @@ def take_sides(
     return Sides(q, k, o, guide, spread, offset)
 
 
+def width(layout: Layout, queries: int, keys: int | None) -> int:
+    """How many keys a row sees, owned ones and duplicates not counted.
+
+    Example:
+        >>> width("symmetric", 8, 8), width("views", 8, 8), width("joint", 8, 8), width("views", 8, None)
+        (8, 15, 30, 7)
+    """
+    if keys is None or layout == "within":
+        return queries - 1
+    if layout == "views":
+        return queries + keys - 1
+    return 2 * (queries + keys) - 2 if layout == "joint" else keys
+
+
 def problems(layout: Layout, sides: Sides, relation: Relation) -> list[list[Panel]]:
     """The panels of each problem of a layout."""
     q, k, guide = sides.queries, sides.keys, sides.guide

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -116,13 +115,3 @@ class Sigmoid(RowObjective):
         positive, negative = block.positive, block.negative
         loss = negative * F.softplus(logits) + positive * F.softplus(-logits)
         return loss.sum(1), ((positive + negative) > 0).any(1)
-
-
-def random_guess(negatives: int) -> float:
-    """InfoNCE of a model that knows nothing: `ln(1 + negatives)`, what a loss curve is to be read against.
-
-    Example:
-        >>> round(random_guess(63), 4)
-        4.1589
-    """
-    return math.log(1 + negatives)

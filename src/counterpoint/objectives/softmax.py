@@ -15,6 +15,7 @@ sees at all is the layout (`RowObjective`).
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -22,9 +23,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from counterpoint.engine.blocks import Block, log_weight, weighted_mean
+from counterpoint.errors import InputError
 from counterpoint.geometry import Temperature
 from counterpoint.objectives._base import RowObjective
-from counterpoint.objectives._layouts import Layout
+from counterpoint.objectives._layouts import Layout, width
 from counterpoint.relation import Relation, same
 
 Denominator: TypeAlias = Literal["each", "all", "negatives"]
@@ -86,15 +88,26 @@ class InfoNCE(RowObjective):
     Li et al. 2023 (GTE), section 3.3, where the positive stands in the denominator twice, as `s(q_i, d_i)` and as
     `s(d_i, q_i)`, and so it does here.
 
+    With a margin a positive scores `cos(theta + a) - m` instead of `cos(theta)` (Deng et al. 2019, ArcFace, eq. 4, with
+    `m1 = 1`): the positive must win by it. `m` alone with layout `views` is NT-Xent-AM (Lepage and Dehak 2024), `a`
+    alone SNT-Xent-AAM (Lepage and Dehak 2023).
+
     Args:
         temperature: A number or a learned `Temperature`.
         layout: Which keys a query sees.
+        margin: `m`, taken from the positives' scores, before the temperature.
+        angular_margin: `a` in radians, from 0 to pi / 2, added to the angle of the positives; scores must be cosines.
         **options: `geometry`, `relation`, see `RowObjective`.
+
+    Raises:
+        InputError: for a margin out of its range.
 
     Example:
         >>> q = torch.eye(3)
         >>> round(InfoNCE(temperature=1.0)(q, q).item(), 4)  # log(e + 2) - 1
         0.5514
+        >>> round(InfoNCE(temperature=1.0, margin=1.0)(q, q).item(), 4)  # log(1 + 2)
+        1.0986
     """
 
     def __init__(
@@ -102,13 +115,36 @@ class InfoNCE(RowObjective):
         temperature: float | Temperature = 0.05,
         *,
         layout: Layout = "one-way",
+        margin: float = 0.0,
+        angular_margin: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(temperature, layout=layout, **options)
+        if margin < 0 or not 0 <= angular_margin <= math.pi / 2:
+            raise InputError(
+                f"the margin is {margin} and the angular margin {angular_margin}",
+                fix="give a margin of 0 or more, and an angle from 0 to pi / 2",
+            )
+        self.margin, self.angular_margin = margin, angular_margin
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Each positive alone against the negatives, averaged outside the logarithm."""
+        if self.margin or self.angular_margin:
+            block = block.with_positives(self._with_margin)
         return softmax_rows(block, "each", "outside")
+
+    def guess(self, queries: int, keys: int | None) -> float | None:
+        """The logarithm of how many keys a row sees."""
+        return math.log(max(1, width(self.layout, queries, keys)))
+
+    def _with_margin(self, scores: Float[Tensor, "b m"]) -> Float[Tensor, "b m"]:
+        scale = self.scale()
+        if self.angular_margin:
+            cosine = scores / scale
+            # the root has no gradient where the angle is 0
+            sine = (1 - cosine.square()).clamp_min(torch.finfo(cosine.dtype).eps).sqrt()
+            scores = scale * (cosine * math.cos(self.angular_margin) - sine * math.sin(self.angular_margin))
+        return scores - scale * self.margin
 
 
 class Decoupled(RowObjective):
@@ -140,6 +176,73 @@ class Decoupled(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Against the negatives only."""
         return softmax_rows(block, "negatives", "outside")
+
+
+class Debiased(RowObjective):
+    """Debiased and hard negatives: `-log exp(s_ip) / (exp(s_ip) + N g)`, `g` estimates the mean over true negatives.
+
+    Among keys drawn without labels a share `prior` are positives in truth. Their part is taken out of the mean:
+    `g = max((E_n[exp(s_in)] - prior * E_p[exp(s_ip)]) / (1 - prior), exp(-1 / temperature))`. With `hardness` the mean
+    over negatives is weighted towards the hard ones, by `exp(hardness * s_in)` with mean 1, through which the gradient
+    flows, too. Sources: Chuang et al. 2020, "Debiased Contrastive Learning", eq. 7 and 8 (`N` their `Q`; the positives
+    of a query are their `M` extra ones); Robinson et al. 2021, "Contrastive Learning with Hard Negative Samples",
+    section 3, and its authors' code. With `prior` and `hardness` 0 and one positive a query it is `InfoNCE`.
+
+    Args:
+        temperature: A number or a learned `Temperature`.
+        prior: Share of the keys that are positives in truth, from 0 to below 1.
+        hardness: 0 or more.
+        layout: `views` is theirs.
+        **options: `geometry`, `relation`, see `RowObjective`. The floor is that of cosines.
+
+    Raises:
+        InputError: for a prior or a hardness out of its range.
+
+    Example:
+        >>> q = torch.eye(3)
+        >>> round(Debiased(1.0, prior=0.0, layout="one-way")(q, q).item(), 4)  # log(e + 2) - 1
+        0.5514
+    """
+
+    def __init__(
+        self,
+        temperature: float | Temperature = 0.5,
+        *,
+        prior: float = 0.1,
+        hardness: float = 0.0,
+        layout: Layout = "views",
+        **options: Any,
+    ) -> None:
+        super().__init__(temperature, layout=layout, **options)
+        if not 0 <= prior < 1 or hardness < 0:
+            raise InputError(
+                f"prior is {prior} and hardness {hardness}",
+                fix="give a prior from 0 to below 1, a hardness of 0 or more",
+            )
+        self.prior, self.hardness = prior, hardness
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """In logarithms, so that no temperature overflows."""
+        positive, weight = block.positives()
+        total, any_negative = weight.sum(1), block.any_negative
+        negatives = block.counted(positives=False)
+        number = torch.where(any_negative, block.negative.sum(1), 1.0).log()
+        log_mean = torch.logsumexp(negatives, 1) - number
+        if self.hardness:
+            weighted = torch.logsumexp(negatives + self.hardness * block.scores, 1)
+            log_mean = weighted - torch.logsumexp(negatives + (self.hardness - 1) * block.scores, 1)
+        nothing = torch.finfo(positive.dtype).min / 4
+        own = torch.logsumexp(torch.where(weight > 0, positive + log_weight(weight), nothing), 1) - log_weight(total)
+        floor = -torch.ones_like(log_mean) * self.scale()
+        if self.prior:
+            # log(e^a - prior e^b), where that is above 0
+            gap = math.log(self.prior) + own - log_mean
+            some = gap < -torch.finfo(gap.dtype).eps
+            log_mean = log_mean + torch.log1p(-torch.where(some, gap, -1.0).exp()) - math.log(1 - self.prior)
+            log_mean = torch.where(some, log_mean, floor)
+        estimate = torch.maximum(log_mean, floor) + number
+        losses = torch.logaddexp(positive, estimate[:, None]) - positive
+        return weighted_mean(torch.where(weight > 0, losses, 0.0), weight), (total > 0) & any_negative
 
 
 class SupCon(RowObjective):
@@ -179,3 +282,7 @@ class SupCon(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """All positives in the denominator."""
         return softmax_rows(block, "all", self.average)
+
+    def guess(self, queries: int, keys: int | None) -> float | None:
+        """The logarithm of how many keys a row sees."""
+        return math.log(max(1, width(self.layout, queries, keys)))

@@ -65,6 +65,8 @@ def train(
 ) -> TrainResult:
     """Train an encoder; afterwards it holds the best validated weights (the last, without validation).
 
+    The start is validated too: where training makes nothing better, the start is what is kept.
+
     Exactly resumable: with a folder, the same call after a kill goes on from the last checkpoint and ends with the same
     weights as an unbroken run. Under `torchrun` every process takes its share of each batch, keys are gathered, and the
     result is that of one process with the whole batch.
@@ -108,6 +110,24 @@ def train(
     items, since = 0, time.monotonic()
     for module in modules.values():
         module.train()
+
+    def validated(row: Row) -> Row:
+        """With the figures of the weights as they are; the best are kept."""
+        assert validate is not None
+        if processes.first:
+            row = row | _validate(encoder, average, validate)
+        row = processes.broadcast(row)
+        _judge(result, row, config, encoder, average, folder if processes.first else None)
+        return row
+
+    def tell(row: Row) -> None:
+        result.history.append(row)
+        if on_row is not None and processes.first:
+            on_row(row)
+
+    if validate is not None and not result.history:
+        tell(validated({"step": 0, "steps": steps, "epoch": 0.0}))
+        since = time.monotonic()
     while result.steps < steps and not result.stopped_early:
         step = result.steps
         for group in optimizer.param_groups:
@@ -144,18 +164,17 @@ def train(
                 "items_per_second": items / max(now - since, 1e-9),
                 **measure(seen),
             }
+            keys = seen.get("keys")
+            guess = objective.guess(len(seen["queries"]), None if keys is None else len(keys))
+            if guess is not None:
+                row["ln_batch"] = guess
             items, since = 0, now
             _warn(result, row, objective)
         if validate is not None and result.steps in marks:
-            if processes.first:
-                row |= _validate(encoder, average, validate)
-            row = processes.broadcast(row)
-            _judge(result, row, config, encoder, average, folder if processes.first else None)
+            row = validated(row)
             since = time.monotonic()
         if row:
-            result.history.append(row)
-            if on_row is not None and processes.first:
-                on_row(row)
+            tell(row)
         due = time.monotonic() - saved >= config.checkpoint_seconds or result.steps == steps or result.stopped_early
         if folder is not None and processes.first and due:
             extra = {} if average is None else average.values

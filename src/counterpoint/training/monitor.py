@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from counterpoint.evaluate.geometry import alignment, collapse, effective_rank, uniformity
-from counterpoint.objectives import random_guess
 from counterpoint.points import Points
 
 _SAMPLE = 512
@@ -23,18 +22,17 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
         seen: The objective's arguments.
 
     Returns:
-        `ln_batch`, `alignment`, `uniformity`, `effective_rank`, and `warning` where the points have collapsed.
+        `alignment`, `uniformity`, `effective_rank`, and `warning` where the points have collapsed.
 
     Example:
         >>> row = measure({"queries": torch.eye(4), "keys": torch.eye(4)})
-        >>> round(row["ln_batch"], 4), row["alignment"]
-        (1.3863, 0.0)
+        >>> row["alignment"], round(row["effective_rank"], 4)
+        (0.0, 4.0)
     """
     queries, keys = seen["queries"], seen.get("keys")
     q = _sample(queries)
     k = None if keys is None else _sample(keys)
     row: dict[str, Any] = {
-        "ln_batch": random_guess(max(1, len(queries) - 1 if keys is None else len(keys) - 1)),
         "uniformity": uniformity(q),
         "effective_rank": effective_rank(q),
     }
