@@ -102,7 +102,8 @@ class TextEncoder(nn.Module, abc.ABC):
         """One vector a text, with gradient: pooled, then truncated and normalised as the encoder is set."""
         features = {k: v.to(self.device) for k, v in features.items()}
         if len(features["offsets"]) == 1:
-            return torch.zeros(0, self.dim, device=self.device)
+            # with gradient: where processes gather, one without a text must take part in backward
+            return torch.zeros(0, self.dim, device=self.device, requires_grad=torch.is_grad_enabled())
         z_nd = self._embed(features)[:, : self.dim]
         return nn.functional.normalize(z_nd, dim=-1) if self.normalize else z_nd
 

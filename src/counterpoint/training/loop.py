@@ -21,7 +21,7 @@ from counterpoint.training.checkpoint import load_checkpoint, load_weights, save
 from counterpoint.training.config import TrainConfig
 from counterpoint.training.monitor import measure
 from counterpoint.training.optimizer import Average, learning_rate, make_optimizer
-from counterpoint.training.payload import Batches, batch_rows
+from counterpoint.training.payload import Batches, Payload, batch_rows
 
 Row = dict[str, Any]
 Validate = Callable[[], Mapping[str, float]]
@@ -140,7 +140,7 @@ def train(
             rows = batch_rows(len(batches), config.batch_size, index, config.seed)
             items += len(rows)
             loss, seen = _backward(
-                encoder, head, objective, batches, processes.share(rows), config, autocast, processes
+                encoder, head, objective, batches.payload(processes.share(rows), rows), config, autocast, processes
             )
             losses.append(float(loss))
         if not all(map(math.isfinite, losses)):
@@ -191,14 +191,12 @@ def _backward(
     encoder: nn.Module,
     head: nn.Module | None,
     objective: Objective,
-    batches: Batches,
-    rows: Tensor,
+    payload: Payload,
     config: TrainConfig,
     autocast: Callable[[], AbstractContextManager[object]],
     processes: Processes,
 ) -> tuple[Tensor, dict[str, Any]]:
     """Loss of a batch, its gradients added; and what the objective saw, for the monitor."""
-    payload = batches.payload(rows)
     chunks = payload.chunks(config.chunk_tokens)
     back = torch.argsort(torch.cat(chunks))
     seen: dict[str, Any] = {}

@@ -57,8 +57,13 @@ class Batches(Protocol):
         """Examples."""
         ...
 
-    def payload(self, rows: Int[Tensor, " b"]) -> Payload:
-        """The batch of these examples; random choices follow torch's global random state."""
+    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
+        """The batch of these examples; random choices follow torch's global random state.
+
+        Args:
+            rows: The examples that are encoded here.
+            among: The whole batch, where other processes encode the rest of it.
+        """
         ...
 
 

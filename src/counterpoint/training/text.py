@@ -32,7 +32,7 @@ class TextBatches:
         encoder: Its tokenizer is used.
         kinds: The kinds of anchors and of the others, which choose the prompts.
         token_dropout: Share of the keys' tokens that each batch leaves out at random: a view for encoders without
-            dropout. Where a batch has no keys, of the anchors'.
+            dropout. Where there are no keys, of the anchors'.
 
     Example:
         >>> from counterpoint.data.types import Example
@@ -57,7 +57,11 @@ class TextBatches:
         self._examples = list(examples)
         names = sorted({e.label for e in examples if e.label is not None})
         self._labels = {name: i for i, name in enumerate(names)}
+        # of the whole data, so that all processes agree on which columns there are
+        self._scored = any(e.score is not None for e in self._examples)
+        self._several = any(len(e.positives) > 1 for e in self._examples)
         self._alone = [not e.positives and e.label is None for e in self._examples]
+        self._keyed = any(alone or e.texts[1:] for alone, e in zip(self._alone, self._examples, strict=True))
         anchors = dict.fromkeys(e.prompt + e.anchor for e in self._examples)
         others = dict.fromkeys(t for e in self._examples for t in (*e.positives, *e.negatives))
         others |= dict.fromkeys(e.anchor for e, alone in zip(self._examples, self._alone, strict=True) if alone)
@@ -73,8 +77,9 @@ class TextBatches:
     def __len__(self) -> int:
         return len(self._examples)
 
-    def payload(self, rows: Int[Tensor, " b"]) -> Payload:
+    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """The batch of these examples."""
+        among = rows if among is None else among
         chosen = [(row, self._examples[row], self._alone[row]) for row in rows.tolist()]
         anchors = [self._place[0][e.prompt + e.anchor] for _, e, _ in chosen]
         keys, sample, partner, first = [], [], [], []
@@ -92,41 +97,45 @@ class TextBatches:
         columns = {"sample": rows.clone(), "input": self._hash[anchors], "partner": self._hash[first]}
         if self._labels:
             columns["label"] = torch.tensor([self._labels.get(e.label or "", -1) for _, e, _ in chosen])
-        if any(e.score is not None for _, e, _ in chosen):
+        if self._scored:
             columns["score"] = torch.tensor([float("nan") if e.score is None else e.score for _, e, _ in chosen])
         key_columns = {
             "sample": torch.tensor(sample, dtype=torch.long),
             "input": self._hash[keys],
             "partner": self._hash[partner],
         }
-        if any(len(e.positives) > 1 for _, e, _ in chosen):
-            columns["group"], key_columns["group"] = _groups(columns, key_columns)
+        if self._several:
+            group = self._groups(among.tolist())
+            for side in (columns, key_columns):
+                side["group"] = torch.tensor([group.get(text, -1) for text in side["input"].tolist()], dtype=torch.long)
         features = take(self._features, anchors + keys)
         if self.token_dropout:
-            features = drop_tokens(features, self.token_dropout, start=len(anchors) if keys else 0)
+            features = drop_tokens(features, self.token_dropout, start=len(anchors) if self._keyed else 0)
 
         def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
             queries = Points(z[: len(anchors)], _to(columns, z))
-            return {"queries": queries, "keys": Points(z[len(anchors) :], _to(key_columns, z)) if keys else None}
+            return {"queries": queries, "keys": Points(z[len(anchors) :], _to(key_columns, z)) if self._keyed else None}
 
         return Payload(features, lengths(features).clamp_min(1), take, arguments)
+
+    def _groups(self, rows: Sequence[int]) -> dict[int, int]:
+        """Texts of a batch whose examples share a text, directly or through others, form a group: hash -> group."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        edges = [(i, text) for i, row in enumerate(rows) for text in self._texts(row)]
+        texts, place = np.unique([text for _, text in edges], return_inverse=True)
+        size = len(rows) + len(texts)
+        ends = (np.array([i for i, _ in edges]), place + len(rows))
+        _, component = connected_components(coo_array((np.ones(len(edges)), ends), (size, size)), directed=False)
+        return dict(zip(texts.tolist(), component[len(rows) :].tolist(), strict=True))
+
+    def _texts(self, row: int) -> list[int]:
+        """Hashes of an example's anchor and positives."""
+        e = self._examples[row]
+        places = [self._place[0][e.prompt + e.anchor], *(self._place[1][text] for text in e.positives)]
+        return [int(self._hash[place]) for place in places]
 
 
 def _to(columns: dict[str, Tensor], z: Tensor) -> dict[str, Tensor]:
     return {name: column.to(z.device) for name, column in columns.items()}
-
-
-def _groups(q: dict[str, Tensor], k: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Examples of the batch that share a text, directly or through others, form a group."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    sample = torch.cat([q["sample"], k["sample"]])
-    owned = sample >= 0
-    _, row = torch.unique(sample, return_inverse=True)
-    _, text = torch.unique(torch.cat([q["input"], k["input"]]), return_inverse=True)
-    n = len(sample)
-    edges = (row[owned].numpy(), text[owned].numpy() + n)
-    _, component = connected_components(coo_array((np.ones(len(edges[0])), edges), (2 * n, 2 * n)), directed=False)
-    group = torch.from_numpy(component.astype(np.int64))[text + n]
-    return group[: len(q["sample"])], group[len(q["sample"]) :]

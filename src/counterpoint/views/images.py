@@ -148,8 +148,9 @@ class ImageBatches:
     def __len__(self) -> int:
         return len(self._images)
 
-    def payload(self, rows: Int[Tensor, " b"]) -> Payload:
+    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """Two views of these images."""
+        del among
         images, n = self._images[rows], len(rows)
         inputs = torch.cat([self._view(images.pixels), self._view(images.pixels)])
 

@@ -53,8 +53,9 @@ class MaskedLM(nn.Module):
     def __len__(self) -> int:
         return len(self._features["offsets"]) - 1
 
-    def payload(self, rows: Int[Tensor, " b"]) -> Payload:
+    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """These texts with some tokens masked."""
+        del among
         features = take(self._features, rows)
         original = features["input_ids"]
         chosen = (torch.rand(len(original)) < self._share) & ~torch.isin(original, self._special)

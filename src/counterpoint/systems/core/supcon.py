@@ -32,9 +32,9 @@ class ClassBatches(ImageBatches):
         super().__init__(images, view)
         self._classes = int(images.labels.max()) + 1
 
-    def payload(self, rows: Int[Tensor, " b"]) -> Payload:
+    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """Two views of these images, and all classes."""
-        payload = super().payload(rows)
+        payload = super().payload(rows, among)
 
         def arguments(logits: Float[Tensor, "n c"]) -> Arguments:
             sides = payload.arguments(logits)
