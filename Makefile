@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BASE ?= static
-OUTPUT ?= demo/$(BASE)
+OUTPUT ?= demo
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-peers lint types docs bench clean

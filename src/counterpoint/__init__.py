@@ -2,7 +2,7 @@
 
 Public names are resolved on first use, so importing the package costs next to nothing over importing torch.
 
-Example:
+Examples:
     >>> import counterpoint as cp
     >>> import torch
     >>> loss = cp.InfoNCE(temperature=0.05)

@@ -35,7 +35,7 @@ class Config:
             was first trained on all pairs; 0: keep all.
         hard_negatives: How many to mine for each pair, from BM25, before training; 0: only those in the data.
 
-    Example:
+    Examples:
         >>> from counterpoint.objectives import InfoNCE
         >>> Config("mine", InfoNCE).train.batch_size
         64
@@ -61,7 +61,7 @@ class Config:
         Returns:
             What to train on.
 
-        Example:
+        Examples:
             >>> from counterpoint.data import Example
             >>> from counterpoint.encoders import StaticEncoder
             >>> from counterpoint.objectives import InfoNCE

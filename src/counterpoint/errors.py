@@ -16,7 +16,7 @@ class InputError(ValueError):
         line: The 1-based line (or row) of `file`, if it is in one line.
         fix: What to do about it, without a final full stop.
 
-    Example:
+    Examples:
         >>> str(InputError("score is not a number: 'nan'", file="a.tsv", line=3, fix="correct it"))
         "a.tsv:3: score is not a number: 'nan'; correct it."
     """
@@ -45,7 +45,7 @@ class InputError(ValueError):
 class MissingExtra(InputError, ImportError):  # noqa: N818 - what is missing is an extra
     """An optional dependency is not installed; the sentence names the extra that brings it.
 
-    Example:
+    Examples:
         >>> str(MissingExtra("pymilvus", extra="search"))
         "pymilvus is not installed; run: pip install 'counterpoint[search]'."
     """

@@ -24,7 +24,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     folder that holds `path` is made if need be. A folder is replaced in two renames, so a kill between
     them can leave the old one beside the new one as `.NAME.old`, never a half-written one in its place.
 
-    Example:
+    Examples:
         >>> import tempfile, pathlib
         >>> folder = pathlib.Path(tempfile.mkdtemp())
         >>> with atomic(folder / "a.txt") as part:
@@ -88,7 +88,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def inside(folder: Path, name: str) -> Path:
     """`folder / name`, refusing a name that leads out of `folder`.
 
-    Example:
+    Examples:
         >>> inside(Path("/srv/model"), "1_Pooling").name
         '1_Pooling'
     """

@@ -40,7 +40,7 @@ class Geometry(Protocol):
 class Dot:
     """Inner product, `s = q . k`.
 
-    Example:
+    Examples:
         >>> Dot().shared(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), 1.0)
         tensor([[11.]])
     """
@@ -61,7 +61,7 @@ class Dot:
 class Cosine(Dot):
     """Cosine similarity, `s = q . k / (|q| |k|)`, in [-1, 1]. A zero vector has cosine 0 to everything.
 
-    Example:
+    Examples:
         >>> cosine = Cosine()
         >>> z = cosine.prepare(torch.tensor([[3.0, 4.0]]))
         >>> cosine.shared(z, z, 1.0).item()
@@ -80,7 +80,7 @@ class Euclidean:
         squared: Use the squared distance.
         normalized: Scale vectors to length one first; the squared distance is then `2 - 2 cos`.
 
-    Example:
+    Examples:
         >>> Euclidean().shared(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]), 1.0).item()
         -5.0
     """
@@ -117,7 +117,7 @@ class Temperature(nn.Module):
         minimum: It never gets below this (CLIP: 0.01), which keeps the logits finite. A gradient that would push it
             further is dropped, one that brings it back is not.
 
-    Example:
+    Examples:
         >>> round(1 / Temperature(0.07).scale().item(), 4)
         0.07
     """

@@ -38,7 +38,7 @@ class Points:
     Raises:
         InputError: if a column is not as long as `z`.
 
-    Example:
+    Examples:
         >>> p = Points(torch.zeros(3, 2), label=torch.tensor([0, 1, 1]))
         >>> len(p), sorted(p.columns)
         (3, ['label'])
@@ -81,7 +81,7 @@ class Points:
     def cat(parts: Sequence[Points]) -> Points:
         """One after another. Only columns that every part has are kept.
 
-        Example:
+        Examples:
             >>> a, b = Points(torch.zeros(2, 3)), Points(torch.ones(1, 3))
             >>> len(Points.cat([a, b]))
             3
@@ -101,7 +101,7 @@ def as_points(value: Points | Tensor) -> Points:
 def unmatched(z: Tensor, **columns: Tensor) -> Points:
     """Points that match nobody: extra shared negatives, such as a queue.
 
-    Example:
+    Examples:
         >>> unmatched(torch.zeros(2, 4)).columns["sample"].tolist()
         [-1, -1]
     """

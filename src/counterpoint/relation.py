@@ -25,7 +25,7 @@ class Rule:
         weigh: From the columns of the queries, shaped `(b, 1)`, and of the keys, `(1, m)` or `(b, s)`, to bool or
             float weights `(b, m)`; None where it does not apply.
 
-    Example:
+    Examples:
         >>> q = {"label": torch.tensor([[0], [1]]), "sample": torch.tensor([[0], [1]])}
         >>> k = {"label": torch.tensor([[0, 0, 1]]), "sample": torch.tensor([[0, 5, 6]])}
         >>> (same("label") & ~same("sample"))(q, k).int().tolist()
@@ -70,7 +70,7 @@ class Rule:
 class same(Rule):  # noqa: N801 - reads as a word in an expression
     """Both have the same value, 0 or more, in `column` (-1 means unknown and is the same as nothing).
 
-    Example:
+    Examples:
         >>> a = {"label": torch.tensor([[1], [-1]])}
         >>> same("label")(a, {"label": torch.tensor([[1, -1]])}).tolist()
         [[True, False], [False, False]]
@@ -90,7 +90,7 @@ class same(Rule):  # noqa: N801 - reads as a word in an expression
 def equal(query_column: str, key_column: str) -> Rule:
     """The query's value in one column equals the key's in another; for hashes, so any value counts.
 
-    Example:
+    Examples:
         >>> q, k = {"partner": torch.tensor([[7], [8]])}, {"input": torch.tensor([[8, 9]])}
         >>> equal("partner", "input")(q, k).tolist()
         [[False, False], [True, False]]
@@ -107,7 +107,7 @@ def equal(query_column: str, key_column: str) -> Rule:
 def kernel(column: str, function: Callable[[Tensor], Tensor]) -> Rule:
     """A soft rule: `function(query value - key value)`, weights in [0, 1], e.g. a Gaussian on a real-valued label.
 
-    Example:
+    Examples:
         >>> rule = kernel("age", lambda d: torch.exp(-d**2))
         >>> rule({"age": torch.tensor([[1.0]])}, {"age": torch.tensor([[1.0, 2.0]])})
         tensor([[1.0000, 0.3679]])
@@ -144,7 +144,7 @@ class Relation:
         ignored: Pairs that are neither; by default none beyond the point itself and duplicates.
         negative: Weight as a negative; by default 1 for what is neither positive nor ignored.
 
-    Example:
+    Examples:
         >>> supervised = Relation(positive=same("label"))
         >>> soft = Relation(positive=kernel("age", lambda d: torch.exp(-(d**2))), negative=~same("sample"))
     """

@@ -128,6 +128,29 @@ def test_full_disk(trained, tmp_path):
         subprocess.run(["umount", small], check=True)
 
 
+def test_what_another_model_left_can_be_started_over(trained, tmp_path):
+    write(tmp_path, "a.txt", "one\ntwo\n")
+    (tmp_path / ".z.npy.part").write_bytes(b"")
+    (tmp_path / ".z.npy.json").write_text('{"fingerprint": "other", "rows": 1, "texts": ""}')
+    arguments = ("encode", "a.txt", "--model", trained / "run" / "model", "--output", "z.npy")
+    done = counterpoint(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--no-resume" in done.stderr
+    assert counterpoint(*arguments, "--no-resume", cwd=tmp_path).returncode == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "z.npy"]
+
+
+def test_split_of_a_beir_folder(tmp_path):
+    beir(tmp_path, DOCS, "q1\td1\t1\nq2\td2\t1\n")
+    from counterpoint.encoders import StaticEncoder
+
+    StaticEncoder.from_corpus(["a few words", "and more"], dim=8).save(tmp_path / "model")
+    done = counterpoint("evaluate", "model", "beir", "--split", "dev", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "dev" in done.stderr
+    assert counterpoint("evaluate", "model", "beir", "--split", "test", cwd=tmp_path).returncode == 0
+
+
 def test_skip_bad(tmp_path):
     write(tmp_path, "a.tsv", PAIRS + "\tx\nonly one field\n")
     done = counterpoint(
@@ -152,6 +175,7 @@ def test_round_trip(trained):
 
 
 def test_help_has_an_example_everywhere(tmp_path):
-    for command in ["fit", "encode", "index", "search", "evaluate", "report", "systems", "run", "verify", "demo"]:
+    commands = ["fit", "encode", "index", "search", "evaluate", "compare", "report", "systems", "run", "verify", "demo"]
+    for command in commands:
         text = counterpoint(command, "--help", cwd=tmp_path).stdout
         assert f"Example: counterpoint {command}" in text

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+
+if TYPE_CHECKING:
+    from counterpoint.report import Content
 
 
 def fit(
@@ -107,16 +110,21 @@ def report(
 
     Example: counterpoint report runs/fit
     """
+    from counterpoint.report import write_report
+
+    write_report(read_content(run), run / "report.html")
+    typer.echo(run / "report.html")
+
+
+def read_content(run: Path) -> Content:
+    """What a finished run's report says."""
     from counterpoint.errors import InputError
-    from counterpoint.report import Content, write_report
+    from counterpoint.report import Content
 
     file = run / "run.json"
     try:
-        about = json.loads(file.read_text())
-        content = Content.from_json(about["content"], file=str(file))
+        return Content.from_json(json.loads(file.read_text())["content"], file=str(file))
     except (OSError, ValueError, KeyError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("there is no finished run here", file=run, fix="give the --output of a fit") from error
-    write_report(content, run / "report.html")
-    typer.echo(run / "report.html")

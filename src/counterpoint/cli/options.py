@@ -26,7 +26,7 @@ Model = Annotated[str, typer.Option("--model", "-m", help="A model folder, a nam
 def reading(columns: list[str] | None, schema: str | None, split: str | None, skip_bad: bool) -> dict[str, Any]:
     """The options of `counterpoint.data.read`.
 
-    Example:
+    Examples:
         >>> reading(["anchor=title"], None, "train", False)["columns"]
         {'anchor': 'title'}
     """
@@ -36,7 +36,7 @@ def reading(columns: list[str] | None, schema: str | None, split: str | None, sk
 def role_columns(columns: list[str] | None) -> dict[str, str | tuple[str, ...]] | None:
     """`["anchor=title", "negative=a", "negative=b"]` as a mapping.
 
-    Example:
+    Examples:
         >>> role_columns(["anchor=title", "negative=a", "negative=b"])
         {'anchor': 'title', 'negative': ('a', 'b')}
     """

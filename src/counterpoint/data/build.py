@@ -38,7 +38,7 @@ def build(
     Raises:
         InputError: A row is bad (unless `reject` skips), or none is left.
 
-    Example:
+    Examples:
         >>> table = Table(("a", "b"), iter([(1, {"a": "one", "b": "un"}), (2, {"a": "two", "b": "deux"})]))
         >>> roles = Roles("pairs", {"anchor": ("a",), "positive": ("b",)})
         >>> print(describe(build(table, roles, "words.csv", Rejects("words.csv"))))
@@ -151,7 +151,7 @@ def _passage(value: Any, column: str, documents: Mapping[str, str] | None) -> st
 def titled(row: Mapping[str, Any]) -> Any:
     """Title and text of a passage joined by a space, as BEIR and Tevatron do; a non-text is left as it is.
 
-    Example:
+    Examples:
         >>> titled({"title": "Cats", "text": "They purr."}), titled({"title": "", "text": "Hi."})
         ('Cats They purr.', 'Hi.')
     """
@@ -233,7 +233,7 @@ def _inference(table: Table, roles: Roles, reject: Rejects, notes: list[str]) ->
 def describe(data: TextData | Retrieval) -> str:
     """What was read and how it was understood, in one sentence without a full stop.
 
-    Example:
+    Examples:
         >>> data = TextData("scored", [Example("a", ("b",), score=2.5)], "x.tsv", {"score": "gold"})
         >>> describe(data)
         "read 1 scored pair from x.tsv: score = 'gold' (2.5 to 2.5)"
@@ -281,7 +281,7 @@ def check_trainable(data: TextData, minimum: int = 2) -> None:
     Raises:
         InputError: Fewer rows than `minimum`, all texts the same, one label only, or one score only.
 
-    Example:
+    Examples:
         >>> check_trainable(TextData("texts", [Example("one")], "a.txt"))
         Traceback (most recent call last):
         ...

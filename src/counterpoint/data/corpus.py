@@ -47,7 +47,7 @@ def debian(path: Path = INCLUDED / "debian.parquet") -> DebianCorpus:
     Raises:
         InputError: The file is absent or cannot be read.
 
-    Example:
+    Examples:
         >>> corpus = debian()
         >>> len(corpus.heldout.queries), len(corpus.heldout.corpus) - len(corpus.train)
         (1500, 1500)

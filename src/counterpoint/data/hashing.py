@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 def normalise(text: str) -> str:
     """The text with compatibility forms, case and runs of white space made equal.
 
-    Example:
+    Examples:
         >>> normalise("  The ﬁne\\tCAFE\\u0301 ")
         'the fine café'
     """
@@ -41,7 +41,7 @@ def input_hash(text: str | list[str] | tuple[str, ...]) -> int | NDArray[np.int6
     Returns:
         An int for a text, an int64 array (n,) for a list.
 
-    Example:
+    Examples:
         >>> input_hash("a plane is taking off .")
         -336853338335347434
         >>> input_hash(["one", "two", "one"]).dtype

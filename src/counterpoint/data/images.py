@@ -40,7 +40,7 @@ class Images:
             test: Share of each class for test, above 0 and below 1.
             seed: Same seed, same parts.
 
-        Example:
+        Examples:
             >>> train, test = digits().split(seed=0)
             >>> len(train), len(test)
             (899, 898)
@@ -59,7 +59,7 @@ class Images:
 def digits() -> Images:
     """1,797 handwritten digits of 8 x 8 pixels, ten classes (UCI's optical recognition set, as scikit-learn has it).
 
-    Example:
+    Examples:
         >>> images = digits()
         >>> tuple(images.pixels.shape), float(images.pixels.max())
         ((1797, 1, 8, 8), 1.0)

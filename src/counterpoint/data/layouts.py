@@ -62,7 +62,7 @@ def read(
     Raises:
         InputError: Anything the user can correct, with file and line.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
         >>> _ = path.write_text("question,answer\\nwhat is a cat?,an animal\\n")
@@ -313,7 +313,7 @@ def retrieval_from_pairs(
         extra_documents: Further documents to search among, relevant to nothing unless equal to one that is.
         source: What to call the result.
 
-    Example:
+    Examples:
         >>> test = retrieval_from_pairs([Example("a", ("A text",)), Example("b", ("a  text", "more"))], ["x"])
         >>> test.corpus
         {'d0': 'A text', 'd1': 'more', 'd2': 'x'}
@@ -345,7 +345,7 @@ def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
     Raises:
         InputError: No query has a relevant document.
 
-    Example:
+    Examples:
         >>> test = Retrieval({"1": "x", "2": "y"}, {"q": "a"}, {"q": {"1": 1.0, "2": 0.0}}, "memory")
         >>> pairs_from_retrieval(test).examples
         [Example(anchor='a', positives=('x',), negatives=('y',), score=None, label=None, line=0, scores=(), prompt='')]

@@ -89,7 +89,7 @@ def recognise(table: Table, file: str, given: ColumnMap | None = None, schema: s
     Raises:
         InputError: A column is missing, or what there is cannot be told apart.
 
-    Example:
+    Examples:
         >>> table = Table(("id", "score", "sentence1", "sentence2"), iter([]))
         >>> recognise(table, "a.tsv").columns
         {'anchor': ('sentence1',), 'positive': ('sentence2',), 'score': ('score',)}
@@ -163,7 +163,7 @@ def _by_name(kinds: Mapping[str, str]) -> Columns:
 def kind(cells: Sequence[Any]) -> str:
     """What a column holds, by majority: "number", "label", "text", "list", "object", "id", "other" or "empty".
 
-    Example:
+    Examples:
         >>> kind(["pos", "neg", "pos", "neg"]), kind(["2.5", "nan", "0"]), kind(["a cat", "a dog"])
         ('label', 'number', 'text')
     """

@@ -40,7 +40,7 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
     Raises:
         InputError: Too few rows or too large components to fill a part that was asked for.
 
-    Example:
+    Examples:
         >>> rows = [Example(f"text {i // 2}", (f"answer {i}",)) for i in range(100)]
         >>> parts = split(TextData("pairs", rows, "memory"), test=20, dev=0.1)
         >>> len(parts.train), len(parts.dev), len(parts.test)
@@ -93,7 +93,7 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
 def components(examples: Sequence[Example]) -> NDArray[np.int64]:
     """The component (0, 1, ...) of each row: rows that share a normalised text are in the same one.
 
-    Example:
+    Examples:
         >>> rows = [Example("a", ("b",)), Example("c", ("d",)), Example("B", ("e",))]
         >>> components(rows).tolist()
         [0, 1, 0]

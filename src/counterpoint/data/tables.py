@@ -55,7 +55,7 @@ class Table:
 def suffix(path: Path) -> str:
     """The extension that names the format, without `.gz`.
 
-    Example:
+    Examples:
         >>> suffix(Path("train.JSONL.gz"))
         '.jsonl'
     """
@@ -340,7 +340,7 @@ def nothing_read(reject: Rejects, empty: str) -> str:
 def plain(name: str) -> str:
     """A column name in lower case, with underscores.
 
-    Example:
+    Examples:
         >>> plain(" Hard-Negative 1")
         'hard_negative_1'
     """
@@ -359,7 +359,7 @@ def is_number(cell: Any) -> bool:
 def type_name(value: Any) -> str:
     """What a JSON value is called in a message.
 
-    Example:
+    Examples:
         >>> type_name(3), type_name(None), type_name([1])
         ('a number', 'nothing', 'a list')
     """

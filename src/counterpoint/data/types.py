@@ -31,7 +31,7 @@ class Example:
         scores: A teacher's scores of `positives` and then `negatives`, in order; empty if there are none.
         prompt: An instruction to put before the anchor; empty if there is none.
 
-    Example:
+    Examples:
         >>> Example("a plane takes off", ("an aeroplane departs",)).texts
         ('a plane takes off', 'an aeroplane departs')
     """
@@ -73,7 +73,7 @@ class TextData:
         notes: What else was noticed (columns ignored, no header, ...), said by `describe`.
         rejected: The rows left out under `skip_bad`, with their reasons.
 
-    Example:
+    Examples:
         >>> data = TextData("texts", [Example("one"), Example("two")], source="memory")
         >>> len(data), list(data.texts())
         (2, ['one', 'two'])
@@ -105,7 +105,7 @@ class Retrieval:
         source: Where it came from.
         rejected: The rows left out under `skip_bad`, with their reasons.
 
-    Example:
+    Examples:
         >>> Retrieval({"d": "a text"}, {"q": "a query"}, {"q": {"d": 1.0}}, "memory").qrels["q"]
         {'d': 1.0}
     """
@@ -144,7 +144,7 @@ class Rejects:
 def write_rejects(rejected: Iterable[Rejected], path: str | os.PathLike[str]) -> int:
     """Write rejected rows as JSONL (`file`, `line`, `reason`, `row`), whole or not at all; returns how many.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "rejected.jsonl"
         >>> write_rejects([Rejected("a.tsv", 3, "the anchor is empty", ["", "b"])], path)

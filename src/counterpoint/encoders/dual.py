@@ -27,7 +27,7 @@ class DualEncoder(nn.Module):
         query: For texts of the kind "query".
         document: For all others; a copy of `query` if not given. Both must have one tokenizer.
 
-    Example:
+    Examples:
         >>> from counterpoint.encoders import StaticEncoder
         >>> dual = DualEncoder(StaticEncoder.from_corpus(["a small corpus"], dim=4, prompts={}))
         >>> bool((dual.encode(["corpus"], kind="query") == dual.encode(["corpus"], kind="document")).all())

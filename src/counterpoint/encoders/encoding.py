@@ -75,7 +75,7 @@ def encode(
         InputError: A text is not a string; what an earlier call left in `out` was made with another
             model, settings or texts; the disk is full.
 
-    Example:
+    Examples:
         >>> from counterpoint.encoders import StaticEncoder
         >>> encoder = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=8)
         >>> encode(encoder, ["two", "small", "two"]).shape

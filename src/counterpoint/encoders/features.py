@@ -22,7 +22,7 @@ Features = dict[str, Tensor]
 def from_ids(ids: Sequence[Sequence[int]]) -> Features:
     """The features of token id lists.
 
-    Example:
+    Examples:
         >>> from_ids([[7, 8], [], [9]])["offsets"].tolist()
         [0, 2, 2, 3]
     """
@@ -42,7 +42,7 @@ def take(features: Features, rows: Tensor | Sequence[int]) -> Features:
 
     Tokenise a data set once, then take each batch from it.
 
-    Example:
+    Examples:
         >>> batch = take(from_ids([[7, 8], [], [9]]), [2, 0])
         >>> batch["input_ids"].tolist(), batch["offsets"].tolist()
         ([9, 7, 8], [0, 1, 3])
@@ -61,7 +61,7 @@ def take(features: Features, rows: Tensor | Sequence[int]) -> Features:
 def concat(parts: Sequence[Features]) -> Features:
     """The texts of all `parts` as one batch, so that several columns go through the encoder in one forward.
 
-    Example:
+    Examples:
         >>> both = concat([from_ids([[1, 2]]), from_ids([[3], [4, 5]])])
         >>> both["offsets"].tolist()
         [0, 2, 3, 5]
@@ -82,7 +82,7 @@ def drop_tokens(features: Features, p: float, *, start: int = 0) -> Features:
         p: From 0 (all stay) to 1 (only the first stays).
         start: Texts before this one stay whole.
 
-    Example:
+    Examples:
         >>> _ = torch.manual_seed(0)
         >>> drop_tokens(from_ids([[1, 2, 3, 4, 5, 6]]), 0.5)["input_ids"].tolist()
         [1, 2, 6]

@@ -60,7 +60,7 @@ def load(
         InputError: No such folder and no such model to be had; a file is missing, broken or of another
             dimension; the folder holds another kind of model.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp() + "/model"
         >>> StaticEncoder.from_corpus(["a small corpus"], dim=8).save(folder)

@@ -20,7 +20,7 @@ class ImageEncoder(nn.Module):
         widths: Channels of each stage; the last is the dimension of the vectors.
         groups: Of GroupNorm; must divide every width.
 
-    Example:
+    Examples:
         >>> encoder = ImageEncoder(widths=(8, 16))
         >>> encoder(torch.zeros(3, 1, 8, 8)).shape
         torch.Size([3, 16])

@@ -17,7 +17,7 @@ def pack(lengths_n: Int[np.ndarray, "n"], width: int) -> tuple[np.ndarray, np.nd
 
     Best fit by decreasing length: each row takes the longest text left, then the longest that still fits.
 
-    Example:
+    Examples:
         >>> row, column = pack(np.array([3, 5, 2, 4]), width=8)
         >>> row.tolist(), column.tolist()
         ([0, 0, 1, 1], [5, 0, 4, 0])
@@ -68,7 +68,7 @@ class Layout:
 def layout(features: Features, *, width: int | None, pad: int = 0) -> Layout:
     """Lay texts out in rows: packed in rows of `width`, or with `None` one a row, padded to the longest.
 
-    Example:
+    Examples:
         >>> from counterpoint.encoders.features import from_ids
         >>> layout(from_ids([[5, 6, 7], [8], [9, 4]]), width=4).input_ids.tolist()
         [[5, 6, 7, 8], [9, 4, 0, 0]]

@@ -45,7 +45,7 @@ def pool(
     Returns:
         One vector a text, float32 (float64 for float64).
 
-    Example:
+    Examples:
         >>> h = torch.tensor([[2.0], [4.0], [5.0]])
         >>> pool(h, torch.tensor([0, 2, 3]), "mean").tolist()
         [[3.0], [5.0]]

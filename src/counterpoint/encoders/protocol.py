@@ -20,7 +20,7 @@ class Encoder(Protocol):
     Training: `tokenize` a data set once, `take` each batch from the features, `concat` its columns, and
     call the encoder on them once. Inference: `encode`.
 
-    Example:
+    Examples:
         >>> from counterpoint.encoders import StaticEncoder
         >>> encoder = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=8)
         >>> isinstance(encoder, Encoder), encoder(encoder.tokenize(["small"])).shape

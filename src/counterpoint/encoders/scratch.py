@@ -37,7 +37,7 @@ def small_transformer(
         seed: Of the weights.
         options: See `TransformerEncoder`.
 
-    Example:
+    Examples:
         >>> encoder = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
         >>> encoder.encode(["two texts"]).shape
         (1, 16)

@@ -54,7 +54,7 @@ class StaticEncoder(TextEncoder):
     Raises:
         InputError: The table has not one row a token.
 
-    Example:
+    Examples:
         >>> encoder = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=8)
         >>> encoder.encode(["two texts"]).shape
         (1, 8)
@@ -94,7 +94,7 @@ class StaticEncoder(TextEncoder):
             texts: The corpus.
             vocab_size: At most so many tokens.
 
-        Example:
+        Examples:
             >>> StaticEncoder.train_tokenizer(["cafes generate"] * 2, 60).encode("Cafés, café! Generating").tokens
             ['caf', 'gener']
         """
@@ -139,7 +139,7 @@ class StaticEncoder(TextEncoder):
         Raises:
             InputError: The corpus has no text.
 
-        Example:
+        Examples:
             >>> encoder = StaticEncoder.from_corpus(["a corpus", "of two texts"], dim=4)
             >>> encoder.dim, encoder.prompts
             (4, {'document': '[DOC] '})
@@ -172,7 +172,7 @@ class StaticEncoder(TextEncoder):
     def with_table(self, weight: Float[Tensor, "v d"]) -> StaticEncoder:
         """The same tokenizer and prompts with another table.
 
-        Example:
+        Examples:
             >>> encoder = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=8)
             >>> encoder.with_table(encoder.folded()[:, :4]).dim
             4

@@ -74,7 +74,7 @@ class TransformerEncoder(TextEncoder):
     Raises:
         InputError: An unknown pooling, a head of another width, a length the model has no positions for.
 
-    Example:
+    Examples:
         >>> from counterpoint.encoders.scratch import small_transformer
         >>> encoder = small_transformer(["a small corpus"], layers=1, width=8, heads=2)
         >>> encoder.pooling, encoder.encode(["a corpus", "small"]).shape

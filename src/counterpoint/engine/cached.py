@@ -35,7 +35,7 @@ def cached(
     Returns:
         The loss, without a graph: backward is done.
 
-    Example:
+    Examples:
         >>> layer, x = torch.nn.Linear(3, 2), torch.randn(4, 3)
         >>> parts = [lambda i=i: layer(x[i : i + 2]) for i in (0, 2)]
         >>> _ = cached(parts, lambda z: z.square().sum())

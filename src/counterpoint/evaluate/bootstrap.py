@@ -48,7 +48,7 @@ def figure(
     Raises:
         InputError: No items, values that are not finite, an unknown statistic, or another argument out of range.
 
-    Example:
+    Examples:
         >>> print(figure("hit@1", np.repeat([1.0, 0.0], [70, 30])))
         hit@1 0.7000 [0.6100, 0.7900] (n = 100)
         >>> print(figure("spearman", np.arange(9.0), np.arange(9.0) ** 3, statistic="spearman", samples=0))
@@ -79,7 +79,7 @@ def compare(a: Figure, b: Figure, *, level: float = 0.95, samples: int = SAMPLES
     Raises:
         InputError: The two are not of the same figure and items.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> hits = rng.random(500)
         >>> a, b = Figure("mrr", hits.mean(), hits), Figure("mrr", (hits + 0.01).mean(), hits + 0.01)

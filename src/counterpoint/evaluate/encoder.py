@@ -51,7 +51,7 @@ def named(ids_nk: Int64[np.ndarray, "n k"], queries: Sequence[str], documents: S
         queries: The name of each row of `ids_nk`.
         documents: The name of each document.
 
-    Example:
+    Examples:
         >>> named(np.array([[1, -1], [0, 1]]), ["q", "r"], ["a", "b"])
         {'q': ['b'], 'r': ['a', 'b']}
     """
@@ -80,7 +80,7 @@ def evaluate_retrieval(
     Raises:
         InputError: As `rank` and `evaluate_rankings`.
 
-    Example:
+    Examples:
         >>> class Letters:
         ...     def encode(self, texts, *, kind=None):
         ...         return np.array([[text.count(letter) for letter in "abc"] for text in texts], dtype=np.float32)

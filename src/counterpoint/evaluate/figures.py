@@ -37,7 +37,7 @@ class Figure:
         statistic: "mean", "pearson", "spearman" or "macro_f1": how `value` comes from `values`.
         interval: The interval of `value`, if one was taken.
 
-    Example:
+    Examples:
         >>> print(Figure("recall@1", 0.5, np.array([1.0, 0.0])))
         recall@1 0.5000 (n = 2)
     """
@@ -108,7 +108,7 @@ class Result(Mapping[str, Figure]):
         figures: Name -> figure.
         notes: What a reader should know: items left out, convergence.
 
-    Example:
+    Examples:
         >>> result = Result("retrieval", "a test", {"hit@1": Figure("hit@1", 1.0, np.ones(3))})
         >>> result["hit@1"].value, result.to_json(items=False)["figures"][0]["n"]
         (1.0, 3)

@@ -22,7 +22,7 @@ def similarity(
     Raises:
         InputError: The shapes differ, or an unknown metric.
 
-    Example:
+    Examples:
         >>> similarity(np.array([[3.0, 4.0]]), np.array([[0.0, 2.0]]))
         array([0.8])
     """
@@ -65,7 +65,7 @@ def sts(
     Raises:
         InputError: Other numbers of texts and scores, or values that are not finite.
 
-    Example:
+    Examples:
         >>> x = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
         >>> y = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
         >>> sts(x, y, [5.0, 4.0, 1.0])["spearman"].value
@@ -95,7 +95,7 @@ def knn(
     Raises:
         InputError: No training rows, other numbers of labels and rows, or what `exact_search` refuses.
 
-    Example:
+    Examples:
         >>> train = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
         >>> knn(train, ["a", "a", "b"], np.array([[1.0, 0.1]]), k=3)
         array(['a'], dtype='<U1')
@@ -130,7 +130,7 @@ def probe(
     Raises:
         InputError: Other numbers of labels and rows, or fewer than two classes.
 
-    Example:
+    Examples:
         >>> train = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]])
         >>> probe(train, ["a", "a", "b", "b"], np.array([[1.0, 0.1]]))
         array(['a'], dtype='<U1')
@@ -177,7 +177,7 @@ def classification(
     Raises:
         InputError: As `knn` and `probe`.
 
-    Example:
+    Examples:
         >>> train, labels = np.eye(4), ["a", "a", "b", "b"]
         >>> result = classification(train, labels, train, labels, k=1)
         >>> result["knn_accuracy"].value, result["probe_macro_f1"].value
@@ -220,7 +220,7 @@ def clustering(
     Raises:
         InputError: Other numbers of labels and rows, or fewer than two classes.
 
-    Example:
+    Examples:
         >>> z = np.repeat(np.eye(3), 4, axis=0)
         >>> clustering(z, ["a"] * 4 + ["b"] * 4 + ["c"] * 4)["v_measure"].value
         1.0

@@ -31,7 +31,7 @@ def alignment(x_nd: Float[Tensor, "n d"], y_nd: Float[Tensor, "n d"], *, alpha: 
     Raises:
         InputError: The shapes differ, or there are no rows.
 
-    Example:
+    Examples:
         >>> round(alignment(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])), 6)
         2.0
     """
@@ -55,7 +55,7 @@ def uniformity(z_nd: Float[Tensor, "n d"], *, t: float = 2.0, block: int = 1024)
     Raises:
         InputError: Fewer than 2 rows.
 
-    Example:
+    Examples:
         >>> uniformity(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
         -8.0
     """
@@ -83,7 +83,7 @@ def tolerance(z_nd: Float[Tensor, "n d"], labels_n: Int[Tensor, " n"]) -> float:
     Raises:
         InputError: No class has two points, or there are not as many labels as rows.
 
-    Example:
+    Examples:
         >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
         >>> tolerance(z, torch.tensor([0, 0, 1]))
         0.0
@@ -117,7 +117,7 @@ def effective_rank(z_nd: Float[Tensor, "n d"], *, center: bool = False) -> float
     Raises:
         InputError: Fewer than 2 rows.
 
-    Example:
+    Examples:
         >>> round(effective_rank(torch.eye(5)), 6)
         5.0
     """
@@ -131,7 +131,7 @@ def rankme(z_nd: Float[Tensor, "n d"], *, epsilon: float = 1e-7) -> float:
     Garrido et al., "RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised Representations
     by Their Rank", ICML 2023, equation 1. Higher tends to go with better linear probes.
 
-    Example:
+    Examples:
         >>> round(rankme(torch.eye(5)), 4)
         5.0
     """
@@ -163,7 +163,7 @@ def mean_cosine(z_nd: Float[Tensor, "n d"]) -> float:
     Raises:
         InputError: Fewer than 2 rows.
 
-    Example:
+    Examples:
         >>> mean_cosine(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
         0.0
     """
@@ -222,7 +222,7 @@ def collapse(z_nd: Float[Tensor, "n d"], *, classes: int | None = None) -> Colla
     Raises:
         InputError: Fewer than 2 rows.
 
-    Example:
+    Examples:
         >>> generator = torch.Generator().manual_seed(0)
         >>> z = torch.randn(500, 64, generator=generator)
         >>> print(collapse(z))

@@ -52,7 +52,7 @@ def judge(rankings: Rankings, qrels: Qrels) -> Judged:
     Raises:
         InputError: No query has a relevant document, or a ranking names a document twice.
 
-    Example:
+    Examples:
         >>> judged = judge({"q": ["b", "a"]}, {"q": {"a": 2, "c": 1}, "r": {"a": 0}})
         >>> judged.gains_nk, judged.ideal_nr, judged.left_out
         (array([[0., 2.]]), array([[2., 1.]]), 1)
@@ -87,7 +87,7 @@ def _padded(rows: Sequence[Sequence[float]]) -> Float[np.ndarray, "n k"]:
 def reciprocal_rank(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
     """`1 / rank` of the first relevant document, 0 if none is among the first `k` (MRR@k when averaged).
 
-    Example:
+    Examples:
         >>> reciprocal_rank(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=10)
         array([0.5])
     """
@@ -98,7 +98,7 @@ def reciprocal_rank(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
 def hit_rate(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
     """1 if any of the first `k` is relevant, else 0 (top-k accuracy; trec_eval's success_k).
 
-    Example:
+    Examples:
         >>> hit_rate(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=1)
         array([0.])
     """
@@ -108,7 +108,7 @@ def hit_rate(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
 def precision(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
     """The share of the first `k` that is relevant; the divisor is `k` even if fewer were found.
 
-    Example:
+    Examples:
         >>> precision(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=4)
         array([0.25])
     """
@@ -118,7 +118,7 @@ def precision(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
 def recall(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
     """The share of all relevant documents that is among the first `k`; at most `k / R` with `R` of them.
 
-    Example:
+    Examples:
         >>> recall(judge({"q": ["b", "a"]}, {"q": {"a": 1, "c": 1}}), k=2)
         array([0.5])
     """
@@ -130,7 +130,7 @@ def average_precision(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
 
     The divisor is `R`, the number of all relevant documents, even if that is above `k`.
 
-    Example:
+    Examples:
         >>> average_precision(judge({"q": ["b", "a"]}, {"q": {"a": 1, "c": 1}}), k=2)
         array([0.25])
     """
@@ -145,7 +145,7 @@ def ndcg(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
     The gain is the judgement itself (not `2^gain - 1`), ranks `i` begin at 1, and the ideal ranking is that of
     all relevant documents, cut at `k`: Järvelin and Kekäläinen 2002 as trec_eval computes ndcg_cut_k.
 
-    Example:
+    Examples:
         >>> ndcg(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=10).round(4)
         array([0.6309])
     """
@@ -188,7 +188,7 @@ def evaluate_rankings(
     Raises:
         InputError: As `judge`, or an unknown metric.
 
-    Example:
+    Examples:
         >>> rankings = {"q": ["b", "a"], "r": ["c"]}
         >>> qrels = {"q": {"a": 1.0}, "r": {"c": 1.0}}
         >>> result = evaluate_rankings(rankings, qrels, metrics=["mrr@10", "recall@1"])

@@ -22,7 +22,7 @@ def minilm_folder() -> Path | None:
 def choose_base(base: str) -> str:
     """What "auto" is: MiniLM where its extra is installed, else static.
 
-    Example:
+    Examples:
         >>> choose_base("static")
         'static'
     """

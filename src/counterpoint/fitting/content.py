@@ -87,12 +87,12 @@ def _system(measured: Measured) -> report.System:
 def _differences(
     metric: str, measured: Sequence[Measured], before: Measured, after: Measured
 ) -> list[report.Difference]:
-    """The trained model against each other system, and what is combined with it against its parts."""
+    """The trained model against each other system, and what is combined with it against all but the start."""
     combined = [m for m in measured if " + " in m.name]
     single = [m for m in measured if m not in combined and m is not after]
     # what training changed comes first
     pairs = [(after, other) for other in sorted(single, key=lambda m: m is not before)]
-    pairs += [(both, m) for both in combined for m in (*single, after) if m.name in both.name.split(" + ")]
+    pairs += [(both, m) for both in combined for m in (*single, after) if m is not before]
     found = []
     names = [metric, *(name for name in after.figures if name != metric)]
     for a, b in pairs:

@@ -35,7 +35,7 @@ def preset(schema: Schema, base: BaseKind, n: int) -> Config:
     | scored | CoSENT | pairs in the order of their scores |
     | labelled | SupCon | same label together |
 
-    Example:
+    Examples:
         >>> preset("pairs", "static", 10_000).name
         'InfoNCE both ways'
     """

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from counterpoint.config import Config
-from counterpoint.data import Retrieval, retrieval_from_pairs
+from counterpoint.data import Example, Retrieval, Schema, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import Kind, StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
@@ -97,7 +97,7 @@ def fit(
     Raises:
         InputError: for data, models or settings that do not do.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> rows = [f"the {c} {n}\\t{c} {n} here\\n" for c in ("red", "blue", "pink") for n in range(40)]
@@ -111,8 +111,9 @@ def fit(
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
     asked = {
-        "source": str(source), "base": choose_base(base), "columns": columns, "schema": schema, "split": split,
-        "dev": str(dev), "test": str(test), "index": index, "seed": seed, **settings,
+        "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
+        "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
+        "seed": seed, **settings,
     }  # fmt: skip
     if processes.first:
         _check_output(output, asked)
@@ -120,8 +121,7 @@ def fit(
     parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
     say(parts.description)
     encoder = _base(parts, choose_base(base), seed, output, processes)
-    kind: BaseKind = "static" if isinstance(encoder, StaticEncoder) else "transformer"
-    config = config or preset(parts.train.schema, kind, len(parts.train))
+    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train))
     config = replace(config, train=replace(config.train, seed=seed, **settings))
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
@@ -131,20 +131,7 @@ def fit(
         baselines, before = task.baselines(), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
-    # only who searches has two kinds of texts
-    asymmetric = parts.train.schema in ("pairs", "tuples")
-    kinds: tuple[Kind, Kind] = ("query", "document") if asymmetric else (None, None)
-    batches = TextBatches(examples, encoder, kinds=kinds, token_dropout=_TOKEN_DROPOUT[kind])
-    result = train(
-        encoder,
-        batches,
-        config.objective(),
-        config.train,
-        folder=output / ".training",
-        head=None if config.head is None else config.head(encoder.dim),
-        validate=lambda: {"dev": task.validate(encoder)},
-        on_row=on_row,
-    )
+    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=on_row)
     if not processes.first or before is None:
         return FitResult(output, encoder, Content("", "", None, None, ()), [])  # type: ignore[arg-type]
     for warning in result.warnings:
@@ -159,6 +146,36 @@ def fit(
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)
+
+
+def train_as(
+    config: Config,
+    encoder: TextEncoder,
+    examples: Sequence[Example],
+    task: Task,
+    schema: Schema,
+    *,
+    folder: Path,
+    on_row: Callable[[dict[str, Any]], None] | None = None,
+) -> TrainResult:
+    """Train an encoder on prepared examples as a config says; the weights that were best on dev are kept."""
+    # only who searches has two kinds of texts
+    kinds: tuple[Kind, Kind] = ("query", "document") if schema in ("pairs", "tuples") else (None, None)
+    return train(
+        encoder,
+        TextBatches(examples, encoder, kinds=kinds, token_dropout=_TOKEN_DROPOUT[kind_of(encoder)]),
+        config.objective(),
+        config.train,
+        folder=folder,
+        head=None if config.head is None else config.head(encoder.dim),
+        validate=lambda: {"dev": task.validate(encoder)},
+        on_row=on_row,
+    )
+
+
+def kind_of(encoder: TextEncoder) -> BaseKind:
+    """Which settings suit it."""
+    return "static" if isinstance(encoder, StaticEncoder) else "transformer"
 
 
 def make_task(parts: Parts, encoder: TextEncoder) -> Task:

@@ -283,7 +283,7 @@ def few(documents: list[str], encoder: Encoder) -> list[str]:
 def halves(data: TextData) -> list[Example]:
     """Texts without partners make a test of their own: one half of a text's words should find the other half.
 
-    Example:
+    Examples:
         >>> halves(TextData("texts", [Example("a b c d")], "memory"))[0].texts
         ('a c', 'b d')
     """

@@ -24,7 +24,7 @@ def projection(
         activation: After each hidden layer.
         last: After the last layer; nothing if not given.
 
-    Example:
+    Examples:
         >>> import torch
         >>> projection(8, hidden=(8,), out=4)(torch.zeros(2, 8)).shape
         torch.Size([2, 4])

@@ -20,7 +20,7 @@ def ranks(
 
     A pool document that scores exactly as the answer does (a copy of it, say) does not push it down.
 
-    Example:
+    Examples:
         >>> q = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
         >>> ranks(q, q[::-1].copy(), q).tolist()
         [2, 2]
@@ -51,7 +51,7 @@ def consistent(
         pool: At most so many documents, drawn from all positives.
         seed: Of the draw.
 
-    Example:
+    Examples:
         >>> from counterpoint.encoders import StaticEncoder
         >>> pairs = [Example("red", ("red",)), Example("blue", ("green",)), Example("green", ("blue",))]
         >>> encoder = StaticEncoder.from_corpus(["red green blue"], dim=64)

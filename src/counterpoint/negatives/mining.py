@@ -26,7 +26,7 @@ def mine_bm25(
     Raises:
         MissingExtra: PyStemmer is not installed.
 
-    Example:
+    Examples:
         >>> pairs = [Example("cat food", ("what a cat eats",)), Example("cat toys", ("a cat plays with toys",))]
         >>> [e.negatives for e in mine_bm25(pairs)]
         [('a cat plays with toys',), ('what a cat eats',)]

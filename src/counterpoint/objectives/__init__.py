@@ -42,7 +42,7 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
 def objective(name: str) -> Objective:
     """The registered objective of that name, under its published setting.
 
-    Example:
+    Examples:
         >>> objective("nt-xent").kind
         'row'
     """

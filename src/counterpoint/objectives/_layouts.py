@@ -119,7 +119,7 @@ def take_sides(
 def width(layout: Layout, queries: int, keys: int | None) -> int:
     """How many keys a row sees, owned ones and duplicates not counted.
 
-    Example:
+    Examples:
         >>> width("symmetric", 8, 8), width("views", 8, 8), width("joint", 8, 8), width("views", 8, None)
         (8, 15, 30, 7)
     """

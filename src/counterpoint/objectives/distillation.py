@@ -36,7 +36,7 @@ class MarginMSE(RowObjective):
         layout: Which keys a query sees.
         **options: `geometry` (`Dot` by default), `relation`, `guide_geometry`, see `RowObjective`.
 
-    Example:
+    Examples:
         >>> from counterpoint.objectives import Guide
         >>> from counterpoint.points import Points
         >>> q = torch.tensor([[1.0]])
@@ -75,7 +75,7 @@ class DistillKL(RowObjective):
         layout: Which keys a query sees.
         **options: `geometry`, `relation`, `guide_geometry`, see `RowObjective`.
 
-    Example:
+    Examples:
         >>> from counterpoint.objectives import Guide
         >>> z = torch.eye(2)
         >>> DistillKL(temperature=1.0)(z, z, guide=Guide(z, z)).item()

@@ -26,7 +26,7 @@ class Alignment(PointObjective):
         alpha: Power of the distance.
         **options: `geometry`, `relation`, see `PointObjective`.
 
-    Example:
+    Examples:
         >>> Alignment()(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])).item()
         2.0
     """
@@ -53,7 +53,7 @@ class Uniformity(RowObjective):
         t: 2 is theirs.
         **options: `relation`, see `RowObjective`.
 
-    Example:
+    Examples:
         >>> round(Uniformity()(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item(), 4)
         -8.0
     """
@@ -92,7 +92,7 @@ class VICReg(PointObjective):
         epsilon: Keeps the root's gradient finite.
         **options: `relation`, see `PointObjective`.
 
-    Example:
+    Examples:
         >>> z = torch.tensor([[2.0, 2.0], [2.0, -2.0], [-2.0, 2.0], [-2.0, -2.0]])
         >>> VICReg()(z, z).item()  # no variance lacks, nothing is correlated
         0.0
@@ -143,7 +143,7 @@ class CoSENT(PointObjective):
     Raises:
         InputError: if neither side has a `score` column.
 
-    Example:
+    Examples:
         >>> from counterpoint.points import Points
         >>> q = Points(torch.eye(2), score=torch.tensor([0.0, 1.0]))
         >>> round(CoSENT(temperature=1.0)(q, torch.eye(2)).item(), 4)  # equal cosines: log(1 + 1)

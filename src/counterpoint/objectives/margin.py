@@ -32,7 +32,7 @@ class Triplet(RowObjective):
         layout: Which keys a query sees.
         **options: `geometry` (Euclidean by default), `relation`, see `RowObjective`.
 
-    Example:
+    Examples:
         >>> q, k = torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [5.0]])
         >>> Triplet(margin=5.0)(q, k).item()  # rows [1 - 5 + 5], [1 - 3 + 5]
         2.0
@@ -91,7 +91,7 @@ class Sigmoid(RowObjective):
         layout: Which keys a query sees; with one positive a query the loss is symmetric as it is.
         **options: `geometry`, `relation`, see `RowObjective`.
 
-    Example:
+    Examples:
         >>> loss = Sigmoid(temperature=1.0, bias=0.0)
         >>> round(loss(torch.eye(2), torch.eye(2)).item(), 4)  # log(1 + 1/e) + log(2)
         1.0064

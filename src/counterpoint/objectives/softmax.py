@@ -46,7 +46,7 @@ def softmax_rows(
     Returns:
         Losses `(b,)`, and which rows count: those with a positive (and a negative, if decoupled).
 
-    Example:
+    Examples:
         >>> from counterpoint.engine.blocks import Block
         >>> scores = torch.tensor([[2.0, 0.0]])
         >>> block = Block(scores, (torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])))
@@ -102,7 +102,7 @@ class InfoNCE(RowObjective):
     Raises:
         InputError: for a margin out of its range.
 
-    Example:
+    Examples:
         >>> q = torch.eye(3)
         >>> round(InfoNCE(temperature=1.0)(q, q).item(), 4)  # log(e + 2) - 1
         0.5514
@@ -158,7 +158,7 @@ class Decoupled(RowObjective):
         layout: Which keys a query sees.
         **options: `geometry`, `relation`, see `RowObjective`.
 
-    Example:
+    Examples:
         >>> q = torch.eye(3)
         >>> round(Decoupled(temperature=1.0)(q, q).item(), 4)  # log(4) - 1
         0.3863
@@ -198,7 +198,7 @@ class Debiased(RowObjective):
     Raises:
         InputError: for a prior or a hardness out of its range.
 
-    Example:
+    Examples:
         >>> q = torch.eye(3)
         >>> round(Debiased(1.0, prior=0.0, layout="one-way")(q, q).item(), 4)  # log(e + 2) - 1
         0.5514
@@ -259,7 +259,7 @@ class SupCon(RowObjective):
         relation: Same `label` by default.
         **options: `geometry`, see `RowObjective`.
 
-    Example:
+    Examples:
         >>> from counterpoint.points import Points
         >>> p = Points(torch.eye(3), label=torch.tensor([0, 0, 1]))
         >>> loss = SupCon(temperature=1.0)

@@ -22,7 +22,7 @@ class Sum(Objective):
         *objectives: The terms.
         weights: One each; 1 by default.
 
-    Example:
+    Examples:
         >>> from counterpoint.objectives import Alignment, Uniformity
         >>> q = torch.eye(2)
         >>> both = Alignment() + 0.5 * Uniformity()
@@ -62,7 +62,7 @@ class Matryoshka(Objective):
         dimensions: Each at most the embedding's.
         weights: One each; 1 by default.
 
-    Example:
+    Examples:
         >>> from counterpoint.objectives import InfoNCE
         >>> q = torch.eye(4)
         >>> a = Matryoshka(InfoNCE(), [4, 2])(q, q)

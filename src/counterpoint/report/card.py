@@ -17,7 +17,7 @@ def model_card(content: Content) -> str:
     `pipeline_tag` and `library_name`, as Sentence Transformers writes them, and `model-index` with the figures.
     Texts of the content are quoted, so they can make neither YAML nor Markdown of their own.
 
-    Example:
+    Examples:
         >>> from counterpoint.report.content import Data, Model
         >>> print(model_card(Content("tiny", "MRR@10", Model("trained"), Data("a.tsv"), ()))[:35])
         ---

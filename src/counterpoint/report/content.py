@@ -25,7 +25,7 @@ nothing, nats), `alignment`, `uniformity`, `effective_rank`, `learning_rate`, `i
 class Figure:
     """A measured figure, higher is better: its value, its 95% interval and the number of items it is a mean over.
 
-    Example:
+    Examples:
         >>> Figure(0.604, 0.585, 0.622, n=1500).value
         0.604
     """
@@ -48,7 +48,7 @@ class System:
 class Difference:
     """A paired difference of one metric on the same items: `value` = a - b, with its 95% interval.
 
-    Example:
+    Examples:
         >>> Difference("trained", "BM25", "MRR@10", 0.031, 0.012, 0.050).clear
         True
         >>> Difference("trained", "BM25", "MRR@10", 0.004, -0.010, 0.018).clear
@@ -99,7 +99,7 @@ class Model:
 class Scores:
     """Scores of positive and of negative pairs, counted in bins: `edges` has one more than either count.
 
-    Example:
+    Examples:
         >>> scores = Scores.count(np.array([0.9, 0.8]), np.array([0.1, 0.85]), bins=4)
         >>> scores.positive, scores.negative
         ((0, 0, 0, 2), (0, 0, 1, 1))
@@ -157,7 +157,7 @@ def project_2d(z_nd: Float[np.ndarray, "n d"]) -> Projection:
     Raises:
         InputError: No rows, or a value that is not finite.
 
-    Example:
+    Examples:
         >>> square = np.array([[0.0, 0.0, 5.0], [2.0, 0.0, 5.0], [0.0, 1.0, 5.0], [2.0, 1.0, 5.0]])
         >>> flat = project_2d(square)
         >>> [[float(x) for x in point] for point in flat.points], flat.share
@@ -251,7 +251,7 @@ class Content:
         files: Where things are: name -> path.
         commands: What to run next, the most useful first.
 
-    Example:
+    Examples:
         >>> content = Content("tiny", "Spearman", Model("trained"), Data("a.tsv"), (System("trained", {}),))
         >>> Content.from_json(content.to_json()) == content
         True

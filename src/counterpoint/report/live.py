@@ -35,7 +35,7 @@ class TrainingView:
         console: Where to show it; standard error if not given.
         clock: Seconds that only grow.
 
-    Example:
+    Examples:
         >>> from rich.console import Console
         >>> import sys
         >>> with TrainingView(2, console=Console(file=sys.stdout, width=200), clock=lambda: 0.0) as view:
@@ -165,7 +165,7 @@ class TrainingView:
 def sparkline(values: list[float], width: int = 24) -> str:
     """The values as a row of at most `width` bars between their least and greatest, each the mean of its share.
 
-    Example:
+    Examples:
         >>> sparkline([8, 4, 2, 1], width=4), sparkline([1, 1]), sparkline([])
         ('█▄▂▁', '▁▁', '')
     """

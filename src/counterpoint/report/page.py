@@ -29,7 +29,7 @@ def write_report(content: Content, path: str | os.PathLike[str]) -> None:
 def report_html(content: Content) -> str:
     """The report as one HTML page; every text of the content is escaped, and the page forbids scripts.
 
-    Example:
+    Examples:
         >>> from counterpoint.report.content import Data, Model
         >>> page = report_html(Content("<b>x</b>", "MRR@10", Model("trained"), Data("a.tsv"), ()))
         >>> "&lt;b&gt;x&lt;/b&gt;" in page, "<b>x</b>" in page

@@ -152,7 +152,7 @@ def figure_plots(content: Content) -> list[Plot]:
 def metrics(content: Content) -> list[str]:
     """The metrics of any system, the primary one first, then in the order in which they come.
 
-    Example:
+    Examples:
         >>> from counterpoint.report.content import Data, Figure, Model, System
         >>> systems = (System("trained", {"Recall@1": Figure(0.51), "MRR@10": Figure(0.6)}),)
         >>> metrics(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), systems))

@@ -17,7 +17,7 @@ STYLES = {BETTER: "green", WORSE: "red"}
 def terminal_table(content: Content) -> Table:
     """The systems' figures with their intervals, and below them the verdict and the primary paired differences.
 
-    Example:
+    Examples:
         >>> from counterpoint.report.content import Data, Figure, Model, System
         >>> systems = (System("BM25", {"MRR@10": Figure(0.578)}), System("trained", {"MRR@10": Figure(0.604)}))
         >>> terminal_table(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), systems)).row_count

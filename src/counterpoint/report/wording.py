@@ -13,7 +13,7 @@ BETTER, WORSE, UNCLEAR = "clearly better", "clearly worse", "no clear difference
 def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
     """A number with `digits` decimals and a true minus; a dash where there is none.
 
-    Example:
+    Examples:
         >>> number(-0.0312), number(0.5, 2, sign=True), number(None), number(12345.6, 0)
         ('−0.031', '+0.50', '–', '12,346')
     """
@@ -27,7 +27,7 @@ def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
 def decimals(figure: Figure | Difference) -> int:
     """Three decimals, or four where the interval is narrower than 0.015.
 
-    Example:
+    Examples:
         >>> decimals(Figure(0.82, 0.80, 0.84)), decimals(Figure(0.8203, 0.8190, 0.8216))
         (3, 4)
     """
@@ -38,7 +38,7 @@ def decimals(figure: Figure | Difference) -> int:
 def interval(figure: Figure | Difference) -> str:
     """The interval as "low to high", or nothing where there is none.
 
-    Example:
+    Examples:
         >>> interval(Difference("a", "b", "MRR@10", 0.004, -0.01, 0.018)), interval(Figure(0.5))
         ('−0.010 to +0.018', '')
     """
@@ -51,7 +51,7 @@ def interval(figure: Figure | Difference) -> str:
 def judge(difference: Difference) -> str:
     """Say what the interval of a difference allows to say.
 
-    Example:
+    Examples:
         >>> judge(Difference("trained", "BM25", "MRR@10", 0.004, -0.01, 0.018))
         'no clear difference'
     """
@@ -69,7 +69,7 @@ def primary(content: Content) -> list[Difference]:
 def verdict(content: Content) -> tuple[str, str]:
     """A word and a sentence: is the trained model better than what it was compared with, on the primary metric?
 
-    Example:
+    Examples:
         >>> from counterpoint.report.content import Data, Model
         >>> unclear = Difference("trained", "BM25", "MRR@10", 0.004, -0.01, 0.018)
         >>> verdict(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (unclear,)))
@@ -95,7 +95,7 @@ def sure(content: Content) -> list[str]:
     The width of an interval goes with 1 / sqrt(n), so a difference v whose interval reaches h to either side needs
     about (h / v)^2 times as many items.
 
-    Example:
+    Examples:
         >>> from counterpoint.report.content import Data, Model
         >>> unclear = Difference("trained", "BM25", "MRR@10", 0.01, -0.01, 0.03)
         >>> sure(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (unclear,)))[1]
@@ -124,7 +124,7 @@ def sure(content: Content) -> list[str]:
 def clip(text: str, length: int = 240) -> str:
     """The text on one line, cut to `length` characters at a word where there is one near.
 
-    Example:
+    Examples:
         >>> clip("a long text of many words", 14)
         'a long text…'
     """

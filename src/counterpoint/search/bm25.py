@@ -57,7 +57,7 @@ class BM25:
         InputError: No texts, or `k1`, `b` or `stemmer` out of range.
         MissingExtra: PyStemmer is not installed and `stemmer` is set.
 
-    Example:
+    Examples:
         >>> bm25 = BM25(["a cat sat on the mat", "cats", "the weather"])
         >>> ids, scores = bm25.search(["cats"], k=3)
         >>> ids

@@ -49,7 +49,7 @@ def exact_search(
     Raises:
         InputError: Another number of dimensions, no keys, `k` or `block` below 1, or NaN or infinite values.
 
-    Example:
+    Examples:
         >>> keys = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0]], dtype=np.float32)
         >>> exact_search(np.array([[1.0, 1.0]], dtype=np.float32), keys, k=2, metric="dot")
         (array([[2, 0]]), array([[2., 1.]], dtype=float32))
@@ -68,7 +68,7 @@ def top_k(scores_nm: Float[Tensor, "n m"], k: int) -> tuple[Int[Tensor, "n k"], 
 
     `torch.topk` leaves it open which of several equal scores it takes; here it is always the first.
 
-    Example:
+    Examples:
         >>> ids, scores = top_k(torch.tensor([[1.0, 2.0, 2.0, 1.0]]), 3)
         >>> ids
         tensor([[1, 2, 0]])

@@ -35,7 +35,7 @@ def reciprocal_rank_fusion(
     Raises:
         InputError: No rankings, other numbers of queries, a document twice in one ranking, or bad weights.
 
-    Example:
+    Examples:
         >>> dense, lexical = np.array([[7, 3, 5]]), np.array([[3, 9, -1]])
         >>> ids, scores = reciprocal_rank_fusion([dense, lexical])
         >>> ids, bool(scores[0, 0] == 1 / 62 + 1 / 61)

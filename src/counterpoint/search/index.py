@@ -49,7 +49,7 @@ class Index:
         dim: Dimensions of the vectors.
         metadata: What was given to `build`.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp()) / "index"
         >>> z_nd = np.eye(3, dtype=np.float32)

@@ -106,7 +106,7 @@ def difference_interval(pairs: Sequence[Pair], level: float = 0.95) -> tuple[flo
     Raises:
         InputError: for fewer than two pairs.
 
-    Example:
+    Examples:
         >>> value, (low, high) = difference_interval([(1.0, 0.0), (2.0, 0.0), (3.0, 0.0)])
         >>> value, round(low, 3), round(high, 3)  # 2 -+ 4.3027 / sqrt(3)
         (2.0, -0.484, 4.484)
@@ -124,7 +124,7 @@ def difference_interval(pairs: Sequence[Pair], level: float = 0.95) -> tuple[flo
 def judge_interval(interval: tuple[float, float], better: str) -> str:
     """The verdict on an interval of system minus baseline, by the rule of this module.
 
-    Example:
+    Examples:
         >>> judge_interval((-0.2, -0.1), "lower"), judge_interval((-0.1, 0.2), "higher")
         ('reproduced', 'not reproduced at this scale')
     """

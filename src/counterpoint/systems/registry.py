@@ -31,7 +31,7 @@ class Claim:
         baseline: What the system is compared with, at the same budget.
         better: Which way the paper says the system is better.
 
-    Example:
+    Examples:
         >>> Claim("dropout beats word deletion", "MRR@10", "word deletion").better
         'higher'
     """
@@ -83,7 +83,7 @@ class System:
     def slug(self) -> str:
         """The name as a file name and command line argument.
 
-        Example:
+        Examples:
             >>> get("SimCSE").slug
             'simcse'
         """
@@ -93,7 +93,7 @@ class System:
 def slug(name: str) -> str:
     """Lower case, and anything but letters and digits becomes a hyphen.
 
-    Example:
+    Examples:
         >>> slug("SimCSE (supervised)")
         'simcse-supervised'
     """
@@ -103,7 +103,7 @@ def slug(name: str) -> str:
 class Registry:
     """Systems by name; a taken name is refused.
 
-    Example:
+    Examples:
         >>> Registry().systems
         {}
     """
@@ -207,7 +207,7 @@ def get(name: str) -> System:
     Raises:
         InputError: if there is none, with the nearest name.
 
-    Example:
+    Examples:
         >>> get("dpr").title
         'Dense Passage Retrieval for Open-Domain Question Answering'
     """
@@ -217,7 +217,7 @@ def get(name: str) -> System:
 def every() -> list[System]:
     """All systems, by family, year and name.
 
-    Example:
+    Examples:
         >>> [s.name for s in every() if s.family == "sentences"]
         ['SimCSE']
     """

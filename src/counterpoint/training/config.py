@@ -37,7 +37,7 @@ class TrainConfig:
     Raises:
         InputError: for a value out of its range.
 
-    Example:
+    Examples:
         >>> TrainConfig(epochs=3).batch_size
         64
     """

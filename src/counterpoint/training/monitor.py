@@ -24,7 +24,7 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         `alignment`, `uniformity`, `effective_rank`, and `warning` where the points have collapsed.
 
-    Example:
+    Examples:
         >>> row = measure({"queries": torch.eye(4), "keys": torch.eye(4)})
         >>> row["alignment"], round(row["effective_rank"], 4)
         (0.0, 4.0)

@@ -31,7 +31,7 @@ def make_optimizer(modules: Iterable[nn.Module], config: TrainConfig) -> torch.o
 def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
     """The learning rate of a step, `0 <= step < steps`: warm-up, then the schedule.
 
-    Example:
+    Examples:
         >>> c = TrainConfig(learning_rate=1.0, warmup=0.5, schedule="linear")
         >>> [learning_rate(c, s, 4) for s in range(4)]
         [0.5, 1.0, 1.0, 0.5]
@@ -50,7 +50,7 @@ class Average:
     `a_t = (1 - b_t) a_{t-1} + b_t w_t` with `b_t = (1 - decay) / (1 - decay^t)`, so the first average is the first
     weights. Source: the bias correction of Kingma and Ba 2015, section 3, on Polyak and Juditsky's averaging.
 
-    Example:
+    Examples:
         >>> layer = nn.Linear(1, 1)
         >>> average = Average(layer, 0.9); average.update(1)
         >>> torch.equal(average.values["weight"], layer.weight)

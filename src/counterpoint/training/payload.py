@@ -33,7 +33,7 @@ class Payload:
     def chunks(self, budget: int) -> list[Tensor]:
         """Rows to encode together: of like cost, so that little is padded, and at most `budget` in all (or one row).
 
-        Example:
+        Examples:
             >>> payload = Payload(None, torch.tensor([5, 1, 4, 2]), lambda x, rows: x, lambda z: {})
             >>> [rows.tolist() for rows in payload.chunks(6)]
             [[1, 3], [2], [0]]
@@ -73,7 +73,7 @@ def batch_rows(n: int, batch_size: int, index: int, seed: int) -> Int[Tensor, " 
     An epoch is `n // batch_size` whole batches; what is left over falls in another place in the next epoch. With fewer
     examples than a batch, every batch has them all.
 
-    Example:
+    Examples:
         >>> first = torch.cat([batch_rows(6, 2, i, seed=0) for i in range(3)])
         >>> sorted(first.tolist())
         [0, 1, 2, 3, 4, 5]

@@ -34,7 +34,7 @@ class TextBatches:
         token_dropout: Share of the keys' tokens that each batch leaves out at random: a view for encoders without
             dropout. Where there are no keys, of the anchors'.
 
-    Example:
+    Examples:
         >>> from counterpoint.data.types import Example
         >>> from counterpoint.encoders import StaticEncoder
         >>> encoder = StaticEncoder.from_corpus(["a b", "c d"], dim=4)

@@ -23,7 +23,7 @@ Range: TypeAlias = tuple[float, float]
 def compose(*views: View) -> View:
     """One view after another.
 
-    Example:
+    Examples:
         >>> compose(noise(0.1), blur((0.5, 1.0)))(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 1, 8, 8])
     """
@@ -48,7 +48,7 @@ def affine(*, area: Range = (1.0, 1.0), aspect: Range = (1.0, 1.0), degrees: flo
         degrees: Turned by at most so much, either way.
         flip: Mirror half of the images left to right.
 
-    Example:
+    Examples:
         >>> x = torch.rand(2, 1, 8, 8)
         >>> torch.allclose(affine()(x), x, atol=1e-5)
         True
@@ -79,7 +79,7 @@ def blur(sigma: Range = (0.1, 2.0), p: float = 0.5) -> View:
         sigma: Least and greatest standard deviation, in pixels.
         p: Probability that an image is blurred.
 
-    Example:
+    Examples:
         >>> x = torch.ones(1, 1, 4, 4)
         >>> torch.allclose(blur(p=1.0)(x), x)
         True
@@ -100,7 +100,7 @@ def blur(sigma: Range = (0.1, 2.0), p: float = 0.5) -> View:
 def brightness(strength: float = 0.4) -> View:
     """Contrast and brightness: `a x + b`, `a` in `1 -+ strength`, `b` in `-+ strength / 2`, cut to [0, 1].
 
-    Example:
+    Examples:
         >>> float(brightness(0.8)(torch.ones(4, 1, 2, 2)).max()) <= 1
         True
     """
@@ -116,7 +116,7 @@ def brightness(strength: float = 0.4) -> View:
 def noise(sigma: float = 0.1) -> View:
     """Gaussian noise on every pixel, within [0, 1].
 
-    Example:
+    Examples:
         >>> x = torch.full((1, 1, 4, 4), 0.5)
         >>> bool((noise(0.1)(x) != x).any())
         True
@@ -133,7 +133,7 @@ class ImageBatches:
         images: The images.
         view: Makes a view; called twice a batch.
 
-    Example:
+    Examples:
         >>> from counterpoint.data.images import digits
         >>> from counterpoint.encoders.image import ImageEncoder
         >>> batches, encoder = ImageBatches(digits(), noise(0.1)), ImageEncoder(widths=(8,))

@@ -28,7 +28,7 @@ class MaskedLM(nn.Module):
         texts: The corpus.
         share: Of the tokens that are chosen.
 
-    Example:
+    Examples:
         >>> from counterpoint.encoders.scratch import small_transformer
         >>> from counterpoint.training import TrainConfig, train
         >>> texts = ["a small corpus", "of two texts"]

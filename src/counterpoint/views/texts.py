@@ -13,7 +13,7 @@ from counterpoint.data.types import Example
 def delete_words(text: str, share: float, generator: torch.Generator) -> str:
     """The text without a random `share` of its words; at least one stays (Gao et al. 2021, table 1's word deletion).
 
-    Example:
+    Examples:
         >>> delete_words("one two three four", 0.5, torch.Generator().manual_seed(0))
         'three four'
     """
@@ -36,7 +36,7 @@ def shuffle_partners(examples: Sequence[Example], share: float, seed: int) -> tu
     Returns:
         The examples in their order, and which of them are still right.
 
-    Example:
+    Examples:
         >>> pairs = [Example(a, (b,)) for a, b in ("aA", "bB", "cC", "dD")]
         >>> noisy, right = shuffle_partners(pairs, 0.5, seed=0)
         >>> sum(right), [e.positives[0] == e.anchor.upper() for e in noisy] == right

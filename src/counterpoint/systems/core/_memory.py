@@ -16,7 +16,7 @@ class PeakMemory(TorchDispatchMode):
     It agrees with what torch's profiler counts in the allocator to a percent (temporaries inside of one operation are
     not seen).
 
-    Example:
+    Examples:
         >>> import torch
         >>> with PeakMemory() as memory:
         ...     x = torch.zeros(1000) + 1

@@ -1,0 +1,59 @@
+"""`counterpoint compare`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+
+
+def compare(
+    source: Annotated[str, typer.Argument(help="A file of texts, included:debian, digits, or images in a .npz.")],
+    systems: Annotated[list[str], typer.Argument(help="Of `counterpoint systems`; the first is the reference.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the comparison.")] = Path(
+        "runs/compare"
+    ),
+    base: Annotated[str, typer.Option(help="What texts start from: static, minilm, or a model.")] = "static",
+    seeds: Annotated[int, typer.Option(help="Runs of each.")] = 3,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the texts, for all.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Texts contrasted with each other, for all.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest, for all.")] = None,
+    columns: Columns = None,
+    schema: Schema = None,
+    split: Split = None,
+    skip_bad: SkipBad = False,
+    as_json: Json = False,
+) -> None:
+    """Compare systems on equal footing: the same data, start, budget and seeds; a leaderboard with intervals and costs.
+
+    Example: counterpoint compare digits simclr dcl --seeds 3
+
+    The same command after a kill goes on where it stopped; more systems or seeds may be added later.
+    """
+    from rich.console import Console
+
+    from counterpoint.comparing import compare as run
+    from counterpoint.report import terminal_table
+
+    errors = Console(stderr=True)
+    result = run(
+        source,
+        systems,
+        output,
+        base=base,
+        seeds=seeds,
+        reading=reading(columns, schema, split, skip_bad),
+        say=lambda sentence: errors.print(sentence, highlight=False, markup=False, soft_wrap=True),
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+    )
+    if as_json:
+        typer.echo(json.dumps({"folder": str(result.folder), "report": result.content.to_json()}))
+        return
+    Console().print(terminal_table(result.content))
+    typer.echo(f"report: {output / 'report.html'}")

@@ -1,0 +1,177 @@
+"""The leaderboard: every system with every seed, then means, intervals and paired differences over seeds."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from counterpoint.comparing.entries import Entry, Job, entry_file, read_entry, run_job
+from counterpoint.errors import InputError
+from counterpoint.files import write_json
+from counterpoint.fitting.run import environment
+from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
+from counterpoint.systems import get
+from counterpoint.systems.measuring import difference_interval
+from counterpoint.systems.registry import slug
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` leaves behind: the entries, best system first, and what the report says."""
+
+    folder: Path
+    entries: list[Entry]
+    content: Content
+
+
+def compare(
+    source: str,
+    systems: Sequence[str],
+    output: Path,
+    *,
+    base: str = "static",
+    seeds: int = 3,
+    reading: dict[str, Any] | None = None,
+    say: Callable[[str], None] = print,
+    **settings: Any,
+) -> Comparison:
+    """Train several systems on the same data, from the same start, with the same budget and seeds.
+
+    What is compared is what a paper changes: its objective, head, prompts, views and negatives. The settings of the
+    loop (steps, batch, learning rate, schedule) are those of `fit` for that base, or of digits, the same for all.
+    Intervals are Student's t over seeds; differences are paired by seed: the best against all others, and these
+    against the first named.
+
+    Every run is kept as soon as it is done: the same call goes on where it was stopped.
+
+    Args:
+        source: Texts that `fit` takes, `digits`, or images in an `.npz` file.
+        systems: Names in the ledger, two or more; the first is what the others are compared with.
+        output: The folder of the comparison.
+        base: What texts start from.
+        seeds: Runs of each, two or more.
+        reading: Options of `counterpoint.data.read`.
+        say: Told of each run.
+        **settings: Fields of `TrainConfig` to change for all, for texts.
+
+    Raises:
+        InputError: An unknown system, fewer than two, a system for other data, or a folder of another comparison.
+
+    Examples:
+        >>> compare("digits", ["simclr"], Path("nowhere"))
+        Traceback (most recent call last):
+        counterpoint.errors.InputError: there is one system and nothing to compare it with; name two or more.
+    """
+    for name in systems:
+        get(name)
+    chosen = list(dict.fromkeys(map(slug, systems)))
+    if len(chosen) < 2:
+        raise InputError("there is one system and nothing to compare it with", fix="name two or more")
+    if seeds < 2:
+        raise InputError("an interval over seeds needs two seeds or more", fix="use 3")
+    job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {})
+    if job.images and job.settings:
+        raise InputError(f"{', '.join(job.settings)} cannot be changed for images", fix="leave it out")
+    _check_output(output, asdict(job))
+    entries: dict[str, list[Entry]] = {name: [] for name in chosen}
+    for seed in range(seeds):
+        for name in chosen:
+            one = replace(job, system=name, seed=seed)
+            if not entry_file(one, output).exists():
+                _in_process(one, output)
+            entry = read_entry(entry_file(one, output))
+            entries[name].append(entry)
+            figure = f"{entry.metric} {entry.figures[entry.metric]:.4f}"
+            done = sum(map(len, entries.values()))
+            say(f"{done}/{seeds * len(chosen)}  {entry.system}, seed {seed}: {figure}, {entry.seconds:.0f} s")
+    content = content_of(job, list(entries.values()))
+    write_report(content, output / "report.html")
+    ranked = sorted(entries.values(), key=lambda runs: -_mean(runs, runs[0].metric))
+    every = [entry for runs in ranked for entry in runs]
+    write_json(output / "comparison.json", {"content": content.to_json(), "entries": [asdict(e) for e in every]})
+    return Comparison(output, every, content)
+
+
+def content_of(job: Job, entries: Sequence[Sequence[Entry]]) -> Content:
+    """What the report says of the runs of each system, the one the others are compared with first."""
+    metric, first = entries[0][0].metric, entries[0]
+    names = [metric, *(name for name in first[0].figures if name != metric)]
+    ranked = sorted(entries, key=lambda runs: -_mean(runs, metric))
+    best, others = ranked[0], ranked[1:]
+    # the best against all others, and these against the reference
+    pairs = [(best, other) for other in others] + [(other, first) for other in others if first not in (best, other)]
+    systems, costs = [], {}
+    for runs in ranked:
+        name = runs[0].system
+        systems.append(System(name, {m: Figure(*_over_seeds([(e.figures[m], 0.0) for e in runs])) for m in names}))
+        seconds, megabytes = (np.mean([getattr(e, cost) for e in runs]) for cost in ("seconds", "megabytes"))
+        costs[name] = f"{seconds:.1f} s of training, {megabytes:,.0f} MB"
+    differences = [
+        Difference(
+            a[0].system, b[0].system, m,
+            *_over_seeds([(x.figures[m], y.figures[m]) for x, y in zip(a, b, strict=True)]),
+        )
+        for m in names
+        for a, b in pairs
+    ]  # fmt: skip
+    return Content(
+        title=f"{len(entries)} systems on {Path(job.source).name}",
+        metric=metric,
+        model=Model(best[0].system, kind="the best by its mean", base="" if job.images else job.base),
+        data=Data(job.source),
+        systems=tuple(systems),
+        differences=tuple(differences),
+        unit="seeds",
+        summary=(
+            f"Same data, start, budget and {len(first)} seeds for each; intervals are Student's t over seeds, and "
+            "differences are paired by seed.",
+        ),
+        settings={**costs, **job.settings},
+        environment=environment(),
+    )
+
+
+def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float, int]:
+    value, (low, high) = difference_interval(pairs)
+    return value, low, high, len(pairs)
+
+
+def _mean(runs: Sequence[Entry], metric: str) -> float:
+    return float(np.mean([e.figures[metric] for e in runs]))
+
+
+def _in_process(job: Job, output: Path) -> None:
+    """Its memory is its own, and what it changes ends with it."""
+    spawn = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            pool.submit(run_job, job, output).result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            f"the process of {job.system}, seed {job.seed}, was killed (out of memory?)",
+            fix="run the same again: it goes on where it was",
+        ) from error
+
+
+def _check_output(output: Path, asked: dict[str, Any]) -> None:
+    """A folder holds one comparison: more systems or seeds may come to it, other data or settings may not."""
+    kept = output / "asked.json"
+    if not kept.exists():
+        write_json(kept, asked)
+        return
+    before = json.loads(kept.read_text())
+    changed = sorted(k for k in asked if asked[k] != before.get(k))
+    if changed:
+        raise InputError(
+            f"the folder holds a comparison with other settings ({', '.join(changed)})",
+            file=output,
+            fix="repeat its settings, or give another --output",
+        )

@@ -1,0 +1,97 @@
+"""Comparing systems: equal footing, intervals over seeds, stopped and gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from counterpoint.comparing import Entry, Job, compare
+from counterpoint.comparing.run import content_of
+from counterpoint.errors import InputError
+
+ROWS = "query\tdocument\n" + "".join(
+    f"the {c} {t} {n}\t{t} {n} painted {c}\n" for c in ("red", "blue") for t in ("car", "boat") for n in range(30)
+)
+
+
+def entries(name, values, seconds=1.0):
+    return [
+        Entry(name, seed, "mrr@10", {"mrr@10": v, "recall@1": v / 2}, seconds, 10.0) for seed, v in enumerate(values)
+    ]
+
+
+def test_leaderboard_has_means_t_intervals_and_paired_differences():
+    job = Job("a.tsv", "static", {"epochs": 2})
+    runs = [entries("A", [0.5, 0.6, 0.7]), entries("B", [0.6, 0.71, 0.79]), entries("C", [0.1, 0.2, 0.1], 3.0)]
+    content = content_of(job, runs)
+    assert [s.name for s in content.systems] == ["B", "A", "C"]
+    a = content.systems[1].figures["mrr@10"]
+    # by hand: mean 0.6, standard deviation 0.1, t of 2 degrees of freedom 4.3027
+    assert (a.value, a.low, a.high, a.n) == pytest.approx((0.6, 0.6 - 4.3027 * 0.1 / 3**0.5, 0.8484, 3), abs=1e-4)
+    main = [d for d in content.differences if d.metric == "mrr@10"]
+    assert [(d.a, d.b) for d in main] == [("B", "A"), ("B", "C"), ("C", "A")]
+    assert main[0].value == pytest.approx(0.1)
+    assert main[0].clear
+    assert content.settings["C"] == "3.0 s of training, 10 MB"
+
+
+def run(folder):
+    command = ["compare", "pairs.tsv", "gradcache", "e5", "--seeds", "2", "--epochs", "1", "--output", "out"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "counterpoint", *command], cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def test_stopped_and_gone_on_with(tmp_path):
+    (tmp_path / "pairs.tsv").write_text(ROWS)
+    first = tmp_path / "out" / "gradcache-0.json"
+    process = run(tmp_path)
+    while not first.exists() and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, process.communicate()[1]
+    process.communicate()
+    kept = first.stat().st_mtime_ns
+    process = run(tmp_path)
+    out, error = process.communicate()
+    assert process.returncode == 0, error
+    assert first.stat().st_mtime_ns == kept
+    assert "4/4" in error
+    assert "GradCache" in out
+    about = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert {(e["system"], e["seed"]) for e in about["entries"]} == {
+        ("GradCache", 0),
+        ("GradCache", 1),
+        ("E5", 0),
+        ("E5", 1),
+    }
+    assert "<html" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "systems", "options", "said"),
+    [
+        ("digits", ["simclr"], {}, "nothing to compare it with"),
+        ("digits", ["simclr", "nothing"], {}, "no system is called 'nothing'"),
+        ("digits", ["simclr", "dcl"], {"seeds": 1}, "two seeds or more"),
+        ("digits", ["simclr", "dcl"], {"epochs": 1}, "epochs cannot be changed for images"),
+        ("digits", ["e5", "dpr"], {}, "e5 does not train on images"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path, source, systems, options, said):
+    with pytest.raises(InputError, match=said):
+        compare(source, systems, tmp_path / "out", **options)
+
+
+def test_a_folder_holds_one_comparison(tmp_path):
+    with pytest.raises(InputError, match="does not train on images"):
+        compare("digits", ["e5", "dpr"], tmp_path)
+    with pytest.raises(InputError, match=r"other settings \(source\)"):
+        compare("other.npz", ["e5", "dpr"], tmp_path)
