@@ -61,7 +61,8 @@ def test_prefixes_reach_the_tokens(noisy):
     ids = TextBatches(examples, encoder).payload(torch.arange(4)).inputs["input_ids"].tolist()
     texts = ["query: " + e.anchor for e in examples] + ["passage: " + e.positives[0] for e in examples]
     assert ids == [i for text in texts for i in encoder.tokenizer.encode(text).ids]
-    assert {"query", "passage"} <= encoder.tokenizer.get_vocab().keys()
+    # the tokenizer takes endings off
+    assert {"query", "passag"} <= encoder.tokenizer.get_vocab().keys()
 
 
 def test_prepare_judges_by_a_copy_trained_on_all_pairs(noisy, encoder):

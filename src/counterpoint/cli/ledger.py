@@ -34,7 +34,11 @@ def systems(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([entry(s, v) for s, v in rows], indent=2, ensure_ascii=False))
         return
-    table = Table("system", "year", "family", "paper", "claim", "verdict", title=f"{len(rows)} systems")
+    table = Table(title=f"{len(rows)} systems")
+    # names are typed again, so they stand whole
+    table.add_column("system", no_wrap=True, min_width=max(len(s.name) for s, _ in rows))
+    for name in ("year", "family", "paper", "claim", "verdict"):
+        table.add_column(name)
     for s, v in rows:
         for i, claim in enumerate(s.claims):
             verdict = "never measured"
