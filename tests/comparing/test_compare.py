@@ -14,6 +14,7 @@ import pytest
 from counterpoint.comparing import Entry, Job, compare
 from counterpoint.comparing.run import content_of
 from counterpoint.errors import InputError
+from counterpoint.report.wording import sure
 
 ROWS = "query\tdocument\n" + "".join(
     f"the {c} {t} {n}\t{t} {n} painted {c}\n" for c in ("red", "blue") for t in ("car", "boat") for n in range(30)
@@ -39,6 +40,7 @@ def test_leaderboard_has_means_t_intervals_and_paired_differences():
     assert main[0].value == pytest.approx(0.1)
     assert main[0].clear
     assert content.settings["C"] == "3.0 s of training, 10 MB"
+    assert sure(content)[0] == "Intervals are 95%, Student's t over 3 seeds. They cover another seed, not other data."
 
 
 def run(folder):

@@ -105,11 +105,16 @@ def sure(content: Content) -> list[str]:
     counts = {d.n for d in shown if d.n}
     if not shown:
         return []
-    over = f" over {max(counts):,} held-out {content.unit}" if counts else ""
-    sentences = [
-        f"Intervals are 95%, from a paired bootstrap{over}. They cover the choice of {content.unit}, "
-        "not another training seed."
-    ]
+    if content.unit == "seeds":
+        over = f"{max(counts, default=0)} seeds"
+        first = f"Intervals are 95%, Student's t over {over}. They cover another seed, not other data."
+    else:
+        over = f" over {max(counts):,} held-out {content.unit}" if counts else ""
+        first = (
+            f"Intervals are 95%, from a paired bootstrap{over}. They cover the choice of {content.unit}, "
+            "not another training seed."
+        )
+    sentences = [first]
     for d in shown:
         if not d.clear and d.value and d.low is not None and d.high is not None:
             times = ((d.high - d.low) / 2 / d.value) ** 2
