@@ -13,7 +13,7 @@ import torch.distributed as dist
 
 from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.geometry import Temperature
-from counterpoint.objectives import REGISTRY, Guide, Objective, RowObjective
+from counterpoint.objectives import REGISTRY, Guide, Objective, PointObjective, RowObjective
 from counterpoint.points import Points
 from counterpoint.relation import Relation, kernel, same
 
@@ -105,13 +105,13 @@ SOFT = Relation(
 
 
 def soft(g: torch.Generator, dtype: torch.dtype) -> Batch:
-    """Soft positives, soft negatives, ignored pairs."""
+    """Soft positives, soft negatives, ignored pairs; a temperature for each row."""
     batch = ragged(g, dtype)
     assert batch.k is not None
 
     def more(p: Points) -> Points:
         values = torch.randn(len(p), generator=g, dtype=torch.float64).to(dtype)
-        return p.with_columns(soft=values, parity=torch.arange(len(p)) % 5)
+        return p.with_columns(soft=values, parity=torch.arange(len(p)) % 5, temperature=values.exp().clamp(0.5, 2.0))
 
     return replace(batch, q=more(batch.q), k=more(batch.k))
 
@@ -139,6 +139,9 @@ def cases(dtype: torch.dtype) -> list[Case]:
             if objective.layout in ("views", "within", "one-way") and "guide" not in objective.uses:
                 alone = replace(ragged(generator(), dtype), k=None, guide=None)
                 result.append(Case(f"{name}/alone", name, alone, Relation(positive=same("label"))))
+        elif isinstance(objective, PointObjective):
+            alone = replace(ragged(generator(), dtype), k=None, guide=None)
+            result.append(Case(f"{name}/alone", name, alone, Relation(positive=same("label"))))
     return result
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from counterpoint.data.types import Example
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.dual import DualEncoder
+    from counterpoint.procedures import Procedure
     from counterpoint.views import View
 
 
@@ -28,7 +29,9 @@ class Config:
         objective: Makes the objective; a fresh one each run, since it may learn.
         train: The loop's settings.
         head: From the encoder's dimension to a projection that is used in training only.
+        procedure: From the encoder's dimension to what stands between the vectors and the objective in training.
         view: For systems on images: makes a random view. Systems on text have none.
+        views: How many views of each image a batch has.
         prompts: Put before texts of a kind (`query`, `document`).
         similarity: What vectors are compared with; with `dot` they are not scaled to length one.
         consistency: Keep a pair only if its document is among so many best for its query, by a copy of the encoder that
@@ -45,7 +48,9 @@ class Config:
     objective: Callable[[], Objective]
     train: TrainConfig = field(default_factory=TrainConfig)
     head: Callable[[int], nn.Module] | None = None
+    procedure: Callable[[int], Procedure] | None = None
     view: View | None = None
+    views: int = 2
     prompts: dict[str, str] = field(default_factory=dict)
     similarity: Literal["cosine", "dot"] = "cosine"
     consistency: int = 0

@@ -24,6 +24,7 @@ class Points:
     | `partner` | int64 | `input` of the point this one is paired with |
     | `group` | int64 | points of one group are never each other's negatives; -1: in none |
     | `weight` | float | weight of the point's row in the loss, 0 or more |
+    | `temperature` | float | above 0; the scores of the point's row are divided by it, too |
     | `score` | float | graded target of the pair this point begins |
     | `positive` | float | owned keys only: weight as a positive (0: a negative) |
     | `valid` | bool | False: padding, seen by nobody |

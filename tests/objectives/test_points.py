@@ -136,7 +136,7 @@ def test_point_objectives_say_what_they_need(name):
     for call, sentence in (
         (lambda: make()(q, Points(k, sample=torch.arange(3))), "matches points by the column 'sample'"),
         (lambda: make(relation=Relation(kernel("x", torch.abs)))(k, k), "needs positives by a column"),
-        (lambda: make()(q), "compares two sides"),
+        (lambda: make()(q), "matches points by the column 'sample'"),
         (lambda: make()(k, k, reduction="none"), "no value a row"),
         (lambda: make()(k, k, owned=k[:, None]), "takes no owned keys"),
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -48,6 +48,8 @@ class Block:
     Attributes:
         scores: Scores divided by the temperature, `(b, m)`.
         guide: A second score for the same pairs, `(b, m)`, or None.
+        columns: The queries' columns, `(b,)` each.
+        scale: 1 / temperature: one number, or one a row, `(b, 1)`.
         positive: Weights as positives, `(b, m)`, 0 or more.
         negative: Weights as negatives, `(b, m)`. An entry that is 0 in both is ignored.
     """
@@ -58,9 +60,13 @@ class Block:
         relation: Sparse | tuple[Float[Tensor, "b m"], Float[Tensor, "b m"]],
         guide: Float[Tensor, "b m"] | None = None,
         *,
+        columns: Mapping[str, Tensor] | None = None,
+        scale: Tensor | float = 1.0,
         once: bool = False,
     ) -> None:
         self.scores, self.guide = scores, guide
+        self.columns: Mapping[str, Tensor] = columns or {}
+        self.scale = scale
         self._relation, self._once = relation, once
 
     @cached_property
@@ -103,8 +109,14 @@ class Block:
 
     def with_positives(self, change: Callable[[Float[Tensor, "b m"]], Float[Tensor, "b m"]]) -> Block:
         """The same block with the scores of its positives changed, by a margin say."""
-        scores = torch.where(self.positive > 0, change(self.scores), self.scores)
-        return Block(scores, self._relation, self.guide, once=self._once)
+        return self._with(torch.where(self.positive > 0, change(self.scores), self.scores))
+
+    def with_negatives(self, log_weight: Float[Tensor, "b m"]) -> Block:
+        """The same block with its negatives weighted, `w_ij exp(s_ij)`, by what is added to their scores."""
+        return self._with(torch.where(self.negative > 0, self.scores + log_weight, self.scores))
+
+    def _with(self, scores: Float[Tensor, "b m"]) -> Block:
+        return Block(scores, self._relation, self.guide, columns=self.columns, scale=self.scale, once=self._once)
 
     def counted(self, *, positives: bool) -> Float[Tensor, "b m"]:
         """Scores with `log weight` added: what a log-sum-exp over the negatives takes, and over positives too if asked.

@@ -208,6 +208,9 @@ class Rows:
         """The block of rows `start` to `stop`; `rowwise` is already cut to it. `once`: its backward runs once."""
         rows, whole = iter(rowwise), iter(shared)
         scores, guides = [], []
+        columns = {name: c[start:stop] for name, c in self.panels[0].queries.columns.items()}
+        if "temperature" in columns:
+            scale = scale / columns["temperature"][:, None]
         for panel in self.panels:
             q = next(rows)
             if panel.owned:
@@ -230,7 +233,8 @@ class Rows:
             relation = (torch.cat([p for p, _ in parts], 1), torch.cat([n for _, n in parts], 1))
         # other geometries may need the scores they gave for their own gradient
         fresh = isinstance(self.geometry, Dot) or len(scores) > 1
-        return Block(joined, relation, _single(guides) if guides else None, once=once and fresh)
+        guide = _single(guides) if guides else None
+        return Block(joined, relation, guide, columns=columns, scale=scale, once=once and fresh)
 
 
 def _single(parts: Sequence[Tensor]) -> Tensor:

@@ -168,6 +168,7 @@ def train_as(
         config.train,
         folder=folder,
         head=None if config.head is None else config.head(encoder.dim),
+        procedure=None if config.procedure is None else config.procedure(encoder.dim),
         validate=lambda: {"dev": task.validate(encoder)},
         on_row=on_row,
     )

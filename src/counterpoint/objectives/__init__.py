@@ -10,6 +10,7 @@ from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.distillation import DistillKL, MarginMSE
 from counterpoint.objectives.distribution import Alignment, CoSENT, Uniformity, VICReg
 from counterpoint.objectives.margin import Sigmoid, Triplet
+from counterpoint.objectives.reweight import Reweight, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sums import Matryoshka, Sum
 
@@ -20,6 +21,9 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "infonce-joint": lambda: InfoNCE(0.01, layout="joint"),
     "nt-xent-am": lambda: InfoNCE(0.03, layout="views", margin=0.1),
     "snt-xent-aam": lambda: InfoNCE(0.03, layout="views", angular_margin=0.1),
+    "infonce-hardness": lambda: InfoNCE(0.02, reweight=hardness(9.0)),
+    "infonce-hardest": lambda: InfoNCE(0.1, layout="views", reweight=hardest(0.1)),
+    "poly-view-arithmetic": lambda: InfoNCE(0.1, layout="views", average="inside"),
     "decoupled": Decoupled,
     "debiased": Debiased,
     "hard-negatives": lambda: Debiased(hardness=1.0),
@@ -64,6 +68,7 @@ __all__ = [
     "Matryoshka",
     "Objective",
     "PointObjective",
+    "Reweight",
     "RowObjective",
     "Sigmoid",
     "Sum",
@@ -71,6 +76,8 @@ __all__ = [
     "Triplet",
     "Uniformity",
     "VICReg",
+    "hardest",
+    "hardness",
     "objective",
     "softmax_rows",
 ]

@@ -204,6 +204,8 @@ class RowObjective(Objective):
 class PointObjective(Objective):
     """A function of the whole matrix of embeddings, such as a covariance. A subclass gives `whole`.
 
+    With one side its points are paired with each other, both ways round.
+
     Distributed, every process computes it on all points (it is `O(n d^2)` or less) and keeps its share of the
     gradient.
     """
@@ -230,16 +232,16 @@ class PointObjective(Objective):
         rule = self.relation.positive
         if not isinstance(rule, same):
             raise InputError(f"{type(self).__name__} needs positives by a column", fix="use same(column)")
-        if sides.keys is None:
-            raise InputError(f"{type(self).__name__} compares two sides", fix="pass queries and keys")
         # statistics of the whole matrix are taken in full precision
         with torch.autocast(sides.queries.z.device.type, enabled=False):
             sides = sides.prepared(self.geometry)
-            assert sides.keys is not None
-            queries, keys = (_seen(sides.spread(side)) for side in (sides.queries, sides.keys))
+            queries = _seen(sides.spread(sides.queries))
+            keys = queries if sides.keys is None else _seen(sides.spread(sides.keys))
             if rule.column not in queries.columns or rule.column not in keys.columns:
                 raise _no_column(self, rule)
             i, j = positive_pairs(queries, keys, rule)
+            if keys is queries:
+                i, j = i[i != j], j[i != j]
             value = self.whole(queries, keys, i, j)
         if group is None:
             return value

@@ -21,7 +21,7 @@ Layout: TypeAlias = Literal["one-way", "symmetric", "views", "joint", "within"]
 
 
 # columns that do not say who matches whom
-_NO_MATCH = {"weight", "score", "input", "partner", "group", "valid"}
+_NO_MATCH = {"weight", "temperature", "score", "input", "partner", "group", "valid"}
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from counterpoint.errors import InputError
 from counterpoint.geometry import Temperature
 from counterpoint.objectives._base import RowObjective
 from counterpoint.objectives._layouts import Layout, width
+from counterpoint.objectives.reweight import Reweight
 from counterpoint.relation import Relation, same
 
 Denominator: TypeAlias = Literal["each", "all", "negatives"]
@@ -92,11 +93,17 @@ class InfoNCE(RowObjective):
     `m1 = 1`): the positive must win by it. `m` alone with layout `views` is NT-Xent-AM (Lepage and Dehak 2024), `a`
     alone SNT-Xent-AAM (Lepage and Dehak 2023).
 
+    With `reweight` a negative counts `w_in exp(s_in)`: with `hardness(alpha)` it is LLaVE's (Lan et al. 2025). Averaged
+    outside the logarithm, several views of a sample are Poly-View's geometric mean, inside its arithmetic one
+    (Shidani et al. 2024).
+
     Args:
         temperature: A number or a learned `Temperature`.
         layout: Which keys a query sees.
         margin: `m`, taken from the positives' scores, before the temperature.
         angular_margin: `a` in radians, from 0 to pi / 2, added to the angle of the positives; scores must be cosines.
+        reweight: Weights of the negatives by their scores: `hardness`, `hardest`.
+        average: Of several positives, `"outside"` or `"inside"` the logarithm.
         **options: `geometry`, `relation`, see `RowObjective`.
 
     Raises:
@@ -117,9 +124,13 @@ class InfoNCE(RowObjective):
         layout: Layout = "one-way",
         margin: float = 0.0,
         angular_margin: float = 0.0,
+        reweight: Reweight | None = None,
+        average: Average = "outside",
         **options: Any,
     ) -> None:
         super().__init__(temperature, layout=layout, **options)
+        self.reweight = reweight
+        self.average: Average = average
         if margin < 0 or not 0 <= angular_margin <= math.pi / 2:
             raise InputError(
                 f"the margin is {margin} and the angular margin {angular_margin}",
@@ -130,15 +141,16 @@ class InfoNCE(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Each positive alone against the negatives, averaged outside the logarithm."""
         if self.margin or self.angular_margin:
-            block = block.with_positives(self._with_margin)
-        return softmax_rows(block, "each", "outside")
+            block = block.with_positives(lambda scores: self._with_margin(scores, block.scale))
+        if self.reweight is not None:
+            block = block.with_negatives(self.reweight(block))
+        return softmax_rows(block, "each", self.average)
 
     def guess(self, queries: int, keys: int | None) -> float | None:
         """The logarithm of how many keys a row sees."""
         return math.log(max(1, width(self.layout, queries, keys)))
 
-    def _with_margin(self, scores: Float[Tensor, "b m"]) -> Float[Tensor, "b m"]:
-        scale = self.scale()
+    def _with_margin(self, scores: Float[Tensor, "b m"], scale: Tensor | float) -> Float[Tensor, "b m"]:
         if self.angular_margin:
             cosine = scores / scale
             # the root has no gradient where the angle is 0
@@ -233,7 +245,8 @@ class Debiased(RowObjective):
             log_mean = weighted - torch.logsumexp(negatives + (self.hardness - 1) * block.scores, 1)
         nothing = torch.finfo(positive.dtype).min / 4
         own = torch.logsumexp(torch.where(weight > 0, positive + log_weight(weight), nothing), 1) - log_weight(total)
-        floor = -torch.ones_like(log_mean) * self.scale()
+        scale = block.scale
+        floor = -torch.ones_like(log_mean) * (scale[:, 0] if isinstance(scale, Tensor) and scale.ndim else scale)
         if self.prior:
             # log(e^a - prior e^b), where that is above 0
             gap = math.log(self.prior) + own - log_mean

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.errors import InputError
 from counterpoint.objectives import Objective
+from counterpoint.points import Points
+from counterpoint.procedures import Call, Procedure
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from counterpoint.training.config import TrainConfig
@@ -60,6 +62,7 @@ def train(
     *,
     folder: str | Path | None = None,
     head: nn.Module | None = None,
+    procedure: Procedure | None = None,
     validate: Validate | None = None,
     on_row: Callable[[Row], None] | None = None,
 ) -> TrainResult:
@@ -78,6 +81,7 @@ def train(
         config: See `TrainConfig`.
         folder: Where checkpoints are kept; None: nowhere.
         head: Applied to the vectors in training only, such as SimCSE's or SimCLR's projection.
+        procedure: Stands between the vectors and the objective, such as a teacher or a queue.
         validate: Called `config.validations` times.
         on_row: Called with each new row of the history.
 
@@ -90,6 +94,10 @@ def train(
         modules["head"] = head
     device = next(encoder.parameters()).device
     objective.to(device)
+    model = encoder if head is None else nn.Sequential(encoder, head)
+    if procedure is not None:
+        procedure.start(model, processes)
+        modules["procedure"] = procedure.to(device)
     processes.same_start(modules.values())
     optimizer = make_optimizer(modules.values(), config)
     average = Average(encoder, config.average) if config.average else None
@@ -139,9 +147,8 @@ def train(
             torch.manual_seed(hash((config.seed, index, processes.rank)) % 2**63)
             rows = batch_rows(len(batches), config.batch_size, index, config.seed)
             items += len(rows)
-            loss, seen = _backward(
-                encoder, head, objective, batches.payload(processes.share(rows), rows), config, autocast, processes
-            )
+            payload = batches.payload(processes.share(rows), rows)
+            loss, seen = _backward(model, procedure, objective, payload, config, autocast, processes)
             losses.append(float(loss))
         if not all(map(math.isfinite, losses)):
             raise InputError(
@@ -149,6 +156,8 @@ def train(
                 fix="lower the learning rate, raise the temperature, or train in float32",
             )
         _step(optimizer, parameters, config, processes)
+        if procedure is not None:
+            procedure.finish_step()
         result.steps = step + 1
         if average is not None:
             average.update(result.steps)
@@ -164,8 +173,7 @@ def train(
                 "items_per_second": items / max(now - since, 1e-9),
                 **measure(seen),
             }
-            keys = seen.get("keys")
-            guess = objective.guess(len(seen["queries"]), None if keys is None else len(keys))
+            guess = _guess(objective, seen["called"])
             if guess is not None:
                 row["ln_batch"] = guess
             items, since = 0, now
@@ -188,8 +196,8 @@ def train(
 
 
 def _backward(
-    encoder: nn.Module,
-    head: nn.Module | None,
+    model: nn.Module,
+    procedure: Procedure | None,
     objective: Objective,
     payload: Payload,
     config: TrainConfig,
@@ -201,22 +209,41 @@ def _backward(
     back = torch.argsort(torch.cat(chunks))
     seen: dict[str, Any] = {}
 
-    def encode(chunk: Tensor) -> Tensor:
+    def encode(chunk: Tensor, by: nn.Module) -> Tensor:
         # one chunk is the whole batch: nothing to take
         inputs = payload.inputs if len(chunks) == 1 else payload.take(payload.inputs, chunk)
-        z: Tensor = encoder(inputs)
-        return (z if head is None else head(z)).float()
+        z: Tensor = by(inputs)
+        return z.float()
+
+    def arguments(z: Tensor) -> Call:
+        return payload.arguments(z if len(chunks) == 1 else z[back.to(z.device)])
+
+    def again(by: nn.Module) -> Call:
+        with torch.no_grad(), autocast():
+            return arguments(torch.cat([encode(chunk, by) for chunk in chunks]))
 
     def loss(z: Tensor) -> Tensor:
-        arguments = payload.arguments(z if len(chunks) == 1 else z[back.to(z.device)])
-        seen.update(arguments)
-        value: Tensor = objective(**arguments, group=processes.group)
-        return value / config.accumulate
+        calls = [arguments(z)]
+        seen.update(calls[0])
+        if procedure is not None:
+            calls = procedure(calls, again)
+        seen["called"] = calls[0]
+        losses = [objective(**call, group=processes.group) for call in calls]
+        return torch.stack(losses).mean() / config.accumulate
 
-    thunks = [lambda chunk=chunk: encode(chunk) for chunk in chunks]
+    thunks = [lambda chunk=chunk: encode(chunk, model) for chunk in chunks]
     with _products(half=autocast is not nullcontext):
         value = cached(thunks, loss, context=autocast)
     return value * config.accumulate, seen
+
+
+def _guess(objective: Objective, call: Call) -> float | None:
+    """The loss of a model that knows nothing; each owned key is one more that a row sees."""
+    keys, owned = call.get("keys"), call.get("owned")
+    if keys is None and owned is None:
+        return objective.guess(len(call["queries"]), None)
+    own = 0 if owned is None else (owned.z if isinstance(owned, Points) else owned).shape[1]
+    return objective.guess(len(call["queries"]), own + (0 if keys is None else len(keys)))
 
 
 def _step(

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from counterpoint.data.images import Images
+from counterpoint.errors import InputError
 from counterpoint.points import Points
 from counterpoint.training.payload import Arguments, Payload
 
@@ -127,11 +128,16 @@ def noise(sigma: float = 0.1) -> View:
 class ImageBatches:
     """Images to train on: each batch in two random views, the first the queries, the second the keys.
 
-    Columns: `sample` tells which two are views of one image, `label` the class.
+    With more views than two all of them are one side, the queries, view after view. Columns: `sample` tells which are
+    views of one image, `view` which view it is, `label` the class.
 
     Args:
         images: The images.
-        view: Makes a view; called twice a batch.
+        view: Makes a view; called once a view and batch.
+        views: How many, 2 or more.
+
+    Raises:
+        InputError: for fewer than two views.
 
     Examples:
         >>> from counterpoint.data.images import digits
@@ -142,23 +148,30 @@ class ImageBatches:
         [3, 1]
     """
 
-    def __init__(self, images: Images, view: View) -> None:
-        self._images, self._view = images, view
+    def __init__(self, images: Images, view: View, views: int = 2) -> None:
+        if views < 2:
+            raise InputError(f"{views} views of each image, and a positive needs two", fix="use 2 or more")
+        self._images, self._view, self._views = images, view, views
 
     def __len__(self) -> int:
         return len(self._images)
 
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
-        """Two views of these images."""
+        """The views of these images."""
         del among
         images, n = self._images[rows], len(rows)
-        inputs = torch.cat([self._view(images.pixels), self._view(images.pixels)])
+        inputs = torch.cat([self._view(images.pixels) for _ in range(self._views)])
 
         def arguments(z: Float[Tensor, "n d"]) -> Arguments:
-            columns = {"sample": rows.to(z.device), "label": images.labels.to(z.device)}
-            return {"queries": Points(z[:n], columns), "keys": Points(z[n:], columns)}
+            sides = [
+                Points(part, sample=rows, label=images.labels, view=torch.full_like(rows, v))
+                for v, part in enumerate(z.split(n))
+            ]
+            return {"queries": sides[0], "keys": sides[1]} if len(sides) == 2 else {"queries": Points.cat(sides)}
 
-        return Payload(inputs, torch.ones(2 * n, dtype=torch.long), lambda pixels, chunk: pixels[chunk], arguments)
+        return Payload(
+            inputs, torch.ones(len(inputs), dtype=torch.long), lambda pixels, chunk: pixels[chunk], arguments
+        )
 
 
 def _uniform(n: int, between: Range) -> Float[Tensor, " n"]:

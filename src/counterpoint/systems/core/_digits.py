@@ -41,16 +41,18 @@ def encoder(images: Images, seed: int) -> ImageEncoder:
 
 
 def trained(
-    config: Config, images: Images, seed: int, batches: Callable[[Images, View], Batches] = ImageBatches
+    config: Config, images: Images, seed: int, batches: Callable[[Images, View, int], Batches] = ImageBatches
 ) -> tuple[ImageEncoder, nn.Module]:
     """The start, trained as a config says; and its head."""
     model = encoder(images, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = nn.Identity() if config.head is None else config.head(model.dim)
+        procedure = None if config.procedure is None else config.procedure(model.dim)
+        objective = config.objective()
     assert config.view is not None
     settings = replace(config.train, epochs=EPOCHS, seed=seed, validations=1)
-    train(model, batches(images, config.view), config.objective(), settings, head=head)
+    train(model, batches(images, config.view, config.views), objective, settings, head=head, procedure=procedure)
     return model, head
 
 

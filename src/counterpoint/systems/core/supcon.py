@@ -28,8 +28,8 @@ class ClassBatches(ImageBatches):
     With logits as vectors and unit vectors as classes, InfoNCE of the inner product is cross-entropy.
     """
 
-    def __init__(self, images: Images, view: View) -> None:
-        super().__init__(images, view)
+    def __init__(self, images: Images, view: View, views: int = 2) -> None:
+        super().__init__(images, view, views)
         self._classes = int(images.labels.max()) + 1
 
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:

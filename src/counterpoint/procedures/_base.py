@@ -1,0 +1,86 @@
+"""What a procedure is, and several after each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from counterpoint.training._processes import Processes
+
+Call: TypeAlias = Mapping[str, Any]
+"""What the objective is called with: `queries`, and where there are some `keys`, `owned`, `guide`."""
+Again: TypeAlias = Callable[[nn.Module], Call]
+"""The same batch through another model, without gradient."""
+
+
+class Procedure(nn.Module):
+    """What stands between an encoder's vectors and the objective, and what it keeps from step to step.
+
+    The loop calls `start` once, the procedure itself on every batch, and `finish_step` after every step of the
+    optimiser. Parameters are learned with the encoder's, parameters and buffers are kept in checkpoints. Procedures
+    compose: `Chain(Teacher(0.99), Predictor(head), Queue(4096, 128))`.
+
+    Examples:
+        >>> Procedure()([{"queries": 1}], lambda model: {})
+        [{'queries': 1}]
+    """
+
+    def start(self, model: nn.Module, processes: Processes) -> None:
+        """Before the first step.
+
+        Args:
+            model: Encoder and head as one module.
+            processes: Of the run.
+        """
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        """From calls of the objective to calls of the objective, whose losses are averaged.
+
+        Args:
+            calls: As the procedure before left them; at first one, what the batch says of the encoder's vectors.
+            again: Encodes the same batch with another model.
+        """
+        del again
+        return calls
+
+    def finish_step(self) -> None:
+        """After a step of the optimiser."""
+
+
+class Chain(Procedure):
+    """One procedure after another.
+
+    Args:
+        *procedures: In order.
+
+    Examples:
+        >>> from counterpoint.procedures import Predictor
+        >>> len(Chain(Predictor(nn.Identity()), Predictor(nn.Identity())).procedures)
+        2
+    """
+
+    def __init__(self, *procedures: Procedure) -> None:
+        super().__init__()
+        self.procedures = nn.ModuleList(procedures)
+
+    def _each(self) -> list[Procedure]:
+        return [p for p in self.procedures if isinstance(p, Procedure)]
+
+    def start(self, model: nn.Module, processes: Processes) -> None:
+        """Start each."""
+        for procedure in self._each():
+            procedure.start(model, processes)
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        """What one leaves is what the next one gets."""
+        for procedure in self._each():
+            calls = procedure(calls, again)
+        return calls
+
+    def finish_step(self) -> None:
+        """Finish each."""
+        for procedure in self._each():
+            procedure.finish_step()
