@@ -30,7 +30,7 @@ def halves(seed: int) -> Parts:
 
 
 def long_tail(seed: int, ratio: float = 0.05) -> Parts:
-    """The same with classes that grow rarer in training, from all of the first to `ratio` of the last; test as it is."""
+    """The same with classes that grow rarer in training, from all of the first to `ratio` of the last."""
     train, test = halves(seed)
     generator = torch.Generator().manual_seed(seed)
     kept = []
@@ -59,7 +59,7 @@ def knn_accuracy(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
     train, test = (model.encode(part.pixels) for part in parts)
     names = [[str(label) for label in part.labels.tolist()] for part in parts]
     found = knn(train, names[0], test, k=5)
-    return sum(a == b for a, b in zip(found, names[1], strict=True)) / len(names[1])
+    return sum(str(a) == b for a, b in zip(found, names[1], strict=True)) / len(names[1])
 
 
 def verification_error(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
