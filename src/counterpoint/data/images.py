@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -21,17 +21,46 @@ class Images:
         pixels: `(n, c, h, w)` float32 in [0, 1].
         labels: `(n,)` int64 from 0.
         source: Where they came from.
+        classes: The name of each label, or nothing.
+        names: The name of each image, or nothing.
+        columns: What else is known of each image, `(n,)` int64 from 0: its domain, its subclass.
+
+    Raises:
+        InputError: Labels, names or a column of another length.
+
+    Examples:
+        >>> images = Images(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 1]), "", names=("a", "b", "c"))
+        >>> images[images.labels == 1].names
+        ('b', 'c')
     """
 
     pixels: Float[Tensor, "n c h w"]
     labels: Int[Tensor, " n"]
     source: str
+    classes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    columns: dict[str, Int[Tensor, " n"]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {"labels": len(self.labels), **{name: len(column) for name, column in self.columns.items()}}
+        if self.names:
+            lengths["names"] = len(self.names)
+        for name, length in lengths.items():
+            if length != len(self.pixels):
+                raise InputError(f"{len(self.pixels)} images and {length} {name}", fix="give one an image")
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def __getitem__(self, rows: Tensor) -> Images:
-        return Images(self.pixels[rows], self.labels[rows], self.source)
+        chosen = torch.arange(len(self))[rows].tolist() if self.names else []
+        return replace(
+            self,
+            pixels=self.pixels[rows],
+            labels=self.labels[rows],
+            names=tuple(self.names[row] for row in chosen),
+            columns={name: column[rows] for name, column in self.columns.items()},
+        )
 
     def split(self, test: float = 0.5, seed: int = 0) -> tuple[Images, Images]:
         """Train and test parts, each class divided alike.
