@@ -22,6 +22,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from counterpoint.config import Config
     from counterpoint.data import Example, Retrieval, TextData, debian, input_hash, read, split
+    from counterpoint.data.emoji import emoji
+    from counterpoint.data.glyphs import glyphs
+    from counterpoint.data.images import Images, digits, load_images, read_images
     from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder, load
     from counterpoint.engine import all_reduce_gradients, cached
     from counterpoint.fitting import fit
@@ -55,6 +58,9 @@ if TYPE_CHECKING:
 _WHERE = {
     "config": "Config",
     "data": "Example Retrieval TextData debian input_hash read split",
+    "data.emoji": "emoji",
+    "data.glyphs": "glyphs",
+    "data.images": "Images digits load_images read_images",
     "encoders": "Encoder StaticEncoder TransformerEncoder load",
     "engine": "all_reduce_gradients cached",
     "fitting": "fit",
@@ -95,6 +101,7 @@ __all__ = [
     "Euclidean",
     "Example",
     "Guide",
+    "Images",
     "Index",
     "InfoNCE",
     "InputError",
@@ -124,17 +131,22 @@ __all__ = [
     "all_reduce_gradients",
     "cached",
     "debian",
+    "digits",
     "duplicate",
+    "emoji",
     "equal",
     "exact_search",
     "fit",
+    "glyphs",
     "input_hash",
     "itself",
     "kernel",
     "load",
+    "load_images",
     "never",
     "objective",
     "read",
+    "read_images",
     "reciprocal_rank_fusion",
     "same",
     "split",

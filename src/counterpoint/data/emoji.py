@@ -62,9 +62,9 @@ fonts-noto-color-emoji unicode-data unicode-cldr-core.
         raise InputError(f"no pictures of {size} pixels", fix="use 24")
     bitmaps = _bitmaps(font)
     rows = [row for row in _listed(Path(unicode)) if row[3] in bitmaps]
-    groups, subgroups, names, points = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [])
     if len(rows) < 100:
         raise InputError(f"the font has pictures of {len(rows)} emoji only", file=font, fix="use Noto Color Emoji")
+    groups, subgroups, names, points = map(list, zip(*rows, strict=True))
     pictures = np.empty((len(rows), 3, size, size), np.uint8)
     for picture, point in zip(pictures, points, strict=True):
         picture[:] = pixels(Image.open(io.BytesIO(bitmaps[point]), formats=("PNG",)), (size, size))
