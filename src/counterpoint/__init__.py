@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from counterpoint.data.emoji import emoji
     from counterpoint.data.glyphs import glyphs
     from counterpoint.data.images import Images, digits, load_images, read_images
-    from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder, load
+    from counterpoint.encoders import Encoder, ImageEncoder, StaticEncoder, TransformerEncoder, VisionTransformer, load
     from counterpoint.engine import all_reduce_gradients, cached
     from counterpoint.fitting import fit
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
@@ -61,7 +61,7 @@ _WHERE = {
     "data.emoji": "emoji",
     "data.glyphs": "glyphs",
     "data.images": "Images digits load_images read_images",
-    "encoders": "Encoder StaticEncoder TransformerEncoder load",
+    "encoders": "Encoder ImageEncoder StaticEncoder TransformerEncoder VisionTransformer load",
     "engine": "all_reduce_gradients cached",
     "fitting": "fit",
     "geometry": "Cosine Dot Euclidean Temperature",
@@ -101,6 +101,7 @@ __all__ = [
     "Euclidean",
     "Example",
     "Guide",
+    "ImageEncoder",
     "Images",
     "Index",
     "InfoNCE",
@@ -127,6 +128,7 @@ __all__ = [
     "Triplet",
     "Uniformity",
     "VICReg",
+    "VisionTransformer",
     "__version__",
     "all_reduce_gradients",
     "cached",
