@@ -22,7 +22,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from counterpoint.config import Config
     from counterpoint.data import Example, Retrieval, TextData, debian, input_hash, read, split
-    from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder, load
+    from counterpoint.data.emoji import emoji
+    from counterpoint.data.glyphs import glyphs
+    from counterpoint.data.images import Images, digits, load_images, read_images
+    from counterpoint.encoders import Encoder, ImageEncoder, StaticEncoder, TransformerEncoder, VisionTransformer, load
     from counterpoint.engine import all_reduce_gradients, cached
     from counterpoint.fitting import fit
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
@@ -55,7 +58,10 @@ if TYPE_CHECKING:
 _WHERE = {
     "config": "Config",
     "data": "Example Retrieval TextData debian input_hash read split",
-    "encoders": "Encoder StaticEncoder TransformerEncoder load",
+    "data.emoji": "emoji",
+    "data.glyphs": "glyphs",
+    "data.images": "Images digits load_images read_images",
+    "encoders": "Encoder ImageEncoder StaticEncoder TransformerEncoder VisionTransformer load",
     "engine": "all_reduce_gradients cached",
     "fitting": "fit",
     "geometry": "Cosine Dot Euclidean Temperature",
@@ -95,6 +101,8 @@ __all__ = [
     "Euclidean",
     "Example",
     "Guide",
+    "ImageEncoder",
+    "Images",
     "Index",
     "InfoNCE",
     "InputError",
@@ -120,21 +128,27 @@ __all__ = [
     "Triplet",
     "Uniformity",
     "VICReg",
+    "VisionTransformer",
     "__version__",
     "all_reduce_gradients",
     "cached",
     "debian",
+    "digits",
     "duplicate",
+    "emoji",
     "equal",
     "exact_search",
     "fit",
+    "glyphs",
     "input_hash",
     "itself",
     "kernel",
     "load",
+    "load_images",
     "never",
     "objective",
     "read",
+    "read_images",
     "reciprocal_rank_fusion",
     "same",
     "split",

@@ -1,5 +1,7 @@
 """Views: how positives are made, one file a modality."""
 
+from counterpoint.views.colour import grey, jitter, recolour
+from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.images import ImageBatches, View, affine, blur, brightness, compose, noise
 from counterpoint.views.masking import MaskedLM
 from counterpoint.views.texts import delete_words, shuffle_partners
@@ -10,9 +12,16 @@ __all__ = [
     "View",
     "affine",
     "blur",
+    "boxes",
     "brightness",
     "compose",
+    "crop",
     "delete_words",
+    "grey",
+    "jitter",
+    "multi_crop",
     "noise",
+    "quarter_turns",
+    "recolour",
     "shuffle_partners",
 ]
