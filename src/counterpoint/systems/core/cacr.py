@@ -12,7 +12,6 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-
 def four_views() -> Config:
     """The baseline: SimCLR with four views, each positive alone against the negatives."""
     return replace(simclr(), name="SimCLR, four views", views=4)
@@ -31,15 +30,24 @@ def unweighted() -> Config:
     mechanism="tests/systems/test_cacr.py::test_loss_is_that_of_a_naive_loop_with_four_views",
     run=run_on_images,
     claims=(
-        Claim("On imbalanced data attraction and repulsion are better than a softmax", "probe accuracy", "SimCLR, as many views"),
-        Claim("Weighing within positives and negatives is better than equal weights", "probe accuracy", "the same with equal weights"),
+        Claim(
+            "On imbalanced data attraction and repulsion are better than a softmax",
+            "probe accuracy",
+            "SimCLR, as many views",
+        ),
+        Claim(
+            "Weighing within positives and negatives is better than equal weights",
+            "probe accuracy",
+            "the same with equal weights",
+        ),
     ),
     measure=claims(
         (probe_accuracy, lambda: cacr(), four_views),
         (probe_accuracy, lambda: cacr(), unweighted),
         data=long_tail,
     ),
-    setup=SETUP + " Four views of each image, so that there are three positives. In training classes grow rarer, down to a "
+    setup=SETUP
+    + " Four views of each image, so that there are three positives. In training classes grow rarer, down to a "
     "twentieth of the most frequent; the test half is as it is.",
 )
 def cacr() -> Config:

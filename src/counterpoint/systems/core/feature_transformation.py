@@ -18,7 +18,6 @@ from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.registry import Claim, system
 
 
-
 def _moco_with_queue(width: int) -> Chain:
     return Chain(Teacher(_moco.DECAY, symmetric=False), Queue(_moco.QUEUE, width))
 

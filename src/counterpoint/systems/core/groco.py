@@ -14,7 +14,6 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-
 @system(
     "GroCo",
     title="Learning by Sorting: Self-supervised Learning with Group Ordering Constraints",
@@ -23,13 +22,15 @@ from counterpoint.systems.registry import Claim, system
     mechanism="tests/systems/test_groco.py::test_loss_is_that_of_a_sort_written_out",
     run=run_on_images,
     claims=(
-        Claim("Sorting gives better neighbours than a softmax", "5-nearest-neighbour accuracy", "SimCLR, as many views"),
+        Claim(
+            "Sorting gives better neighbours than a softmax", "5-nearest-neighbour accuracy", "SimCLR, as many views"
+        ),
         Claim("It is as good for a linear probe", "probe accuracy", "SimCLR, as many views"),
     ),
     measure=claims((knn_accuracy, lambda: groco(), pairwise), (probe_accuracy, lambda: groco(), pairwise)),
     setup=SETUP + " Four views; SimCLR at temperature 0.2. As good is tested as better.",
 )
 def groco() -> Config:
-    """Shvetsova et al. 2023: 10 hardest negatives of the same view, Cauchy sorting of steepness 1, no gradient to the keys."""
+    """Shvetsova et al. 2023: 10 hardest negatives of the same view, Cauchy sorting of steepness 1."""
     negatives = Relation(same("sample"), ~same("view") & ~same("sample"))
     return replace(simclr(), name="GroCo", objective=lambda: GroCo(10, relation=negatives), views=4)

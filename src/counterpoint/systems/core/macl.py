@@ -12,7 +12,6 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-
 def at_a_tenth() -> Config:
     """The baseline: the same initial temperature, kept."""
     return replace(simclr(), name="SimCLR at 0.1", objective=lambda: InfoNCE(0.1, layout="views"))
@@ -26,7 +25,11 @@ def at_a_tenth() -> Config:
     mechanism="tests/systems/test_macl.py::test_loss_is_that_of_a_naive_loop_over_views",
     run=run_on_images,
     claims=(
-        Claim("An alignment-aware temperature with reweighting is better than a fixed one", "probe accuracy", "SimCLR at temperature 0.1"),
+        Claim(
+            "An alignment-aware temperature with reweighting is better than a fixed one",
+            "probe accuracy",
+            "SimCLR at temperature 0.1",
+        ),
     ),
     measure=versus(lambda: macl(), at_a_tenth),
     setup=SETUP,

@@ -13,7 +13,6 @@ from counterpoint.systems.core._versus import versus
 from counterpoint.systems.registry import Claim, system
 
 
-
 @system(
     "MoCHi",
     title="Hard Negative Mixing for Contrastive Learning",
@@ -21,14 +20,12 @@ from counterpoint.systems.registry import Claim, system
     family="core",
     mechanism="tests/systems/test_mochi.py::test_mixtures_lie_on_the_segments_of_the_hardest_negatives",
     run=run_on_images,
-    claims=(
-        Claim("Mixed hard negatives improve the representation", "probe accuracy", "MoCo"),
-    ),
+    claims=(Claim("Mixed hard negatives improve the representation", "probe accuracy", "MoCo"),),
     measure=versus(lambda: mochi(), moco),
     setup=SETUP + _moco.SETUP,
 )
 def mochi() -> Config:
-    """Kalantidis et al. 2020, MoCHi (N, s, s') with a quarter of the queue hardest, 64 pairs and 16 with the query, after 15 steps."""
+    """Kalantidis et al. 2020, MoCHi (N, s, s'): of a quarter of the queue 64 and 16, after 15 steps."""
     return replace(
         moco(),
         name="MoCHi",

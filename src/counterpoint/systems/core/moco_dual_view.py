@@ -14,7 +14,6 @@ from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.registry import Claim, system
 
 
-
 def both_ways() -> Config:
     """The symmetric loss alone."""
     return replace(
@@ -33,13 +32,19 @@ def both_ways() -> Config:
     run=run_on_images,
     claims=(
         Claim("Both views as queries, against the hardest negatives, are better than one", "probe accuracy", "MoCo"),
-        Claim("The hardest negatives alone are better than the whole queue", "probe accuracy", "both views against the whole queue"),
+        Claim(
+            "The hardest negatives alone are better than the whole queue",
+            "probe accuracy",
+            "both views against the whole queue",
+        ),
     ),
-    measure=claims((probe_accuracy, lambda: moco_dual_view(), moco), (probe_accuracy, lambda: moco_dual_view(), both_ways)),
+    measure=claims(
+        (probe_accuracy, lambda: moco_dual_view(), moco), (probe_accuracy, lambda: moco_dual_view(), both_ways)
+    ),
     setup=SETUP + _moco.SETUP + " A quarter of the queue is kept for each query.",
 )
 def moco_dual_view() -> Config:
-    """Hoang et al. 2025: the mean of the losses of both views (lambda 1/2), negatives the hardest of the queue by cosine."""
+    """Hoang et al. 2025: the losses of both views (lambda 1/2), against the hardest of the queue by cosine."""
     return replace(
         both_ways(),
         name="MoCo dual view",

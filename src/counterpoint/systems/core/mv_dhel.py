@@ -13,7 +13,6 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-
 def _four(name: str, objective: Callable[[], Objective]) -> Config:
     return replace(simclr(), name=name, objective=objective, views=4)
 
@@ -39,16 +38,19 @@ def mv_infonce() -> Config:
     claims=(
         Claim("Decoupled views are better than pairs of views", "probe accuracy", "four views, averaged over pairs"),
         Claim("They fill more dimensions", "effective rank of the projection", "four views, averaged over pairs"),
-        Claim("One term for all views is better than pairs of views", "probe accuracy", "four views, averaged over pairs"),
+        Claim(
+            "One term for all views is better than pairs of views", "probe accuracy", "four views, averaged over pairs"
+        ),
     ),
     measure=claims(
         (probe_accuracy, lambda: mv_dhel(), pairwise),
         (spread, lambda: mv_dhel(), pairwise),
         (probe_accuracy, mv_infonce, pairwise),
     ),
-    setup=SETUP + " Four views, temperature 0.2 for all. The first figure is MV-DHEL's, the last MV-InfoNCE's; pairs of views "
+    setup=SETUP
+    + " Four views, temperature 0.2 for all. The first figure is MV-DHEL's, the last MV-InfoNCE's; pairs of views "
     "are Poly-View's geometric mean.",
 )
 def mv_dhel() -> Config:
-    """Koromilas et al. 2025: negatives within a view, all pairs of views in one logarithm; temperature 0.2, four views."""
+    """Koromilas et al. 2025: negatives within a view, pairs of views in one logarithm; four views."""
     return _four("MV-DHEL", lambda: MultiView(0.2, denominator="each-view"))

@@ -16,7 +16,6 @@ from counterpoint.systems.core._versus import claims, probe_accuracy, projected
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
-
 _ON = 1e-5
 
 
@@ -42,7 +41,12 @@ def class_consistency(model: ImageEncoder, head: nn.Module, parts: tuple[Images,
     mechanism="tests/systems/test_ncl.py::test_spectral_loss_is_non_negative_matrix_factorisation",
     run=run_on_images,
     claims=(
-        Claim("Features that are not negative are sparser", "share of features that are on, of the projection on test images", "SimCLR", "lower"),
+        Claim(
+            "Features that are not negative are sparser",
+            "share of features that are on, of the projection on test images",
+            "SimCLR",
+            "lower",
+        ),
         Claim("They are more consistent with classes", "class consistency of the projection's features", "SimCLR"),
         Claim("The representation is better", "probe accuracy", "SimCLR"),
     ),
@@ -51,7 +55,8 @@ def class_consistency(model: ImageEncoder, head: nn.Module, parts: tuple[Images,
         (class_consistency, lambda: ncl(), simclr),
         (probe_accuracy, lambda: ncl(), simclr),
     ),
-    setup=SETUP + " A feature is on where its absolute value is above 1e-5. Class consistency is the mean over features of the "
+    setup=SETUP
+    + " A feature is on where its absolute value is above 1e-5. Class consistency is the mean over features of the "
     "share of their main class among the images that turn the feature on (for SimCLR: by its absolute value).",
 )
 def ncl() -> Config:

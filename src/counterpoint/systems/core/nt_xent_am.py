@@ -12,7 +12,6 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-
 def nt_xent() -> Config:
     """The baseline, at the same scale of 30."""
     return replace(simclr(), name="NT-Xent", objective=lambda: InfoNCE(1 / 30, layout="views"))
@@ -26,10 +25,16 @@ def nt_xent() -> Config:
     mechanism="tests/systems/test_margins.py::test_loss_is_nt_xent_with_the_positive_lowered",
     run=run_on_images,
     claims=(
-        Claim("A margin on the positives lowers the equal error rate", "equal error rate of digits", "NT-Xent, same temperature", "lower"),
+        Claim(
+            "A margin on the positives lowers the equal error rate",
+            "equal error rate of digits",
+            "NT-Xent, same temperature",
+            "lower",
+        ),
     ),
     measure=versus(lambda: nt_xent_am(), nt_xent, metric=verification_error),
-    setup=SETUP + " Digits stand in for speakers: two test images are the same if their class is. Cosine of representations.",
+    setup=SETUP
+    + " Digits stand in for speakers: two test images are the same if their class is. Cosine of representations.",
 )
 def nt_xent_am() -> Config:
     """Lepage and Dehak 2024, equation 4: margin 0.1 at a scale of 30, both views anchors and negatives."""

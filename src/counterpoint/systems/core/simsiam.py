@@ -16,7 +16,6 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-
 def _head(width: int) -> nn.Module:
     layers = [projection(width, last=lambda: nn.LayerNorm(width)) for _ in range(3)]
     return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
@@ -46,7 +45,9 @@ def no_predictor() -> Config:
     mechanism="tests/systems/test_simsiam.py::test_loss_is_the_negative_cosine_with_stopped_targets",
     run=run_on_images,
     claims=(
-        Claim("The stopped gradient keeps it from collapse", "effective rank of the projection", "without stop-gradient"),
+        Claim(
+            "The stopped gradient keeps it from collapse", "effective rank of the projection", "without stop-gradient"
+        ),
         Claim("So does the predictor", "effective rank of the projection", "without predictor"),
         Claim("The representation is better than a contrastive one", "probe accuracy", "SimCLR"),
     ),
@@ -55,10 +56,11 @@ def no_predictor() -> Config:
         (spread, lambda: simsiam(), no_predictor),
         (probe_accuracy, lambda: simsiam(), simclr),
     ),
-    setup=SETUP + " LayerNorm stands where theirs has BatchNorm in head and predictor, so that a vector does not depend on its batch.",
+    setup=SETUP
+    + " LayerNorm stands where head and predictor of theirs have BatchNorm: vectors do not depend on their batch.",
 )
 def simsiam() -> Config:
-    """Chen and He 2021, equation 4 and algorithm 1: a projection of three layers, a predictor with a bottleneck of a quarter."""
+    """Chen and He 2021, equation 4 and algorithm 1: a head of three layers, a predictor with a bottleneck."""
     return replace(
         simclr(),
         name="SimSiam",

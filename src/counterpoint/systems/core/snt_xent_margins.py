@@ -12,7 +12,6 @@ from counterpoint.systems.core.nt_xent_am import nt_xent
 from counterpoint.systems.registry import Claim, system
 
 
-
 def one_way() -> Config:
     """NT-Xent of the paper's equation 1: first views against second views only."""
     return replace(nt_xent(), name="NT-Xent one way", objective=lambda: InfoNCE(1 / 30))
@@ -33,14 +32,22 @@ def snt_xent_am() -> Config:
     run=run_on_images,
     claims=(
         Claim("An angular margin lowers the equal error rate", "equal error rate of digits", "SNT-Xent", "lower"),
-        Claim("Both views as anchors and negatives are better than one", "equal error rate of digits", "NT-Xent one way", "lower"),
+        Claim(
+            "Both views as anchors and negatives are better than one",
+            "equal error rate of digits",
+            "NT-Xent one way",
+            "lower",
+        ),
     ),
     measure=claims(
         (verification_error, lambda: snt_xent_aam(), nt_xent),
         (verification_error, nt_xent, one_way),
     ),
-    setup=SETUP + " Digits stand in for speakers: two test images are the same if their class is. Cosine of representations.",
+    setup=SETUP
+    + " Digits stand in for speakers: two test images are the same if their class is. Cosine of representations.",
 )
 def snt_xent_aam() -> Config:
     """Lepage and Dehak 2023, equations 3 to 5: angular margin 0.1 radians at a scale of 30."""
-    return replace(nt_xent(), name="SNT-Xent-AAM", objective=lambda: InfoNCE(1 / 30, layout="views", angular_margin=0.1))
+    return replace(
+        nt_xent(), name="SNT-Xent-AAM", objective=lambda: InfoNCE(1 / 30, layout="views", angular_margin=0.1)
+    )

@@ -11,7 +11,6 @@ from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
-
 _WIDTH = 64
 
 
@@ -32,9 +31,10 @@ def two_views() -> Config:
         Claim("More crops are better", "probe accuracy", "SwAV with two views"),
     ),
     measure=claims((probe_accuracy, two_views, simclr), (probe_accuracy, lambda: swav(), two_views)),
-    setup=SETUP + " 50 prototypes. Six views: digits of 8 x 8 pixels leave no room for a smaller resolution, so all have the same "
+    setup=SETUP
+    + " 50 prototypes. Six views: digits of 8 x 8 pixels leave no room for a smaller resolution, so all have the same "
     "size; assignments come from two. No queue.",
 )
 def swav() -> Config:
-    """Caron et al. 2020: temperature 0.1, epsilon 0.05, three Sinkhorn iterations; two views give codes, four more predict."""
+    """Caron et al. 2020: temperature 0.1, epsilon 0.05, three iterations; two views give codes, four more predict."""
     return replace(two_views(), name="SwAV", views=6)

@@ -14,7 +14,6 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-
 def not_white() -> Config:
     """The same distance of positives, of vectors as they are."""
     return replace(w_mse(), name="Alignment only", objective=lambda: Alignment(geometry=Dot()))
@@ -28,7 +27,11 @@ def not_white() -> Config:
     mechanism="tests/systems/test_w_mse.py::test_loss_is_that_of_whitening_by_eigenvectors",
     run=run_on_images,
     claims=(
-        Claim("Whitening keeps the vectors apart without negatives", "effective rank of the projection", "the same distance without whitening"),
+        Claim(
+            "Whitening keeps the vectors apart without negatives",
+            "effective rank of the projection",
+            "the same distance without whitening",
+        ),
         Claim("The representation is better than a contrastive one", "probe accuracy", "SimCLR"),
     ),
     measure=claims((spread, lambda: w_mse(), not_white), (probe_accuracy, lambda: w_mse(), simclr)),
