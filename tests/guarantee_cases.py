@@ -13,12 +13,34 @@ import torch.distributed as dist
 
 from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.geometry import Temperature
-from counterpoint.objectives import REGISTRY, Guide, Objective, PointObjective, RowObjective
+from counterpoint.objectives import (
+    REGISTRY,
+    Guide,
+    InfoNCE,
+    Objective,
+    PointObjective,
+    Pool,
+    Pooled,
+    Proxies,
+    RowObjective,
+)
 from counterpoint.points import Points
 from counterpoint.relation import Relation, kernel, same
 
 DTYPES = (torch.float64, torch.float32)
 D_IN, D = 6, 5
+
+
+def proxies(objective: RowObjective, **options) -> Proxies:
+    """Always the same vectors."""
+    return Proxies(objective, 4, D, generator=torch.Generator().manual_seed(1), **options)
+
+
+OBJECTIVES = REGISTRY | {
+    "proxies": lambda: proxies(InfoNCE(0.3, margin=0.1)),
+    "proxy-anchor": lambda: proxies(Pooled(Pool(0.1, 32.0, floor=True)), rows="proxies"),
+}
+"""What is registered, and what needs to be told the classes."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +141,7 @@ def soft(g: torch.Generator, dtype: torch.dtype) -> Batch:
 def cases(dtype: torch.dtype) -> list[Case]:
     """Every objective on every kind of batch it takes."""
     result = []
-    for name, make in REGISTRY.items():
+    for name, make in OBJECTIVES.items():
         objective = make()
 
         def generator(name: str = name) -> torch.Generator:
@@ -147,7 +169,7 @@ def cases(dtype: torch.dtype) -> list[Case]:
 
 def build(case: Case, dtype: torch.dtype) -> tuple[torch.nn.Module, Objective]:
     """The encoder and the objective of a case, always the same."""
-    objective = REGISTRY[case.objective]()
+    objective = OBJECTIVES[case.objective]()
     if case.relation is not None:
         objective.relation = case.relation  # type: ignore[assignment]
     if case.learned and isinstance(objective, RowObjective) and objective.temperature != 1.0:

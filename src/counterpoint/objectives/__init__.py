@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import torch.nn.functional as F
+
 from counterpoint.errors import InputError
+from counterpoint.geometry import Euclidean
 from counterpoint.objectives._base import Objective, PointObjective, RowObjective
 from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.distillation import DistillKL, MarginMSE
 from counterpoint.objectives.distribution import Alignment, CoSENT, Uniformity, VICReg
 from counterpoint.objectives.margin import Sigmoid, Triplet
+from counterpoint.objectives.mining import (
+    Mined,
+    below_the_guide,
+    beyond,
+    by_distance,
+    near_the_other_side,
+    pick,
+    softmax_weighted,
+)
+from counterpoint.objectives.pairs import Pairs, Pool, Pooled
+from counterpoint.objectives.proxies import Proxies
+from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.reweight import Reweight, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sums import Matryoshka, Sum
+from counterpoint.objectives.together import (
+    Angular,
+    Histogram,
+    LiftedStructure,
+    MinedTogether,
+    PairVariance,
+    among_the_other_side,
+    even_scores,
+    hardest_share,
+)
 
 REGISTRY: dict[str, Callable[[], Objective]] = {
     "infonce": InfoNCE,
@@ -39,6 +65,30 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "alignment": Alignment,
     "uniformity": Uniformity,
     "vicreg": VICReg,
+    "contrastive": lambda: Pairs(0.0, -1.0, shape=lambda v: F.relu(v).square(), geometry=Euclidean()),
+    "contrastive-active": lambda: Pairs(0.9, 0.5, over="active"),
+    "binomial-deviance": lambda: Pairs(0.5, 0.5, shape=lambda v: F.softplus(2 * v)),
+    "triplet-active": lambda: Triplet(0.05, over="active", geometry=Euclidean(normalized=True)),
+    "triplet-soft": lambda: Triplet(0.0, mining="hard", shape=F.softplus),
+    "easy-positive": lambda: Mined(InfoNCE(0.1), pick(positive="easy")),
+    "lifted-structure": LiftedStructure,
+    "generalised-lifted-structure": lambda: Pooled(Pool(), Pool(-1.0), outer=F.relu, geometry=Euclidean()),
+    "multi-similarity": lambda: Mined(
+        Pooled(Pool(0.5, 2.0, floor=True), Pool(0.5, 50.0, floor=True)), near_the_other_side(0.1)
+    ),
+    "circle": lambda: Pooled(
+        Pool(0.75, 256.0, pace=0.5), Pool(0.25, 256.0, pace=0.5), outer=lambda v: F.softplus(256 * v)
+    ),
+    "nca": lambda: Pooled(
+        Pool(sharpness=-1.0), Pool(), outer=F.softplus, geometry=Euclidean(squared=True), layout="views"
+    ),
+    "easiest-and-hardest": lambda: Pooled(Pool(sharpness=-math.inf), Pool(sharpness=math.inf), outer=F.softplus),
+    "smooth-ap": Ranking,
+    "fast-ap": FastAP,
+    "pair-variance": lambda: PairVariance(0.01, 0.01),
+    "angular": Angular,
+    "histogram": Histogram,
+    "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
 }
 """Every objective under its published setting."""
 
@@ -58,16 +108,28 @@ def objective(name: str) -> Objective:
 __all__ = [
     "REGISTRY",
     "Alignment",
+    "Angular",
     "CoSENT",
     "Debiased",
     "Decoupled",
     "DistillKL",
+    "FastAP",
     "Guide",
+    "Histogram",
     "InfoNCE",
+    "LiftedStructure",
     "MarginMSE",
     "Matryoshka",
+    "Mined",
+    "MinedTogether",
     "Objective",
+    "PairVariance",
+    "Pairs",
     "PointObjective",
+    "Pool",
+    "Pooled",
+    "Proxies",
+    "Ranking",
     "Reweight",
     "RowObjective",
     "Sigmoid",
@@ -76,8 +138,17 @@ __all__ = [
     "Triplet",
     "Uniformity",
     "VICReg",
+    "among_the_other_side",
+    "below_the_guide",
+    "beyond",
+    "by_distance",
+    "even_scores",
     "hardest",
+    "hardest_share",
     "hardness",
+    "near_the_other_side",
     "objective",
+    "pick",
     "softmax_rows",
+    "softmax_weighted",
 ]

@@ -1,0 +1,24 @@
+"""Every row of the parity table: the peer's class and our expression give one loss and one gradient."""
+
+from __future__ import annotations
+
+import pytest
+
+from objectives.peers.rows import check
+from objectives.peers.table import PEERS
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+ROWS = {f"{peer.name}: {row.name}": (peer, row) for peer in PEERS for row in peer.rows}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_same_loss_and_gradient(name):
+    peer, row = ROWS[name]
+    if row.against == "their class":
+        pytest.importorskip(peer.package, reason="a peer")
+    for seed in range(3):
+        check(row, seed)
+
+
+def test_no_class_is_named_twice():
+    assert len(ROWS) == sum(len(peer.rows) for peer in PEERS)
