@@ -11,7 +11,7 @@ from counterpoint.errors import InputError
 from counterpoint.geometry import Euclidean
 from counterpoint.objectives._base import Objective, PointObjective, RowObjective
 from counterpoint.objectives._layouts import Guide
-from counterpoint.objectives.distillation import DistillKL, MarginMSE
+from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, Uniformity, VICReg
 from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.mining import (
@@ -88,6 +88,8 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "pair-variance": lambda: PairVariance(0.01, 0.01),
     "angular": Angular,
     "histogram": Histogram,
+    "score-error": ScoreError,
+    "guided": lambda: Mined(InfoNCE(0.1), below_the_guide()),
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
 }
 """Every objective under its published setting."""
@@ -132,6 +134,7 @@ __all__ = [
     "Ranking",
     "Reweight",
     "RowObjective",
+    "ScoreError",
     "Sigmoid",
     "Sum",
     "SupCon",

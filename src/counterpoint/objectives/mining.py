@@ -223,8 +223,8 @@ def softmax_weighted(sharpness: float = 1.0) -> Miner:
 def below_the_guide(margin: float = 0.0, *, relative: bool = False) -> Miner:
     """Negatives that the guide finds no closer than the row's positive; others are probably positives.
 
-    A negative stays if its guide score is at most `t_p - margin`, or with `relative` at most `t_p (1 - margin)`, `t_p`
-    the lowest guide score among the row's positives. Source: Solatorio 2024, "GISTEmbed", section 3.
+    A negative stays if its guide score is at most `t_p - margin`, or with `relative` at most `t_p - margin |t_p|`,
+    `t_p` the lowest guide score among the row's positives. Source: Solatorio 2024, "GISTEmbed", section 3.
 
     Args:
         margin: 0 or more.
@@ -242,6 +242,6 @@ def below_the_guide(margin: float = 0.0, *, relative: bool = False) -> Miner:
             raise InputError("there is no guide to filter by", fix="pass guide=Guide(queries, keys)")
         guide = block.guide.detach()
         positive = _furthest(guide, block.positive > 0, high=False)
-        return weighted(block, negative=guide <= (positive * (1 - margin) if relative else positive - margin))
+        return weighted(block, negative=guide <= positive - margin * (positive.abs() if relative else 1.0))
 
     return mine

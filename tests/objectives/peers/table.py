@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from objectives.peers import metric_learning
+from objectives.peers import metric_learning, sentence_transformers
 
-PEERS = [metric_learning.PEER]
+PEERS = [metric_learning.PEER, sentence_transformers.PEER]
