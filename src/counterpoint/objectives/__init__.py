@@ -17,6 +17,7 @@ from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.mining import (
     Mined,
     below_the_guide,
+    between,
     beyond,
     by_distance,
     near_the_other_side,
@@ -26,6 +27,14 @@ from counterpoint.objectives.mining import (
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
+from counterpoint.objectives.redundancy import (
+    BarlowTwins,
+    CodingRate,
+    CovarianceContrast,
+    Decorrelation,
+    FrobeniusSpread,
+    ManifoldCapacity,
+)
 from counterpoint.objectives.reweight import Reweight, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sums import Matryoshka, Sum
@@ -90,6 +99,14 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "histogram": Histogram,
     "score-error": ScoreError,
     "guided": lambda: Mined(InfoNCE(0.1), below_the_guide()),
+    "ring": lambda: Mined(InfoNCE(0.07), between(0.1, 0.3)),
+    "self-adversarial": lambda: Mined(Pairs(9.0, -9.0, shape=F.softplus, geometry=Euclidean()), softmax_weighted()),
+    "barlow-twins": BarlowTwins,
+    "decorrelation": Decorrelation,
+    "frossl": FrobeniusSpread,
+    "coding-rate": CodingRate,
+    "mmcr": ManifoldCapacity,
+    "tico": CovarianceContrast,
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
 }
 """Every objective under its published setting."""
@@ -111,15 +128,21 @@ __all__ = [
     "REGISTRY",
     "Alignment",
     "Angular",
+    "BarlowTwins",
     "CoSENT",
+    "CodingRate",
+    "CovarianceContrast",
     "Debiased",
+    "Decorrelation",
     "Decoupled",
     "DistillKL",
     "FastAP",
+    "FrobeniusSpread",
     "Guide",
     "Histogram",
     "InfoNCE",
     "LiftedStructure",
+    "ManifoldCapacity",
     "MarginMSE",
     "Matryoshka",
     "Mined",
@@ -143,6 +166,7 @@ __all__ = [
     "VICReg",
     "among_the_other_side",
     "below_the_guide",
+    "between",
     "beyond",
     "by_distance",
     "even_scores",

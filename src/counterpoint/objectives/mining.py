@@ -168,6 +168,37 @@ def beyond(positive: float, negative: float) -> Miner:
     return mine
 
 
+def between(nearest: float, farthest: float) -> Miner:
+    """Negatives neither among the nearest nor among the farthest of a row, a ring around the query.
+
+    The nearest may be positives in truth, the farthest teach nothing. Source: Wu et al. 2021, "Conditional Negative
+    Sampling for Contrastive Learning of Visual Representations", eq. 6.
+
+    Args:
+        nearest: Which share of a row's negatives is too near; rounded down to a number of them.
+        farthest: Which share is too far.
+
+    Raises:
+        InputError: for shares that leave nothing.
+
+    Examples:
+        >>> block = Block(torch.tensor([[0.5, 0.9, 0.1]]), (torch.zeros(1, 3), torch.ones(1, 3)))
+        >>> between(0.4, 0.4)(block).negative
+        tensor([[1., 0., 0.]])
+    """
+    if nearest < 0 or farthest < 0 or nearest + farthest >= 1:
+        raise InputError(f"shares of {nearest} and {farthest}", fix="give shares of 0 or more that leave something")
+
+    def mine(block: Block) -> Block:
+        n = block.negative > 0
+        order = torch.where(n, block.scores.detach(), -math.inf).argsort(1, descending=True)
+        rank = order.argsort(1)
+        number = n.sum(1, keepdim=True)
+        return weighted(block, negative=(rank >= (nearest * number).floor()) & (rank < number - (farthest * number).floor()))
+
+    return mine
+
+
 def by_distance(dimension: int, *, nearest: float = 0.5, farthest: float = 1.4) -> Miner:
     """Negatives weighted so that every distance counts alike, as on a sphere of random points it does not.
 
