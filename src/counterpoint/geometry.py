@@ -73,6 +73,35 @@ class Cosine(Dot):
         return F.normalize(z, dim=-1)
 
 
+class Angle(Cosine):
+    """How close two vectors are in a complex space, `s = |q . k + q . Jk|`, `J` turning the second half by 90 degrees.
+
+    A vector of even dimension is read as `a + bi`, `a` its first half. Unlike the cosine it does not saturate for similar
+    vectors. Source: Li and Li 2024, "AoE: Angle-optimized Embeddings for Semantic Textual Similarity", eq. 6 to 8.
+
+    Examples:
+        >>> angle = Angle()
+        >>> z = angle.prepare(torch.tensor([[3.0, 4.0]]))
+        >>> round(angle.shared(z, z, 1.0).item(), 4)  # the quotient is real and 1
+        1.0
+    """
+
+    @staticmethod
+    def _turned(k: Tensor) -> Tensor:
+        if k.shape[-1] % 2:
+            raise InputError(f"{k.shape[-1]} dimensions have no halves", fix="use an even number of dimensions")
+        first, last = k.chunk(2, -1)
+        return k + torch.cat([-last, first], -1)
+
+    def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
+        """`scale |q . (k + Jk)|`."""
+        return super().shared(q, self._turned(k), scale).abs()
+
+    def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        return super().owned(q, self._turned(k), scale).abs()
+
+
 class Euclidean:
     """Negative Euclidean distance, `s = -|q - k|`, or `-|q - k|^2`, at most 0.
 
@@ -107,6 +136,113 @@ class Euclidean:
     def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
         """The same for each query's own keys."""
         return self._score((q[:, None] - k).square().sum(-1), scale)
+
+
+class Lp:
+    """Negative distance `s = -(sum_i |q_i - k_i|^p)^(power / p)`, at most 0. For `p = 2` `Euclidean` is faster.
+
+    Args:
+        p: 1 or more; 1 is the Manhattan distance.
+        power: Of the distance.
+        normalized: Scale vectors to `p`-norm one first.
+
+    Raises:
+        InputError: for a `p` below 1.
+
+    Examples:
+        >>> Lp(1).shared(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]), 1.0).item()
+        -7.0
+    """
+
+    def __init__(self, p: float = 2.0, *, power: float = 1.0, normalized: bool = False) -> None:
+        if not p >= 1:
+            raise InputError(f"p is {p}", fix="give 1 or more")
+        self.p, self.power, self.normalized = p, power, normalized
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """Scale to `p`-norm one if `normalized`."""
+        return F.normalize(z, p=self.p, dim=-1) if self.normalized else z
+
+    def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
+        """Every distance, with no `(n, m, d)` tensor."""
+        return -scale * torch.cdist(q, k, p=self.p) ** self.power
+
+    def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        return -scale * torch.cdist(q[:, None], k, p=self.p)[:, 0] ** self.power
+
+
+class NoiseToSignal:
+    """Negative noise-to-signal ratio, `s = -var(q - k) / var(q)`, variances over the dimensions. It is not symmetric.
+
+    Source: Yuan et al. 2019, "Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric Learning", eq. 7.
+
+    Args:
+        normalized: Scale vectors to length one first.
+
+    Examples:
+        >>> NoiseToSignal().shared(torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 1.0]]), 1.0).item()
+        -0.25
+    """
+
+    def __init__(self, *, normalized: bool = False) -> None:
+        self.normalized = normalized
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """Scale to length one if `normalized`."""
+        return F.normalize(z, dim=-1) if self.normalized else z
+
+    def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
+        """The variance of a difference is a squared distance of centred vectors."""
+        q, k = q - q.mean(-1, keepdim=True), k - k.mean(-1, keepdim=True)
+        signal = q.square().sum(-1, keepdim=True)
+        noise = (signal + k.square().sum(-1) - 2 * q @ k.T).clamp_min(0)
+        return -scale * noise / signal
+
+    def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        return -scale * (q[:, None] - k).var(-1) / q.var(-1)[:, None]
+
+
+class SubCentres:
+    """Keys of several vectors each, `(m, t, d)`: the score is that of the nearest, or a soft nearest.
+
+    With `softness` `g` the score is the mean of the scores weighted by their softmax, `sum_j softmax_j(s_j / g) s_j`.
+    Sources: Deng et al. 2020, "Sub-center ArcFace" (nearest); Qian et al. 2019, "SoftTriple Loss", eq. 6.
+
+    Args:
+        geometry: Scores of single vectors; cosine by default.
+        softness: 0: the nearest.
+
+    Examples:
+        >>> centres = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+        >>> SubCentres().shared(torch.tensor([[0.6, 0.8]]), centres, 1.0)
+        tensor([[0.8000]])
+    """
+
+    def __init__(self, geometry: Geometry | None = None, *, softness: float = 0.0) -> None:
+        self.geometry, self.softness = geometry or Cosine(), softness
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """As the inner geometry does."""
+        return self.geometry.prepare(z)
+
+    def _nearest(self, scores: Tensor, scale: Tensor | float) -> Tensor:
+        if not self.softness:
+            return scale * scores.amax(-1)
+        return scale * (torch.softmax(scores / self.softness, -1) * scores).sum(-1)
+
+    def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m t d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
+        """The nearest of each key's vectors."""
+        scores = self.geometry.shared(q, k.flatten(0, 1), 1.0)
+        return self._nearest(scores.unflatten(1, k.shape[:2]), scale)
+
+    def owned(
+        self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s t d"], scale: Tensor | float
+    ) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        scores = self.geometry.owned(q, k.flatten(1, 2), 1.0)
+        return self._nearest(scores.unflatten(1, k.shape[1:3]), scale)
 
 
 class Temperature(nn.Module):

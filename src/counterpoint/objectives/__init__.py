@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import torch.nn.functional as F
+
 from counterpoint.errors import InputError
+from counterpoint.geometry import Euclidean
 from counterpoint.objectives._base import Objective, PointObjective, RowObjective, ScoredObjective
 from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
 from counterpoint.objectives.clusters import SwAV, sinkhorn
-from counterpoint.objectives.distillation import DistillKL, MarginMSE
+from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.margin import Sigmoid, Triplet
+from counterpoint.objectives.mining import (
+    Mined,
+    below_the_guide,
+    between,
+    beyond,
+    by_distance,
+    near_the_other_side,
+    pick,
+    softmax_weighted,
+)
 from counterpoint.objectives.multiview import MultiView
+from counterpoint.objectives.pairs import Pairs, Pool, Pooled
+from counterpoint.objectives.proxies import Proxies
+from counterpoint.objectives.ranking import FastAP, Ranking
+from counterpoint.objectives.redundancy import (
+    BarlowTwins,
+    CodingRate,
+    CovarianceContrast,
+    Decorrelation,
+    FrobeniusSpread,
+    ManifoldCapacity,
+)
 from counterpoint.objectives.reweight import Reweight, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sorting import GroCo, odd_even_sort
 from counterpoint.objectives.sums import Matryoshka, Sum
+from counterpoint.objectives.together import (
+    Angular,
+    Histogram,
+    LiftedStructure,
+    MinedTogether,
+    PairVariance,
+    among_the_other_side,
+    even_scores,
+    hardest_share,
+)
 from counterpoint.objectives.whitening import WMSE, whiten
 
 REGISTRY: dict[str, Callable[..., Objective]] = {
@@ -59,6 +94,42 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "vicreg": VICReg,
     "w-mse": lambda: WMSE(epsilon=0.1),
     "swav": lambda dim=128: SwAV(dim, 300),
+    "contrastive": lambda: Pairs(0.0, -1.0, shape=lambda v: F.relu(v).square(), geometry=Euclidean()),
+    "contrastive-active": lambda: Pairs(0.9, 0.5, over="active"),
+    "binomial-deviance": lambda: Pairs(0.5, 0.5, shape=lambda v: F.softplus(2 * v)),
+    "triplet-active": lambda: Triplet(0.05, over="active", geometry=Euclidean(normalized=True)),
+    "triplet-soft": lambda: Triplet(0.0, mining="hard", shape=F.softplus),
+    "easy-positive": lambda: Mined(InfoNCE(0.1), pick(positive="easy")),
+    "lifted-structure": LiftedStructure,
+    "generalised-lifted-structure": lambda: Pooled(Pool(), Pool(-1.0), outer=F.relu, geometry=Euclidean()),
+    "multi-similarity": lambda: Mined(
+        Pooled(Pool(0.5, 2.0, floor=True), Pool(0.5, 50.0, floor=True)), near_the_other_side(0.1)
+    ),
+    "circle": lambda: Pooled(
+        Pool(0.75, 256.0, pace=0.5), Pool(0.25, 256.0, pace=0.5), outer=lambda v: F.softplus(256 * v)
+    ),
+    "nca": lambda: Pooled(
+        Pool(sharpness=-1.0), Pool(), outer=F.softplus, geometry=Euclidean(squared=True), layout="views"
+    ),
+    "easiest-and-hardest": lambda: Pooled(Pool(sharpness=-math.inf), Pool(sharpness=math.inf), outer=F.softplus),
+    "proxies": lambda dim=128: Proxies(InfoNCE(0.3, margin=0.1), 10, dim),
+    "proxy-anchor": lambda dim=128: Proxies(Pooled(Pool(0.1, 32.0, floor=True)), 10, dim, rows="proxies"),
+    "smooth-ap": Ranking,
+    "fast-ap": FastAP,
+    "pair-variance": lambda: PairVariance(0.01, 0.01),
+    "angular": Angular,
+    "histogram": Histogram,
+    "score-error": ScoreError,
+    "guided": lambda: Mined(InfoNCE(0.1), below_the_guide()),
+    "ring": lambda: Mined(InfoNCE(0.07), between(0.1, 0.3)),
+    "self-adversarial": lambda: Mined(Pairs(9.0, -9.0, shape=F.softplus, geometry=Euclidean()), softmax_weighted()),
+    "barlow-twins": BarlowTwins,
+    "decorrelation": Decorrelation,
+    "frossl": FrobeniusSpread,
+    "coding-rate": CodingRate,
+    "mmcr": ManifoldCapacity,
+    "tico": CovarianceContrast,
+    "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
 }
 """Every objective under its published setting; those that learn vectors of their own take a `dim`."""
 
@@ -85,25 +156,44 @@ __all__ = [
     "REGISTRY",
     "WMSE",
     "Alignment",
+    "Angular",
+    "BarlowTwins",
     "CoSENT",
+    "CodingRate",
+    "CovarianceContrast",
     "Debiased",
+    "Decorrelation",
     "Decoupled",
     "DecoupledUniformity",
     "DistillKL",
     "Encouraging",
     "EnergyConfusion",
+    "FastAP",
+    "FrobeniusSpread",
     "GroCo",
     "Guide",
+    "Histogram",
     "IndividualTemperature",
     "InfoNCE",
+    "LiftedStructure",
+    "ManifoldCapacity",
     "MarginMSE",
     "Matryoshka",
+    "Mined",
+    "MinedTogether",
     "MultiView",
     "Objective",
+    "PairVariance",
+    "Pairs",
     "PointObjective",
+    "Pool",
+    "Pooled",
     "PositiveTilt",
+    "Proxies",
+    "Ranking",
     "Reweight",
     "RowObjective",
+    "ScoreError",
     "ScoredObjective",
     "Sigmoid",
     "Sum",
@@ -112,11 +202,21 @@ __all__ = [
     "Triplet",
     "Uniformity",
     "VICReg",
+    "among_the_other_side",
+    "below_the_guide",
+    "between",
+    "beyond",
+    "by_distance",
+    "even_scores",
     "hardest",
+    "hardest_share",
     "hardness",
+    "near_the_other_side",
     "objective",
     "odd_even_sort",
+    "pick",
     "sinkhorn",
     "softmax_rows",
+    "softmax_weighted",
     "whiten",
 ]

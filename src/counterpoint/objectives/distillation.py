@@ -14,6 +14,7 @@ from counterpoint.errors import InputError
 from counterpoint.geometry import Dot, Temperature, check_temperature
 from counterpoint.objectives._base import RowObjective
 from counterpoint.objectives._layouts import Layout
+from counterpoint.objectives.pairs import Shape
 
 
 def _guide(block: Block, name: str) -> Tensor:
@@ -23,6 +24,44 @@ def _guide(block: Block, name: str) -> Tensor:
             fix="pass guide=Guide(queries, keys) and, with owned keys, Guide(owned=scores)",
         )
     return block.guide
+
+
+class ScoreError(RowObjective):
+    """The student's scores must be the guide's: the mean of `shape(s - t)` over all keys a query sees.
+
+    With the pairs' own grades for a guide it is a regression on them, `torch.square` the usual one.
+
+    Args:
+        shape: From differences to losses.
+        temperature: The student's.
+        layout: Which keys a query sees.
+        **options: `geometry`, `relation`, `guide_geometry`, see `RowObjective`.
+
+    Examples:
+        >>> from counterpoint.objectives import Guide
+        >>> pair = torch.tensor([[1.0, 0.0]]), torch.tensor([[[1.0, 0.0]]])
+        >>> ScoreError()(pair[0], owned=pair[1], guide=Guide(owned=torch.tensor([[0.5]]))).item()  # (1 - 0.5)^2
+        0.25
+    """
+
+    uses = frozenset({"owned", "guide"})
+
+    def __init__(
+        self,
+        shape: Shape = torch.square,
+        *,
+        temperature: float | Temperature = 1.0,
+        layout: Layout = "one-way",
+        **options: Any,
+    ) -> None:
+        super().__init__(temperature, layout=layout, **options)
+        self.shape = shape
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Mean over what is positive or negative."""
+        error = self.shape(block.scores - _guide(block, "ScoreError"))
+        seen = torch.maximum(block.positive, block.negative)
+        return weighted_mean(error, seen), (seen > 0).any(1)
 
 
 class MarginMSE(RowObjective):

@@ -193,7 +193,7 @@ class CoSENT(PointObjective):
 
     The sum is over every two pairs of which the first has the higher `score`. Sorted by score it is a prefix
     log-sum-exp, so it costs `O(p log p)` and no matrix. Source: Su Jianlin 2022, "CoSENT", where `1 / temperature` is
-    20; the form follows eq. 5 of Li and Li 2024 (AnglE).
+    20; the form follows eq. 5 of Li and Li 2024, whose AnglE it is with `geometry=Angle()`.
 
     Args:
         temperature: 0.05 is theirs.
@@ -224,7 +224,7 @@ class CoSENT(PointObjective):
             score = keys.columns["score"][j]
         else:
             raise InputError("CoSENT needs the pairs' scores", fix="give the queries a `score` column")
-        cosine = (queries.z[i] * keys.z[j]).sum(1) / self.temperature
+        cosine = self.geometry.owned(queries.z[i], keys.z[j][:, None], 1 / self.temperature)[:, 0]
         score, order = torch.sort(score, stable=True)
         cosine = cosine[order]
         # how many pairs score strictly less

@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from counterpoint.engine.blocks import Block, weighted_mean
+from counterpoint.engine.blocks import Block
 from counterpoint.geometry import Euclidean, Temperature
 from counterpoint.objectives._base import RowObjective
 from counterpoint.objectives._layouts import Layout
+from counterpoint.objectives._over import Over, mean_over
+from counterpoint.objectives.pairs import Shape
 
 Mining: TypeAlias = Literal["all", "hard", "semi-hard"]
 
@@ -22,13 +24,17 @@ class Triplet(RowObjective):
 
     `mining` says which: `"all"` averages over every positive and negative; `"hard"` takes the farthest positive and
     the nearest negative; `"semi-hard"` takes for each positive the nearest negative that is farther than it, and the
-    farthest negative where there is none. Distances are scores with the sign turned.
+    farthest negative where there is none. Distances are scores with the sign turned. With `shape=F.softplus` there is
+    no margin at which a triplet stops to count.
 
     Sources: Schroff et al. 2015 (FaceNet), eq. 1 to 4 (semi-hard); Hermans et al. 2017, eq. 5 (hard), eq. 7 (all).
 
     Args:
         margin: In units of the distance, 0 or more.
         mining: Which triplets.
+        shape: From `d(i, p) - d(i, n) + margin` to a loss.
+        over: The mean is over `"rows"` (of each row's mean), over the `"terms"` of all rows, or over the `"active"`
+            ones, whose loss is above 0. A term is a triplet.
         layout: Which keys a query sees.
         **options: `geometry` (Euclidean by default), `relation`, see `RowObjective`.
 
@@ -43,12 +49,14 @@ class Triplet(RowObjective):
         margin: float = 1.0,
         *,
         mining: Mining = "all",
+        shape: Shape = F.relu,
+        over: Over = "rows",
         layout: Layout = "one-way",
         **options: Any,
     ) -> None:
         options.setdefault("geometry", Euclidean())
         super().__init__(1.0, layout=layout, **options)
-        self.margin = margin
+        self.margin, self.shape, self.over = margin, shape, over
         self.mining: Mining = mining
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
@@ -61,21 +69,28 @@ class Triplet(RowObjective):
         others = torch.where(negative > 0, block.scores, -nothing)
         if self.mining == "hard":
             farthest = torch.where(weight > 0, scores, nothing).amin(1)
-            return F.relu(others.amax(1) - farthest + self.margin), counts
+            gap = torch.where(counts, others.amax(1) - farthest, 0.0)
+            return mean_over(self.shape(gap + self.margin)[:, None], counts[:, None].to(gap.dtype), self.over)
         # at most as many passes as a row has positives
         most = int((weight > 0).sum(1).max())
         top = weight.topk(most, dim=1)
-        losses = []
-        for p in scores.gather(1, top.indices).unbind(1):
-            gap = block.scores - p[:, None] + self.margin
+        terms, weights = [], []
+        for p, w in zip(scores.gather(1, top.indices).unbind(1), top.values.unbind(1), strict=True):
             if self.mining == "all":
-                losses.append(weighted_mean(F.relu(gap), negative))
-                continue
-            farther = torch.where(others < p[:, None], others, -nothing).amax(1)
-            farthest = torch.where(negative > 0, block.scores, nothing).amin(1)
-            chosen = torch.where(farther > -nothing, farther, farthest)
-            losses.append(F.relu(chosen - p + self.margin))
-        return weighted_mean(torch.stack(losses, 1), top.values), counts
+                gap = block.scores - p[:, None]
+                share = w[:, None] * negative
+            else:
+                farther = torch.where(others < p[:, None], others, -nothing).amax(1)
+                farthest = torch.where(negative > 0, block.scores, nothing).amin(1)
+                gap = torch.where(counts, torch.where(farther > -nothing, farther, farthest) - p, 0.0)[:, None]
+                share = (w * counts)[:, None]
+            mean, total = mean_over(
+                self.shape(gap + self.margin), share, "active" if self.over == "active" else "terms"
+            )
+            terms.append(mean)
+            weights.append(total)
+        loss, total = mean_over(torch.stack(terms, 1), torch.stack(weights, 1), "terms")
+        return loss, counts.to(total.dtype) if self.over == "rows" else total
 
 
 class Sigmoid(RowObjective):

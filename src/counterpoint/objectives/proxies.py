@@ -1,0 +1,88 @@
+"""Proxies: learned vectors that stand for classes, as the keys (or the rows) of any row objective."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from counterpoint.errors import InputError
+from counterpoint.objectives._base import Objective, Reduction
+from counterpoint.objectives._layouts import Sides
+from counterpoint.points import Points
+
+
+class Proxies(Objective):
+    """Points against learned vectors of their classes, by any row objective: a classifier is one of them.
+
+    The class, a point's `label`, takes the place of the `sample`: the positive of a point is the proxy of its class, all
+    other proxies are negatives. Known as:
+
+    | loss | objective |
+    |---|---|
+    | normalised softmax | `InfoNCE(t)` |
+    | CosFace, ArcFace | `InfoNCE(1 / scale, margin=m)`, `InfoNCE(1 / scale, angular_margin=a)` |
+    | sub-centre ArcFace, SoftTriple | the same with `per_class` above 1 and `geometry=SubCentres(...)` |
+    | ProxyNCA | `Decoupled(1, layout="one-way", geometry=Euclidean(squared=True, normalized=True))` |
+    | Proxy-Anchor | `rows="proxies"` and `Pooled(..., floor=True)` for each side |
+
+    Sources: Zhai and Wu 2019 (normalised softmax); Wang et al. 2018 (CosFace); Deng et al. 2019 (ArcFace); Deng et al.
+    2020 (sub-centres); Qian et al. 2019 (SoftTriple); Movshovitz-Attias et al. 2017 (ProxyNCA), eq. 4; Kim et al. 2020
+    (Proxy-Anchor), eq. 4.
+
+    Args:
+        objective: With layout `one-way` and positives by `sample`, or a sum of such.
+        classes: How many; labels are 0 to `classes - 1`. A point with another label has no positive.
+        dim: Of the points.
+        per_class: Vectors a class; above 1 the objective's geometry must take several a key.
+        rows: `"points"`: each point against all proxies; `"proxies"`: each proxy against all points.
+
+    Queries and keys, if there are keys, are points alike.
+
+    Raises:
+        InputError: for points without a `label` column.
+
+    Examples:
+        >>> from counterpoint.objectives import InfoNCE
+        >>> loss = Proxies(InfoNCE(0.05), classes=3, dim=2)
+        >>> points = Points(torch.randn(4, 2), label=torch.tensor([0, 1, 2, 0]))
+        >>> loss(points).shape, loss.vectors.shape
+        (torch.Size([]), torch.Size([3, 2]))
+    """
+
+    kind = "point"
+
+    def __init__(
+        self,
+        objective: Objective,
+        classes: int,
+        dim: int,
+        *,
+        per_class: int = 1,
+        rows: Literal["points", "proxies"] = "points",
+    ) -> None:
+        super().__init__()
+        self.objective = objective
+        several = (per_class,) if per_class > 1 else ()
+        self.vectors = nn.Parameter(torch.randn(classes, *several, dim))
+        self.rows = rows
+
+    def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
+        """The objective on points and proxies."""
+        points = sides.queries if sides.keys is None else Points.cat([sides.queries, sides.keys])
+        if "label" not in points.columns:
+            raise InputError("proxies are found by label, which the points lack", fix="pass Points(z, label=...)")
+        points = points.with_columns(sample=points.columns["label"])
+        classes = torch.arange(len(self.vectors), device=points.z.device)
+        proxies = Points(self.vectors.to(points.z.dtype), sample=classes, label=classes)
+        spread = sides.spread
+        # every process has all proxies already
+        apart = replace(sides, queries=points, keys=proxies, spread=lambda p: spread(p) if "_data" in p.columns else p)
+        if self.rows == "proxies":
+            data = points.with_columns(_data=torch.ones_like(points.columns["label"]))
+            apart = replace(apart, queries=proxies, keys=data)
+        value = self.objective.loss(apart, block, group, reduction)
+        self.left_out = self.objective.left_out
+        return value

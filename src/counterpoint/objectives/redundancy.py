@@ -1,0 +1,231 @@
+"""Objectives on how dimensions vary together: Barlow Twins and functions of covariances and spectra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from counterpoint.errors import InputError
+from counterpoint.geometry import Dot
+from counterpoint.objectives._base import PointObjective
+from counterpoint.points import Points
+
+
+def _two_or_more(objective: PointObjective, *sides: Points) -> None:
+    if any(len(side) < 2 for side in sides):
+        raise InputError(f"{type(objective).__name__} needs two points a side or more", fix="use a larger batch")
+
+
+def _off_diagonal_square(matrix: Float[Tensor, "d d"]) -> Float[Tensor, ""]:
+    """Sum of the squares off the diagonal."""
+    return matrix.square().sum() - matrix.diagonal().square().sum()
+
+
+class BarlowTwins(PointObjective):
+    """The cross-correlation of both sides' dimensions must be the identity: `sum_i (1 - C_ii)^2 + w sum_{i != j} C_ij^2`.
+
+    Each dimension of each side is standardised over all points of the side, `C` is averaged over the positive pairs.
+    Source: Zbontar et al. 2021, "Barlow Twins", eq. 1 and 2.
+
+    Args:
+        redundancy: `w`; 0.005 is theirs.
+        epsilon: Added to each variance.
+        unbiased: Whether variances divide by `n - 1`.
+        **options: `geometry` (`Dot` by default: vectors as they are), `relation`, see `PointObjective`.
+
+    Examples:
+        >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+        >>> round(BarlowTwins()(z, z).item(), 4)  # nothing is correlated
+        0.0
+    """
+
+    def __init__(
+        self, redundancy: float = 0.005, *, epsilon: float = 1e-5, unbiased: bool = False, **options: Any
+    ) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(**options)
+        self.redundancy, self.epsilon, self.unbiased = redundancy, epsilon, unbiased
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """On and off the diagonal."""
+        _two_or_more(self, queries, keys)
+        x, y = (self._standardised(side.z)[place] for side, place in ((queries, i), (keys, j)))
+        matrix = x.T @ y / max(1, len(i))
+        return (1 - matrix.diagonal()).square().sum() + self.redundancy * _off_diagonal_square(matrix)
+
+    def _standardised(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        variance = z.var(0, correction=int(self.unbiased))
+        return (z - z.mean(0)) / (variance + self.epsilon).sqrt()
+
+
+class Decorrelation(PointObjective):
+    """Mean squared correlation between different dimensions of each side: `sum over sides of sum_{i != j} R_ij^2 / d^2`.
+
+    Unlike a covariance it is the same for every scale of a dimension and every batch size, and so is its weight. VIbCReg
+    is `VICReg(25, 25, 0) + 200 * Decorrelation()`. Source: Lee and Aune 2021, "VIbCReg: Variance-Invariance-better-
+    Covariance Regularization for Self-Supervised Learning on Time Series", eq. 4 and 5.
+
+    Args:
+        **options: `relation`, see `PointObjective`.
+
+    Examples:
+        >>> z = torch.tensor([[1.0, 1.0], [1.0, 1.0], [-1.0, -1.0]])
+        >>> round(Decorrelation()(z, z).item(), 4)  # two dimensions, fully correlated, on two sides: 2 * 2 / 4
+        1.0
+    """
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(**options)
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Both sides, each by itself; who matches whom does not matter."""
+        del i, j
+        _two_or_more(self, queries, keys)
+        value = queries.z.new_zeros(())
+        for z in (queries.z, keys.z):
+            unit = F.normalize(z - z.mean(0), dim=0)
+            value = value + _off_diagonal_square(unit.T @ unit) / z.shape[1] ** 2
+        return value
+
+
+class FrobeniusSpread(PointObjective):
+    """How unevenly the spectrum of each side is spread: `sum over sides of 2 log(|Z'Z|_F / |Z'Z|_*)`, columns at length one.
+
+    With the invariance of the scaled columns it is FroSSL. Source: Skean et al. 2024, "FroSSL: Frobenius Norm Minimization
+    for Efficient Multiview Self-Supervised Learning", eq. 5 to 7.
+
+    Args:
+        invariance: Weight of `sum over sides of sum |z - mean of both|^2 / n * sides`, on scaled columns.
+        **options: `relation`, see `PointObjective`.
+
+    Examples:
+        >>> round(FrobeniusSpread()(torch.eye(2), torch.eye(2)).item(), 4)  # 4 log(sqrt(2) / 2)
+        -1.3863
+    """
+
+    def __init__(self, invariance: float = 1.0, **options: Any) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(**options)
+        self.invariance = invariance
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Spectra and invariance."""
+        _two_or_more(self, queries, keys)
+        sides = [F.normalize(side.z, dim=0) for side in (queries, keys)]
+        value = queries.z.new_zeros(())
+        for z in sides:
+            # the smaller of both has the same spectrum
+            gram = z.T @ z if len(z) > z.shape[1] else z @ z.T
+            value = value + 2 * (gram.square().sum().sqrt() / gram.trace()).log()
+        if len(i):
+            # both lie at half their difference from their mean
+            difference = (sides[0][i] - sides[1][j]).square().sum()
+            value = value + self.invariance * difference / len(i)
+        return value
+
+
+class CodingRate(PointObjective):
+    """Bits to code each side up to an error: the mean over sides of `log det(I + d / (n e) Z'Z) / 2`, to be made large.
+
+    Sources: Yu et al. 2020, "Learning Diverse and Discriminative Representations via the Principle of Maximal Coding Rate
+    Reduction", eq. 7; Tong et al. 2023, "EMP-SSL", eq. 2, which is `-200 * cosine` of the views and `-CodingRate(0.2)`.
+
+    Args:
+        error: `e`, the squared error, above 0.
+        **options: `geometry` (cosine by default), `relation`, see `PointObjective`.
+
+    Raises:
+        InputError: for an error that is not above 0.
+
+    Examples:
+        >>> round(CodingRate(1.0)(torch.eye(2), torch.eye(2)).item(), 4)  # log(2 * 2) / 2
+        0.6931
+    """
+
+    def __init__(self, error: float = 0.2, **options: Any) -> None:
+        super().__init__(**options)
+        if error <= 0:
+            raise InputError(f"the error is {error}", fix="give a number above 0")
+        self.error = error
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Both sides, each by itself."""
+        del i, j
+        value = queries.z.new_zeros(())
+        for z in (queries.z, keys.z):
+            n, d = z.shape
+            value = value + torch.logdet(torch.eye(d, dtype=z.dtype, device=z.device) + d / (n * self.error) * z.T @ z)
+        return value / 4
+
+
+class ManifoldCapacity(PointObjective):
+    """Maximum manifold capacity: the nuclear norm of the means of the pairs, to be made large: `-|C|_*`.
+
+    `C` has the mean of each positive pair, on the sphere; the norm is large where pairs agree and their means spread over
+    all directions. Source: Yerxa et al. 2023, "Learning Efficient Coding of Natural Images with Maximum Manifold Capacity
+    Representations", eq. 3.
+
+    Args:
+        compression: Weight of the mean nuclear norm of the pairs themselves, `sum |Z_i|_* / n`.
+        **options: `geometry` (cosine by default), `relation`, see `PointObjective`.
+
+    Examples:
+        >>> round(ManifoldCapacity()(torch.eye(2), torch.eye(2)).item(), 4)  # the means are the two axes
+        -2.0
+    """
+
+    def __init__(self, compression: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.compression = compression
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Singular values of the means, and of each pair."""
+        x, y = queries.z[i], keys.z[j]
+        if not len(x):
+            return (queries.z.sum() + keys.z.sum()) * 0
+        value = -torch.linalg.svdvals((x + y) / 2).sum()
+        if self.compression:
+            value = value + self.compression * torch.linalg.svdvals(torch.stack([x, y], 1)).sum() / len(x)
+        return value
+
+
+class CovarianceContrast(PointObjective):
+    """Queries away from the directions all queries share: `mean_i z_i' C z_i`, `C` a moving average of `E[z z']`.
+
+    The matrix has no gradient and is kept between calls. TiCo is `1 - cosine` of the pairs and 8 of this. Source: Zhu et
+    al. 2022, "TiCo: Transformation Invariance and Covariance Contrast for Self-Supervised Visual Representation Learning",
+    eq. 7 and algorithm 1.
+
+    Args:
+        momentum: Of the matrix, which starts at 0; from 0 to below 1.
+        **options: `geometry` (cosine by default), `relation`, see `PointObjective`.
+
+    Raises:
+        InputError: for a momentum out of its range.
+
+    Examples:
+        >>> round(CovarianceContrast(0.0)(torch.eye(2), torch.eye(2)).item(), 4)
+        0.5
+    """
+
+    covariance: Tensor
+
+    def __init__(self, momentum: float = 0.9, **options: Any) -> None:
+        super().__init__(**options)
+        if not 0 <= momentum < 1:
+            raise InputError(f"the momentum is {momentum}", fix="give a number from 0 to below 1")
+        self.momentum = momentum
+        self.register_buffer("covariance", torch.zeros(()))
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """The matrix is updated, then used."""
+        del keys, i, j
+        z = queries.z
+        now = z.detach().T @ z.detach() / max(1, len(z))
+        self.covariance = self.momentum * self.covariance.to(z.dtype) + (1 - self.momentum) * now
+        return ((z @ self.covariance) * z).sum(1).mean() if len(z) else z.sum() * 0

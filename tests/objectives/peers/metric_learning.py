@@ -1,0 +1,540 @@
+"""pytorch-metric-learning: losses, miners, distances, reducers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from counterpoint.points import Points
+from objectives.peers.rows import (
+    LABEL,
+    Batch,
+    Gap,
+    Peer,
+    Row,
+    classes,
+    evenly,
+    labelled,
+    normal,
+    on_the_sphere,
+    paired,
+    triplets,
+)
+
+AVERAGE = "theirs averages over pairs, ours over rows: alike where classes are of one size"
+NORMALISED = "with `normalize_embeddings=False`; theirs normalises even dot products unless told not to"
+
+
+def part(module: str, name: str, **options: Any) -> Any:
+    """A class of theirs, imported when a test runs."""
+    import importlib
+
+    return getattr(importlib.import_module(f"pytorch_metric_learning.{module}"), name)(**options)
+
+
+def loss(name: str, *, mean: bool = False, distance: Any = None, **options: Any) -> Any:
+    """From a batch to their loss, with their reducer or the mean."""
+
+    def theirs(b: SimpleNamespace) -> torch.Tensor:
+        more = {**options, **({"reducer": part("reducers", "MeanReducer")} if mean else {})}
+        if distance is not None:
+            more["distance"] = distance()
+        return part("losses", name, **more)(b.z, b.label)
+
+    return theirs
+
+
+def with_weights(name: str, attribute: str, *, columns: bool = True, **options: Any) -> Any:
+    """Their loss with `b.w` for its learned vectors, through which the gradient flows."""
+
+    def theirs(b: SimpleNamespace) -> torch.Tensor:
+        peer = part("losses", name, num_classes=4, embedding_size=5, **options)
+        delattr(peer, attribute)
+        w = b.w.flatten(0, -2)
+        setattr(peer, attribute, w.T if columns else w)
+        return peer(b.z, b.label)
+
+    return theirs
+
+
+def mined(miner: Any, name: str = "ContrastiveLoss", **options: Any) -> Any:
+    """Their loss of what their miner leaves, as a mean over it."""
+
+    def theirs(b: SimpleNamespace) -> torch.Tensor:
+        more = {k: v() if callable(v) else v for k, v in options.items()}
+        peer = part("losses", name, reducer=part("reducers", "MeanReducer"), **more)
+        return peer(b.z, b.label, miner()(b.z, b.label))
+
+    return theirs
+
+
+def lp(**options: Any) -> Any:
+    return lambda: part("distances", "LpDistance", **options)
+
+
+def cosine() -> Any:
+    return part("distances", "CosineSimilarity")
+
+
+def pairs_of_classes(seed: int) -> Batch:
+    """Two points of each class, in two halves."""
+    batch = paired(seed)
+    q, k = batch.leaves
+    batch.names |= {"z": torch.cat([q, k]), "label": torch.arange(len(q)).repeat(2)}
+    return batch
+
+
+def as_triplets(seed: int) -> Batch:
+    """Anchor, positive, negative, one after another, and as queries with two owned keys."""
+    batch = triplets(seed)
+    q, h = batch.leaves
+    batch.names["z"] = torch.cat([q, h[:, 0], h[:, 1]])
+    n = torch.arange(len(q))
+    batch.names["triplets"] = (n, n + len(q), n + 2 * len(q))
+    batch.names["label"] = torch.cat([n, n, n + len(q)])
+    return batch
+
+
+def of_triplets(name: str, **options: Any) -> Any:
+    return lambda b: part("losses", name, **options)(b.z, b.label, b.triplets)
+
+
+def packaged(b: SimpleNamespace) -> torch.Tensor:
+    """Anchor, positive, negative, in turn."""
+    z = b.z.unflatten(0, (3, -1)).transpose(0, 1).flatten(0, 1)
+    label = b.label.unflatten(0, (3, -1)).T.flatten()
+    peer = part("losses", "TripletMarginLoss", margin=0.4, reducer=part("reducers", "MeanReducer"))
+    return peer(z, label, part("miners", "EmbeddingsAlreadyPackagedAsTriplets")(z, label))
+
+
+def two_steps(seed: int) -> Batch:
+    """Two batches; their memory holds both, without gradient, when the second is scored."""
+    before, z = normal(len(LABEL), 5, seed=seed + 50), normal(len(LABEL), 5, seed=seed)
+    sample = torch.arange(2 * len(LABEL))
+    memory = Points(torch.cat([before, z]).detach(), label=LABEL.repeat(2), sample=sample)
+    points = Points(z, label=LABEL, sample=sample[len(LABEL) :])
+    names = {"before": before.detach(), "z": z, "label": LABEL, "points": points, "memory": memory}
+    return Batch("points, memory", names, [z])
+
+
+def memory(b: SimpleNamespace) -> torch.Tensor:
+    peer = part(
+        "losses", "CrossBatchMemory", loss=part("losses", "ContrastiveLoss"), embedding_size=5, memory_size=64
+    )
+    peer(b.before, b.label)
+    return peer(b.z, b.label)
+
+
+def p2s_grad(b: SimpleNamespace) -> torch.Tensor:
+    peer = part("losses", "P2SGradLoss", descriptors_dim=5, num_classes=4)
+    del peer.weight
+    peer.weight = F.normalize(b.w, dim=1).T
+    return peer(b.z, b.label)
+
+
+def shared_points(seed: int) -> Batch:
+    batch = labelled(seed)
+    batch.call = "points, points"
+    return batch
+
+
+def groups(seed: int) -> Batch:
+    batch = evenly(seed)
+    batch.call = "points, points"
+    return batch
+
+
+def distances(name: str, **options: Any) -> Any:
+    """An InfoNCE over their matrix of scores or distances, higher being closer."""
+
+    def theirs(b: SimpleNamespace) -> torch.Tensor:
+        peer = part("distances", name, **options)
+        matrix = peer(b.q, b.k)
+        return F.cross_entropy(matrix if peer.is_inverted else -matrix, torch.arange(len(b.q)))
+
+    return theirs
+
+
+def reduced(reducer: str, **options: Any) -> Any:
+    """Their contrastive loss of the positives alone, under a reducer of theirs."""
+
+    def theirs(b: SimpleNamespace) -> torch.Tensor:
+        peer = part("losses", "ContrastiveLoss", pos_margin=0.9, distance=cosine(), neg_margin=2.0)
+        peer.reducer = part(
+            "reducers", "MultipleReducers", reducers={"pos_loss": part("reducers", reducer, **options)}
+        )
+        return peer(b.z, b.label)
+
+    return theirs
+
+
+def summed(b: SimpleNamespace) -> torch.Tensor:
+    return part("losses", "SupConLoss", temperature=0.1, reducer=part("reducers", "SumReducer"))(b.z, b.label)
+
+
+def unreduced(b: SimpleNamespace) -> torch.Tensor:
+    peer = part("losses", "SupConLoss", temperature=0.1, reducer=part("reducers", "DoNothingReducer"))
+    return (peer(b.z, b.label)["loss"]["losses"] * torch.arange(len(b.z))).sum()
+
+
+def weighted_classes(seed: int) -> Batch:
+    batch = labelled(seed)
+    weight = torch.tensor([0.5, 1.0, 2.0, 0.25], dtype=torch.float64)
+    batch.names |= {"class_weight": weight}
+    return batch
+
+
+def class_weighted(b: SimpleNamespace) -> torch.Tensor:
+    reducer = part("reducers", "ClassWeightedReducer", weights=b.class_weight)
+    # theirs divides by the number of points, a weighted mean by the sum of the weights
+    total = b.class_weight[b.label].mean()
+    return part("losses", "SupConLoss", temperature=0.1, reducer=reducer)(b.z, b.label) / total
+
+
+def distance_weighted(b: SimpleNamespace) -> torch.Tensor:
+    """The expectation of their draw: their own weights, caught before the draw, on a contrastive loss."""
+    from pytorch_metric_learning.miners import distance_weighted_miner as module
+
+    caught = {}
+
+    class Catch:
+        @staticmethod
+        def get_random_triplet_indices(labels: torch.Tensor, ref_labels: torch.Tensor, weights: torch.Tensor) -> Any:
+            caught["weights"] = weights
+            none = labels[:0]
+            return none, none, none
+
+    before, module.lmu = module.lmu, Catch
+    try:
+        part("miners", "DistanceWeightedMiner")(b.z, b.label)
+    finally:
+        module.lmu = before
+    # a row whose negatives are all too far has no weights
+    weight = caught["weights"].nan_to_num()
+    d = torch.cdist(F.normalize(b.z, dim=1), F.normalize(b.z, dim=1), compute_mode="donot_use_mm_for_euclid_dist")
+    return (weight * F.relu(1 - d)).sum(1)[weight.sum(1) > 0].mean()
+
+
+def drawn_evenly(b: SimpleNamespace) -> torch.Tensor:
+    """So many draws from every bin that their frequencies are the expectation."""
+    torch.manual_seed(0)
+    miner = part("miners", "UniformHistogramMiner", num_bins=4, pos_per_bin=100_000, neg_per_bin=100_000)
+    peer = part("losses", "ContrastiveLoss", reducer=part("reducers", "MeanReducer"))
+    return peer(b.z, b.label, miner(b.z, b.label))
+
+
+CONTRASTIVE = (
+    'Pairs(0.0, over="{over}", geometry={geometry}, relation=labels)'
+    ' + Pairs(negative=-1.0, over="{over}", geometry={geometry}, relation=labels)'
+)
+MINED_CONTRASTIVE = (
+    'Mined(Pairs(0.0, over="terms", geometry=unit, relation=labels), {miner})'
+    ' + Mined(Pairs(negative=-1.0, over="terms", geometry=unit, relation=labels), {miner})'
+)
+ALL_TRIPLETS = 'Triplet(0.05, over="active", geometry=unit, relation=labels)'
+
+LOSSES: list[Row | Gap] = [
+    Row(
+        "AngularLoss", "Angular(math.radians(40), relation=labels)", loss("AngularLoss", alpha=40), on_the_sphere,
+        note="theirs leaves the negatives unnormalised: tested on unit vectors", own="Angular",
+    ),
+    Row(
+        "ArcFaceLoss", "Proxies(InfoNCE(1 / 64, angular_margin=math.radians(28.6)), classes=4, dim=5)",
+        with_weights("ArcFaceLoss", "W"), classes,
+        note="theirs changes the formula for angles beyond pi minus the margin",
+    ),
+    Row(
+        "CircleLoss",
+        "Pooled(Pool(0.6, 80, pace=0.8), Pool(0.4, 80, pace=0.8), outer=lambda v: F.softplus(80 * v), relation=labels)",
+        loss("CircleLoss", mean=True), labelled,
+    ),
+    Row("ContrastiveLoss", CONTRASTIVE.format(over="active", geometry="unit"), loss("ContrastiveLoss"), labelled),
+    Row(
+        "CosFaceLoss", "Proxies(InfoNCE(1 / 64, margin=0.35), classes=4, dim=5)",
+        with_weights("CosFaceLoss", "W"), classes,
+    ),
+    Row(
+        "CrossBatchMemory",
+        CONTRASTIVE.format(over="active", geometry="unit").replace(
+            "relation=labels", 'relation=Relation(same("label"), ignored=same("sample"))'
+        ),
+        memory, two_steps, note="here over `ContrastiveLoss`; their memory holds the batch itself, without gradient",
+    ),
+    Row(
+        "FastAPLoss",
+        "FastAP(10, low=-4.0, high=0.0, geometry=Euclidean(squared=True, normalized=True), relation=labels)",
+        loss("FastAPLoss"), labelled, own="FastAP",
+    ),
+    Row(
+        "GeneralizedLiftedStructureLoss",
+        "Pooled(Pool(0.0), Pool(-1.0), outer=F.relu, geometry=unit, relation=labels)",
+        loss("GeneralizedLiftedStructureLoss"), labelled, note="theirs counts rows without positives, too",
+    ),
+    Row(
+        "HistogramLoss", "Histogram(100, relation=labels)", loss("HistogramLoss", n_bins=100), labelled, own="Histogram",
+        note="theirs computes the bins in single precision: compared to 1e-5", rtol=1e-5,
+    ),
+    Row(
+        "InstanceLoss",
+        'InfoNCE(1 / 64, relation=Relation(same("label")))(points, Points(z, label=torch.arange(len(z))))',
+        loss("InstanceLoss"), labelled,
+        note="theirs takes point c of the batch for class c; the paper has a classifier, `Proxies(InfoNCE(1 / 64), ...)`",
+    ),
+    Row(
+        "IntraPairVarianceLoss", "PairVariance(0.01, relation=labels) + PairVariance(negative=0.01, relation=labels)",
+        loss("IntraPairVarianceLoss"), labelled, own="PairVariance",
+    ),
+    Row(
+        "LiftedStructureLoss", "LiftedStructure(geometry=unit, relation=labels)", loss("LiftedStructureLoss"), labelled,
+        own="LiftedStructure",
+    ),
+    Row(
+        "MarginLoss", 'Pairs(-1.0, -1.4, over="active", geometry=unit)', of_triplets("MarginLoss"), as_triplets,
+        note="beta 1.2, margin 0.2; theirs counts a pair once for every triplet it is in: tested on one triplet an anchor",
+    ),
+    Row(
+        "MultiSimilarityLoss", "Pooled(Pool(0.5, 2, floor=True), Pool(0.5, 50, floor=True), relation=labels)",
+        loss("MultiSimilarityLoss"), labelled,
+    ),
+    Row(
+        "MultipleLosses", "0.5 * SupCon(0.1) + 2.0 * InfoNCE(0.5, relation=labels)",
+        lambda b: part(
+            "losses", "MultipleLosses", weights=[0.5, 2.0],
+            losses=[part("losses", "SupConLoss", temperature=0.1), part("losses", "NTXentLoss", temperature=0.5)],
+        )(b.z, b.label),
+        evenly,
+    ),
+    Row(
+        "NCALoss",
+        "Pooled(Pool(sharpness=-1), Pool(), outer=F.softplus, geometry=Euclidean(squared=True, normalized=True), "
+        "relation=labels)",
+        loss("NCALoss"), labelled,
+    ),
+    Row(
+        "NPairsLoss", "InfoNCE(1.0, geometry=Dot())",
+        loss("NPairsLoss", distance=lambda: part("distances", "DotProductSimilarity", normalize_embeddings=False)),
+        pairs_of_classes, note=NORMALISED,
+    ),
+    Row(
+        "NormalizedSoftmaxLoss", "Proxies(InfoNCE(0.05), classes=4, dim=5)",
+        with_weights("NormalizedSoftmaxLoss", "W"), classes,
+    ),
+    Row("NTXentLoss", "InfoNCE(0.07, relation=labels)", loss("NTXentLoss"), evenly, note=AVERAGE),
+    Row(
+        "P2SGradLoss", 'Proxies(Pairs(1.0, 0.0, shape=torch.square, over="terms"), classes=4, dim=5)', p2s_grad, classes,
+    ),
+    Row(
+        "PNPLoss", "Ranking(0.1, loss=lambda positives, negatives: negatives, relation=labels)",
+        loss("PNPLoss", anneal=0.1), shared_points,
+        note="variant O; theirs counts the point as its own positive, and so do the same points as keys",
+        own="Ranking",
+    ),
+    Row(
+        "PNPLoss (variant Iu)",
+        "Ranking(0.1, loss=lambda positives, negatives: (1 + negatives) * torch.log(1 + negatives), relation=labels)",
+        loss("PNPLoss", anneal=0.1, variant="Iu"), shared_points, own="Ranking",
+    ),
+    Row(
+        "ProxyAnchorLoss",
+        "Proxies(32 * (Pooled(Pool(0.1, 32, floor=True)) + Pooled(push=Pool(-0.1, 32, floor=True))), classes=4, dim=5, "
+        'rows="proxies")',
+        with_weights("ProxyAnchorLoss", "proxies", columns=False), classes,
+    ),
+    Row(
+        "ProxyNCALoss",
+        "Proxies(InfoNCE(1.0, geometry=Euclidean(squared=True, normalized=True)), classes=4, dim=5)",
+        with_weights("ProxyNCALoss", "proxies", columns=False), classes,
+        note="theirs has the positive in the denominator; the paper does not: `Decoupled` for `InfoNCE`",
+    ),
+    Row(
+        "RankedListLoss",
+        "0.5 * Pooled(Pool(-0.8, 0.0, average=True), geometry=unit, relation=labels)"
+        " + 0.5 * Pooled(push=Pool(-1.2, 2.0, average=True), geometry=unit, relation=labels)",
+        loss("RankedListLoss", margin=0.4, Tn=2, alpha=1.2), labelled,
+        note="theirs adds 1e-5 for every pair to each sum of weights: compared to 1e-3", rtol=1e-3,
+    ),
+    Row(
+        "SelfSupervisedLoss", 'InfoNCE(0.1, layout="views")',
+        lambda b: part("losses", "SelfSupervisedLoss", loss=part("losses", "NTXentLoss", temperature=0.1))(b.q, b.k),
+        paired,
+    ),
+    Row(
+        "SignalToNoiseRatioContrastiveLoss",
+        CONTRASTIVE.format(over="active", geometry="NoiseToSignal(normalized=True)"),
+        loss("SignalToNoiseRatioContrastiveLoss"), labelled,
+    ),
+    Row(
+        "SmoothAPLoss", "Ranking(0.1, relation=labels)", loss("SmoothAPLoss", temperature=0.1), groups,
+        note="theirs computes in single precision (compared to 1e-5), counts the point as its own positive and is right "
+        "only where there are as many classes as points in each",
+        own="Ranking", rtol=1e-5,
+    ),
+    Row(
+        "SoftTripleLoss",
+        "Proxies(InfoNCE(1 / 20, margin=0.01, geometry=SubCentres(softness=0.1)), classes=4, dim=5, per_class=3)",
+        with_weights("SoftTripleLoss", "fc", centers_per_class=3), lambda seed: classes(seed, 3),
+    ),
+    Row(
+        "SubCenterArcFaceLoss",
+        "Proxies(InfoNCE(1 / 64, angular_margin=math.radians(28.6), geometry=SubCentres()), classes=4, dim=5, per_class=3)",
+        with_weights("SubCenterArcFaceLoss", "W", sub_centers=3), lambda seed: classes(seed, 3),
+    ),
+    Row("SupConLoss", "SupCon(0.1)", loss("SupConLoss"), labelled),
+    Row(
+        "ThresholdConsistentMarginLoss",
+        'Pairs(0.9, over="active", relation=labels) + Pairs(negative=0.5, over="active", relation=labels)',
+        loss("ThresholdConsistentMarginLoss"), labelled,
+    ),
+    Row("TripletMarginLoss", ALL_TRIPLETS, loss("TripletMarginLoss"), labelled),
+    Row(
+        "TripletMarginLoss (smooth_loss)", 'Triplet(0.05, shape=F.softplus, over="terms", geometry=unit, relation=labels)',
+        loss("TripletMarginLoss", smooth_loss=True), labelled,
+    ),
+    Row(
+        "VICRegLoss", "VICReg(25.0, 12.5, 1.0)", lambda b: part("losses", "VICRegLoss")(b.q, ref_emb=b.k), paired,
+        note="theirs halves the variance term, as the authors' code does", own="VICReg",
+    ),
+]
+
+MINERS: list[Row | Gap] = [
+    Row(
+        "BatchEasyHardMiner (easy positive, semi-hard negative)",
+        'Mined(Triplet(0.4, geometry=unit, relation=labels), pick(positive="easy", negative="semi-hard"))',
+        mined(lambda: part("miners", "BatchEasyHardMiner"), "TripletMarginLoss", margin=0.4), labelled,
+    ),
+    Row(
+        "BatchEasyHardMiner (semi-hard positive, hard negative)",
+        'Mined(Triplet(0.4, geometry=unit, relation=labels), pick(positive="semi-hard", negative="hard"))',
+        mined(
+            lambda: part("miners", "BatchEasyHardMiner", pos_strategy="semihard", neg_strategy="hard"),
+            "TripletMarginLoss", margin=0.4,
+        ),
+        labelled,
+    ),
+    Row(
+        "BatchHardMiner", 'Triplet(0.4, mining="hard", geometry=unit, relation=labels)',
+        mined(lambda: part("miners", "BatchHardMiner"), "TripletMarginLoss", margin=0.4), labelled,
+        note="in front of other losses: `Mined(..., pick(\"hard\", \"hard\"))`",
+    ),
+    Row(
+        "DistanceWeightedMiner",
+        "Mined(Pairs(negative=-1.0, geometry=unit, relation=labels), by_distance(5))",
+        distance_weighted, labelled, against="the weights theirs draws with", own="by_distance",
+        note="theirs draws negatives at random; ours weighs them by the chance to be drawn",
+    ),
+    Row(
+        "EmbeddingsAlreadyPackagedAsTriplets", "Triplet(0.4, geometry=unit)",
+        packaged, as_triplets,
+        note="ready triplets are queries with owned keys",
+    ),
+    Row(
+        "HDCMiner",
+        MINED_CONTRASTIVE.format(miner="hardest_share(0.5)").replace("Mined(", "MinedTogether("),
+        mined(lambda: part("miners", "HDCMiner")), labelled, own="hardest_share",
+    ),
+    Row(
+        "MultiSimilarityMiner",
+        'Mined(Pairs(1.0, over="terms", relation=labels), near_the_other_side(0.1))'
+        ' + Mined(Pairs(negative=0.0, over="terms", relation=labels), near_the_other_side(0.1))',
+        mined(lambda: part("miners", "MultiSimilarityMiner"), distance=cosine, pos_margin=1.0, neg_margin=0.0),
+        labelled,
+        own="near_the_other_side",
+    ),
+    Row(
+        "PairMarginMiner", MINED_CONTRASTIVE.format(miner="beyond(-0.2, -0.8)"),
+        mined(lambda: part("miners", "PairMarginMiner")), labelled, own="beyond",
+    ),
+    Row(
+        "TripletMarginMiner (semihard)",
+        'Triplet(0.2, shape=lambda v: F.relu(v) * (v < 0.2), over="active", geometry=unit, relation=labels)',
+        mined(
+            lambda: part("miners", "TripletMarginMiner", margin=0.2, type_of_triplets="semihard"),
+            "TripletMarginLoss", margin=0.2,
+        ),
+        labelled,
+    ),
+    Row(
+        "TripletMarginMiner (hard)",
+        'Triplet(0.2, shape=lambda v: F.relu(v) * (v >= 0.2), over="active", geometry=unit, relation=labels)',
+        mined(
+            lambda: part("miners", "TripletMarginMiner", margin=0.2, type_of_triplets="hard"),
+            "TripletMarginLoss", margin=0.2,
+        ),
+        labelled,
+    ),
+    Row(
+        "UniformHistogramMiner",
+        MINED_CONTRASTIVE.format(miner="even_scores(4)").replace("Mined(", "MinedTogether("),
+        drawn_evenly, labelled, own="even_scores", rtol=0.02,
+        note="theirs draws from each bin at random; ours weighs bins alike (compared to 2%, with 100,000 draws a bin)",
+    ),
+]
+
+DISTANCES: list[Row | Gap] = [
+    Row("CosineSimilarity", "InfoNCE(1.0, geometry=Cosine())", distances("CosineSimilarity"), paired),
+    Row(
+        "DotProductSimilarity", "InfoNCE(1.0, geometry=Dot())",
+        distances("DotProductSimilarity", normalize_embeddings=False), paired, note=NORMALISED,
+    ),
+    Row("LpDistance", "InfoNCE(1.0, geometry=Euclidean(normalized=True))", distances("LpDistance"), paired),
+    Row(
+        "LpDistance (p=3, power=2)", "InfoNCE(1.0, geometry=Lp(3, power=2, normalized=True))",
+        distances("LpDistance", p=3, power=2), paired, own="Lp",
+    ),
+    Row(
+        "SNRDistance", "InfoNCE(1.0, geometry=NoiseToSignal(normalized=True))", distances("SNRDistance"), paired,
+        own="NoiseToSignal",
+    ),
+    Row(
+        "BatchedDistance", "InfoNCE(1.0, geometry=Euclidean(normalized=True))(q, k, block=2)",
+        distances("LpDistance"), paired, note="`block=` is an argument of every objective; compared with `LpDistance`",
+    ),
+]
+
+POSITIVES = 'Pairs(0.9, shape={shape}, over="{over}", relation=labels)'
+REDUCERS: list[Row | Gap] = [
+    Row("MeanReducer", POSITIVES.format(shape="F.relu", over="terms"), reduced("MeanReducer"), labelled),
+    Row("AvgNonZeroReducer", POSITIVES.format(shape="F.relu", over="active"), reduced("AvgNonZeroReducer"), labelled),
+    Row("PerAnchorReducer", POSITIVES.format(shape="F.relu", over="rows"), reduced("PerAnchorReducer"), labelled),
+    Row(
+        "ThresholdReducer",
+        POSITIVES.format(shape="lambda v: F.relu(v) * (v > 0.2) * (v < 0.8)", over="active"),
+        reduced("ThresholdReducer", low=0.2, high=0.8), labelled,
+    ),
+    Row("SumReducer", 'SupCon(0.1)(points, reduction="none").sum()', summed, labelled),
+    Row(
+        "DoNothingReducer", 'SupCon(0.1)(points, reduction="none") @ torch.arange(len(points)).double()',
+        unreduced, labelled, note="one value a row, here weighted by hand to compare gradients",
+    ),
+    Row(
+        "ClassWeightedReducer", "SupCon(0.1)(points.with_columns(weight=class_weight[label]))", class_weighted,
+        weighted_classes, note="theirs divides by the number of points, ours by the sum of the weights",
+    ),
+    Row(
+        "DivisorReducer", 'Pairs(-1.0, -1.4, over="active", geometry=unit)', of_triplets("MarginLoss"), as_triplets,
+        note="serves `MarginLoss` and `ProxyAnchorLoss`, whose divisors are counts of active or present terms",
+    ),
+    Row(
+        "MultipleReducers",
+        'Pairs(0.0, over="terms", geometry=unit, relation=labels)'
+        ' + Pairs(negative=-1.0, over="active", geometry=unit, relation=labels)',
+        lambda b: part(
+            "losses", "ContrastiveLoss",
+            reducer=part(
+                "reducers", "MultipleReducers",
+                reducers={
+                    "pos_loss": part("reducers", "MeanReducer"), "neg_loss": part("reducers", "AvgNonZeroReducer"),
+                },
+            ),
+        )(b.z, b.label),
+        labelled,
+    ),
+]  # fmt: skip
+
+PEER = Peer(
+    "pytorch-metric-learning", "2.9", "pytorch_metric_learning",
+    tables={"losses": LOSSES, "miners": MINERS, "distances": DISTANCES, "reducers": REDUCERS},
+)

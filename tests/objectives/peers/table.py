@@ -1,0 +1,7 @@
+"""All peers, in the order of the page."""
+
+from __future__ import annotations
+
+from objectives.peers import metric_learning, open_clip, pygcl, pykeen, sentence_transformers
+
+PEERS = [metric_learning.PEER, sentence_transformers.PEER, open_clip.PEER, pykeen.PEER, pygcl.PEER]

@@ -1,0 +1,25 @@
+"""Every row of the parity table: the peer's class and our expression give one loss and one gradient."""
+
+from __future__ import annotations
+
+import pytest
+
+from objectives.peers.loading import installed
+from objectives.peers.rows import check
+from objectives.peers.table import PEERS
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+ROWS = {f"{peer.name}: {row.name}": (peer, row) for peer in PEERS for row in peer.rows}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_same_loss_and_gradient(name):
+    peer, row = ROWS[name]
+    if row.against == "their class" and not installed(peer.package):
+        pytest.skip(f"{peer.name} is not installed")
+    for seed in range(3):
+        check(row, seed)
+
+
+def test_no_class_is_named_twice():
+    assert len(ROWS) == sum(len(peer.rows) for peer in PEERS)
