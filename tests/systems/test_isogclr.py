@@ -23,13 +23,13 @@ def by_hand(batches):
         for row in range(2 * n):
             i, t = ids[row % n], tau[ids[row % n]]
             h = torch.stack([z[row] @ z[k] - z[row] @ z[(row + n) % (2 * n)] for k in range(2 * n) if k % n != row % n])
-            g = float((h / t).exp().mean())
+            g = float((h.detach() / t).exp().mean())
             own = g if i not in s else (1 - GAMMA) * s[i] + GAMMA * g
             weight = (h.detach() / t).exp() / own
             surrogate = surrogate + (weight * h).mean()
             losses.append(t * math.log(own) + RHO * t)
             new_s[i].append(own)
-            stress[i].append(float((weight * h).mean()) / t)
+            stress[i].append(float((weight * h.detach()).mean()) / t)
         for i in ids:
             s[i] = sum(new_s[i]) / 2
             gradient = math.log(s[i]) + RHO - sum(stress[i]) / 2
