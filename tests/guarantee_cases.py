@@ -142,6 +142,8 @@ def cases(dtype: torch.dtype) -> list[Case]:
                 g = generator()
                 batch = with_owned(g, dtype, build(g, dtype))
                 result.append(Case(f"{name}/{kind}+owned", name, batch, learned=True))
+        if getattr(objective, "paired", False):
+            continue
         if isinstance(objective, RowObjective):
             if objective.layout != "joint":
                 result.append(Case(f"{name}/soft", name, soft(generator(), dtype), SOFT, learned=True))

@@ -52,7 +52,7 @@ def test_three_steps_are_those_of_algorithm_1_by_hand():
         sample = torch.tensor(ids)
         loss = objective(Points(z[:3], sample=sample), Points(z[3:], sample=sample))
     wanted, surrogate, tau, s = by_hand(batches)
-    assert float(loss) == pytest.approx(wanted, rel=1e-9)
+    assert loss.item() == pytest.approx(wanted, rel=1e-9)
     assert objective.tau.tolist() == pytest.approx([tau[i] for i in range(N)], rel=1e-9)
     assert objective.log_mean.exp().tolist() == pytest.approx([s[i] for i in range(N)], rel=1e-9)
     z = batches[-1][1]

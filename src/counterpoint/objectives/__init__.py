@@ -14,9 +14,11 @@ from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
 from counterpoint.objectives.clusters import SwAV, sinkhorn
+from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.encouraging import Encouraging
+from counterpoint.objectives.history import BadPairs
 from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.mining import (
     Mined,
@@ -78,6 +80,10 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "cacr": CACR,
     "energy-confusion": EnergyConfusion,
     "encouraging": Encouraging,
+    "adaptive-margin": AdaptiveMargin,
+    "ccl-k-positive": lambda: KernelConditional("label"),
+    "ccl-k-negative": lambda: KernelConditional("label", role="negative"),
+    "bad-pairs": lambda: BadPairs(InfoNCE(0.2), 1024),
     "groco": GroCo,
     "supcon-out": SupCon,
     "supcon-in": lambda: SupCon(average="inside"),
@@ -155,8 +161,10 @@ __all__ = [
     "MACL",
     "REGISTRY",
     "WMSE",
+    "AdaptiveMargin",
     "Alignment",
     "Angular",
+    "BadPairs",
     "BarlowTwins",
     "CoSENT",
     "CodingRate",
@@ -175,6 +183,7 @@ __all__ = [
     "Histogram",
     "IndividualTemperature",
     "InfoNCE",
+    "KernelConditional",
     "LiftedStructure",
     "ManifoldCapacity",
     "MarginMSE",

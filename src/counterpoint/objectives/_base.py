@@ -113,6 +113,8 @@ class ScoredObjective(Objective):
     kind = "row"
     keys_follow: ClassVar[bool] = True
     """Whether the gradient reaches the keys."""
+    paired: ClassVar[bool] = False
+    """Whether it needs two sides, and positives by a column."""
 
     def __init__(
         self,
@@ -137,11 +139,14 @@ class ScoredObjective(Objective):
         temperature = self.temperature
         return temperature.scale() if isinstance(temperature, Temperature) else 1 / temperature
 
+    def guide(self, sides: Sides) -> Guide:
+        """The second opinion that the equation reads; what was passed, if it reads one."""
+        return sides.guide if "guide" in self.uses else Guide()
+
     def problems(self, sides: Sides) -> list[Rows]:
         """The rows of each problem of the layout."""
-        if "guide" not in self.uses:
-            sides = replace(sides, guide=Guide())
-        every = problems(self.layout, sides.prepared(self.geometry), self.relation)
+        sides = replace(sides, guide=self.guide(sides)).prepared(self.geometry)
+        every = problems(self.layout, sides, self.relation)
         if not self.keys_follow:
             for panel in (panel for panels in every for panel in panels):
                 panel.keys = panel.keys.with_z(panel.keys.z.detach())

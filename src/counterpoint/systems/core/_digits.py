@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import torch
 from torch import nn
 
 from counterpoint.config import Config
-from counterpoint.data.images import Images, digits, load_images
+from counterpoint.data.images import Images, load_images
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.evaluate import probe
 from counterpoint.systems.registry import Figures, Say
-from counterpoint.training import Batches, train
+from counterpoint.training import train
 from counterpoint.views import ImageBatches, View, affine, blur, brightness, compose, grey, jitter, noise
 
 EPOCHS = 60
@@ -44,9 +43,7 @@ def encoder(images: Images, seed: int) -> ImageEncoder:
         return ImageEncoder(images.pixels.shape[1], widths=(16, 32, 64))
 
 
-def trained(
-    config: Config, images: Images, seed: int, batches: Callable[[Images, View, int], Batches] = ImageBatches
-) -> tuple[ImageEncoder, nn.Module]:
+def trained(config: Config, images: Images, seed: int) -> tuple[ImageEncoder, nn.Module]:
     """The start, trained as a config says; and its head."""
     model = encoder(images, seed)
     with torch.random.fork_rng(devices=[]):
@@ -57,7 +54,8 @@ def trained(
     assert config.view is not None
     # the same number of encoded views for all
     settings = replace(config.train, epochs=EPOCHS * 2 / config.views, seed=seed, validations=1)
-    train(model, batches(images, config.view, config.views), objective, settings, head=head, procedure=procedure)
+    batches = (config.batches or ImageBatches)(images, config.view, config.views)
+    train(model, batches, objective, settings, head=head, procedure=procedure)
     return model, head
 
 
@@ -78,15 +76,18 @@ def accuracy(model: ImageEncoder, parts: tuple[Images, Images], head: nn.Module 
     return float((probe(x, names[0], y) == np.array(names[1])).mean())
 
 
-def run_on_images(config: Config, source: str | None, output: Path, say: Say) -> Figures:
-    """Train on half of the images, digits or the user's, and probe on the other half."""
+def run_on_images(
+    config: Config, source: str | None, output: Path, say: Say, *, included: tuple[Images, Images] | None = None
+) -> Figures:
+    """Train on half of the images, the included ones (digits) or the user's, and probe on the other half."""
     from safetensors.torch import save_file
 
     from counterpoint.files import atomic
 
-    images = digits() if source is None else load_images(source)
-    parts = images.split()
-    say(f"{images.source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test")
+    parts = load_images("digits" if source is None else source).split()
+    if source is None and included is not None:
+        parts = included
+    say(f"{parts[0].source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test")
     before = accuracy(encoder(images, 0), parts)
     model, _ = trained(config, parts[0], 0)
     with atomic(output / "encoder.safetensors") as part:

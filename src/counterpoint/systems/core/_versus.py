@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TypeAlias
 
 import torch
@@ -15,8 +16,8 @@ from counterpoint.data.images import Images, digits
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.evaluate import equal_error_rate, knn
 from counterpoint.evaluate.geometry import effective_rank
-from counterpoint.systems.core._digits import accuracy, trained
-from counterpoint.systems.registry import Figures, Measure, Pair
+from counterpoint.systems.core._digits import accuracy, run_on_images, trained
+from counterpoint.systems.registry import Figures, Measure, Pair, Run, Say
 
 MakeConfig: TypeAlias = Callable[[], Config]
 Parts: TypeAlias = tuple[Images, Images]
@@ -81,6 +82,15 @@ def projected(model: ImageEncoder, head: nn.Module, images: Images) -> Tensor:
 def spread(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
     """Effective rank of what the loss is taken on, on test images."""
     return effective_rank(F.normalize(projected(model, head, parts[1]), dim=1), center=True)
+
+
+def run_on(data: Callable[[int], Parts]) -> Run:
+    """Runs a system on included images that are not plain digits, or on the user's."""
+
+    def run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
+        return run_on_images(config, source, output, say, included=data(0))
+
+    return run
 
 
 def versus(
