@@ -88,7 +88,7 @@ def run_on_images(
     if source is None and included is not None:
         parts = included
     say(f"{parts[0].source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test")
-    before = accuracy(encoder(images, 0), parts)
+    before = accuracy(encoder(parts[0], 0), parts)
     model, _ = trained(config, parts[0], 0)
     with atomic(output / "encoder.safetensors") as part:
         save_file(model.state_dict(), part)

@@ -12,8 +12,8 @@ from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.objectives import KernelConditional
-from counterpoint.systems.core._digits import SETUP, accuracy, run_on_images
-from counterpoint.systems.core._versus import Parts, fitted, halves, probe_accuracy
+from counterpoint.systems.core._digits import SETUP, accuracy
+from counterpoint.systems.core._versus import Parts, fitted, halves, probe_accuracy, run_on
 from counterpoint.systems.core.decoupled_uniformity import with_attribute
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
@@ -70,7 +70,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     family="core",
     mechanism="tests/systems/test_ccl_k.py::test_losses_are_those_of_the_weights_by_inversion",
     variants={"CCL-K, fair": fair},
-    run=run_on_images,
+    run=run_on(with_attribute),
     claims=(
         Claim("Weak supervision by an attribute improves the representation", "probe accuracy", "SimCLR"),
         Claim(

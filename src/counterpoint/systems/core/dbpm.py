@@ -22,8 +22,9 @@ _SAMPLES = 60_000
 
 
 class PlantedBatches(ImageBatches):
-    """Batches in which some pairs are bad, by the images' column `bad`: 1: both views are noise; 2: the second view is of
-    the image in the column `other`.
+    """Batches in which some pairs are bad, as the images' column `bad` says.
+
+    1: both views are noise; 2: the second view is of the image in the column `other`.
     """
 
     def __init__(self, images: Images, view: View, views: int = 2) -> None:
