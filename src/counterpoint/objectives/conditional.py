@@ -179,10 +179,10 @@ class KernelConditional(RowObjective):
         counted = negative & (block.guide > 1e-6)
         weighted = torch.where(counted, block.scores + log_weight(block.guide.clamp_min(0)), nothing)
         log_sum = torch.logsumexp(weighted, 1)
-        counts = counted.any(1) & (weight.sum(1) > 0)
+        counts = weight.sum(1) > 0
         if self.role == "negative":
             log_sum = log_sum + math.log(max(1, self._samples - 1))
             p = weighted_mean(own, weight)
             return torch.logaddexp(p, log_sum) - p, counts
         every = torch.logsumexp(torch.where(seen, block.scores, nothing), 1)
-        return torch.logaddexp(log_sum, every) - log_sum, counts
+        return torch.logaddexp(log_sum, every) - log_sum, counts & counted.any(1)
