@@ -18,6 +18,7 @@ from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditiona
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.encouraging import Encouraging
+from counterpoint.objectives.hedged import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.objectives.history import BadPairs
 from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.mining import (
@@ -180,6 +181,7 @@ __all__ = [
     "FrobeniusSpread",
     "GroCo",
     "Guide",
+    "HedgedMatch",
     "Histogram",
     "IndividualTemperature",
     "InfoNCE",
@@ -205,6 +207,8 @@ __all__ = [
     "ScoreError",
     "ScoredObjective",
     "Sigmoid",
+    "SoftContrastive",
+    "StandardNormal",
     "Sum",
     "SupCon",
     "SwAV",
