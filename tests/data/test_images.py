@@ -181,7 +181,7 @@ def test_bad_folders(tmp_path):
         read_images(tmp_path / "a.npz", size=4)
 
 
-def saved(folder, **columns):
+def saved(**columns):
     datasets = pytest.importorskip("datasets")
     datasets.disable_progress_bars()
     kinds = {"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["x", "y", "z"]), "text": None}
@@ -198,7 +198,7 @@ def png(array):
 def test_a_saved_dataset(tmp_path):
     datasets = pytest.importorskip("datasets")
     arrays = [colours(5, 5) for _ in range(3)]
-    data = saved(tmp_path, picture=[png(array) for array in arrays], kind=[2, 0, 2], text=list("abc"))
+    data = saved(picture=[png(array) for array in arrays], kind=[2, 0, 2], text=list("abc"))
     data.save_to_disk(tmp_path / "one")
     datasets.DatasetDict(train=data, test=data.select([0])).save_to_disk(tmp_path / "two")
     for folder in ("one", "two"):
@@ -211,7 +211,7 @@ def test_a_saved_dataset(tmp_path):
 
 def test_bad_datasets(tmp_path):
     datasets = pytest.importorskip("datasets")
-    texts = saved(tmp_path, kind=[0, 1], text=["a", "b"])
+    texts = saved(kind=[0, 1], text=["a", "b"])
     texts.save_to_disk(tmp_path / "texts")
     assert not is_images(tmp_path / "texts")
     with pytest.raises(InputError, match="no column of pictures"):
@@ -219,9 +219,15 @@ def test_bad_datasets(tmp_path):
     datasets.DatasetDict(test=texts).save_to_disk(tmp_path / "split")
     with pytest.raises(InputError, match="no split 'train'"):
         read_images(tmp_path / "split")
+    saved(picture=[png(colours(9, 9))] * 3, kind=[0, -1, 1]).save_to_disk(tmp_path / "secret")
+    with pytest.raises(InputError, match="1 pictures have no label, row 1 is one"):
+        read_images(tmp_path / "secret")
+    (tmp_path / "secret" / "data-00000-of-00001.arrow").write_bytes(b"no arrow")
+    with pytest.raises(InputError, match="the dataset cannot be read"):
+        read_images(tmp_path / "secret")
     torn = png(colours(9, 9))
     torn["bytes"] = torn["bytes"][:60]
-    saved(tmp_path, picture=[png(colours(9, 9)), torn], kind=[0, 1]).save_to_disk(tmp_path / "torn")
+    saved(picture=[png(colours(9, 9)), torn], kind=[0, 1]).save_to_disk(tmp_path / "torn")
     with pytest.raises(InputError, match="row 1: the picture cannot be read"):
         read_images(tmp_path / "torn")
 

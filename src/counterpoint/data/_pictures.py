@@ -52,7 +52,10 @@ def from_saved(folder: Path, size: int | None) -> Images:
         import datasets
     except ImportError:
         raise MissingExtra("datasets", extra="hub") from None
-    data = datasets.load_from_disk(str(folder))
+    try:
+        data = datasets.load_from_disk(str(folder))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"the dataset cannot be read ({error})", file=folder, fix="save it again") from error
     if isinstance(data, datasets.DatasetDict):
         if "train" not in data:
             raise InputError(f"no split 'train' (there is {', '.join(data)})", file=folder, fix="give a split's folder")
@@ -68,9 +71,13 @@ def from_saved(folder: Path, size: int | None) -> Images:
         file = files[row][images[0]]
         return Path(file["path"]) if file["bytes"] is None else bytes(file["bytes"])
 
+    label_n = list(data[labels[0]])
+    # the hub's test splits have -1 where the label is kept secret
+    if bad := [row for row, label in enumerate(label_n) if label is None or label < 0]:
+        raise InputError(f"{len(bad)} pictures have no label, row {bad[0]} is one", file=folder, fix="leave them out")
     classes = data.features[labels[0]].names
     names = [f"row {row}" for row in range(len(data))]
-    return _read(folder, names, [classes[label] for label in data[labels[0]]], content, size)
+    return _read(folder, names, [classes[label] for label in label_n], content, size)
 
 
 def is_saved(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from string import ascii_uppercase
 
 import numpy as np
 import torch
-from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib import TTFont
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
@@ -52,7 +52,7 @@ def glyphs(
     for file in sorted(os.fspath(each) for each in fonts):
         try:
             name, array = _draw(file, letters, size)
-        except (OSError, TTLibError) as error:
+        except Exception as error:  # a font may be broken in any way
             if given:
                 raise InputError(f"the font cannot be read ({error})", file=file, fix="give a TrueType font") from error
             continue

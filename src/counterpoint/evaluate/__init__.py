@@ -21,13 +21,16 @@ from counterpoint.evaluate.frozen import (
 )
 from counterpoint.evaluate.geometry import (
     Collapse,
+    Variation,
     alignment,
     collapse,
     effective_rank,
     mean_cosine,
+    neural_collapse,
     rankme,
     tolerance,
     uniformity,
+    variation,
 )
 from counterpoint.evaluate.ranking import (
     Judged,
@@ -49,6 +52,7 @@ __all__ = [
     "Interval",
     "Judged",
     "Result",
+    "Variation",
     "alignment",
     "average_precision",
     "classification",
@@ -71,6 +75,7 @@ __all__ = [
     "mean_cosine",
     "named",
     "ndcg",
+    "neural_collapse",
     "precision",
     "probe",
     "rank",
@@ -81,4 +86,5 @@ __all__ = [
     "sts",
     "tolerance",
     "uniformity",
+    "variation",
 ]
