@@ -18,6 +18,7 @@ from counterpoint.objectives import (
     MarginMSE,
     RowObjective,
     Sigmoid,
+    Spectral,
     SupCon,
     Triplet,
     softmax_rows,
@@ -131,6 +132,9 @@ def objectives(p, n):
         "sigmoid": (
             Sigmoid(0.4, bias=-1.5, relation=relation).double(), cosine(0.4),
             lambda s, t, p, n: naive.sigmoid_row(s, p, n, -1.5),
+        ),
+        "spectral": (
+            Spectral(relation=relation), lambda a, b: (a * b).sum(), lambda s, t, p, n: naive.spectral_row(s, p, n),
         ),
         "margin-mse": (
             MarginMSE(relation=relation, guide_geometry=Dot()), lambda a, b: (a * b).sum(),

@@ -11,6 +11,7 @@ from counterpoint.objectives.distillation import DistillKL, MarginMSE
 from counterpoint.objectives.distribution import Alignment, CoSENT, Uniformity, VICReg
 from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
+from counterpoint.objectives.spectral import Spectral
 from counterpoint.objectives.sums import Matryoshka, Sum
 
 REGISTRY: dict[str, Callable[[], Objective]] = {
@@ -35,6 +36,7 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "alignment": Alignment,
     "uniformity": Uniformity,
     "vicreg": VICReg,
+    "spectral": Spectral,
 }
 """Every objective under its published setting."""
 
@@ -66,6 +68,7 @@ __all__ = [
     "PointObjective",
     "RowObjective",
     "Sigmoid",
+    "Spectral",
     "Sum",
     "SupCon",
     "Triplet",
