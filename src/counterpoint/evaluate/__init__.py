@@ -29,6 +29,7 @@ from counterpoint.evaluate.geometry import (
     tolerance,
     uniformity,
 )
+from counterpoint.evaluate.mean_classifier import collision, mean_classifier, mean_classifier_loss
 from counterpoint.evaluate.ranking import (
     Judged,
     average_precision,
@@ -53,6 +54,7 @@ __all__ = [
     "classification",
     "clustering",
     "collapse",
+    "collision",
     "compare",
     "effective_rank",
     "evaluate_any",
@@ -65,6 +67,8 @@ __all__ = [
     "hit_rate",
     "judge",
     "knn",
+    "mean_classifier",
+    "mean_classifier_loss",
     "mean_cosine",
     "named",
     "ndcg",
