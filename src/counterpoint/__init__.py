@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from counterpoint.fitting import fit
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
     from counterpoint.objectives import (
+        JSD,
+        NWJ,
         Alignment,
         CoSENT,
         Debiased,
@@ -60,7 +62,7 @@ _WHERE = {
     "engine": "all_reduce_gradients cached",
     "fitting": "fit",
     "geometry": "Cosine Dot Euclidean Temperature",
-    "objectives": "Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
+    "objectives": "JSD NWJ Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
     "PointObjective RowObjective Sigmoid Spectral Sum SupCon Triplet Uniformity VICReg objective",
     "points": "Points unmatched",
     "relation": "Relation Rule duplicate equal itself kernel never same",
@@ -84,6 +86,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "BM25",
+    "JSD",
+    "NWJ",
     "Alignment",
     "CoSENT",
     "Config",

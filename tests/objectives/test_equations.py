@@ -10,6 +10,8 @@ import torch
 from counterpoint.errors import InputError
 from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
 from counterpoint.objectives import (
+    JSD,
+    NWJ,
     Debiased,
     Decoupled,
     DistillKL,
@@ -135,6 +137,16 @@ def objectives(p, n):
         ),
         "spectral": (
             Spectral(relation=relation), lambda a, b: (a * b).sum(), lambda s, t, p, n: naive.spectral_row(s, p, n),
+        ),
+        "nwj": (
+            NWJ(relation=relation), lambda a, b: (a * b).sum(),
+            lambda s, t, p, n: naive.information_row(s, p, n, lambda x: -x, lambda x: x.exp() / math.e),
+        ),
+        "jsd": (
+            JSD(relation=relation), lambda a, b: (a * b).sum(),
+            lambda s, t, p, n: naive.information_row(
+                s, p, n, lambda x: (1 + (-x).exp()).log(), lambda x: (1 + x.exp()).log()
+            ),
         ),
         "margin-mse": (
             MarginMSE(relation=relation, guide_geometry=Dot()), lambda a, b: (a * b).sum(),

@@ -10,6 +10,7 @@ from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.distillation import DistillKL, MarginMSE
 from counterpoint.objectives.distribution import Alignment, CoSENT, Uniformity, VICReg
 from counterpoint.objectives.margin import Sigmoid, Triplet
+from counterpoint.objectives.mutual_information import JSD, NWJ
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.spectral import Spectral
 from counterpoint.objectives.sums import Matryoshka, Sum
@@ -37,6 +38,8 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "uniformity": Uniformity,
     "vicreg": VICReg,
     "spectral": Spectral,
+    "nwj": NWJ,
+    "jsd": JSD,
 }
 """Every objective under its published setting."""
 
@@ -54,6 +57,8 @@ def objective(name: str) -> Objective:
 
 
 __all__ = [
+    "JSD",
+    "NWJ",
     "REGISTRY",
     "Alignment",
     "CoSENT",
