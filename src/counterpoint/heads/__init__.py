@@ -1,5 +1,7 @@
 """Heads: what stands between an encoder and the loss, in training only."""
 
+from counterpoint.heads.prediction import Predictions
 from counterpoint.heads.projection import projection
+from counterpoint.heads.reweight import Reweight
 
-__all__ = ["projection"]
+__all__ = ["Predictions", "Reweight", "projection"]
