@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from counterpoint.fitting import fit
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
     from counterpoint.objectives import (
+        JSD,
+        NWJ,
         Alignment,
         CoSENT,
         Debiased,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         PointObjective,
         RowObjective,
         Sigmoid,
+        Spectral,
         Sum,
         SupCon,
         Triplet,
@@ -65,8 +68,8 @@ _WHERE = {
     "engine": "all_reduce_gradients cached",
     "fitting": "fit",
     "geometry": "Cosine Dot Euclidean Temperature",
-    "objectives": "Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
-    "PointObjective RowObjective Sigmoid Sum SupCon Triplet Uniformity VICReg objective",
+    "objectives": "JSD NWJ Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
+    "PointObjective RowObjective Sigmoid Spectral Sum SupCon Triplet Uniformity VICReg objective",
     "points": "Points unmatched",
     "relation": "Relation Rule duplicate equal itself kernel never same",
     "search": "BM25 Index exact_search reciprocal_rank_fusion",
@@ -89,6 +92,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "BM25",
+    "JSD",
+    "NWJ",
     "Alignment",
     "CoSENT",
     "Config",
@@ -117,6 +122,7 @@ __all__ = [
     "RowObjective",
     "Rule",
     "Sigmoid",
+    "Spectral",
     "StaticEncoder",
     "Sum",
     "SupCon",

@@ -40,6 +40,7 @@ from counterpoint.systems.measuring import (
 ROOT = Path(__file__).parents[2]
 CATALOGUE = Path(os.environ.get("COUNTERPOINT_CATALOG", ROOT.parent / "shared" / "catalog")) / "systems.jsonl"
 SYSTEMS = every()
+MEASURED = [s for s in SYSTEMS if s.claims]
 numbers = st.floats(-10, 10).map(lambda x: round(x, 3))
 
 
@@ -98,7 +99,7 @@ def test_every_system_is_whole(s):
     assert s.module.startswith(f"counterpoint.systems.{s.family}.")
     for config in (s.config, *s.variants.values()):
         assert isinstance(config(), Config)
-    assert s.claims
+    assert bool(s.claims) == (s.measure is not None)
     assert s.setup
 
 
@@ -200,7 +201,7 @@ def test_fingerprint_follows_what_a_system_shares_with_its_family():
         assert fingerprint("counterpoint.systems.retrieval.dpr") == other
 
 
-@pytest.mark.parametrize("s", SYSTEMS, ids=lambda s: s.slug)
+@pytest.mark.parametrize("s", MEASURED, ids=lambda s: s.slug)
 def test_kept_verdict_is_of_the_code_as_it_is(s):
     verdict = load(s.slug)
     assert verdict is not None, f"never measured; run: counterpoint verify {s.slug}"
@@ -222,6 +223,9 @@ def test_systems_as_json():
     assert len(rows) == len(SYSTEMS)
     for row in rows:
         assert row.keys() >= {"title", "name", "year", "family", "run", "mechanism", "claim"}
+        if row["claim"] is None:
+            assert not get(row["name"]).claims
+            continue
         assert row["claim"].keys() >= {"metric", "baseline", "value", "interval", "seeds", "verdict", "date"}
 
 
@@ -235,6 +239,17 @@ def test_verify_without_names_says_what_to_do():
     done = CliRunner().invoke(app, ["verify"])
     assert isinstance(done.exception, InputError)
     assert "--all" in str(done.exception)
+
+
+def test_only_surveys_claim_nothing(tmp_path):
+    assert {s.name for s in SYSTEMS if not s.claims} == {"CRL Framework and Review"}
+    survey = get("CRL Framework and Review")
+    assert entry(survey, None)["claim"] is None
+    assert entry(survey, None)["further_claims"] == []
+    done = CliRunner().invoke(app, ["verify", survey.slug, "--output", str(tmp_path)])
+    assert isinstance(done.exception, InputError)
+    assert "claims nothing that can be measured" in str(done.exception)
+    assert not list(tmp_path.iterdir())
 
 
 def test_verify_keeps_and_prints_the_verdict(tmp_path):

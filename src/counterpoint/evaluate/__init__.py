@@ -32,6 +32,7 @@ from counterpoint.evaluate.geometry import (
     uniformity,
     variation,
 )
+from counterpoint.evaluate.mean_classifier import collision, mean_classifier, mean_classifier_loss
 from counterpoint.evaluate.ranking import (
     Judged,
     average_precision,
@@ -58,6 +59,7 @@ __all__ = [
     "classification",
     "clustering",
     "collapse",
+    "collision",
     "compare",
     "detection_cost",
     "effective_rank",
@@ -72,6 +74,8 @@ __all__ = [
     "hit_rate",
     "judge",
     "knn",
+    "mean_classifier",
+    "mean_classifier_loss",
     "mean_cosine",
     "named",
     "ndcg",

@@ -1,6 +1,14 @@
 """Heads: what stands between an encoder and the loss, in training only."""
 
 from counterpoint.heads.constraint import NonNegative, Unit
+from counterpoint.heads.prediction import Predictions
 from counterpoint.heads.projection import projection
+from counterpoint.heads.reweight import Reweight
 
-__all__ = ["NonNegative", "Unit", "projection"]
+__all__ = [
+    "NonNegative",
+    "Predictions",
+    "Reweight",
+    "Unit",
+    "projection",
+]

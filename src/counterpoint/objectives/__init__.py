@@ -32,6 +32,7 @@ from counterpoint.objectives.mining import (
     softmax_weighted,
 )
 from counterpoint.objectives.multiview import MultiView
+from counterpoint.objectives.mutual_information import JSD, NWJ
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
@@ -46,6 +47,7 @@ from counterpoint.objectives.redundancy import (
 from counterpoint.objectives.reweight import Reweight, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sorting import GroCo, odd_even_sort
+from counterpoint.objectives.spectral import Spectral
 from counterpoint.objectives.sums import Matryoshka, Sum
 from counterpoint.objectives.together import (
     Angular,
@@ -137,6 +139,9 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "mmcr": ManifoldCapacity,
     "tico": CovarianceContrast,
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
+    "spectral": Spectral,
+    "nwj": NWJ,
+    "jsd": JSD,
 }
 """Every objective under its published setting; those that learn vectors of their own take a `dim`."""
 
@@ -159,7 +164,9 @@ def objective(name: str, **options: int) -> Objective:
 
 __all__ = [
     "CACR",
+    "JSD",
     "MACL",
+    "NWJ",
     "REGISTRY",
     "WMSE",
     "AdaptiveMargin",
@@ -208,6 +215,7 @@ __all__ = [
     "ScoredObjective",
     "Sigmoid",
     "SoftContrastive",
+    "Spectral",
     "StandardNormal",
     "Sum",
     "SupCon",
