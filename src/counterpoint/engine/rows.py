@@ -65,7 +65,7 @@ class Panel:
         if self.owned:
             return None if any(c in k for c in (rule.column, "input", "partner", "group")) else (none, none)
         matched = rule.column in q and rule.column in k
-        positives = join(q[rule.column], k[rule.column]) if matched else none
+        positives = join(rule.ids(q), rule.ids(k)) if matched else none
         if positives is None:
             return None
         out = []

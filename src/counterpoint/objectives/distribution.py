@@ -192,8 +192,9 @@ class CoSENT(PointObjective):
     """Scored pairs in the right order: `log(1 + sum_{y_a > y_b} exp((cos_b - cos_a) / temperature))`.
 
     The sum is over every two pairs of which the first has the higher `score`. Sorted by score it is a prefix
-    log-sum-exp, so it costs `O(p log p)` and no matrix. Source: Su Jianlin 2022, "CoSENT", where `1 / temperature` is
-    20; the form follows eq. 5 of Li and Li 2024 (AnglE).
+    log-sum-exp, so it costs `O(p log p)` and no matrix. A pair whose score is NaN is left out and
+    counted. Source: Su Jianlin 2022, "CoSENT", where `1 / temperature` is 20; the form follows eq. 5 of Li and Li 2024
+    (AnglE).
 
     Args:
         temperature: 0.05 is theirs.
@@ -224,6 +225,10 @@ class CoSENT(PointObjective):
             score = keys.columns["score"][j]
         else:
             raise InputError("CoSENT needs the pairs' scores", fix="give the queries a `score` column")
+        known = ~score.isnan()
+        i, j, score = i[known], j[known], score[known]
+        self.left_out = self.left_out + (~known).sum()
+        check_temperature(self.temperature)
         cosine = (queries.z[i] * keys.z[j]).sum(1) / self.temperature
         score, order = torch.sort(score, stable=True)
         cosine = cosine[order]
