@@ -17,6 +17,12 @@ from counterpoint.points import Points
 from counterpoint.relation import same
 
 
+def _at(z: Float[Tensor, "n d"], places: Int[Tensor, " p"]) -> Float[Tensor, "p d"]:
+    """The vectors at these places, without a copy where that is all of them in order."""
+    every = len(places) == len(z) and torch.equal(places, torch.arange(len(z), device=z.device))
+    return z if every else z[places]
+
+
 class Alignment(PointObjective):
     """Mean distance of positive pairs on the unit sphere, `E |x - y|^alpha`.
 
@@ -38,7 +44,7 @@ class Alignment(PointObjective):
 
     def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
         """Weighted mean over the positive pairs."""
-        square = (queries.z[i] - keys.z[j]).square().sum(1)
+        square = (_at(queries.z, i) - _at(keys.z, j)).square().sum(1)
         value = square if self.alpha == 2 else square.clamp_min(1e-12) ** (self.alpha / 2)
         weight = queries.columns.get("weight", torch.ones_like(queries.z[:, 0]))[i].to(value.dtype)
         return weighted_mean(value[None], weight[None])[0]
@@ -177,7 +183,7 @@ class VICReg(PointObjective):
         if len(queries) < 2 or len(keys) < 2:
             raise InputError("VICReg needs two points a side or more", fix="use a larger batch")
         invariance, variance, covariance = self.weights
-        value = invariance * (queries.z[i] - keys.z[j]).square().mean() if len(i) else 0.0
+        value = invariance * (_at(queries.z, i) - _at(keys.z, j)).square().mean() if len(i) else 0.0
         for z in (queries.z, keys.z):
             centred = z - z.mean(0)
             deviation = (centred.square().sum(0) / (len(z) - 1) + self.epsilon).sqrt()
@@ -229,7 +235,7 @@ class CoSENT(PointObjective):
         i, j, score = i[known], j[known], score[known]
         self.left_out = self.left_out + (~known).sum()
         check_temperature(self.temperature)
-        cosine = (queries.z[i] * keys.z[j]).sum(1) / self.temperature
+        cosine = (_at(queries.z, i) * _at(keys.z, j)).sum(1) / self.temperature
         score, order = torch.sort(score, stable=True)
         cosine = cosine[order]
         # how many pairs score strictly less

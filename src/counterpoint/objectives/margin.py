@@ -53,12 +53,12 @@ class Triplet(RowObjective):
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Each row's mean or hardest triplet."""
-        scores, weight, negative = *block.positives(), block.negative
-        counts = (weight > 0).any(1) & (negative > 0).any(1)
+        scores, weight = block.positives()
+        counts = (weight > 0).any(1) & block.any_negative
         if not bool(counts.any()):
             return block.scores.sum(1) * 0, counts
         nothing = torch.finfo(scores.dtype).max / 4
-        others = torch.where(negative > 0, block.scores, -nothing)
+        others = block.negatives(-nothing)
         if self.mining == "hard":
             farthest = torch.where(weight > 0, scores, nothing).amin(1)
             return F.relu(others.amax(1) - farthest + self.margin), counts
@@ -69,10 +69,10 @@ class Triplet(RowObjective):
         for p in scores.gather(1, top.indices).unbind(1):
             gap = block.scores - p[:, None] + self.margin
             if self.mining == "all":
-                losses.append(weighted_mean(F.relu(gap), negative))
+                losses.append(weighted_mean(F.relu(gap), block.negative))
                 continue
             farther = torch.where(others < p[:, None], others, -nothing).amax(1)
-            farthest = torch.where(negative > 0, block.scores, nothing).amin(1)
+            farthest = block.negatives(nothing).amin(1)
             chosen = torch.where(farther > -nothing, farther, farthest)
             losses.append(F.relu(chosen - p + self.margin))
         return weighted_mean(torch.stack(losses, 1), top.values), counts
