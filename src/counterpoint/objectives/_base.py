@@ -117,6 +117,8 @@ class ScoredObjective(Objective):
     kind = "row"
     keys_follow: ClassVar[bool] = True
     """Whether the gradient reaches the keys."""
+    summed: bool = False
+    """Whether the equation asks a block for positives and log-sum-exps and for nothing else."""
 
     def __init__(
         self,
@@ -158,7 +160,10 @@ class ScoredObjective(Objective):
         self, problem: Rows, equation: Equation, block: int | None, *, per_row: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """An equation over the rows of a problem, see `counterpoint.engine.rows.mean_rows`."""
-        return mean_rows(problem, equation, self.scale, list(self.parameters()), block=block, per_row=per_row)
+        parameters = list(self.parameters())
+        return mean_rows(
+            problem, equation, self.scale, parameters, block=block, per_row=per_row, summed=self.summed
+        )
 
 
 class RowObjective(ScoredObjective):
