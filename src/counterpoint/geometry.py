@@ -6,7 +6,6 @@ import math
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -51,11 +50,15 @@ class Dot:
 
     def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
         """`scale * q @ k.T`."""
-        return (q * scale) @ k.T
+        return _scaled(q, scale) @ k.T
 
     def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
         """`scale * q_i . k_ij`."""
-        return torch.einsum("nd,nsd->ns", q * scale, k)
+        return torch.einsum("nd,nsd->ns", _scaled(q, scale), k)
+
+
+def _scaled(q: Tensor, scale: Tensor | float) -> Tensor:
+    return q if isinstance(scale, float) and scale == 1 else q * scale
 
 
 class Cosine(Dot):
@@ -70,7 +73,7 @@ class Cosine(Dot):
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """Scale each vector to length one."""
-        return F.normalize(z, dim=-1)
+        return normalize(z)
 
 
 class Angle(Cosine):
@@ -119,7 +122,7 @@ class Euclidean:
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """Scale to length one if `normalized`."""
-        return F.normalize(z, dim=-1) if self.normalized else z
+        return normalize(z) if self.normalized else z
 
     def _score(self, square: Tensor, scale: Tensor | float) -> Tensor:
         square = square.clamp_min(0)
@@ -243,6 +246,45 @@ class SubCentres:
         """The same for each query's own keys."""
         scores = self.geometry.owned(q, k.flatten(1, 2), 1.0)
         return self._nearest(scores.unflatten(1, k.shape[1:3]), scale)
+
+
+def normalize(z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+    """`z / max(|z|, 1e-12)` along the last dimension, as `torch.nn.functional.normalize`.
+
+    Its gradient `(g - y (y . g)) / |z|` is written down, as autograd takes more than twice as long for it.
+
+    Examples:
+        >>> normalize(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    y: Tensor = _Normalize.apply(z)  # type: ignore[no-untyped-call]
+    return y
+
+
+_SHORTEST = 1e-12
+
+
+class _Normalize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        y = z / _length(z)
+        ctx.save_for_backward(z, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        z, y = ctx.saved_tensors
+        # taken again, so that the gradient has a gradient
+        length = _length(z)
+        # a vector shorter than that is only divided by a number
+        along = (grad * y).sum(-1, keepdim=True) * (length > _SHORTEST)
+        return torch.addcmul(grad, y, along, value=-1) / length
+
+
+def _length(z: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    return length.clamp_min(_SHORTEST)
 
 
 class Temperature(nn.Module):

@@ -107,6 +107,13 @@ class Block:
             return self.scores.gather(1, self._relation.index), self._relation.weight.to(self.scores.dtype)
         return self.scores, self.positive
 
+    def negatives(self, nothing: float) -> Float[Tensor, "b m"]:
+        """Scores of the negatives, whatever their weights, and `nothing` in the place of all others."""
+        if not isinstance(self._relation, Sparse):
+            return torch.where(self.negative > 0, self.scores, nothing)
+        scores = _put(self.scores, self._relation.drop, self._relation.dropped, nothing)
+        return _put(scores, self._relation.index, self._relation.count, nothing)
+
     def with_positives(self, change: Callable[[Float[Tensor, "b m"]], Float[Tensor, "b m"]]) -> Block:
         """The same block with the scores of its positives changed, by a margin say."""
         return self._with(torch.where(self.positive > 0, change(self.scores), self.scores))
@@ -126,8 +133,9 @@ class Block:
         """
         nothing = torch.finfo(self.scores.dtype).min / 4
         if isinstance(self._relation, Sparse):
-            scores = _put(self.scores, self._relation.drop, self._relation.dropped, nothing)
-            return scores if positives else _put(scores, self._relation.index, self._relation.count, nothing)
+            if not positives:
+                return self.negatives(nothing)
+            return _put(self.scores, self._relation.drop, self._relation.dropped, nothing)
         weight = self.negative
         if positives:
             weight = torch.where(self.positive > 0, 1.0, weight)

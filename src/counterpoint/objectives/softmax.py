@@ -137,6 +137,7 @@ class InfoNCE(RowObjective):
                 fix="give a margin of 0 or more, and an angle from 0 to pi / 2",
             )
         self.margin, self.angular_margin = margin, angular_margin
+        self.summed = reweight is None
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Each positive alone against the negatives, averaged outside the logarithm."""
@@ -175,6 +176,8 @@ class Decoupled(RowObjective):
         >>> round(Decoupled(temperature=1.0)(q, q).item(), 4)  # log(4) - 1
         0.3863
     """
+
+    summed = True
 
     def __init__(
         self,
@@ -279,6 +282,8 @@ class SupCon(RowObjective):
         >>> round(loss(p).item(), 4), int(loss.left_out)  # the third has no positive
         (0.6931, 1)
     """
+
+    summed = True
 
     def __init__(
         self,
