@@ -14,7 +14,8 @@ from counterpoint.relation import Relation, never
 from counterpoint.systems.core import _features
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._features import features, fitted, noisy
-from counterpoint.systems.core._versus import probe_accuracy
+from counterpoint.systems.core._versus import fitted as on_digits
+from counterpoint.systems.core._versus import halves, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
@@ -48,7 +49,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     before = model[:2]
     target = present[:, _DISRUPTED]
     few = (x[_N:], x[:_N]), (target[_N:], target[:_N]), noisy(_NOISE), seed
-    fixed, none, learned = (probe_accuracy(c, seed) for c in (projection_head, without_head, simclr))
+    fixed, none, learned = (probe_accuracy(*on_digits(c, seed), halves(seed)) for c in (projection_head, without_head, simclr))
     claims = (
         (fixed, none),
         (unevenness(before), unevenness(model)),
