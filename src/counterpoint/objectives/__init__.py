@@ -29,6 +29,7 @@ from counterpoint.objectives.mining import (
     softmax_weighted,
 )
 from counterpoint.objectives.multiview import MultiView
+from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
@@ -129,6 +130,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "coding-rate": CodingRate,
     "mmcr": ManifoldCapacity,
     "tico": CovarianceContrast,
+    "icnn": NeighbourScore,
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
 }
 """Every objective under its published setting; those that learn vectors of their own take a `dim`."""
@@ -182,6 +184,7 @@ __all__ = [
     "Mined",
     "MinedTogether",
     "MultiView",
+    "NeighbourScore",
     "Objective",
     "PairVariance",
     "Pairs",

@@ -2,6 +2,7 @@
 
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
+from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
 
@@ -14,6 +15,7 @@ __all__ = [
     "MixPositives",
     "Predictor",
     "Procedure",
+    "Prototypes",
     "Queue",
     "Teacher",
 ]
