@@ -18,6 +18,7 @@ from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreErro
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.margin import Sigmoid, Triplet
+from counterpoint.objectives.matching import Matching
 from counterpoint.objectives.mining import (
     Mined,
     below_the_guide,
@@ -131,6 +132,8 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "mmcr": ManifoldCapacity,
     "tico": CovarianceContrast,
     "icnn": NeighbourScore,
+    "mmd": lambda: Matching("label"),
+    "coral": lambda: Matching("label", "coral"),
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
 }
 """Every objective under its published setting; those that learn vectors of their own take a `dim`."""
@@ -180,6 +183,7 @@ __all__ = [
     "LiftedStructure",
     "ManifoldCapacity",
     "MarginMSE",
+    "Matching",
     "Matryoshka",
     "Mined",
     "MinedTogether",

@@ -21,8 +21,8 @@ class NeighbourScore(PointObjective):
 
     The score is `((close + apart) / 2 + pure) / 2` with
 
-    - `close = 1 - mean_i mean_{same} r_ij / max(1, max_j r_ij)`, `r_ij = d_ij / min_{other} d_i`: neighbours of the same
-      class, in units of the distance to the nearest point of another one;
+    - `close = 1 - mean_i mean_{same} r_ij / max(1, max_j r_ij)`, `r_ij = d_ij / min_{other} d_i`: neighbours of
+      the same class, in units of the distance to the nearest point of another one;
     - `apart = mean_i mean_{other} d_ij / max d`: neighbours of other classes, in units of the farthest of them; 1 where
       there are none;
     - `pure`, the share of neighbours that have the point's class, which has no gradient.

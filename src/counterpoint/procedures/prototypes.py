@@ -21,8 +21,8 @@ class Prototypes(Procedure):
 
     Of each class (`label`) `shots` points are drawn, the support, whose mean is the class's key; both have the
     `label`, by which the objective matches them. A class that is no larger than the support has no query. Source:
-    Snell et al. 2017, "Prototypical Networks for Few-shot Learning", eq. 1 and algorithm 1, where an episode has a few of many
-    classes; here it has all that are in the batch.
+    Snell et al. 2017, "Prototypical Networks for Few-shot Learning", eq. 1 and algorithm 1, where an episode has a few
+    of many classes; here it has all that are in the batch.
 
     Args:
         shots: Support points of each class, and in each process.

@@ -98,7 +98,7 @@ def with_neighbours() -> Config:
     setup=SETUP
     + " Training sees half of the images of five classes, another five for each seed. Every batch is an episode of "
     f"all five, {SHOTS} points of each are its support; ICNN is taken over queries and prototypes together (theirs: "
-    f"queries and support). Tested on {EPISODES} random episodes of the five novel classes with {QUERIES} queries each.",
+    f"queries and support). Tested on {EPISODES} random episodes of the novel classes, {QUERIES} queries of each.",
 )
 def proto_triplet() -> Config:
     """Mendez-Ruiz et al. 2023: prototypical cross-entropy, Proto-Triplet and ICNN, averaged."""
