@@ -32,6 +32,7 @@ from counterpoint.objectives.mining import (
 from counterpoint.objectives.multiview import MultiView
 from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
+from counterpoint.objectives.parts import KernelEntropy, Part, Shrink
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.redundancy import (
@@ -133,6 +134,9 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "tico": CovarianceContrast,
     "icnn": NeighbourScore,
     "mmd": lambda: Matching("label"),
+    "kernel-entropy": KernelEntropy,
+    "part": lambda: Part(InfoNCE(0.1), 1, 4, silent="label"),
+    "shrink": lambda: Shrink("label"),
     "coral": lambda: Matching("label", "coral"),
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
 }
@@ -180,6 +184,7 @@ __all__ = [
     "Histogram",
     "IndividualTemperature",
     "InfoNCE",
+    "KernelEntropy",
     "LiftedStructure",
     "ManifoldCapacity",
     "MarginMSE",
@@ -192,6 +197,7 @@ __all__ = [
     "Objective",
     "PairVariance",
     "Pairs",
+    "Part",
     "PointObjective",
     "Pool",
     "Pooled",
@@ -202,6 +208,7 @@ __all__ = [
     "RowObjective",
     "ScoreError",
     "ScoredObjective",
+    "Shrink",
     "Sigmoid",
     "Sum",
     "SupCon",

@@ -2,6 +2,7 @@
 
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.domains import CutDomains, OneDomain
+from counterpoint.procedures.gates import PairGates
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
@@ -18,6 +19,7 @@ __all__ = [
     "MixPositives",
     "MixTargets",
     "OneDomain",
+    "PairGates",
     "Predictor",
     "Procedure",
     "Prototypes",

@@ -9,9 +9,10 @@ from counterpoint.config import Config
 from counterpoint.objectives import Matching
 from counterpoint.procedures import CutDomains
 from counterpoint.systems.core._labelled import SETUP, claims
+from counterpoint.systems.core._own_data import run_on
 from counterpoint.systems.core._turned import domains
 from counterpoint.systems.core._versus import probe_accuracy
-from counterpoint.systems.core.nadaraya_watson import DATA, empirical_risk, run_on_domains
+from counterpoint.systems.core.nadaraya_watson import DATA, empirical_risk
 from counterpoint.systems.registry import Claim, system
 
 
@@ -43,7 +44,7 @@ def between_domains() -> Config:
     family="core",
     mechanism="tests/systems/test_causirl.py::test_penalty_is_the_discrepancy_of_two_mixtures_of_all_domains",
     variants={"CausIRL, CORAL": coral},
-    run=run_on_domains,
+    run=run_on(domains, probe_accuracy, "probe accuracy on a new domain"),
     claims=(
         Claim(
             "Matching two random mixtures of domains (MMD) generalises to new domains better than cross-entropy alone",

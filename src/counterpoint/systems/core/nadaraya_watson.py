@@ -11,12 +11,12 @@ from torch import nn
 from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import ImageEncoder
-from counterpoint.errors import InputError
 from counterpoint.geometry import Dot, Euclidean
 from counterpoint.objectives import InfoNCE, Pool, Pooled, Proxies
 from counterpoint.procedures import OneDomain
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._labelled import CLASSES, SETUP, WIDTH, base, claims, trained
+from counterpoint.systems.core._labelled import CLASSES, SETUP, WIDTH, base, claims
+from counterpoint.systems.core._own_data import run_on
 from counterpoint.systems.core._turned import DOMAINS, STEP, domains
 from counterpoint.systems.core._versus import probe_accuracy
 from counterpoint.systems.registry import Claim, system
@@ -25,15 +25,6 @@ DATA = (
     f" The training half is in {DOMAINS} domains, turned by 0 to {STEP * (DOMAINS - 1)} degrees; the test half, turned "
     f"by {STEP * DOMAINS}, is a domain that training never sees."
 )
-
-
-def run_on_domains(config: Config, source: str | None, output: object, say: object) -> dict[str, float]:
-    """Train on the domains of turned digits; accuracy on a new one."""
-    del output, say
-    if source is not None:
-        raise InputError("pictures come without domains, which this system needs", fix="leave the data out")
-    parts = domains(0)
-    return {f"{config.name}: probe accuracy on a new domain": probe_accuracy(*trained(config, parts[0], 0), parts)}
 
 
 def head_accuracy(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
@@ -67,7 +58,7 @@ def mixed_support() -> Config:
     family="core",
     mechanism="tests/systems/test_nadaraya_watson.py::test_loss_is_that_of_the_head_on_the_support_of_one_domain",
     variants={"NW head, mixed support": mixed_support},
-    run=run_on_domains,
+    run=run_on(domains, probe_accuracy, "probe accuracy on a new domain"),
     claims=(
         Claim(
             "A support of one domain a step generalises to new domains better than cross-entropy",
@@ -88,8 +79,8 @@ def mixed_support() -> Config:
     setup=SETUP
     + DATA
     + " The first views of a batch are queries, the second views of one domain, some 13, are the support, which does "
-    "not balance classes; a query whose class it lacks does not count. At test all training images are the support. The "
-    "explicit variant, a penalty on predictions that differ between domains, is left out.",
+    "not balance classes; a query whose class it lacks does not count. At test all training images are its support. "
+    "The explicit variant, a penalty on predictions that differ between domains, is left out.",
 )
 def nadaraya_watson() -> Config:
     """Wang et al. 2023, equations 1 to 3: `softmax(-|x - x_i|)` over the support of one domain, summed by class."""

@@ -14,7 +14,8 @@ from counterpoint.heads import projection
 from counterpoint.objectives import SupCon
 from counterpoint.procedures import MixTargets
 from counterpoint.relation import Relation, kernel, same
-from counterpoint.systems.core._labelled import SETUP, base, claims, trained
+from counterpoint.systems.core._labelled import SETUP, base, claims
+from counterpoint.systems.core._own_data import run_on
 from counterpoint.systems.core._turned import WIDEST, angles
 from counterpoint.systems.registry import Claim, system
 
@@ -53,16 +54,6 @@ def weighted() -> Config:
     )
 
 
-def _run(config: Config, source: str | None, output: object, say: object) -> dict[str, float]:
-    del output, say
-    if source is not None:
-        from counterpoint.errors import InputError
-
-        raise InputError("pictures come with classes, and this system learns from numbers", fix="leave the data out")
-    parts = angles(0)
-    return {f"{config.name}: mean absolute error in degrees": absolute_error(*trained(config, parts[0], 0), parts)}
-
-
 @system(
     "SupReMix",
     title="Mixup Your Own Pairs",
@@ -70,7 +61,7 @@ def _run(config: Config, source: str | None, output: object, say: object) -> dic
     family="core",
     mechanism="tests/systems/test_supremix.py::test_loss_is_that_of_a_naive_loop_over_mixtures",
     variants={"SupReMix without mixing": weighted},
-    run=_run,
+    run=run_on(angles, absolute_error, "mean absolute error in degrees"),
     claims=(
         Claim(
             "Mixed pairs and weights by label distance improve regression",
