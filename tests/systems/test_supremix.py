@@ -23,10 +23,12 @@ def batch(n=6):
 
 def test_loss_is_that_of_a_naive_loop_over_mixtures():
     q, k = batch()
+    q.z.requires_grad_()
     config = get("SupReMix").config()
     (call,) = config.procedure(5)([{"queries": q, "keys": k}], lambda _model: {})
     assert "keys" not in call
-    z, owned = F.normalize(torch.cat([q.z, k.z]), dim=1), call["owned"]
+    z = F.normalize(torch.cat([q.z, k.z]), dim=1).detach()
+    owned = call["owned"].with_z(call["owned"].z.detach())
     y = torch.cat([q.columns["angle"]] * 2).tolist()
     total = 0.0
     for i in range(12):
@@ -41,7 +43,12 @@ def test_loss_is_that_of_a_naive_loop_over_mixtures():
         bottom = sum(w * x for w, x in zip(weights, e, strict=True))
         terms = [math.log(x / bottom) for x, (_, _, positive) in zip(e, keys, strict=True) if positive]
         total -= sum(terms) / len(terms) / 12
-    assert config.objective()(**call).item() == pytest.approx(total, rel=1e-4)
+    loss = config.objective()(**call)
+    assert loss.item() == pytest.approx(total, rel=1e-4)
+    loss.backward()
+    # also that of the lowest and the highest target, which have no hard positive
+    assert q.z.grad.isfinite().all()
+    assert (q.z.grad.norm(dim=1) > 0).all()
 
 
 def test_mixtures_lie_between_points_as_their_targets_do():

@@ -17,6 +17,7 @@ from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.encouraging import Encouraging
+from counterpoint.objectives.focal import FocalSupCon
 from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.matching import Matching
 from counterpoint.objectives.mining import (
@@ -83,6 +84,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "encouraging": Encouraging,
     "groco": GroCo,
     "supcon-out": SupCon,
+    "focal-supcon": FocalSupCon,
     "supcon-in": lambda: SupCon(average="inside"),
     "triplet": Triplet,
     "triplet-hard": lambda: Triplet(mining="hard"),
@@ -178,6 +180,7 @@ __all__ = [
     "Encouraging",
     "EnergyConfusion",
     "FastAP",
+    "FocalSupCon",
     "FrobeniusSpread",
     "GroCo",
     "Guide",

@@ -3,6 +3,7 @@
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.domains import CutDomains, OneDomain
 from counterpoint.procedures.gates import PairGates
+from counterpoint.procedures.hard_pairs import MixHardPairs, shares
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
@@ -15,6 +16,7 @@ __all__ = [
     "Chain",
     "CutDomains",
     "InterpolateNegatives",
+    "MixHardPairs",
     "MixNegatives",
     "MixPositives",
     "MixTargets",
@@ -25,4 +27,5 @@ __all__ = [
     "Prototypes",
     "Queue",
     "Teacher",
+    "shares",
 ]

@@ -62,13 +62,15 @@ class MixTargets(Procedure):
         gap = y[None] - y[:, None]
         low, some_low = _drawn(gap < 0, self.positives)
         high, some_high = _drawn(gap > 0, self.positives)
-        between = (y[high] - y[:, None]) / (y[high] - y[low]).clamp_min(torch.finfo(y.dtype).tiny)
+        # the lowest and the highest target have none on one side; what is drawn there must be finite
+        found = (some_low & some_high)[:, None].expand_as(low)
+        between = torch.where(found, (y[high] - y[:, None]) / torch.where(found, y[high] - y[low], 1.0), 0.5)
         other, some_other = _drawn(gap != 0, self.negatives)
         share = beta(len(y) * self.negatives, self.alpha).to(y).view(len(y), self.negatives)
         toward = share[..., None] * z[:, None] + (1 - share)[..., None] * z[other]
         mixed = torch.cat([between[..., None] * z[low] + (1 - between)[..., None] * z[high], toward], 1)
         target = torch.cat([y[:, None].expand_as(between), share * y[:, None] + (1 - share) * y[other]], 1)
-        valid = torch.cat([(some_low & some_high)[:, None].expand_as(low), some_other[:, None].expand_as(other)], 1)
+        valid = torch.cat([found, some_other[:, None].expand_as(other)], 1)
         positive = torch.zeros_like(target)
         positive[:, : self.positives] = 1.0
         owned = Points(F.normalize(mixed, dim=2), {self.column: target, "positive": positive, "valid": valid})

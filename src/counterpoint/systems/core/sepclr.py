@@ -78,7 +78,7 @@ salient_digit, salient_pattern = held(None), held("pattern")
 
 
 def separated(*, independent: bool) -> Objective:
-    """Alignment and uniformity of each space, no salience in backgrounds, and the minus joint entropy of both spaces."""
+    """Alignment and uniformity of each space, no salience in backgrounds, and minus the joint entropy of both."""
     common = Part(Alignment(geometry=Dot()) + 2 * Uniformity(1.0), 0, SPACE)
     # half of the images are targets, so twice the mean over all of them
     salient = 2 * Alignment(geometry=Dot()) + 2 * Uniformity(1.0, geometry=Euclidean(squared=True))
