@@ -249,6 +249,7 @@ class SubCentres:
         return self._nearest(scores.unflatten(1, k.shape[1:3]), scale)
 
 
+<<<<<<< HEAD
 def normalize(z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
     """`z / max(|z|, 1e-12)` along the last dimension, as `torch.nn.functional.normalize`.
 
@@ -286,6 +287,39 @@ class _Normalize(torch.autograd.Function):
 def _length(z: Tensor) -> Tensor:
     length: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
     return length.clamp_min(_SHORTEST)
+=======
+class Gated:
+    """Cosine of vectors whose dimensions a query switches on and off, `s = cos(g_q * q, g_q * k)`.
+
+    Points are `(n, 2, d)`: a vector and, of a query, its gate `g`, 0 or more; that of a key is not looked at. Source:
+    Wu et al. 2024, "Rethinking Positive Pairs in Contrastive Learning", section 3.
+
+    Examples:
+        >>> q, k = torch.tensor([[[1.0, 1.0], [1.0, 0.0]]]), torch.tensor([[[2.0, -9.0], [1.0, 1.0]]])
+        >>> Gated().shared(q, k, 1.0)  # alike in the first dimension
+        tensor([[1.]])
+    """
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """Nothing: lengths depend on the gate."""
+        return z
+
+    def shared(
+        self, q: Float[Tensor, "n 2 d"], k: Float[Tensor, "m 2 d"], scale: Tensor | float
+    ) -> Float[Tensor, "n m"]:
+        """Three products of matrices, with no `(n, m, d)` tensor."""
+        on, x, y = q[:, 1].square(), q[:, 0], k[:, 0]
+        square = (on * x.square()).sum(-1, keepdim=True) * (on @ y.square().T)
+        return scale * ((on * x) @ y.T) * square.clamp_min(1e-24).rsqrt()
+
+    def owned(
+        self, q: Float[Tensor, "n 2 d"], k: Float[Tensor, "n s 2 d"], scale: Tensor | float
+    ) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        x, y = (q[:, 1] * q[:, 0])[:, None], q[:, None, 1] * k[:, :, 0]
+        square = x.square().sum(-1) * y.square().sum(-1)
+        return scale * (x * y).sum(-1) * square.clamp_min(1e-24).rsqrt()
+>>>>>>> labels
 
 
 class Temperature(nn.Module):

@@ -15,6 +15,7 @@ from counterpoint.evaluate.frozen import (
     classification,
     clustering,
     knn,
+    nearest_mean,
     probe,
     similarity,
     sts,
@@ -79,7 +80,11 @@ __all__ = [
     "mean_cosine",
     "named",
     "ndcg",
+<<<<<<< HEAD
     "neural_collapse",
+=======
+    "nearest_mean",
+>>>>>>> labels
     "precision",
     "probe",
     "rank",

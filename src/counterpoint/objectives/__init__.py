@@ -18,9 +18,11 @@ from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditiona
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.encouraging import Encouraging
+from counterpoint.objectives.focal import FocalSupCon
 from counterpoint.objectives.hedged import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.objectives.history import BadPairs
 from counterpoint.objectives.margin import Sigmoid, Triplet
+from counterpoint.objectives.matching import Matching
 from counterpoint.objectives.mining import (
     Mined,
     below_the_guide,
@@ -33,7 +35,9 @@ from counterpoint.objectives.mining import (
 )
 from counterpoint.objectives.multiview import MultiView
 from counterpoint.objectives.mutual_information import JSD, NWJ
+from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
+from counterpoint.objectives.parts import KernelEntropy, Part, Shrink
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.redundancy import (
@@ -89,6 +93,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "bad-pairs": lambda: BadPairs(InfoNCE(0.2), 1024),
     "groco": GroCo,
     "supcon-out": SupCon,
+    "focal-supcon": FocalSupCon,
     "supcon-in": lambda: SupCon(average="inside"),
     "triplet": Triplet,
     "triplet-hard": lambda: Triplet(mining="hard"),
@@ -138,6 +143,12 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "coding-rate": CodingRate,
     "mmcr": ManifoldCapacity,
     "tico": CovarianceContrast,
+    "icnn": NeighbourScore,
+    "mmd": lambda: Matching("label"),
+    "kernel-entropy": KernelEntropy,
+    "part": lambda: Part(InfoNCE(0.1), 1, 4, silent="label"),
+    "shrink": lambda: Shrink("label"),
+    "coral": lambda: Matching("label", "coral"),
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
     "spectral": Spectral,
     "nwj": NWJ,
@@ -185,6 +196,7 @@ __all__ = [
     "Encouraging",
     "EnergyConfusion",
     "FastAP",
+    "FocalSupCon",
     "FrobeniusSpread",
     "GroCo",
     "Guide",
@@ -193,16 +205,20 @@ __all__ = [
     "IndividualTemperature",
     "InfoNCE",
     "KernelConditional",
+    "KernelEntropy",
     "LiftedStructure",
     "ManifoldCapacity",
     "MarginMSE",
+    "Matching",
     "Matryoshka",
     "Mined",
     "MinedTogether",
     "MultiView",
+    "NeighbourScore",
     "Objective",
     "PairVariance",
     "Pairs",
+    "Part",
     "PointObjective",
     "Pool",
     "Pooled",
@@ -213,6 +229,7 @@ __all__ = [
     "RowObjective",
     "ScoreError",
     "ScoredObjective",
+    "Shrink",
     "Sigmoid",
     "SoftContrastive",
     "Spectral",
