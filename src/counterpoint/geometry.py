@@ -249,7 +249,6 @@ class SubCentres:
         return self._nearest(scores.unflatten(1, k.shape[1:3]), scale)
 
 
-<<<<<<< HEAD
 def normalize(z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
     """`z / max(|z|, 1e-12)` along the last dimension, as `torch.nn.functional.normalize`.
 
@@ -287,7 +286,8 @@ class _Normalize(torch.autograd.Function):
 def _length(z: Tensor) -> Tensor:
     length: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
     return length.clamp_min(_SHORTEST)
-=======
+
+
 class Gated:
     """Cosine of vectors whose dimensions a query switches on and off, `s = cos(g_q * q, g_q * k)`.
 
@@ -319,7 +319,6 @@ class Gated:
         x, y = (q[:, 1] * q[:, 0])[:, None], q[:, None, 1] * k[:, :, 0]
         square = x.square().sum(-1) * y.square().sum(-1)
         return scale * (x * y).sum(-1) * square.clamp_min(1e-24).rsqrt()
->>>>>>> labels
 
 
 class Temperature(nn.Module):

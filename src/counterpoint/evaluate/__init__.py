@@ -11,15 +11,7 @@ from counterpoint.evaluate.encoder import (
     rank,
 )
 from counterpoint.evaluate.figures import Difference, Figure, Interval, Result
-from counterpoint.evaluate.frozen import (
-    classification,
-    clustering,
-    knn,
-    nearest_mean,
-    probe,
-    similarity,
-    sts,
-)
+from counterpoint.evaluate.frozen import classification, clustering, knn, nearest_mean, probe, similarity, sts
 from counterpoint.evaluate.geometry import (
     Collapse,
     Variation,
@@ -80,11 +72,8 @@ __all__ = [
     "mean_cosine",
     "named",
     "ndcg",
-<<<<<<< HEAD
-    "neural_collapse",
-=======
     "nearest_mean",
->>>>>>> labels
+    "neural_collapse",
     "precision",
     "probe",
     "rank",
