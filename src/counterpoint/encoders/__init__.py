@@ -3,7 +3,7 @@
 from counterpoint.encoders.encoding import encode, fast_bfloat16
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
-from counterpoint.encoders.image import ImageEncoder, VisionTransformer
+from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
@@ -16,6 +16,7 @@ __all__ = [
     "Features",
     "ImageEncoder",
     "Kind",
+    "Perceptron",
     "Pooling",
     "StaticEncoder",
     "TransformerEncoder",

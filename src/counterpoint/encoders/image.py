@@ -1,4 +1,4 @@
-"""Networks for small images, each image a vector of its own: a residual network and a vision transformer."""
+"""Networks for small images, each image a vector of its own: a residual network, a vision transformer, a perceptron."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from counterpoint.errors import InputError
+from counterpoint.heads import projection
 
 
 class PixelEncoder(nn.Module):
@@ -140,6 +141,30 @@ class VisionTransformer(PixelEncoder):
         tokens = self.norm(self.blocks(tokens))
         out: Tensor = tokens[:, 0] if self.start is not None else tokens.mean(1)
         return out
+
+
+class Perceptron(PixelEncoder):
+    """A multilayer perceptron on an image's pixels side by side, ReLU after every layer: for images of a few pixels.
+
+    Args:
+        pixels: Channels times height times width of the images.
+        hidden: Width of each hidden layer.
+        dim: Of the vectors.
+
+    Examples:
+        >>> Perceptron(64, hidden=(128,), dim=16)(torch.zeros(3, 1, 8, 8)).shape
+        torch.Size([3, 16])
+    """
+
+    def __init__(self, pixels: int, *, hidden: tuple[int, ...] = (256,), dim: int = 64) -> None:
+        super().__init__()
+        self.dim = dim
+        self.layers = projection(pixels, hidden=hidden, out=dim, last=nn.ReLU)
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """One vector an image, with gradient; not normalised."""
+        z: Tensor = self.layers(images.flatten(1))
+        return z
 
 
 class _Block(nn.Module):
