@@ -125,5 +125,6 @@ def joint_accuracy(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Im
     support, queries = new.split()
     z, names = zip(features(model, parts[0]), features(model, support), strict=True)
     x, truth = zip(features(model, held), features(model, queries), strict=True)
-    said = nearest_mean(np.concatenate(z), [*names[0], *names[1]], np.concatenate(x))
-    return float((said == np.array([*truth[0], *truth[1]])).mean())
+    # mypy takes what zip makes of pairs for objects
+    said = nearest_mean(np.concatenate(z), [*names[0], *names[1]], np.concatenate(x))  # type: ignore[arg-type, misc]
+    return float((said == np.array([*truth[0], *truth[1]])).mean())  # type: ignore[misc]

@@ -81,10 +81,10 @@ def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
     ),
     measure=_measure,
     setup=SETUP
-    + " The start of both is the same encoder after as many steps of SimCLR. Positives by class, where a hard positive "
-    "is of its anchor's class and a hard negative of the class that most of it is from (the authors' code: by equal soft "
-    "labels); contrast has a weight of 1 and a head with one hidden layer. For both accuracy is that of a logistic "
-    "regression on the representation.",
+    + " The start of both is the same encoder after as many steps of SimCLR. A hard positive is of its anchor's class, "
+    "a hard negative of the class that most of it is from (the authors' code: positives have equal soft labels); "
+    "contrast has a weight of 1 and a head with one hidden layer. For both accuracy is that of a logistic regression "
+    "on the representation.",
 )
 def core_tuning() -> Config:
     """Zhang et al. 2021: cross-entropy with soft labels and focal SupCon, on features and their hard mixtures."""
