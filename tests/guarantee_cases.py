@@ -5,6 +5,7 @@ Run as a script it is one process of a distributed run: RANK WORLD_SIZE STORE OU
 
 from __future__ import annotations
 
+import inspect
 import sys
 from dataclasses import dataclass, replace
 
@@ -13,34 +14,12 @@ import torch.distributed as dist
 
 from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.geometry import Temperature
-from counterpoint.objectives import (
-    REGISTRY,
-    Guide,
-    InfoNCE,
-    Objective,
-    PointObjective,
-    Pool,
-    Pooled,
-    Proxies,
-    RowObjective,
-)
+from counterpoint.objectives import REGISTRY, Guide, Objective, RowObjective
 from counterpoint.points import Points
 from counterpoint.relation import Relation, kernel, same
 
 DTYPES = (torch.float64, torch.float32)
 D_IN, D = 6, 5
-
-
-def proxies(objective: RowObjective, **options) -> Proxies:
-    """Always the same vectors."""
-    return Proxies(objective, 4, D, generator=torch.Generator().manual_seed(1), **options)
-
-
-OBJECTIVES = REGISTRY | {
-    "proxies": lambda: proxies(InfoNCE(0.3, margin=0.1)),
-    "proxy-anchor": lambda: proxies(Pooled(Pool(0.1, 32.0, floor=True)), rows="proxies"),
-}
-"""What is registered, and what needs to be told the classes."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +53,8 @@ def aligned(g: torch.Generator, dtype: torch.dtype) -> Batch:
     score = torch.rand(11, generator=g, dtype=torch.float64).to(dtype)
     label = torch.arange(11) % 4
     return Batch(
-        points(g, dtype, 11, D_IN, sample=sample, label=label, score=score),
-        points(g, dtype, 11, D_IN, sample=sample[torch.randperm(11, generator=g)], label=label),
+        points(g, dtype, 11, D_IN, sample=sample, label=label, score=score, view=torch.zeros(11)),
+        points(g, dtype, 11, D_IN, sample=sample[torch.randperm(11, generator=g)], label=label, view=torch.ones(11)),
         guide=Guide(points(g, dtype, 11, 4).z, points(g, dtype, 11, 4).z),
     )
 
@@ -94,6 +73,7 @@ def ragged(g: torch.Generator, dtype: torch.dtype) -> Batch:
             input=torch.tensor([100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 100]),
             partner=torch.tensor([200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 210, 211]),
             weight=weight,
+            view=torch.arange(n) % 3,
         ),
         points(
             g, dtype, m, D_IN,
@@ -102,6 +82,7 @@ def ragged(g: torch.Generator, dtype: torch.dtype) -> Batch:
             input=torch.tensor([200, 1, 2, 3, 201, 202, 203, 4, 204, 205, 200, 207, 208, 209, 210, 201, 9]),
             partner=torch.tensor([100, 100, 100, 100, 101, 102, 103, 103, 104, 105, 106, 107, 108, 109, 110, 0, 0]),
             weight=torch.ones(m, dtype=dtype),
+            view=torch.arange(m) % 3,
         ),
         guide=Guide(points(g, dtype, n, 4).z, points(g, dtype, m, 4).z),
     )  # fmt: skip
@@ -138,11 +119,17 @@ def soft(g: torch.Generator, dtype: torch.dtype) -> Batch:
     return replace(batch, q=more(batch.q), k=more(batch.k))
 
 
+def made(name: str) -> Objective:
+    """The registered objective, for vectors of `D` dimensions."""
+    learns = "dim" in inspect.signature(REGISTRY[name]).parameters
+    return REGISTRY[name](**({"dim": D} if learns else {}))
+
+
 def cases(dtype: torch.dtype) -> list[Case]:
     """Every objective on every kind of batch it takes."""
     result = []
-    for name, make in OBJECTIVES.items():
-        objective = make()
+    for name in REGISTRY:
+        objective = made(name)
 
         def generator(name: str = name) -> torch.Generator:
             return torch.Generator().manual_seed(sum(name.encode()))
@@ -161,7 +148,7 @@ def cases(dtype: torch.dtype) -> list[Case]:
             if objective.layout in ("views", "within", "one-way") and "guide" not in objective.uses:
                 alone = replace(ragged(generator(), dtype), k=None, guide=None)
                 result.append(Case(f"{name}/alone", name, alone, Relation(positive=same("label"))))
-        elif isinstance(objective, PointObjective):
+        else:
             alone = replace(ragged(generator(), dtype), k=None, guide=None)
             result.append(Case(f"{name}/alone", name, alone, Relation(positive=same("label"))))
     return result
@@ -169,7 +156,8 @@ def cases(dtype: torch.dtype) -> list[Case]:
 
 def build(case: Case, dtype: torch.dtype) -> tuple[torch.nn.Module, Objective]:
     """The encoder and the objective of a case, always the same."""
-    objective = OBJECTIVES[case.objective]()
+    torch.manual_seed(5)
+    objective = made(case.objective)
     if case.relation is not None:
         objective.relation = case.relation  # type: ignore[assignment]
     if case.learned and isinstance(objective, RowObjective) and objective.temperature != 1.0:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import guarantee_cases as g
-from counterpoint.objectives import RowObjective
+from counterpoint.objectives import REGISTRY, RowObjective
 
 CASES = {(dtype, case.name): case for dtype in g.DTYPES for case in g.cases(dtype)}
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
@@ -62,7 +62,7 @@ class TestOneProcess:
 
     def test_unreduced(self, dtype, name):
         case = CASES[dtype, name]
-        objective = g.OBJECTIVES[case.objective]()
+        objective = g.made(case.objective)
         if not g.unreduced(objective, case):
             pytest.skip("no value a query")
         dense = g.run(case, dtype, block=0, reduction="none")
@@ -82,14 +82,14 @@ def test_distributed(distributed):
             wanted = (wanted[0][: len(found[0])], wanted[1])
         check(found, wanted, dtype, key)
         names.add(case.objective)
-    assert names == set(g.OBJECTIVES)
+    assert names == set(REGISTRY)
 
 
 def test_every_objective_is_covered():
     """Named here so that the report lists them; the gradient is not trivially zero in any case."""
-    for name, make in g.OBJECTIVES.items():
+    for name in REGISTRY:
         mine = [c for (dtype, _), c in CASES.items() if c.objective == name and dtype == torch.float64]
         assert len(mine) >= 2
         assert any(float(g.run(c, torch.float64)[1].norm()) > 1e-3 for c in mine), name
-        if isinstance(make(), RowObjective) and make().layout != "joint":
+        if isinstance(g.made(name), RowObjective) and g.made(name).layout != "joint":
             assert any(c.name.endswith("/soft") for c in mine)

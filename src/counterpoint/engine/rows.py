@@ -243,8 +243,8 @@ def _single(parts: Sequence[Tensor]) -> Tensor:
     return whole.float() if whole.dtype in (torch.float16, torch.bfloat16) else whole
 
 
-# From a block to its rows' losses and which of them count, both (b,)
-Equation = Callable[[Block], tuple[Float[Tensor, " b"], Tensor]]
+# From a block to its rows' losses (b,), or several values a row (b, c), and which of them count (b,)
+Equation = Callable[[Block], tuple[Float[Tensor, "b *c"], Tensor]]
 
 
 def mean_rows(
@@ -267,8 +267,8 @@ def mean_rows(
         per_row: Give each row's loss rather than their weighted sum.
 
     Returns:
-        Sum of weighted losses `()`, or with `per_row` the losses `(n,)`; sum of weights `()`; how many rows did not
-        count (no positive, say) `()`.
+        Sum of weighted losses `()`, or with `per_row` what the equation gives of each, `(n, ...)`; sum of weights
+        `()`; how many rows did not count (no positive, say) `()`.
     """
     n = len(problem)
     rowwise, shared = problem.tensors()
@@ -284,7 +284,7 @@ def mean_rows(
         loss, counts = equation(problem.block(start, stop, rows, whole, sparse, scale(), once=once))
         weight = (counts * problem.weight(start, stop)).to(loss.dtype)
         # a row that does not count may hold anything, and must not reach the sum
-        return torch.where(weight > 0, loss, 0.0), weight
+        return torch.where((weight > 0).view(-1, *[1] * (loss.ndim - 1)), loss, 0.0), weight
 
     if block is None:
         small = n * problem.width <= _BLOCK_SCORES

@@ -40,6 +40,7 @@ from counterpoint.evaluate.ranking import (
     recall,
     reciprocal_rank,
 )
+from counterpoint.evaluate.verification import detection_cost, equal_error_rate
 
 __all__ = [
     "Collapse",
@@ -54,7 +55,9 @@ __all__ = [
     "clustering",
     "collapse",
     "compare",
+    "detection_cost",
     "effective_rank",
+    "equal_error_rate",
     "evaluate_any",
     "evaluate_classification",
     "evaluate_clustering",

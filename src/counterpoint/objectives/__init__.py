@@ -9,10 +9,14 @@ import torch.nn.functional as F
 
 from counterpoint.errors import InputError
 from counterpoint.geometry import Euclidean
-from counterpoint.objectives._base import Objective, PointObjective, RowObjective
+from counterpoint.objectives._base import Objective, PointObjective, RowObjective, ScoredObjective
 from counterpoint.objectives._layouts import Guide
+from counterpoint.objectives.adaptive import MACL, IndividualTemperature
+from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
+from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
-from counterpoint.objectives.distribution import Alignment, CoSENT, Uniformity, VICReg
+from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
+from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.mining import (
     Mined,
@@ -24,6 +28,7 @@ from counterpoint.objectives.mining import (
     pick,
     softmax_weighted,
 )
+from counterpoint.objectives.multiview import MultiView
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
@@ -37,6 +42,7 @@ from counterpoint.objectives.redundancy import (
 )
 from counterpoint.objectives.reweight import Reweight, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
+from counterpoint.objectives.sorting import GroCo, odd_even_sort
 from counterpoint.objectives.sums import Matryoshka, Sum
 from counterpoint.objectives.together import (
     Angular,
@@ -48,8 +54,9 @@ from counterpoint.objectives.together import (
     even_scores,
     hardest_share,
 )
+from counterpoint.objectives.whitening import WMSE, whiten
 
-REGISTRY: dict[str, Callable[[], Objective]] = {
+REGISTRY: dict[str, Callable[..., Objective]] = {
     "infonce": InfoNCE,
     "infonce-symmetric": lambda: InfoNCE(layout="symmetric"),
     "nt-xent": lambda: InfoNCE(0.5, layout="views"),
@@ -59,9 +66,19 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "infonce-hardness": lambda: InfoNCE(0.02, reweight=hardness(9.0)),
     "infonce-hardest": lambda: InfoNCE(0.1, layout="views", reweight=hardest(0.1)),
     "poly-view-arithmetic": lambda: InfoNCE(0.1, layout="views", average="inside"),
+    "mv-infonce": MultiView,
+    "mv-dhel": lambda: MultiView(denominator="each-view"),
     "decoupled": Decoupled,
     "debiased": Debiased,
     "hard-negatives": lambda: Debiased(hardness=1.0),
+    "dclw": lambda: Decoupled() + PositiveTilt(),
+    "positive-tilt": PositiveTilt,
+    "macl": MACL,
+    "isogclr": lambda: IndividualTemperature(1024),
+    "cacr": CACR,
+    "energy-confusion": EnergyConfusion,
+    "encouraging": Encouraging,
+    "groco": GroCo,
     "supcon-out": SupCon,
     "supcon-in": lambda: SupCon(average="inside"),
     "triplet": Triplet,
@@ -73,7 +90,10 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "distill-kl": DistillKL,
     "alignment": Alignment,
     "uniformity": Uniformity,
+    "decoupled-uniformity": DecoupledUniformity,
     "vicreg": VICReg,
+    "w-mse": lambda: WMSE(epsilon=0.1),
+    "swav": lambda dim=128: SwAV(dim, 300),
     "contrastive": lambda: Pairs(0.0, -1.0, shape=lambda v: F.relu(v).square(), geometry=Euclidean()),
     "contrastive-active": lambda: Pairs(0.9, 0.5, over="active"),
     "binomial-deviance": lambda: Pairs(0.5, 0.5, shape=lambda v: F.softplus(2 * v)),
@@ -108,12 +128,20 @@ REGISTRY: dict[str, Callable[[], Objective]] = {
     "mmcr": ManifoldCapacity,
     "tico": CovarianceContrast,
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
+    "normalised-softmax": lambda dim=128: Proxies(InfoNCE(0.05), 10, dim),
+    "proxy-anchor": lambda dim=128: Proxies(
+        32 * (Pooled(Pool(0.1, 32.0, floor=True)) + Pooled(push=Pool(-0.1, 32.0, floor=True))), 10, dim, rows="proxies"
+    ),
 }
-"""Every objective under its published setting."""
+"""Every objective under its published setting; those that learn vectors of their own take a `dim`."""
 
 
-def objective(name: str) -> Objective:
+def objective(name: str, **options: int) -> Objective:
     """The registered objective of that name, under its published setting.
+
+    Args:
+        name: In `REGISTRY`.
+        **options: `dim`, for those that learn vectors of their own, such as prototypes.
 
     Examples:
         >>> objective("nt-xent").kind
@@ -121,11 +149,14 @@ def objective(name: str) -> Objective:
     """
     if name not in REGISTRY:
         raise InputError(f"no objective is called {name!r}", fix=f"choose from {', '.join(REGISTRY)}")
-    return REGISTRY[name]()
+    return REGISTRY[name](**options)
 
 
 __all__ = [
+    "CACR",
+    "MACL",
     "REGISTRY",
+    "WMSE",
     "Alignment",
     "Angular",
     "BarlowTwins",
@@ -135,11 +166,16 @@ __all__ = [
     "Debiased",
     "Decorrelation",
     "Decoupled",
+    "DecoupledUniformity",
     "DistillKL",
+    "Encouraging",
+    "EnergyConfusion",
     "FastAP",
     "FrobeniusSpread",
+    "GroCo",
     "Guide",
     "Histogram",
+    "IndividualTemperature",
     "InfoNCE",
     "LiftedStructure",
     "ManifoldCapacity",
@@ -147,20 +183,24 @@ __all__ = [
     "Matryoshka",
     "Mined",
     "MinedTogether",
+    "MultiView",
     "Objective",
     "PairVariance",
     "Pairs",
     "PointObjective",
     "Pool",
     "Pooled",
+    "PositiveTilt",
     "Proxies",
     "Ranking",
     "Reweight",
     "RowObjective",
     "ScoreError",
+    "ScoredObjective",
     "Sigmoid",
     "Sum",
     "SupCon",
+    "SwAV",
     "Triplet",
     "Uniformity",
     "VICReg",
@@ -175,7 +215,10 @@ __all__ = [
     "hardness",
     "near_the_other_side",
     "objective",
+    "odd_even_sort",
     "pick",
+    "sinkhorn",
     "softmax_rows",
     "softmax_weighted",
+    "whiten",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from counterpoint.engine import distributed
 from counterpoint.engine.blocks import Block
-from counterpoint.engine.rows import Rows, mean_rows
+from counterpoint.engine.rows import Equation, Rows, mean_rows
 from counterpoint.errors import InputError
 from counterpoint.geometry import Cosine, Geometry, Temperature, check_temperature
 from counterpoint.objectives._layouts import Guide, Layout, Sides, positive_pairs, problems, take_sides
@@ -99,7 +99,62 @@ class Objective(nn.Module):
     __rmul__ = __mul__
 
 
-class RowObjective(Objective):
+class ScoredObjective(Objective):
+    """What objectives on scores share: a temperature, a geometry, a relation, and values of whole rows.
+
+    Args:
+        temperature: Scores are divided by it: a number, or a learned `Temperature`.
+        layout: Who is a row and which keys it sees, see `RowObjective`.
+        geometry: Cosine by default.
+        relation: Same `sample` by default, duplicates ignored.
+        guide_geometry: How the guide's vectors are compared.
+    """
+
+    kind = "row"
+    keys_follow: ClassVar[bool] = True
+    """Whether the gradient reaches the keys."""
+
+    def __init__(
+        self,
+        temperature: float | Temperature = 1.0,
+        *,
+        layout: Layout = "one-way",
+        geometry: Geometry | None = None,
+        relation: Relation | None = None,
+        guide_geometry: Geometry | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(temperature, Temperature):
+            check_temperature(temperature)
+        self.temperature = temperature
+        self.layout: Layout = layout
+        self.geometry = geometry or Cosine()
+        self.relation = relation or Relation()
+        self.guide_geometry = guide_geometry or Cosine()
+
+    def scale(self) -> Tensor | float:
+        """1 / temperature."""
+        temperature = self.temperature
+        return temperature.scale() if isinstance(temperature, Temperature) else 1 / temperature
+
+    def problems(self, sides: Sides) -> list[Rows]:
+        """The rows of each problem of the layout."""
+        if "guide" not in self.uses:
+            sides = replace(sides, guide=Guide())
+        every = problems(self.layout, sides.prepared(self.geometry), self.relation)
+        if not self.keys_follow:
+            for panel in (panel for panels in every for panel in panels):
+                panel.keys = panel.keys.with_z(panel.keys.z.detach())
+        return [Rows(panels, self.geometry, self.guide_geometry) for panels in every]
+
+    def run(
+        self, problem: Rows, equation: Equation, block: int | None, *, per_row: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """An equation over the rows of a problem, see `counterpoint.engine.rows.mean_rows`."""
+        return mean_rows(problem, equation, self.scale, list(self.parameters()), block=block, per_row=per_row)
+
+
+class RowObjective(ScoredObjective):
     """The loss is a (weighted) mean over queries of a function of that query's whole row of scores.
 
     A subclass gives `rows`. Who is a row and which keys it sees is the layout:
@@ -120,26 +175,7 @@ class RowObjective(Objective):
         guide_geometry: How the guide's vectors are compared.
     """
 
-    kind = "row"
     uses = frozenset({"owned"})
-
-    def __init__(
-        self,
-        temperature: float | Temperature = 1.0,
-        *,
-        layout: Layout = "one-way",
-        geometry: Geometry | None = None,
-        relation: Relation | None = None,
-        guide_geometry: Geometry | None = None,
-    ) -> None:
-        super().__init__()
-        if not isinstance(temperature, Temperature):
-            check_temperature(temperature)
-        self.temperature = temperature
-        self.layout: Layout = layout
-        self.geometry = geometry or Cosine()
-        self.relation = relation or Relation()
-        self.guide_geometry = guide_geometry or Cosine()
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """The equation: each row's loss, and whether the row counts."""
@@ -149,28 +185,13 @@ class RowObjective(Objective):
         """What is done to the mean over rows; nothing unless a subclass says so."""
         return mean
 
-    def scale(self) -> Tensor | float:
-        """1 / temperature."""
-        temperature = self.temperature
-        return temperature.scale() if isinstance(temperature, Temperature) else 1 / temperature
-
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
         """The mean over the rows of each problem, averaged over problems."""
-        if "guide" not in self.uses:
-            sides = replace(sides, guide=Guide())
-        sides = sides.prepared(self.geometry)
         losses: list[Tensor] = []
         out: list[Tensor] = []
         rows = 0
-        for panels in problems(self.layout, sides, self.relation):
-            value, weight, left_out = mean_rows(
-                Rows(panels, self.geometry, self.guide_geometry),
-                self.rows,
-                self.scale,
-                list(self.parameters()),
-                block=block,
-                per_row=reduction == "none",
-            )
+        for problem in self.problems(sides):
+            value, weight, left_out = self.run(problem, self.rows, block, per_row=reduction == "none")
             out.append(left_out)
             if reduction == "mean":
                 if group is not None:
@@ -179,7 +200,7 @@ class RowObjective(Objective):
                 # where no row counts the loss is 0, with a gradient of 0
                 value = self.finish(value / weight) if bool(weight > 0) else value * 0
             losses.append(value)
-            rows += len(panels[0].queries)
+            rows += len(problem)
         self.left_out = torch.stack(out).sum()
         if rows and int(self.left_out) == rows:
             self._check_columns(sides)

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from counterpoint.engine.blocks import Block, weighted_mean
 from counterpoint.errors import InputError
-from counterpoint.geometry import Dot, check_temperature
+from counterpoint.geometry import Cosine, Dot, Euclidean, check_temperature
 from counterpoint.objectives._base import PointObjective, RowObjective
 from counterpoint.points import Points
+from counterpoint.relation import same
 
 
 class Alignment(PointObjective):
@@ -51,7 +52,7 @@ class Uniformity(RowObjective):
 
     Args:
         t: 2 is theirs.
-        **options: `relation`, see `RowObjective`.
+        **options: `relation`, and for points that are not on the sphere `geometry=Euclidean(squared=True)`.
 
     Examples:
         >>> round(Uniformity()(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item(), 4)
@@ -63,17 +64,75 @@ class Uniformity(RowObjective):
     def __init__(self, t: float = 2.0, **options: Any) -> None:
         check_temperature(1 / t if t else 0.0)
         # |x - y|^2 = 2 - 2 cos on the sphere
-        super().__init__(1 / (2 * t), layout="within", **options)
-        self.t = t
+        on_sphere = isinstance(options.setdefault("geometry", Cosine()), Cosine)
+        super().__init__(1 / (2 * t) if on_sphere else 1 / t, layout="within", **options)
+        self._shift = 2 * t if on_sphere else 0.0
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Mean of the Gaussian potential with all other points."""
         seen = ((block.positive + block.negative) > 0).to(block.scores.dtype)
-        return weighted_mean((block.scores - 2 * self.t).exp(), seen), seen.any(1)
+        return weighted_mean((block.scores - self._shift).exp(), seen), seen.any(1)
 
     def finish(self, mean: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """The logarithm."""
         return mean.log()
+
+
+class DecoupledUniformity(PointObjective):
+    """Uniformity of the centroids of each sample's views: alignment comes with it and needs no term of its own.
+
+    `log mean_{i != j} exp(-t |m_i - m_j|^2)`, `m_i` the mean of the normalised views of sample i. Views that disagree
+    have a short centroid, and short centroids are near each other. With `prior`, what is known of the samples beside
+    their views, centroids are smoothed, `m <- (K + ridge I)^-1 K m`, by the kernel `K_ij = exp(-|a_i - a_j|^2 /
+    (2 width^2))` of that column. Source: Dufumier et al. 2023, "Integrating Prior Knowledge in Contrastive Learning
+    with Kernel", eq. 3 (the loss), eq. 8 and 9 (the kernel mean embedding).
+
+    Args:
+        t: 2 is theirs.
+        prior: A column of numbers, `(n,)` or `(n, a)`: attributes, or the vectors of another model.
+        width: Of the kernel.
+        ridge: Above 0.
+        **options: `relation`, see `PointObjective`.
+
+    Raises:
+        InputError: in a call, if the column is lacking.
+
+    Examples:
+        >>> x = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+        >>> DecoupledUniformity()(x, x).item()  # centroids at a distance of 2
+        -8.0
+    """
+
+    def __init__(
+        self, t: float = 2.0, *, prior: str | None = None, width: float = 1.0, ridge: float = 0.1, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        for value in (t, width, ridge):
+            check_temperature(value)
+        self.t, self.prior, self.width, self.ridge = t, prior, width, ridge
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Uniformity of the centroids, in blocks; the pairs are in the samples already."""
+        del i, j
+        rule = self.relation.positive
+        assert isinstance(rule, same)
+        every = queries if keys is queries else Points.cat([queries, keys])
+        ids, place = torch.unique(every.columns[rule.column], return_inverse=True)
+        number = torch.bincount(place, minlength=len(ids)).to(every.z)[:, None]
+        centroid = every.z.new_zeros(len(ids), every.z.shape[1]).index_add(0, place, every.z) / number
+        known = ids >= 0
+        if self.prior is not None:
+            if self.prior not in every.columns:
+                raise InputError(
+                    f"the prior is the column {self.prior!r}, which is lacking", fix="give it to both sides"
+                )
+            about = every.columns[self.prior].to(every.z).reshape(len(every), -1)
+            about = about.new_zeros(len(ids), about.shape[1]).index_add(0, place, about) / number
+            centroid, about, known = centroid[known], about[known], known[known]
+            gram = torch.exp(-torch.cdist(about, about).square() / (2 * self.width**2))
+            centroid = torch.linalg.solve(gram + self.ridge * torch.eye(len(gram)).to(gram), gram @ centroid)
+        value: Tensor = Uniformity(self.t, geometry=Euclidean(squared=True))(Points(centroid[known]))
+        return value
 
 
 class VICReg(PointObjective):

@@ -194,7 +194,9 @@ def between(nearest: float, farthest: float) -> Miner:
         order = torch.where(n, block.scores.detach(), -math.inf).argsort(1, descending=True)
         rank = order.argsort(1)
         number = n.sum(1, keepdim=True)
-        return weighted(block, negative=(rank >= (nearest * number).floor()) & (rank < number - (farthest * number).floor()))
+        return weighted(
+            block, negative=(rank >= (nearest * number).floor()) & (rank < number - (farthest * number).floor())
+        )
 
     return mine
 

@@ -38,7 +38,6 @@ class Proxies(Objective):
         dim: Of the points.
         per_class: Vectors a class; above 1 the objective's geometry must take several a key.
         rows: `"points"`: each point against all proxies; `"proxies"`: each proxy against all points.
-        generator: Draws the vectors, normal.
 
     Queries and keys, if there are keys, are points alike.
 
@@ -63,12 +62,11 @@ class Proxies(Objective):
         *,
         per_class: int = 1,
         rows: Literal["points", "proxies"] = "points",
-        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.objective = objective
         several = (per_class,) if per_class > 1 else ()
-        self.vectors = nn.Parameter(torch.randn(classes, *several, dim, generator=generator))
+        self.vectors = nn.Parameter(torch.randn(classes, *several, dim))
         self.rows = rows
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:

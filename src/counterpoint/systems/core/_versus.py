@@ -1,30 +1,103 @@
-"""One objective against another on digits: the same encoder, views, head and steps."""
+"""One system against another on digits: the same encoder, views and steps; trained once, measured as often as asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from counterpoint.config import Config
-from counterpoint.data.images import digits
+from counterpoint.data.images import Images, digits
+from counterpoint.encoders.image import ImageEncoder
+from counterpoint.evaluate import equal_error_rate, knn
+from counterpoint.evaluate.geometry import effective_rank
 from counterpoint.systems.core._digits import accuracy, trained
 from counterpoint.systems.registry import Figures, Measure, Pair
 
-MakeConfig = Callable[[], Config]
+MakeConfig: TypeAlias = Callable[[], Config]
+Parts: TypeAlias = tuple[Images, Images]
+Metric: TypeAlias = Callable[[ImageEncoder, nn.Module, Parts], float]
+"""From an encoder, its head and the parts to a figure."""
+
+
+def halves(seed: int) -> Parts:
+    """Digits, half of each class for test."""
+    return digits().split(seed=seed)
+
+
+def long_tail(seed: int, ratio: float = 0.05) -> Parts:
+    """The same with classes that grow rarer in training, from all of the first to `ratio` of the last; test as it is."""
+    train, test = halves(seed)
+    generator = torch.Generator().manual_seed(seed)
+    kept = []
+    for label in range(10):
+        rows = (train.labels == label).nonzero()[:, 0]
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        kept.append(rows[: max(2, round(len(rows) * ratio ** (label / 9)))])
+    return train[torch.cat(kept)], test
 
 
 @cache
-def probe_accuracy(make: MakeConfig, seed: int) -> float:
-    """Of a linear probe after training; kept, since several systems have the same baseline."""
-    parts = digits().split(seed=seed)
-    model, _ = trained(make(), parts[0], seed)
+def fitted(make: MakeConfig, seed: int, data: Callable[[int], Parts] = halves) -> tuple[ImageEncoder, nn.Module]:
+    """Encoder and head after training; kept, since several systems have the same baseline."""
+    return trained(make(), data(seed)[0], seed)
+
+
+def probe_accuracy(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+    """Of a linear probe on the representation."""
+    del head
     return accuracy(model, parts)
 
 
-def versus(ours: MakeConfig, *baselines: MakeConfig) -> Measure:
-    """Measures one claim a baseline: the probe accuracy of `ours` and of it."""
+def knn_accuracy(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+    """Of the 5 nearest neighbours by cosine in the representation."""
+    del head
+    train, test = (model.encode(part.pixels) for part in parts)
+    names = [[str(label) for label in part.labels.tolist()] for part in parts]
+    found = knn(train, names[0], test, k=5)
+    return sum(a == b for a, b in zip(found, names[1], strict=True)) / len(names[1])
+
+
+def verification_error(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+    """Equal error rate of "same class" by the cosine of two test images."""
+    del head
+    z = F.normalize(torch.from_numpy(model.encode(parts[1].pixels)), dim=1)
+    i, j = torch.triu_indices(len(z), len(z), 1)
+    labels = parts[1].labels
+    return equal_error_rate((z @ z.T)[i, j].numpy(), (labels[i] == labels[j]).numpy())
+
+
+def projected(model: ImageEncoder, head: nn.Module, images: Images) -> Tensor:
+    """What the loss is taken on."""
+    with torch.inference_mode():
+        z: Tensor = head(torch.from_numpy(model.encode(images.pixels)))
+    return z
+
+
+def spread(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+    """Effective rank of what the loss is taken on, on test images."""
+    return effective_rank(F.normalize(projected(model, head, parts[1]), dim=1), center=True)
+
+
+def versus(
+    ours: MakeConfig, *baselines: MakeConfig, metric: Metric = probe_accuracy, data: Callable[[int], Parts] = halves
+) -> Measure:
+    """Measures one claim a baseline: the same figure of `ours` and of it."""
+    return claims(*((metric, ours, theirs) for theirs in baselines), data=data)
+
+
+def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Callable[[int], Parts] = halves) -> Measure:
+    """Measures one claim for each metric, system and baseline."""
 
     def measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-        return tuple((probe_accuracy(ours, seed), probe_accuracy(theirs, seed)) for theirs in baselines), {}
+        parts = data(seed)
+        return tuple(
+            (metric(*fitted(ours, seed, data), parts), metric(*fitted(theirs, seed, data), parts))
+            for metric, ours, theirs in pairs
+        ), {}
 
     return measure

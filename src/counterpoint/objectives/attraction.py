@@ -1,0 +1,119 @@
+"""Losses that attract and repel by distances alone: CACR, energy confusion, and DCLW's weight of positives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from counterpoint.engine.blocks import Block, weighted_mean
+from counterpoint.errors import InputError
+from counterpoint.geometry import Euclidean, check_temperature
+from counterpoint.objectives._base import PointObjective, RowObjective
+from counterpoint.objectives._layouts import Layout
+from counterpoint.points import Points
+
+
+class CACR(RowObjective):
+    """Contrastive attraction and contrastive repulsion: the far positive is pulled more, the near negative pushed more.
+
+    `sum_p a_ip c_ip - sum_n r_in c_in` with the squared distance `c`, weights `a_i = softmax_P(t_pos c_ip)` within the
+    positives and `r_i = softmax_N(-t_neg c_in)` within the negatives, through which the gradient flows. Source:
+    Zheng et al. 2021, "Contrastive Attraction and Contrastive Repulsion for Representation Learning", eq. 4 to 7.
+
+    Args:
+        positive: `t_pos`, 0 or more; it matters with several positives a query.
+        negative: `t_neg`, 0 or more.
+        layout: `views` is theirs.
+        **options: `geometry` (squared distance on the sphere by default), `relation`, see `RowObjective`.
+
+    Raises:
+        InputError: for a negative number.
+
+    Examples:
+        >>> q = torch.eye(2)
+        >>> CACR(layout="one-way")(q, q).item()  # positives at 0, negatives at a squared distance of 2
+        -2.0
+    """
+
+    def __init__(
+        self, positive: float = 1.0, negative: float = 2.0, *, layout: Layout = "views", **options: Any
+    ) -> None:
+        options.setdefault("geometry", Euclidean(squared=True, normalized=True))
+        super().__init__(1.0, layout=layout, **options)
+        if positive < 0 or negative < 0:
+            raise InputError(f"the weights' sharpness is {positive} and {negative}", fix="give 0 or more")
+        self.positive, self.negative = positive, negative
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Weighted distance of the positives minus weighted distance of the negatives."""
+        scores, weight = block.positives()
+        attraction = _weighted(-scores, weight, self.positive)
+        repulsion = _weighted(-block.scores, block.negative, -self.negative)
+        return attraction - repulsion, (weight > 0).any(1) & block.any_negative
+
+
+def _weighted(cost: Float[Tensor, "b m"], weight: Float[Tensor, "b m"], sharpness: float) -> Float[Tensor, " b"]:
+    """Mean of the costs under `w_j exp(sharpness c_j)`."""
+    nothing = torch.finfo(cost.dtype).min / 4
+    logits = torch.where(weight > 0, sharpness * cost + torch.where(weight > 0, weight, 1.0).log(), nothing)
+    return (torch.softmax(logits, 1) * torch.where(weight > 0, cost, 0.0)).sum(1)
+
+
+class EnergyConfusion(RowObjective):
+    """Mean squared distance of negatives, to be made small: it confuses a metric that fits its classes too well.
+
+    `E_N |z_i - z_n|^2`, added with a small weight to a metric loss: `Triplet() + 0.1 * EnergyConfusion()`. Source: Chen
+    and Deng 2019, "Energy Confused Adversarial Metric Learning for Zero-Shot Image Retrieval and Clustering", eq. 3.
+
+    Args:
+        layout: `views`: queries and keys together.
+        **options: `geometry` (squared distance on the sphere by default), `relation`, see `RowObjective`.
+
+    Examples:
+        >>> EnergyConfusion()(torch.eye(2), torch.eye(2)).item()
+        2.0
+    """
+
+    def __init__(self, *, layout: Layout = "views", **options: Any) -> None:
+        options.setdefault("geometry", Euclidean(squared=True, normalized=True))
+        super().__init__(1.0, layout=layout, **options)
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Each row's mean over its negatives."""
+        return weighted_mean(-block.scores, block.negative), block.any_negative
+
+
+class PositiveTilt(PointObjective):
+    """What DCLW adds to DCL: positives that are near already count less, far ones more.
+
+    `mean (v_i - 1) s_i / temperature` over the positive pairs, `v_i = exp(s_i / sigma) / mean exp(s / sigma)` and `s_i`
+    their cosine. `Decoupled(t) + PositiveTilt(t, sigma=0.5)` is DCLW: the decoupled loss with positives weighted by
+    `2 - v_i`. The gradient flows through `v`. Source: Yeh et al. 2022, "Decoupled Contrastive Learning", eq. 7.
+
+    Args:
+        temperature: That of the decoupled loss.
+        sigma: Above 0; 0.5 is theirs.
+        **options: `relation`, see `PointObjective`.
+
+    Examples:
+        >>> q, k = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+        >>> round(PositiveTilt(1.0, sigma=1.0)(q, k).item(), 4)  # (2 e / (e + 1) - 1) / 2
+        0.2311
+    """
+
+    def __init__(self, temperature: float = 0.1, *, sigma: float = 0.5, **options: Any) -> None:
+        super().__init__(**options)
+        check_temperature(temperature)
+        check_temperature(sigma)
+        self.temperature, self.sigma = temperature, sigma
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Weighted mean over the positive pairs."""
+        if not len(i):
+            return (queries.z.sum() + keys.z.sum()) * 0
+        score = (queries.z[i] * keys.z[j]).sum(1)
+        tilt = torch.softmax(score / self.sigma, 0) * len(i) - 1
+        return (tilt * score).mean() / self.temperature

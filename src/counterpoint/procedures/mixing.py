@@ -1,0 +1,193 @@
+"""Mixing of vectors: hard negatives from negatives, harder positives from positives."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from counterpoint.errors import InputError
+from counterpoint.points import Points, as_points
+from counterpoint.procedures._base import Again, Call, Procedure
+
+
+class MixNegatives(Procedure):
+    """Hard negative mixing: each query gets further negatives, mixed from its hardest (MoCHi).
+
+    Of the shared keys that do not match a query the `hardest` nearest are taken. `pairs` negatives are
+    `normalise(a n_i + (1 - a) n_j)` of two of them, `a` uniform in [0, 1]; `with_query` more are
+    `normalise(b q + (1 - b) n_j)`, `b` uniform in [0, 0.5]. Nothing of it has a gradient. Source: Kalantidis et al.
+    2020, "Hard Negative Mixing for Contrastive Learning", eq. 4 to 6.
+
+    Args:
+        hardest: `N`; all where there are fewer.
+        pairs: `s`.
+        with_query: `s'`.
+        after: Steps without mixing, to begin with.
+
+    Raises:
+        InputError: for numbers below 0, or fewer than one of the hardest.
+
+    Examples:
+        >>> call = {"queries": Points(torch.eye(2), sample=torch.arange(2)), "keys": torch.ones(5, 2)}
+        >>> keys = Points(call["keys"], sample=torch.full((5,), -1))
+        >>> (mixed,) = MixNegatives(4, 3, 2)([{**call, "keys": keys}], lambda model: {})
+        >>> tuple(mixed["owned"].z.shape)
+        (2, 5, 2)
+    """
+
+    steps: Tensor
+
+    def __init__(self, hardest: int = 1024, pairs: int = 512, with_query: int = 128, *, after: int = 0) -> None:
+        super().__init__()
+        if hardest < 1 or min(pairs, with_query, after) < 0:
+            raise InputError(
+                f"{pairs} and {with_query} mixtures of the {hardest} hardest negatives, after {after} steps",
+                fix="give 0 or more, of at least one negative",
+            )
+        self.hardest, self.pairs, self.with_query, self.after = hardest, pairs, with_query, after
+        self.register_buffer("steps", torch.tensor(0))
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        """Owned negatives for each query, where there are shared keys to mix."""
+        del again
+        if int(self.steps) < self.after:
+            return calls
+        return [self._mixed(call) if "keys" in call else call for call in calls]
+
+    @torch.no_grad()
+    def _mixed(self, call: Call) -> Call:
+        queries, keys = as_points(call["queries"]), as_points(call["keys"])
+        q, k = F.normalize(queries.z, dim=1), F.normalize(keys.z, dim=1)
+        scores = q @ k.T
+        if "sample" in queries.columns and "sample" in keys.columns:
+            matched = queries.columns["sample"][:, None] == keys.columns["sample"][None]
+            scores = scores.masked_fill(matched & (queries.columns["sample"] >= 0)[:, None], -torch.inf)
+        near = scores.topk(min(self.hardest, len(k)), 1).indices
+
+        def drawn(number: int) -> Float[Tensor, "n s d"]:
+            return k[near.gather(1, torch.randint(near.shape[1], (len(q), number), device=q.device))]
+
+        a, b = torch.rand(len(q), self.pairs, 1).to(q), torch.rand(len(q), self.with_query, 1).to(q) / 2
+        pairs = a * drawn(self.pairs) + (1 - a) * drawn(self.pairs)
+        toward = b * q[:, None] + (1 - b) * drawn(self.with_query)
+        mixed = F.normalize(torch.cat([pairs, toward], 1), dim=2)
+        return {**call, "owned": with_owned(call.get("owned"), mixed)}
+
+    def finish_step(self) -> None:
+        """Count."""
+        self.steps += 1
+
+
+class MixPositives(Procedure):
+    """Positive extrapolation: query and key are moved apart along their line, which makes the positive harder.
+
+    `q' = l q + (1 - l) k`, `k' = l k + (1 - l) q` with `l = 1 + Beta(alpha, alpha)` for each pair; for vectors of length
+    one `q' . k' = s + 2 l (1 - l) (1 - s)`, at most `s`. Vectors are scaled to length one before and not after. Sides
+    must be in the same order. Source: Zhu et al. 2021, "Improving Contrastive Learning by Visualizing Feature
+    Transformation", eq. 3 to 5, and the authors' code, where the transformed query also meets the negatives.
+
+    Args:
+        alpha: Above 0; 2 is theirs.
+
+    Raises:
+        InputError: for an alpha that is not above 0; in a call, for sides of different length.
+
+    Examples:
+        >>> (call,) = MixPositives()([{"queries": torch.eye(2), "keys": torch.eye(2)}], lambda model: {})
+        >>> torch.allclose(call["queries"].z, torch.eye(2))  # equal vectors stay where they are
+        True
+    """
+
+    def __init__(self, alpha: float = 2.0) -> None:
+        super().__init__()
+        if alpha <= 0:
+            raise InputError(f"alpha is {alpha}, it must be above 0", fix="2 is common")
+        self.alpha = alpha
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        """Each call with its positives apart."""
+        del again
+        return [self._apart(call) for call in calls]
+
+    def _apart(self, call: Call) -> Call:
+        queries, keys = as_points(call["queries"]), as_points(call["keys"])
+        if len(queries) != len(keys):
+            raise InputError(f"{len(queries)} queries and {len(keys)} keys to move apart", fix="give one key a query")
+        q, k = F.normalize(queries.z, dim=1), F.normalize(keys.z, dim=1)
+        share = 1 + beta(len(q), self.alpha).to(q)[:, None]
+        return {
+            **call,
+            "queries": queries.with_z(share * q + (1 - share) * k),
+            "keys": keys.with_z(share * k + (1 - share) * q),
+        }
+
+
+class InterpolateNegatives(Procedure):
+    """Negatives that match nobody are replaced by mixtures of two of them, `l n_i + (1 - l) n_j`, `l ~ Beta(a, a)`.
+
+    Source: Zhu et al. 2021, "Improving Contrastive Learning by Visualizing Feature Transformation", eq. 6.
+
+    Args:
+        alpha: Above 0; 1.6 is theirs.
+
+    Raises:
+        InputError: for an alpha that is not above 0.
+
+    Examples:
+        >>> keys = Points(torch.eye(2), sample=torch.tensor([-1, 0]))
+        >>> (call,) = InterpolateNegatives()([{"queries": torch.eye(2), "keys": keys}], lambda model: {})
+        >>> torch.equal(call["keys"].z, torch.eye(2))  # one alone is mixed with itself
+        True
+    """
+
+    def __init__(self, alpha: float = 1.6) -> None:
+        super().__init__()
+        if alpha <= 0:
+            raise InputError(f"alpha is {alpha}, it must be above 0", fix="1.6 is common")
+        self.alpha = alpha
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        """Each call with its queue mixed."""
+        del again
+        return [self._mixed(call) if isinstance(call.get("keys"), Points) else call for call in calls]
+
+    def _mixed(self, call: Call) -> Call:
+        keys = call["keys"]
+        free = (keys.columns.get("sample", torch.zeros(len(keys))) < 0).nonzero()[:, 0]
+        share = beta(len(free), self.alpha).to(keys.z)[:, None]
+        other = free[torch.randperm(len(free)).to(free.device)]
+        z = keys.z.index_copy(0, free, share * keys.z[free] + (1 - share) * keys.z[other])
+        return {**call, "keys": keys.with_z(z)}
+
+
+def beta(n: int, alpha: float) -> Float[Tensor, " n"]:
+    """Draws from Beta(alpha, alpha), by torch's global random state.
+
+    Examples:
+        >>> bool((beta(5, 2.0) < 1).all())
+        True
+    """
+    drawn: Tensor = torch.distributions.Beta(alpha, alpha).sample((n,))
+    return drawn
+
+
+def with_owned(owned: Points | Tensor | None, negatives: Float[Tensor, "n s d"]) -> Points:
+    """Owned keys and more owned negatives.
+
+    Examples:
+        >>> own = Points(torch.ones(2, 1, 3), positive=torch.ones(2, 1))
+        >>> with_owned(own, torch.zeros(2, 2, 3)).columns["positive"].tolist()
+        [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    """
+    more = Points(negatives, positive=torch.zeros(negatives.shape[:2]))
+    if owned is None:
+        return more
+    before = as_points(owned)
+    positive = before.columns.get("positive", torch.zeros(before.z.shape[:2]))
+    columns = {"positive": torch.cat([positive.to(negatives), more.columns["positive"]], 1)}
+    if "valid" in before.columns:
+        valid = torch.ones(negatives.shape[:2], dtype=torch.bool, device=negatives.device)
+        columns["valid"] = torch.cat([before.columns["valid"], valid], 1)
+    return Points(torch.cat([before.z, negatives.to(before.z)], 1), columns)
