@@ -126,7 +126,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "frossl": FrobeniusSpread,
     "coding-rate": CodingRate,
     "mmcr": ManifoldCapacity,
-    "tico": CovarianceContrast,
+    "tico": lambda: Pairs(1.0, shape=lambda v: v) + 8.0 * CovarianceContrast(0.9),
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
     "normalised-softmax": lambda dim=128: Proxies(InfoNCE(0.05), 10, dim),
     "proxy-anchor": lambda dim=128: Proxies(
