@@ -30,7 +30,9 @@ def call(objective: Objective, q, k, guide, **how):
     n = len(q)
     columns = {"sample": torch.arange(n), "label": torch.arange(n) % 4, "score": torch.arange(n) % 3 * 1.0}
     views = [columns | {"view": torch.full((n,), v)} for v in range(2)]
-    return objective(Points(q, views[0]), Points(k, views[1]), guide=guide if "guide" in objective.uses else None, **how)
+    return objective(
+        Points(q, views[0]), Points(k, views[1]), guide=guide if "guide" in objective.uses else None, **how
+    )
 
 
 def relative(a, b):
