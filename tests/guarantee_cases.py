@@ -119,12 +119,12 @@ def soft(g: torch.Generator, dtype: torch.dtype) -> Batch:
     return replace(batch, q=more(batch.q), k=more(batch.k))
 
 
-REMEMBER = {"isogclr", "tico"}
+REMEMBER = {"isogclr", "tico", "sigreg", "sliced-normality"}
 """What an earlier call left behind changes the loss of the next."""
 
 WITHOUT_POSITIVES = {
     "sigmoid", "energy-confusion", "contrastive", "contrastive-active", "binomial-deviance", "pair-variance",
-    "self-adversarial", "hardest-share", "histogram",
+    "self-adversarial", "hardest-share", "histogram", "balance",
 }  # fmt: skip
 """A query without positives counts, with its negatives."""
 

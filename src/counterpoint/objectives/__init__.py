@@ -13,10 +13,12 @@ from counterpoint.objectives._base import Objective, PointObjective, RowObjectiv
 from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
+from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.encouraging import Encouraging
+from counterpoint.objectives.gaussian import SIGReg, SlicedNormality
 from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.mining import (
     Mined,
@@ -38,6 +40,7 @@ from counterpoint.objectives.redundancy import (
     CovarianceContrast,
     Decorrelation,
     FrobeniusSpread,
+    KernelAlignment,
     ManifoldCapacity,
 )
 from counterpoint.objectives.reweight import Reweight, hardest, hardness
@@ -127,6 +130,10 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "coding-rate": CodingRate,
     "mmcr": ManifoldCapacity,
     "tico": lambda: Pairs(1.0, shape=lambda v: v) + 8.0 * CovarianceContrast(0.9),
+    "kernel-alignment": KernelAlignment,
+    "sigreg": lambda: SIGReg(64),
+    "sliced-normality": lambda: SlicedNormality(64),
+    "balance": Balance,
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
     "normalised-softmax": lambda dim=128: Proxies(InfoNCE(0.05), 10, dim),
     "proxy-anchor": lambda dim=128: Proxies(
@@ -159,6 +166,7 @@ __all__ = [
     "WMSE",
     "Alignment",
     "Angular",
+    "Balance",
     "BarlowTwins",
     "CoSENT",
     "CodingRate",
@@ -177,6 +185,7 @@ __all__ = [
     "Histogram",
     "IndividualTemperature",
     "InfoNCE",
+    "KernelAlignment",
     "LiftedStructure",
     "ManifoldCapacity",
     "MarginMSE",
@@ -195,9 +204,11 @@ __all__ = [
     "Ranking",
     "Reweight",
     "RowObjective",
+    "SIGReg",
     "ScoreError",
     "ScoredObjective",
     "Sigmoid",
+    "SlicedNormality",
     "Sum",
     "SupCon",
     "SwAV",
