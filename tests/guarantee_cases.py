@@ -119,7 +119,7 @@ def soft(g: torch.Generator, dtype: torch.dtype) -> Batch:
     return replace(batch, q=more(batch.q), k=more(batch.k))
 
 
-REMEMBER = {"isogclr", "tico", "sigreg", "sliced-normality"}
+REMEMBER = {"isogclr", "tico", "sigreg", "sliced-normality", "dynamic-soft-margin"}
 """What an earlier call left behind changes the loss of the next."""
 
 WITHOUT_POSITIVES = {

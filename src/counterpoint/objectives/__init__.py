@@ -12,11 +12,13 @@ from counterpoint.geometry import Euclidean
 from counterpoint.objectives._base import Objective, PointObjective, RowObjective, ScoredObjective
 from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature
+from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
 from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
+from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.gaussian import SIGReg, SlicedNormality
 from counterpoint.objectives.margin import Sigmoid, Triplet
@@ -134,6 +136,10 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "sigreg": lambda: SIGReg(64),
     "sliced-normality": lambda: SlicedNormality(64),
     "balance": Balance,
+    "large-margin-softmax": lambda: AngularSoftmax(multiply=4, lengths="both"),
+    "sphereface": lambda: AngularSoftmax(multiply=4, lengths="query"),
+    "tuplet-margin": lambda: AngularSoftmax(1 / 64, turn=-0.1),
+    "dynamic-soft-margin": DynamicTriplet,
     "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
     "normalised-softmax": lambda dim=128: Proxies(InfoNCE(0.05), 10, dim),
     "proxy-anchor": lambda dim=128: Proxies(
@@ -166,6 +172,7 @@ __all__ = [
     "WMSE",
     "Alignment",
     "Angular",
+    "AngularSoftmax",
     "Balance",
     "BarlowTwins",
     "CoSENT",
@@ -176,6 +183,7 @@ __all__ = [
     "Decoupled",
     "DecoupledUniformity",
     "DistillKL",
+    "DynamicTriplet",
     "Encouraging",
     "EnergyConfusion",
     "FastAP",
