@@ -119,10 +119,21 @@ def soft(g: torch.Generator, dtype: torch.dtype) -> Batch:
     return replace(batch, q=more(batch.q), k=more(batch.k))
 
 
-def made(name: str) -> Objective:
-    """The registered objective, for vectors of `D` dimensions."""
+REMEMBER = {"isogclr", "tico", "sigreg", "sliced-normality", "dynamic-soft-margin"}
+"""What an earlier call left behind changes the loss of the next."""
+
+WITHOUT_POSITIVES = {
+    "sigmoid", "energy-confusion", "contrastive", "contrastive-active", "binomial-deviance", "pair-variance",
+    "self-adversarial", "hardest-share", "histogram", "balance",
+}  # fmt: skip
+"""A query without positives counts, with its negatives."""
+
+
+def made(name: str, dim: int = D) -> Objective:
+    """The registered objective, for vectors of so many dimensions; what it learns starts alike every time."""
+    torch.manual_seed(5)
     learns = "dim" in inspect.signature(REGISTRY[name]).parameters
-    return REGISTRY[name](**({"dim": D} if learns else {}))
+    return REGISTRY[name](**({"dim": dim} if learns else {}))
 
 
 def cases(dtype: torch.dtype) -> list[Case]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import guarantee_cases as g
-from counterpoint.objectives import RowObjective
+from counterpoint.objectives import REGISTRY, RowObjective
 
 CASES = {(dtype, case.name): case for dtype in g.DTYPES for case in g.cases(dtype)}
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}

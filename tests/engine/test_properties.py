@@ -13,8 +13,11 @@ from counterpoint.geometry import Cosine
 from counterpoint.objectives import REGISTRY, Guide, InfoNCE, RowObjective
 from counterpoint.points import Points
 from counterpoint.relation import Relation, kernel, same
+from guarantee_cases import REMEMBER, made
 
-ROWS = [name for name, make in REGISTRY.items() if isinstance(make(), RowObjective)]
+ROWS = [name for name in REGISTRY if name not in REMEMBER and isinstance(made(name), RowObjective)]
+# what has no gradient on purpose: weights by hardness, a centre, a target
+STOPPED = REMEMBER | {"infonce-hardness", "macl", "swav", "circle", "guided", "self-adversarial"}
 quick = settings(max_examples=12)
 
 
@@ -69,7 +72,7 @@ def all_masks(relation):
 def test_sparse_is_dense(name, batch):
     """Positives by an index, or by masks made by a general rule or asked for by a `valid` column: the same."""
     q, k, guide = batch
-    objective = REGISTRY[name]().double()
+    objective = made(name, 4).double()
     plain = run(objective, q, k, guide, block=0)
     valid = [p.with_columns(valid=torch.ones(len(p), dtype=torch.bool)) for p in (q, k)]
     close(run(objective, *valid, guide, block=0), plain)
@@ -83,7 +86,7 @@ def test_sparse_is_dense(name, batch):
 @given(batch=batches(), block=st.integers(1, 9))
 def test_any_block_size(name, batch, block):
     q, k, guide = batch
-    objective = REGISTRY[name]().double()
+    objective = made(name, 4).double()
     close(run(objective, q, k, guide, block=block), run(objective, q, k, guide, block=0))
 
 
@@ -94,7 +97,7 @@ def test_order_does_not_matter(name, batch, seed):
     q, k, guide = batch
     g = torch.Generator().manual_seed(seed)
     a, b = torch.randperm(len(q), generator=g), torch.randperm(len(k), generator=g)
-    objective = REGISTRY[name]().double()
+    objective = made(name, 4).double()
     left, right = (
         run(objective, q, k, guide),
         run(objective, q[a], k[b], Guide(guide.queries[a], guide.keys[b]), (q.z, k.z)),
@@ -102,14 +105,14 @@ def test_order_does_not_matter(name, batch, seed):
     close(left, right)
 
 
-@pytest.mark.parametrize("name", [n for n in ROWS if isinstance(REGISTRY[n]().geometry, Cosine)])
+@pytest.mark.parametrize("name", [n for n in ROWS if isinstance(made(n).geometry, Cosine)])
 @quick
 @given(batch=batches(), scale=st.floats(0.01, 100), seed=st.integers(0, 99))
 def test_a_cosine_knows_no_length_and_no_rotation(name, batch, scale, seed):
     q, k, guide = batch
     g = torch.Generator().manual_seed(seed)
     rotation = torch.linalg.qr(torch.randn(4, 4, generator=g, dtype=torch.float64))[0]
-    objective = REGISTRY[name]().double()
+    objective = made(name, 4).double()
     loss, for_q, for_k = run(objective, q, k, guide)
     turned = run(objective, q.with_z(scale * q.z @ rotation), k.with_z(k.z @ rotation), guide, (q.z, k.z))
     close(turned, (loss, for_q, for_k), 1e-7)
@@ -117,11 +120,11 @@ def test_a_cosine_knows_no_length_and_no_rotation(name, batch, scale, seed):
     assert (for_q * q.z).sum(1).abs().max() < 1e-7
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", [n for n in REGISTRY if n not in STOPPED])
 def test_finite_differences(name):
     """The dense gradient is the derivative of the loss; the guarantee carries it to all other ways of execution."""
     torch.manual_seed(0)
-    objective = REGISTRY[name]().double()
+    objective = made(name, 3).double()
     ids = torch.tensor([0, 1, 2, 2])
     q, k = (torch.randn(4, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
     guide = Guide(torch.randn(4, 3).double(), torch.randn(4, 3).double()) if "guide" in objective.uses else None
@@ -130,7 +133,8 @@ def test_finite_differences(name):
 
     def loss(q, k):
         columns = {"sample": ids, "label": ids}
-        return objective(Points(q, columns, score=ids.double()), Points(k, columns), guide=guide, block=0)
+        views = [columns | {"view": torch.full((4,), v)} for v in range(2)]
+        return objective(Points(q, views[0], score=ids.double()), Points(k, views[1]), guide=guide, block=0)
 
     assert torch.autograd.gradcheck(loss, (q, k))
     if name not in ("cosent", "triplet", "triplet-hard", "triplet-semi-hard"):

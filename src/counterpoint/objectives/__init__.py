@@ -12,13 +12,17 @@ from counterpoint.geometry import Euclidean
 from counterpoint.objectives._base import Objective, PointObjective, RowObjective, ScoredObjective
 from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature
+from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
+from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
+from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.focal import FocalSupCon
+from counterpoint.objectives.gaussian import SIGReg, SlicedNormality
 from counterpoint.objectives.hedged import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.objectives.history import BadPairs
 from counterpoint.objectives.margin import Sigmoid, Triplet
@@ -46,6 +50,7 @@ from counterpoint.objectives.redundancy import (
     CovarianceContrast,
     Decorrelation,
     FrobeniusSpread,
+    KernelAlignment,
     ManifoldCapacity,
 )
 from counterpoint.objectives.reweight import Reweight, hardest, hardness
@@ -153,6 +158,20 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "spectral": Spectral,
     "nwj": NWJ,
     "jsd": JSD,
+    "tico": lambda: Pairs(1.0, shape=lambda v: v) + 8.0 * CovarianceContrast(0.9),
+    "kernel-alignment": KernelAlignment,
+    "sigreg": lambda: SIGReg(64),
+    "sliced-normality": lambda: SlicedNormality(64),
+    "balance": Balance,
+    "large-margin-softmax": lambda: AngularSoftmax(multiply=4, lengths="both"),
+    "sphereface": lambda: AngularSoftmax(multiply=4, lengths="query"),
+    "tuplet-margin": lambda: AngularSoftmax(1 / 64, turn=-0.1),
+    "dynamic-soft-margin": DynamicTriplet,
+    "hardest-share": lambda: MinedTogether(Pairs(1.0, 0.0, over="terms"), hardest_share(0.5)),
+    "normalised-softmax": lambda dim=128: Proxies(InfoNCE(0.05), 10, dim),
+    "proxy-anchor": lambda dim=128: Proxies(
+        32 * (Pooled(Pool(0.1, 32.0, floor=True)) + Pooled(push=Pool(-0.1, 32.0, floor=True))), 10, dim, rows="proxies"
+    ),
 }
 """Every objective under its published setting; those that learn vectors of their own take a `dim`."""
 
@@ -183,7 +202,9 @@ __all__ = [
     "AdaptiveMargin",
     "Alignment",
     "Angular",
+    "AngularSoftmax",
     "BadPairs",
+    "Balance",
     "BarlowTwins",
     "CoSENT",
     "CodingRate",
@@ -193,6 +214,7 @@ __all__ = [
     "Decoupled",
     "DecoupledUniformity",
     "DistillKL",
+    "DynamicTriplet",
     "Encouraging",
     "EnergyConfusion",
     "FastAP",
@@ -204,6 +226,7 @@ __all__ = [
     "Histogram",
     "IndividualTemperature",
     "InfoNCE",
+    "KernelAlignment",
     "KernelConditional",
     "KernelEntropy",
     "LiftedStructure",
@@ -227,10 +250,12 @@ __all__ = [
     "Ranking",
     "Reweight",
     "RowObjective",
+    "SIGReg",
     "ScoreError",
     "ScoredObjective",
     "Shrink",
     "Sigmoid",
+    "SlicedNormality",
     "SoftContrastive",
     "Spectral",
     "StandardNormal",

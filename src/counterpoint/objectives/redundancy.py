@@ -229,3 +229,31 @@ class CovarianceContrast(PointObjective):
         now = z.detach().T @ z.detach() / max(1, len(z))
         self.covariance = self.momentum * self.covariance.to(z.dtype) + (1 - self.momentum) * now
         return ((z @ self.covariance) * z).sum(1).mean() if len(z) else z.sum() * 0
+
+
+class KernelAlignment(PointObjective):
+    """Both sides must have the same similarities within: `1 - <K, L> / (|K| |L|)`, linear kernels of centred vectors.
+
+    Source: Kornblith et al. 2019, "Similarity of Neural Network Representations Revisited", eq. 3 and section 3 (CKA).
+
+    Args:
+        **options: `geometry` (`Dot` by default: vectors as they are), `relation`, see `PointObjective`.
+
+    Examples:
+        >>> z = torch.randn(8, 4)
+        >>> round(KernelAlignment()(z, 3 * z + 1).item(), 4)
+        0.0
+    """
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(**options)
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """On the positive pairs, in `O(n d^2)`: `<XX', YY'> = |X'Y|^2`."""
+        if len(i) < 2:
+            return (queries.z.sum() + keys.z.sum()) * 0
+        x, y = (side.z[place] for side, place in ((queries, i), (keys, j)))
+        x, y = x - x.mean(0), y - y.mean(0)
+        square = (x.T @ x).square().sum() * (y.T @ y).square().sum()
+        return 1 - (x.T @ y).square().sum() / square.clamp_min(torch.finfo(x.dtype).tiny).sqrt()

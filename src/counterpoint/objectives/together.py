@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from counterpoint.engine.blocks import Block, weighted_mean
@@ -19,7 +19,7 @@ from counterpoint.objectives.mining import Mined, Miner, weighted
 from counterpoint.objectives.pairs import Pool
 
 
-class MinedTogether(Mined, WholeObjective):
+class MinedTogether(WholeObjective, Mined):
     """`Mined` with a miner that must see the whole batch, such as `hardest_share`.
 
     Examples:
@@ -28,6 +28,10 @@ class MinedTogether(Mined, WholeObjective):
         >>> round(loss(torch.eye(3), torch.eye(3)).item(), 4)  # all of them: InfoNCE itself
         0.5514
     """
+
+    def together(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """The objective's equation on what is left."""
+        return Mined.rows(self, block)
 
 
 def hardest_share(share: float = 0.5) -> Miner:
@@ -142,7 +146,7 @@ class PairVariance(WholeObjective):
             raise InputError("neither positives nor negatives are looked at", fix="give one of them, or both")
         self.positive, self.negative, self.over = positive, negative, over
 
-    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    def together(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         """Squared hinges on margins that are means of the batch."""
         terms, weights = [], []
         if self.positive is not None:
@@ -193,7 +197,7 @@ class LiftedStructure(WholeObjective):
         super().__init__(**options)
         self.positive, self.negative, self.over = positive, negative, over
 
-    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    def together(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         """Each end's negatives once, and their sum for every pair."""
         violation, weight = block.scores - self.negative, block.negative
         nothing = torch.finfo(violation.dtype).min / 4
@@ -234,7 +238,7 @@ class Angular(WholeObjective):
             raise InputError(f"the angle is {angle}", fix="give radians above 0 and below pi / 2")
         self.square, self.over = math.tan(angle) ** 2, over
 
-    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    def together(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         """One pass for each positive of a row, at most as many as a row has."""
         scores, positive = block.scores, block.positive
         counts = (positive > 0).any(1) & block.any_negative
@@ -276,7 +280,7 @@ class Histogram(WholeObjective):
             raise InputError(f"{bins} bins from {low} to {high}", fix="give 1 bin or more and a range from low to high")
         self.bins, self.low, self.high = bins, low, high
 
-    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    def together(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         """The cumulative histogram of positives, read at every negative."""
         place = ((block.scores - self.low) * self.bins / (self.high - self.low)).clamp(0, self.bins)
         below = place.detach().floor().clamp_max(self.bins - 1)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +16,52 @@ from types import ModuleType
 def installed(package: str) -> bool:
     """Whether it is there; nothing is imported."""
     return importlib.util.find_spec(package) is not None
+
+
+class _Empty(ModuleType):
+    """Has every class one may ask for; none does anything."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+class StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """A package that is only imported by what we load, never used by it."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+        del path, target
+        if name.split(".", maxsplit=1)[0] != self.package:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _Empty(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        del module
+
+
+@contextmanager
+def standing_in(package: str) -> Iterator[None]:
+    """Where a package is not installed, nothing stands in for it; it is gone again afterwards."""
+    if installed(package):
+        yield
+        return
+    finder = StandIn(package)
+    sys.meta_path.append(finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [n for n in sys.modules if n.split(".", maxsplit=1)[0] == package]:
+            del sys.modules[name]
 
 
 def module(name: str) -> ModuleType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,6 +127,60 @@ def memory(b: SimpleNamespace) -> torch.Tensor:
     )
     peer(b.before, b.label)
     return peer(b.z, b.label)
+
+
+def dynamic(b: SimpleNamespace) -> torch.Tensor:
+    peer = part("losses", "DynamicSoftMarginLoss")
+    update = peer.update_histogram
+    peer.update_histogram = lambda data: update(data.detach())
+    return peer(b.z, b.label)
+
+
+def walked(seed: int) -> Batch:
+    """Points, proxies, and the matrix of a walk over both; everyone has a proxy."""
+    z, w = normal(10, 5, seed=seed), normal(4, 5, seed=seed + 1)
+    meta = torch.arange(10) % 4
+    unit = F.normalize(torch.cat([z, w]), dim=1)
+    s = (unit @ unit.T).clamp_min(0) / 0.5
+    s = s.exp() * (1 - torch.eye(14))
+    root = s.sum(1).rsqrt()
+    walk = 0.2 * torch.linalg.inv(torch.eye(14) - 0.8 * root[:, None] * s * root)
+    names = {
+        "z": z, "w": w, "meta": meta, "walks": Points(walk[:10, 10:], sample=meta),
+        "ends": Points(torch.eye(4, dtype=torch.float64), sample=torch.arange(4)),
+        "contexts": Points(walk[:10], sample=meta), "proxies": Points(walk[10:], sample=torch.arange(4)),
+    }  # fmt: skip
+    return Batch("", names, [z, w])
+
+
+def manifold(b: SimpleNamespace) -> torch.Tensor:
+    peer = part("losses", "ManifoldLoss", l=5, K=4)
+    del peer.proxies
+    peer.proxies = b.w
+    return peer(b.z, None, b.meta)
+
+
+def angular(seed: int) -> Batch:
+    """All triplets of the batch whose angle at the negative is above 20 degrees."""
+    batch = labelled(seed)
+    z = batch.names["z"]
+    n = range(len(z))
+    chosen = []
+    for a, p, o in ((a, p, o) for a in n for p in n for o in n):
+        if a != p and LABEL[a] == LABEL[p] and LABEL[a] != LABEL[o]:
+            middle = (z[a] + z[p]) / 2
+            angle = torch.atan((z[a] - z[p]).norm() / (2 * (z[o] - middle).norm()))
+            if angle > math.radians(20):
+                chosen.append((a, p, o))
+    anchors, positives, others = torch.tensor(chosen).T
+    owned = Points(torch.stack([z[positives], z[others]], 1), positive=torch.tensor([[1.0, 0.0]] * len(chosen)))
+    batch.names |= {"anchors": z[anchors], "owned": owned}
+    return Batch("anchors, owned=owned", batch.names, [z])
+
+
+def angular_triplets(b: SimpleNamespace) -> torch.Tensor:
+    peer = part("losses", "TripletMarginLoss", margin=0.4, reducer=part("reducers", "MeanReducer"))
+    return peer(b.z, b.label, part("miners", "AngularMiner", angle=20)(b.z, b.label))
 
 
 def p2s_grad(b: SimpleNamespace) -> torch.Tensor:
@@ -264,10 +319,16 @@ LOSSES: list[Row | Gap] = [
         memory, two_steps, note="here over `ContrastiveLoss`; their memory holds the batch itself, without gradient",
     ),
     Row(
+        "DynamicSoftMarginLoss", "DynamicTriplet(10, relation=labels)", dynamic, labelled, own="DynamicTriplet",
+        note="the first batch; here without gradient through the histogram, which is none of the paper's; later theirs "
+        "mixes counts with shares",
+    ),
+    Row(
         "FastAPLoss",
         "FastAP(10, low=-4.0, high=0.0, geometry=Euclidean(squared=True, normalized=True), relation=labels)",
         loss("FastAPLoss"), labelled, own="FastAP",
     ),
+    Gap("GenericPairLoss", "a base class without an equation; ours is `RowObjective`"),
     Row(
         "GeneralizedLiftedStructureLoss",
         "Pooled(Pool(0.0), Pool(-1.0), outer=F.relu, geometry=unit, relation=labels)",
@@ -288,8 +349,22 @@ LOSSES: list[Row | Gap] = [
         loss("IntraPairVarianceLoss"), labelled, own="PairVariance",
     ),
     Row(
+        "LargeMarginSoftmaxLoss", 'Proxies(AngularSoftmax(multiply=4, lengths="both"), classes=4, dim=5)',
+        with_weights("LargeMarginSoftmaxLoss", "W"), classes, own="AngularSoftmax",
+    ),
+    Row(
         "LiftedStructureLoss", "LiftedStructure(geometry=unit, relation=labels)", loss("LiftedStructureLoss"), labelled,
         own="LiftedStructure",
+    ),
+    Row(
+        "ManifoldLoss",
+        "1 / len(z) * Mined(InfoNCE(1.0, margin=5e-4, geometry=Dot()), near_the_other_side(5e-4))"
+        '(walks, ends, reduction="none").sum()'
+        " + 1 / len(z) * Mined(InfoNCE(1.0, margin=5e-4), near_the_other_side(5e-4))"
+        '(contexts, proxies, reduction="none").sum()',
+        manifold, walked, rtol=1e-3,
+        note="`contexts` and `proxies` are rows of a random walk's matrix, `0.2 inv(I - 0.8 S)`, plain torch; `walks` its "
+        "columns of proxies; theirs inverts in single precision: compared to 1e-3",
     ),
     Row(
         "MarginLoss", 'Pairs(-1.0, -1.4, over="active", geometry=unit)', of_triplets("MarginLoss"), as_triplets,
@@ -378,6 +453,10 @@ LOSSES: list[Row | Gap] = [
         with_weights("SoftTripleLoss", "fc", centers_per_class=3), lambda seed: classes(seed, 3),
     ),
     Row(
+        "SphereFaceLoss", 'Proxies(AngularSoftmax(multiply=4, lengths="query"), classes=4, dim=5)',
+        with_weights("SphereFaceLoss", "W"), classes, own="AngularSoftmax",
+    ),
+    Row(
         "SubCenterArcFaceLoss",
         "Proxies(InfoNCE(1 / 64, angular_margin=math.radians(28.6), geometry=SubCentres()), classes=4, dim=5, per_class=3)",
         with_weights("SubCenterArcFaceLoss", "W", sub_centers=3), lambda seed: classes(seed, 3),
@@ -394,12 +473,21 @@ LOSSES: list[Row | Gap] = [
         loss("TripletMarginLoss", smooth_loss=True), labelled,
     ),
     Row(
+        "TupletMarginLoss", "AngularSoftmax(1 / 64, turn=-math.radians(5.73), relation=labels)",
+        loss("TupletMarginLoss"), evenly, note=AVERAGE, own="AngularSoftmax",
+    ),
+    Row(
         "VICRegLoss", "VICReg(25.0, 12.5, 1.0)", lambda b: part("losses", "VICRegLoss")(b.q, ref_emb=b.k), paired,
         note="theirs halves the variance term, as the authors' code does", own="VICReg",
     ),
 ]
 
 MINERS: list[Row | Gap] = [
+    Row(
+        "AngularMiner", 'Triplet(0.4, over="terms", geometry=unit)', angular_triplets, angular,
+        note="the angle at the negative needs the distance of the other two: triplets are chosen first, plain torch, and "
+        "are queries with owned keys",
+    ),
     Row(
         "BatchEasyHardMiner (easy positive, semi-hard negative)",
         'Mined(Triplet(0.4, geometry=unit, relation=labels), pick(positive="easy", negative="semi-hard"))',
