@@ -96,8 +96,8 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     measure=_measure,
     setup=SETUP + f" {STAGES} stages share {STEPS} steps, each starts anew. The easy feature is "
     f"one of {MARKS} marks in a second channel, which views leave alone. {CLUSTERS} clusters a stage. Batches are "
-    "drawn from all images and a row's negatives are those of its clusters, where the paper's code draws each batch from one "
-    "cluster.",
+    "drawn from all images and a row's negatives are those of its clusters, where the paper's code draws each batch "
+    "from one cluster.",
 )
 def mcl() -> Config:
     """Zhang et al. 2024: InfoNCE with negatives of the anchor's clusters only; SimCLR otherwise."""

@@ -91,8 +91,8 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     setup=SETUP
     + f" {STEPS} steps, on {FRACTION:.0%} of the training half; probes see all of it. The proxy is the same encoder "
     f"after {STEPS} steps on all images, which is not counted; latent classes are {KINDS} clusters of k-means on it, "
-    f"and similarities are means over {DRAWS} views each. Greedy alone, as in the paper's code, without the second pass of "
-    "double greedy.",
+    f"and similarities are means over {DRAWS} views each. Greedy alone, as in the paper's code, without the second "
+    "pass of double greedy.",
 )
 def sas() -> Config:
     """Joshi and Mirzasoleiman 2023: the subset is data; SimCLR is trained on it as it is."""
