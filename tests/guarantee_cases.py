@@ -53,8 +53,8 @@ def aligned(g: torch.Generator, dtype: torch.dtype) -> Batch:
     score = torch.rand(11, generator=g, dtype=torch.float64).to(dtype)
     label = torch.arange(11) % 4
     return Batch(
-        points(g, dtype, 11, D_IN, sample=sample, label=label, score=score, view=torch.zeros(11)),
-        points(g, dtype, 11, D_IN, sample=sample[torch.randperm(11, generator=g)], label=label, view=torch.ones(11)),
+        points(g, dtype, 11, D_IN, sample=sample, label=label, score=score, view=torch.zeros(11, dtype=torch.long)),
+        points(g, dtype, 11, D_IN, sample=sample[torch.randperm(11, generator=g)], label=label, view=torch.ones(11, dtype=torch.long)),
         guide=Guide(points(g, dtype, 11, 4).z, points(g, dtype, 11, 4).z),
     )
 
