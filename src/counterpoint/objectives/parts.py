@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from counterpoint.engine.blocks import Block
+from counterpoint.errors import InputError
 from counterpoint.geometry import Dot, Euclidean, check_temperature
 from counterpoint.objectives._base import Objective, PointObjective, Reduction, RowObjective
 from counterpoint.objectives._layouts import Sides
@@ -20,13 +21,17 @@ from counterpoint.relation import Relation, same
 class Part(Objective):
     """An objective on the dimensions from `first` to before `last`, such as one of two spaces of a model.
 
-    With `silent` the part is 0 for the points whose value in that column is 0: what they must not have.
+    With `silent` the part is 0 for the points whose value in that column is 0: what they must not have. Owned keys need
+    not have the column.
 
     Args:
         objective: Taken of the part.
         first: Dimension.
         last: Dimension; None: to the end.
         silent: A column.
+
+    Raises:
+        InputError: in a call, if the column is lacking.
 
     Examples:
         >>> from counterpoint.objectives import Alignment
@@ -46,10 +51,12 @@ class Part(Objective):
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
         """The objective of the parts."""
+        if self.silent is not None and self.silent not in sides.queries.columns:
+            raise InputError(f"the part is silent by the column {self.silent!r}, which is lacking", fix="add it")
 
         def part(points: Points) -> Points:
             z = points.z[..., self.first : self.last]
-            if self.silent is not None:
+            if self.silent in points.columns:
                 z = z * (points.columns[self.silent] != 0).to(z)[..., None]
             return points.with_z(z)
 
