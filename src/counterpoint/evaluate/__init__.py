@@ -10,6 +10,7 @@ from counterpoint.evaluate.encoder import (
     named,
     rank,
 )
+from counterpoint.evaluate.episodes import few_shot, transported
 from counterpoint.evaluate.figures import Difference, Figure, Interval, Result
 from counterpoint.evaluate.frozen import (
     classification,
@@ -64,6 +65,7 @@ __all__ = [
     "evaluate_rankings",
     "evaluate_retrieval",
     "evaluate_sts",
+    "few_shot",
     "figure",
     "hit_rate",
     "judge",
@@ -80,5 +82,6 @@ __all__ = [
     "similarity",
     "sts",
     "tolerance",
+    "transported",
     "uniformity",
 ]
