@@ -321,6 +321,40 @@ class Gated:
         return scale * (x * y).sum(-1) * square.clamp_min(1e-24).rsqrt()
 
 
+class Parts:
+    """Points of several vectors each, `(n, t, d)`: a query is compared by one of its vectors, a key by one of its.
+
+    Args:
+        query: Which of a query's.
+        key: Which of a key's.
+        geometry: Scores of single vectors; cosine by default.
+
+    Examples:
+        >>> z = torch.tensor([[[1.0, 0.0], [0.6, 0.8]]])
+        >>> Parts(0, 1).shared(z, z, 1.0)
+        tensor([[0.6000]])
+    """
+
+    def __init__(self, query: int, key: int, geometry: Geometry | None = None) -> None:
+        self.query, self.key, self.geometry = query, key, geometry or Cosine()
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """As the inner geometry does."""
+        return self.geometry.prepare(z)
+
+    def shared(
+        self, q: Float[Tensor, "n t d"], k: Float[Tensor, "m t d"], scale: Tensor | float
+    ) -> Float[Tensor, "n m"]:
+        """The query's part against the key's."""
+        return self.geometry.shared(q[:, self.query], k[:, self.key], scale)
+
+    def owned(
+        self, q: Float[Tensor, "n t d"], k: Float[Tensor, "n s t d"], scale: Tensor | float
+    ) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        return self.geometry.owned(q[:, self.query], k[:, :, self.key], scale)
+
+
 class Temperature(nn.Module):
     """A temperature that is learned, as `1 / tau = exp(log_scale)` (Radford et al. 2021, CLIP, section 2.5).
 

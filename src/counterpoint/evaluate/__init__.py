@@ -10,6 +10,7 @@ from counterpoint.evaluate.encoder import (
     named,
     rank,
 )
+from counterpoint.evaluate.episodes import few_shot, transported
 from counterpoint.evaluate.figures import Difference, Figure, Interval, Result
 from counterpoint.evaluate.frozen import classification, clustering, knn, nearest_mean, probe, similarity, sts
 from counterpoint.evaluate.geometry import (
@@ -63,6 +64,7 @@ __all__ = [
     "evaluate_rankings",
     "evaluate_retrieval",
     "evaluate_sts",
+    "few_shot",
     "figure",
     "hit_rate",
     "judge",
@@ -83,6 +85,7 @@ __all__ = [
     "similarity",
     "sts",
     "tolerance",
+    "transported",
     "uniformity",
     "variation",
 ]

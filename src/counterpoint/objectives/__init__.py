@@ -53,7 +53,7 @@ from counterpoint.objectives.redundancy import (
     KernelAlignment,
     ManifoldCapacity,
 )
-from counterpoint.objectives.reweight import Reweight, hardest, hardness
+from counterpoint.objectives.reweight import Reweight, averaged, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sorting import GroCo, odd_even_sort
 from counterpoint.objectives.spectral import Spectral
@@ -78,6 +78,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "nt-xent-am": lambda: InfoNCE(0.03, layout="views", margin=0.1),
     "snt-xent-aam": lambda: InfoNCE(0.03, layout="views", angular_margin=0.1),
     "infonce-hardness": lambda: InfoNCE(0.02, reweight=hardness(9.0)),
+    "infonce-averaged": lambda: InfoNCE(0.1, reweight=averaged()),
     "infonce-hardest": lambda: InfoNCE(0.1, layout="views", reweight=hardest(0.1)),
     "poly-view-arithmetic": lambda: InfoNCE(0.1, layout="views", average="inside"),
     "mv-infonce": MultiView,
@@ -263,6 +264,7 @@ __all__ = [
     "Uniformity",
     "VICReg",
     "among_the_other_side",
+    "averaged",
     "below_the_guide",
     "between",
     "beyond",

@@ -4,6 +4,7 @@ from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.domains import CutDomains, OneDomain
 from counterpoint.procedures.gates import PairGates
 from counterpoint.procedures.hard_pairs import MixHardPairs, shares
+from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
@@ -14,6 +15,7 @@ __all__ = [
     "Again",
     "Call",
     "Chain",
+    "ClusteredNeighbours",
     "CutDomains",
     "InterpolateNegatives",
     "MixHardPairs",
