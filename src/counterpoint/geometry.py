@@ -80,8 +80,9 @@ class Cosine(Dot):
 class Angle(Cosine):
     """How close two vectors are in a complex space, `s = |q . k + q . Jk|`, `J` turning the second half by 90 degrees.
 
-    A vector of even dimension is read as `a + bi`, `a` its first half. Unlike the cosine it does not saturate for similar
-    vectors. Source: Li and Li 2024, "AoE: Angle-optimized Embeddings for Semantic Textual Similarity", eq. 6 to 8.
+    A vector of even dimension is read as `a + bi`, `a` its first half. Unlike the cosine it does not saturate for
+    similar vectors. Source: Li and Li 2024, "AoE: Angle-optimized Embeddings for Semantic Textual Similarity", eq. 6 to
+    8.
 
     Examples:
         >>> angle = Angle()

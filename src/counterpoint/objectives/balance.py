@@ -17,9 +17,10 @@ from counterpoint.objectives._whole import WholeObjective
 class Balance(WholeObjective):
     """The mean of all points' assignments to the keys must be even: `sum_k p_k log(p_k K)`, `p` the mean softmax.
 
-    It keeps points from all going to one prototype (mean entropy maximisation, MSN). With `target`, shares wanted of each
-    key, it is `sum_k t_k log(t_k / p_k)` (PMSN). Sources: Assran et al. 2022, "Masked Siamese Networks for Label-Efficient
-    Learning", eq. 2 and 3; Assran et al. 2023, "The Hidden Uniform Cluster Prior in Self-Supervised Learning", eq. 3.
+    It keeps points from all going to one prototype (mean entropy maximisation, MSN). With `target`, shares wanted of
+    each key, it is `sum_k t_k log(t_k / p_k)` (PMSN). Sources: Assran et al. 2022, "Masked Siamese Networks for
+    Label-Efficient Learning", eq. 2 and 3; Assran et al. 2023, "The Hidden Uniform Cluster Prior in Self-Supervised
+    Learning", eq. 3.
 
     Args:
         temperature: Of the softmax.

@@ -48,12 +48,12 @@ class _Sliced(PointObjective):
 
 
 class SIGReg(_Sliced):
-    """Epps and Pulley's test of normality in random directions: how far the characteristic function is from a Gaussian's.
+    """Normality in random directions by Epps and Pulley's test: the distance of characteristic functions.
 
-    `n int |phi(t) - exp(-t^2 / 2)|^2 exp(-t^2 / 2) dt`, averaged over directions, `phi` that of the projected points, by
-    the trapezoidal rule on `knots` points from 0 to `limit`, doubled. Source: Balestriero and LeCun 2025, "LeJEPA: Provable
-    and Scalable Self-Supervised Learning Without the Heuristics", eq. 7 and algorithm 1; LeJEPA adds the mean squared
-    distance of the views from their mean.
+    `n int |phi(t) - exp(-t^2 / 2)|^2 exp(-t^2 / 2) dt`, averaged over directions, `phi` that of the projected points,
+    by the trapezoidal rule on `knots` points from 0 to `limit`, doubled. Source: Balestriero and LeCun 2025, "LeJEPA:
+    Provable and Scalable Self-Supervised Learning Without the Heuristics", eq. 7 and algorithm 1; LeJEPA adds the mean
+    squared distance of the views from their mean.
 
     Args:
         directions: How many, drawn anew with every call.
@@ -94,9 +94,9 @@ class SIGReg(_Sliced):
 class SlicedNormality(_Sliced):
     """Location, scale and shape of a standard Gaussian: `scale * (std - 1)^2 + shape * W + centre * mean^2`.
 
-    The first and the last are means over dimensions. `W` is the mean squared difference between the sorted projections of
-    the standardised points and a Gaussian's quantiles at `i / (n + 1)`, over directions; the scale by which points are
-    standardised has no gradient. Source: Wu et al. 2026, "VISReg", eq. 1, 2 and 5.
+    The first and the last are means over dimensions. `W` is the mean squared difference between the sorted projections
+    of the standardised points and a Gaussian's quantiles at `i / (n + 1)`, over directions; the scale by which points
+    are standardised has no gradient. Source: Wu et al. 2026, "VISReg", eq. 1, 2 and 5.
 
     Args:
         directions: How many, drawn anew with every call.
@@ -135,5 +135,5 @@ class SlicedNormality(_Sliced):
         places = torch.arange(1, n + 1, dtype=z.dtype, device=z.device) / (n + 1)
         quantiles = torch.special.ndtri(places)
         projected = ((z - mean) / (deviation.detach() + self.epsilon)) @ directions
-        difference = (projected.sort(0).values - quantiles[:, None]).square().mean()
-        return scale * (1 - deviation).square().mean() + shape * difference + centre * mean.square().mean()
+        value: Tensor = shape * (projected.sort(0).values - quantiles[:, None]).square().mean()
+        return value + scale * (1 - deviation).square().mean() + centre * mean.square().mean()

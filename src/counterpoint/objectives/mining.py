@@ -88,9 +88,9 @@ def pick(positive: Choice = "all", negative: Choice = "all") -> Miner:
     """One positive, one negative, or all of either.
 
     `"hard"` is the lowest positive and the highest negative, `"easy"` the highest positive and the lowest negative.
-    `"semi-hard"` is the hardest of those on the right side of what the other choice picked: negatives below the positive,
-    positives above the negative. Sources: Hermans et al. 2017 (hard); Schroff et al. 2015 (semi-hard); Xuan et al.
-    2020, "Improved Embeddings with Easy Positive Triplet Mining".
+    `"semi-hard"` is the hardest of those on the right side of what the other choice picked: negatives below the
+    positive, positives above the negative. Sources: Hermans et al. 2017 (hard); Schroff et al. 2015 (semi-hard); Xuan
+    et al. 2020, "Improved Embeddings with Easy Positive Triplet Mining".
 
     Args:
         positive: Which positive.
@@ -204,8 +204,8 @@ def between(nearest: float, farthest: float) -> Miner:
 def by_distance(dimension: int, *, nearest: float = 0.5, farthest: float = 1.4) -> Miner:
     """Negatives weighted so that every distance counts alike, as on a sphere of random points it does not.
 
-    On the unit sphere of `d` dimensions the density of a distance `D` is `q(D) ~ D^(d-2) (1 - D^2 / 4)^((d-3)/2)`;
-    the weights are `1 / q`, the largest of a row 1. They are the expectation of drawing negatives with that probability.
+    On the unit sphere of `d` dimensions the density of a distance `D` is `q(D) ~ D^(d-2) (1 - D^2 / 4)^((d-3)/2)`; the
+    weights are `1 / q`, the largest of a row 1. They are the expectation of drawing negatives with that probability.
     Scores must be negative distances of unit vectors. Source: Wu et al. 2017, "Sampling Matters in Deep Embedding
     Learning", section 4.1.
 
@@ -215,7 +215,8 @@ def by_distance(dimension: int, *, nearest: float = 0.5, farthest: float = 1.4) 
         farthest: Negatives at this distance or beyond are left out.
 
     Examples:
-        >>> block = Block(torch.tensor([[0.0, -1.0, -1.2]]), (torch.tensor([[1.0, 0, 0]]), torch.tensor([[0, 1.0, 1.0]])))
+        >>> weights = torch.tensor([[1.0, 0, 0]]), torch.tensor([[0, 1.0, 1.0]])
+        >>> block = Block(torch.tensor([[0.0, -1.0, -1.2]]), weights)
         >>> by_distance(16)(block).negative
         tensor([[0.0000, 1.0000, 0.2184]])
     """

@@ -1,7 +1,7 @@
 """Losses on the positive and the negative scores of a row: every pair by itself, or each side pooled to one number.
 
-Both speak of *violations*: by how much a positive scores too low, `m - s`, and a negative too high, `s - m`. Margins are
-scores, so with a distance, whose score is its negative, a margin of 1 is written -1.
+Both speak of *violations*: by how much a positive scores too low, `m - s`, and a negative too high, `s - m`. Margins
+are scores, so with a distance, whose score is its negative, a margin of 1 is written -1.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ class Pairs(RowObjective):
 
 @dataclass(frozen=True)
 class Pool:
-    """How the violations `v` of one side of a row become one number: `log(sum_j w_j exp(b v_j)) / b`, `b` the sharpness.
+    """How the violations `v` of one side of a row become one number: `log(sum_j w_j exp(b v_j)) / b`.
 
-    A large sharpness is near the hardest entry, a very negative one near the easiest. Infinity is the hardest itself,
-    minus infinity the easiest, and 0 the mean. As an average it is `sum_j w_j exp(b v_j) v_j / sum_j w_j exp(b v_j)`
-    over the violations above 0.
+    `b` is the sharpness. A large sharpness is near the hardest entry, a very negative one near the easiest. Infinity is
+    the hardest itself, minus infinity the easiest, and 0 the mean. As an average it is `sum_j w_j exp(b v_j) v_j /
+    sum_j w_j exp(b v_j)` over the violations above 0.
 
     Args:
         margin: The score a positive should have, or a negative should not have.

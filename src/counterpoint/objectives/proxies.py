@@ -17,8 +17,8 @@ from counterpoint.points import Points
 class Proxies(Objective):
     """Points against learned vectors of their classes, by any row objective: a classifier is one of them.
 
-    The class, a point's `label`, takes the place of the `sample`: the positive of a point is the proxy of its class, all
-    other proxies are negatives. Known as:
+    The class, a point's `label`, takes the place of the `sample`: the positive of a point is the proxy of its class,
+    all other proxies are negatives. Known as:
 
     | loss | objective |
     |---|---|

@@ -31,8 +31,8 @@ def missing_precision(positives: Tensor, negatives: Tensor) -> Tensor:
 class Ranking(RowObjective):
     """A function of how many positives and negatives stand above each positive: `mean_p f(sum_P G, sum_N G)`.
 
-    `G = sigmoid((s_j - s_p) / temperature)` is a smooth count. Average precision (SmoothAP): `f = 1 - (1 + a) / (1 + a +
-    b)`, the default; the penalising functions of PNP look at the negatives only: `f = b`, `log(1 + b)`, ... Sources:
+    `G = sigmoid((s_j - s_p) / temperature)` is a smooth count. Average precision (SmoothAP): `f = 1 - (1 + a) / (1 + a
+    + b)`, the default; the penalising functions of PNP look at the negatives only: `f = b`, `log(1 + b)`, ... Sources:
     Brown et al. 2020, "Smooth-AP", eq. 5; Li et al. 2022, "Rethinking the Optimization of Average Precision: Only
     Penalizing Negative Instances before Positive Ones is Enough", eq. 5 to 11.
 

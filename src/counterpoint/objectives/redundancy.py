@@ -26,10 +26,10 @@ def _off_diagonal_square(matrix: Float[Tensor, "d d"]) -> Float[Tensor, ""]:
 
 
 class BarlowTwins(PointObjective):
-    """The cross-correlation of both sides' dimensions must be the identity: `sum_i (1 - C_ii)^2 + w sum_{i != j} C_ij^2`.
+    """The cross-correlation `C` of both sides' dimensions must be the identity.
 
-    Each dimension of each side is standardised over all points of the side, `C` is averaged over the positive pairs.
-    Source: Zbontar et al. 2021, "Barlow Twins", eq. 1 and 2.
+    `sum_i (1 - C_ii)^2 + w sum_{i != j} C_ij^2`. Each dimension of each side is standardised over all points of the
+    side, `C` is averaged over the positive pairs. Source: Zbontar et al. 2021, "Barlow Twins", eq. 1 and 2.
 
     Args:
         redundancy: `w`; 0.005 is theirs.
@@ -63,11 +63,11 @@ class BarlowTwins(PointObjective):
 
 
 class Decorrelation(PointObjective):
-    """Mean squared correlation between different dimensions of each side: `sum over sides of sum_{i != j} R_ij^2 / d^2`.
+    """Mean squared correlation between different dimensions, `sum_{i != j} R_ij^2 / d^2`, of both sides together.
 
-    Unlike a covariance it is the same for every scale of a dimension and every batch size, and so is its weight. VIbCReg
-    is `VICReg(25, 25, 0) + 200 * Decorrelation()`. Source: Lee and Aune 2021, "VIbCReg: Variance-Invariance-better-
-    Covariance Regularization for Self-Supervised Learning on Time Series", eq. 4 and 5.
+    Unlike a covariance it is the same for every scale of a dimension and every batch size, and so is its weight.
+    VIbCReg is `VICReg(25, 25, 0) + 200 * Decorrelation()`. Source: Lee and Aune 2021, "VIbCReg:
+    Variance-Invariance-better-Covariance Regularization for Self-Supervised Learning on Time Series", eq. 4 and 5.
 
     Args:
         **options: `relation`, see `PointObjective`.
@@ -94,10 +94,10 @@ class Decorrelation(PointObjective):
 
 
 class FrobeniusSpread(PointObjective):
-    """How unevenly the spectrum of each side is spread: `sum over sides of 2 log(|Z'Z|_F / |Z'Z|_*)`, columns at length one.
+    """How unevenly the spectrum of each side is spread, `2 log(|Z'Z|_F / |Z'Z|_*)`, of both sides together.
 
-    With the invariance of the scaled columns it is FroSSL. Source: Skean et al. 2024, "FroSSL: Frobenius Norm Minimization
-    for Efficient Multiview Self-Supervised Learning", eq. 5 to 7.
+    Columns of `Z` are scaled to length one. With the invariance of the scaled columns it is FroSSL. Source: Skean et
+    al. 2024, "FroSSL: Frobenius Norm Minimization for Efficient Multiview Self-Supervised Learning", eq. 5 to 7.
 
     Args:
         invariance: Weight of `sum over sides of sum |z - mean of both|^2 / n * sides`, on scaled columns.
@@ -132,8 +132,9 @@ class FrobeniusSpread(PointObjective):
 class CodingRate(PointObjective):
     """Bits to code each side up to an error: the mean over sides of `log det(I + d / (n e) Z'Z) / 2`, to be made large.
 
-    Sources: Yu et al. 2020, "Learning Diverse and Discriminative Representations via the Principle of Maximal Coding Rate
-    Reduction", eq. 7; Tong et al. 2023, "EMP-SSL", eq. 2, which is `-200 * cosine` of the views and `-CodingRate(0.2)`.
+    Sources: Yu et al. 2020, "Learning Diverse and Discriminative Representations via the Principle of Maximal Coding
+    Rate Reduction", eq. 7; Tong et al. 2023, "EMP-SSL", eq. 2, which is `-200 * cosine` of the views and
+    `-CodingRate(0.2)`.
 
     Args:
         error: `e`, the squared error, above 0.
@@ -166,9 +167,9 @@ class CodingRate(PointObjective):
 class ManifoldCapacity(PointObjective):
     """Maximum manifold capacity: the nuclear norm of the means of the pairs, to be made large: `-|C|_*`.
 
-    `C` has the mean of each positive pair, on the sphere; the norm is large where pairs agree and their means spread over
-    all directions. Source: Yerxa et al. 2023, "Learning Efficient Coding of Natural Images with Maximum Manifold Capacity
-    Representations", eq. 3.
+    `C` has the mean of each positive pair, on the sphere; the norm is large where pairs agree and their means spread
+    over all directions. Source: Yerxa et al. 2023, "Learning Efficient Coding of Natural Images with Maximum Manifold
+    Capacity Representations", eq. 3.
 
     Args:
         compression: Weight of the mean nuclear norm of the pairs themselves, `sum |Z_i|_* / n`.
@@ -188,7 +189,7 @@ class ManifoldCapacity(PointObjective):
         x, y = queries.z[i], keys.z[j]
         if not len(x):
             return (queries.z.sum() + keys.z.sum()) * 0
-        value = -torch.linalg.svdvals((x + y) / 2).sum()
+        value: Tensor = -torch.linalg.svdvals((x + y) / 2).sum()
         if self.compression:
             value = value + self.compression * torch.linalg.svdvals(torch.stack([x, y], 1)).sum() / len(x)
         return value
@@ -197,9 +198,9 @@ class ManifoldCapacity(PointObjective):
 class CovarianceContrast(PointObjective):
     """Queries away from the directions all queries share: `mean_i z_i' C z_i`, `C` a moving average of `E[z z']`.
 
-    The matrix has no gradient and is kept between calls. TiCo is `1 - cosine` of the pairs and 8 of this. Source: Zhu et
-    al. 2022, "TiCo: Transformation Invariance and Covariance Contrast for Self-Supervised Visual Representation Learning",
-    eq. 7 and algorithm 1.
+    The matrix has no gradient and is kept between calls. TiCo is `1 - cosine` of the pairs and 8 of this. Source: Zhu
+    et al. 2022, "TiCo: Transformation Invariance and Covariance Contrast for Self-Supervised Visual Representation
+    Learning", eq. 7 and algorithm 1.
 
     Args:
         momentum: Of the matrix, which starts at 0; from 0 to below 1.

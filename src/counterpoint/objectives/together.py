@@ -113,11 +113,11 @@ def even_scores(bins: int = 100) -> Miner:
 
 
 class PairVariance(WholeObjective):
-    """How far pairs are on the wrong side of the batch's own mean: `[(1 - e) mean_p - s_p]_+^2`, `[s_n - (1 + e) mean_n]_+^2`.
+    """How far pairs are on the wrong side of the batch's own mean.
 
-    The means, through which the gradient flows, are over all positives, and all negatives, of the batch. The sum of an
-    objective for each side averages both by themselves. Source: Yu and Tao 2019, "Deep Metric Learning with Tuplet Margin
-    Loss", eq. 9 to 11.
+    `[(1 - e) mean_p - s_p]_+^2` for positives and `[s_n - (1 + e) mean_n]_+^2` for negatives. The means, through which
+    the gradient flows, are over all positives, and all negatives, of the batch. The sum of an objective for each side
+    averages both by themselves. Source: Yu and Tao 2019, "Deep Metric Learning with Tuplet Margin Loss", eq. 9 to 11.
 
     Args:
         positive: `e` of the positives; None: positives are not looked at.
@@ -209,10 +209,10 @@ class LiftedStructure(WholeObjective):
 
 
 class Angular(WholeObjective):
-    """A bound on the angle at the negative: `log(1 + sum_n exp(4 t (a + p) . n - 2 (1 + t) a . p))`, `t = tan^2(angle)`.
+    """A bound on the angle at the negative: `log(1 + sum_n exp(4 t (a + p) . n - 2 (1 + t) a . p))`.
 
-    Points are contrasted with themselves: the layout is `views`. Source: Wang et al. 2017, "Deep Metric Learning with
-    Angular Loss", eq. 6 and 8.
+    `t` is the squared tangent of the angle. Points are contrasted with themselves: the layout is `views`. Source: Wang
+    et al. 2017, "Deep Metric Learning with Angular Loss", eq. 6 and 8.
 
     Args:
         angle: In radians, above 0 and below pi / 2; pi / 4 is among theirs.
@@ -257,8 +257,8 @@ class Histogram(WholeObjective):
     """The chance that a negative scores above a positive: `sum_r h-_r sum_{q <= r} h+_q`, from soft histograms.
 
     Each score is shared linearly by the two nearest of `bins + 1` evenly spaced centres. As an average over negatives:
-    of the share of the batch's positives below each. Source: Ustinova and Lempitsky 2016, "Learning Deep Embeddings with
-    Histogram Loss", eq. 2 to 4.
+    of the share of the batch's positives below each. Source: Ustinova and Lempitsky 2016, "Learning Deep Embeddings
+    with Histogram Loss", eq. 2 to 4.
 
     Args:
         bins: How many.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 
 def installed(package: str) -> bool:
@@ -21,7 +22,7 @@ def installed(package: str) -> bool:
 class _Empty(ModuleType):
     """Has every class one may ask for; none does anything."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):

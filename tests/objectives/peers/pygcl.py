@@ -48,7 +48,8 @@ def rows_of(row: Any) -> Any:
 
 
 def debiased_jsd(b: SimpleNamespace) -> torch.Tensor:
-    """Theirs adds log 2 for every entry that is no positive, times prior / (1 - prior), over the positives: a constant."""
+    """Theirs adds log 2 for every entry that is no positive, times prior / (1 - prior), over the positives: a
+    constant."""
     loss = theirs("jsd", "DebiasedJSD", tau_plus=0.1)(b)
     return loss - 0.1 / 0.9 * math.log(2) * float((1 - b.mask).sum() / b.mask.sum())
 
@@ -107,13 +108,15 @@ LOSSES = [
         'Pairs(0.0, shape=F.softplus, over="terms", geometry=Dot(), relation=labels)'
         " + Mined(Pairs(negative=0.0, shape=F.softplus, geometry=Dot(), relation=labels), softmax_weighted(0.05))",
         hard_jsd, masked, against="a loop",
-        note="theirs weighs easy negatives more, and the positives' empty entries; here as the InfoNCE of that name does"),
+        note="theirs weighs easy negatives more, and the positives' empty entries; here as the InfoNCE "
+        "of that name does"),
     Row("InfoNCE", 'SupCon(0.5, layout="one-way")', theirs("infonce", "InfoNCE", tau=0.5), masked),
     Row("InfoNCESP", "InfoNCE(0.5)", theirs("infonce", "InfoNCESP", tau=0.5), paired),
     Row("JSD", JSD.format(weight=""), theirs("jsd", "JSD"), masked),
     Row("RingLoss", "Mined(Decoupled(0.5, relation=Relation(negative=~never)), between(0.0, 0.05))", ring,
         lambda seed: paired(seed, 12),
-        note="the positive is among the candidates, and the point itself counts as the nearest that is left out; theirs "
+        note="the positive is among the candidates, and the point itself counts as the nearest that is "
+        "left out; theirs "
         "gives infinity for fewer than 10 nodes"),
     Row("TripletMargin", 'Triplet(1.0, over="terms", relation=labels)', all_triplets, masked, against="a loop",
         note=CRASHES),

@@ -61,7 +61,7 @@ def scored(seed: int) -> Batch:
 def judged(seed: int) -> Batch:
     """Pairs that match or do not."""
     batch = paired(seed, 8)
-    q, k = batch.leaves
+    k = batch.leaves[1]
     match = torch.tensor([1, 0, 1, 0, 0, 1, 1, 0])
     batch.names |= {"match": match, "pairs": Points(k[:, None], positive=match[:, None].double())}
     batch.call = "q, owned=pairs"
@@ -131,9 +131,16 @@ def stacked(seed: int) -> Batch:
 def gist(module: str, name: str, **options: Any) -> Any:
     def theirs(b: SimpleNamespace) -> torch.Tensor:
         loss = bare(
-            module, name, temperature=0.1, margin_strategy="absolute", margin=0.1, gather_across_devices=False,
-            similarity_fct=torch.nn.CosineSimilarity(dim=-1), cross_entropy_loss=torch.nn.CrossEntropyLoss(),
-            must_retokenize=False, **options,
+            module,
+            name,
+            temperature=0.1,
+            margin_strategy="absolute",
+            margin=0.1,
+            gather_across_devices=False,
+            similarity_fct=torch.nn.CosineSimilarity(dim=-1),
+            cross_entropy_loss=torch.nn.CrossEntropyLoss(),
+            must_retokenize=False,
+            **options,
         )
         if name.startswith("Cached"):
             loss.mini_batch_size, loss.show_progress_bar = 3, False
@@ -164,8 +171,14 @@ def softmax(b: SimpleNamespace) -> torch.Tensor:
     layer = lambda features: features @ b.w[:, :-1].T + b.w[:, -1]  # noqa: E731
     layer.weight = b.w
     loss = bare(
-        "softmax", "SoftmaxLoss", num_labels=3, concatenation_sent_rep=True, concatenation_sent_difference=True,
-        concatenation_sent_multiplication=False, loss_fct=torch.nn.CrossEntropyLoss(), classifier=layer,
+        "softmax",
+        "SoftmaxLoss",
+        num_labels=3,
+        concatenation_sent_rep=True,
+        concatenation_sent_difference=True,
+        concatenation_sent_multiplication=False,
+        loss_fct=torch.nn.CrossEntropyLoss(),
+        classifier=layer,
     )
     found = importlib.import_module("sentence_transformers.sentence_transformer.losses.softmax")
     before, found.embed_columns = found.embed_columns, lambda model, features: [b.q, b.k]
@@ -184,9 +197,11 @@ def tension(b: SimpleNamespace) -> torch.Tensor:
 
 def tension_in_batch(b: SimpleNamespace) -> torch.Tensor:
     loss = bare(
-        "contrastive_tension", "ContrastiveTensionLossInBatchNegatives",
+        "contrastive_tension",
+        "ContrastiveTensionLossInBatchNegatives",
         similarity_fct=importlib.import_module("sentence_transformers.util").cos_sim,
-        cross_entropy_loss=torch.nn.CrossEntropyLoss(), logit_scale=b.log_scale,
+        cross_entropy_loss=torch.nn.CrossEntropyLoss(),
+        logit_scale=b.log_scale,
     )
     loss.model1, loss.model2 = stub(b.q), stub(b.k)
     return loss([{}], None)
@@ -204,8 +219,11 @@ def decoded(seed: int) -> Batch:
     h, w = normal(8, 5, seed=seed), normal(6, 5, seed=seed + 1)
     token = torch.tensor([1, 4, 2, 0, 3, 5, 0, 1])
     names = {
-        "h": h, "w": w, "token": token,
-        "states": Points(h, label=torch.where(token == 0, -1, token)), "vocabulary": Points(w, label=torch.arange(6)),
+        "h": h,
+        "w": w,
+        "token": token,
+        "states": Points(h, label=torch.where(token == 0, -1, token)),
+        "vocabulary": Points(w, label=torch.arange(6)),
     }
     return Batch("states, vocabulary", names, [h, w])
 
@@ -386,13 +404,15 @@ LOSSES = [
         own="MarginMSE",
     ),
     Row("MatryoshkaLoss", "Matryoshka(InfoNCE(), [5, 3])", matryoshka, paired),
-    Row("Matryoshka2dLoss", ADAPTIVE.format("Matryoshka(InfoNCE(), [5, 3])"), adaptive_2d, layered, against="a loop", note=STEP),
+    Row("Matryoshka2dLoss", ADAPTIVE.format("Matryoshka(InfoNCE(), [5, 3])"), adaptive_2d, layered, against="a loop",
+        note=STEP),
     Row(
         "MegaBatchMarginLoss", "Pairs(0.8) + Pooled(push=Pool(0.3, math.inf), outer=F.relu)", mega_batch, paired,
     ),
     Row("MSELoss", "1 / 5 * Alignment(geometry=Dot())", distilled("", "MSELoss"), towards, note="5: the dimension"),
     Row(
-        "MultipleNegativesRankingLoss", "InfoNCE(0.05)", from_embeddings("MultipleNegativesRankingLoss", "q", "k", ""), paired,
+        "MultipleNegativesRankingLoss", "InfoNCE(0.05)", from_embeddings("MultipleNegativesRankingLoss", "q", "k",
+        ""), paired,
     ),
     Row(
         "MultipleNegativesRankingLoss (four directions)", 'InfoNCE(0.05, layout="joint")',

@@ -137,7 +137,7 @@ LOSSES = [
 ]  # fmt: skip
 
 PEER = Peer(
-    "solo-learn", "1.0.7", "",
+    "solo-learn", "1.0", "",
     "It cannot be installed beside these; what no other peer has is compared with loops over points and dimensions.",
     {"losses": LOSSES},
 )  # fmt: skip

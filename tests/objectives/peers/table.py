@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from objectives.peers import lightly, metric_learning, open_clip, pygcl, pykeen, sentence_transformers, solo_learn
+from objectives.peers import lightly, metric_mining, open_clip, pygcl, pykeen, sentence_transformers, solo_learn
 
-PEERS = [metric_learning.PEER, sentence_transformers.PEER, open_clip.PEER, pykeen.PEER, pygcl.PEER, lightly.PEER, solo_learn.PEER]
+PEERS = [
+    metric_mining.PEER,
+    sentence_transformers.PEER,
+    open_clip.PEER,
+    pykeen.PEER,
+    pygcl.PEER,
+    lightly.PEER,
+    solo_learn.PEER,
+]

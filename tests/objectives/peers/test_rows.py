@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from objectives.peers.loading import installed
@@ -23,3 +27,9 @@ def test_same_loss_and_gradient(name):
 
 def test_no_class_is_named_twice():
     assert len(ROWS) == sum(len(peer.rows) for peer in PEERS)
+
+
+def test_the_page_is_current():
+    script = Path(__file__).parents[3] / "scripts" / "peers_page.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
