@@ -52,9 +52,10 @@ def aligned(g: torch.Generator, dtype: torch.dtype) -> Batch:
     sample = torch.randperm(11, generator=g)
     score = torch.rand(11, generator=g, dtype=torch.float64).to(dtype)
     label = torch.arange(11) % 4
+    first, second = (torch.full((11,), view) for view in (0, 1))
     return Batch(
-        points(g, dtype, 11, D_IN, sample=sample, label=label, score=score, view=torch.zeros(11, dtype=torch.long)),
-        points(g, dtype, 11, D_IN, sample=sample[torch.randperm(11, generator=g)], label=label, view=torch.ones(11, dtype=torch.long)),
+        points(g, dtype, 11, D_IN, sample=sample, label=label, score=score, view=first),
+        points(g, dtype, 11, D_IN, sample=sample[torch.randperm(11, generator=g)], label=label, view=second),
         guide=Guide(points(g, dtype, 11, 4).z, points(g, dtype, 11, 4).z),
     )
 

@@ -22,8 +22,8 @@ class BadPairs(Objective):
     For each sample the mean `m_i` of all its losses so far is kept; `mu` and `sd` are mean and standard deviation of
     these over the samples. After `warmup` losses of a sample, one with `m_i <= mu - noisy * sd` (a noisy pair: views
     that share nothing but noise) or `m_i >= mu + faulty * sd` (a faulty pair: views that do not belong together) has
-    its loss multiplied by the density of its loss under the normal distribution of `mu` and `sd`. Source: Lan et al. 2024,
-    "Towards Enhancing Time Series Contrastive Learning: A Dynamic Bad Pair Mining Approach", eq. 3 to 7.
+    its loss multiplied by the density of its loss under the normal distribution of `mu` and `sd`. Source: Lan et al.
+    2024, "Towards Enhancing Time Series Contrastive Learning: A Dynamic Bad Pair Mining Approach", eq. 3 to 7.
 
     State is kept by the `sample` column, from 0 to below `samples`, in buffers, and changes in training mode only.
 

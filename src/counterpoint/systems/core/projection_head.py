@@ -49,7 +49,8 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     before = model[:2]
     target = present[:, _DISRUPTED]
     few = (x[_N:], x[:_N]), (target[_N:], target[:_N]), noisy(_NOISE), seed
-    fixed, none, learned = (probe_accuracy(*on_digits(c, seed), halves(seed)) for c in (projection_head, without_head, simclr))
+    compared = (projection_head, without_head, simclr)
+    fixed, none, learned = (probe_accuracy(*on_digits(c, seed), halves(seed)) for c in compared)
     claims = (
         (fixed, none),
         (unevenness(before), unevenness(model)),
