@@ -207,7 +207,7 @@ WAITING = frozenset(
     decoupled-uniformity ecaml encouraging-loss ft groco hib hydra hyperspherical-embedding invariant-nw-head
     isogclr llave mcl moco-dual-view mv-dhel on-mi-maximization pal pnda poly-view projection-head-theory
     proto-triplet-icnn sas sepclr simsiam supcon supremix swav temperature-analysis w-mse xue-et-al-simplicity-bias
-    """.split()
+    """.split()  # noqa: SIM905 - names, not quotes
 )
 """Not measured yet, or not since their code last changed; `counterpoint verify --stale` measures them."""
 
