@@ -59,10 +59,6 @@ def with_weights(name: str, attribute: str, *, columns: bool = True, **options: 
     return theirs
 
 
-def lp(**options: Any) -> Any:
-    return lambda: part("distances", "LpDistance", **options)
-
-
 def pairs_of_classes(seed: int) -> Batch:
     """Two points of each class, in two halves."""
     batch = paired(seed)
@@ -150,17 +146,6 @@ def groups(seed: int) -> Batch:
     batch = evenly(seed)
     batch.call = "points, points"
     return batch
-
-
-def distances(name: str, **options: Any) -> Any:
-    """An InfoNCE over their matrix of scores or distances, higher being closer."""
-
-    def theirs(b: SimpleNamespace) -> torch.Tensor:
-        peer = part("distances", name, **options)
-        matrix = peer(b.q, b.k)
-        return F.cross_entropy(matrix if peer.is_inverted else -matrix, torch.arange(len(b.q)))
-
-    return theirs
 
 
 CONTRASTIVE = (

@@ -126,6 +126,17 @@ def drawn_evenly(b: SimpleNamespace) -> torch.Tensor:
     return peer(b.z, b.label, miner(b.z, b.label))
 
 
+def distances(name: str, **options: Any) -> Any:
+    """An InfoNCE over their matrix of scores or distances, higher being closer."""
+
+    def theirs(b: SimpleNamespace) -> torch.Tensor:
+        peer = part("distances", name, **options)
+        matrix = peer(b.q, b.k)
+        return F.cross_entropy(matrix if peer.is_inverted else -matrix, torch.arange(len(b.q)))
+
+    return theirs
+
+
 MINED_CONTRASTIVE = (
     'Mined(Pairs(0.0, over="terms", geometry=unit, relation=labels), {miner})'
     ' + Mined(Pairs(negative=-1.0, over="terms", geometry=unit, relation=labels), {miner})'
