@@ -161,9 +161,7 @@ class ScoredObjective(Objective):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """An equation over the rows of a problem, see `counterpoint.engine.rows.mean_rows`."""
         parameters = list(self.parameters())
-        return mean_rows(
-            problem, equation, self.scale, parameters, block=block, per_row=per_row, summed=self.summed
-        )
+        return mean_rows(problem, equation, self.scale, parameters, block=block, per_row=per_row, summed=self.summed)
 
 
 class RowObjective(ScoredObjective):
