@@ -9,6 +9,7 @@ A peer's line begins with a check that both sides give the same loss.
 from __future__ import annotations
 
 import argparse
+import inspect
 import statistics
 import sys
 import time
@@ -21,7 +22,7 @@ from _peers import contests
 from torch import Tensor
 
 from counterpoint.errors import InputError
-from counterpoint.objectives import REGISTRY, Guide
+from counterpoint.objectives import REGISTRY, Guide, Objective
 from counterpoint.points import Points
 
 MOST = {"dense": 1.15, "peer": 1.0}
@@ -49,13 +50,19 @@ class Match:
         return time.perf_counter() - start
 
 
+def made(name: str, d: int) -> Objective:
+    """The registered objective, for vectors of `d` dimensions if it needs to know."""
+    learns = "dim" in inspect.signature(REGISTRY[name]).parameters
+    return REGISTRY[name](**({"dim": d} if learns else {}))
+
+
 def own(name: str, n: int, d: int) -> Match:
     """A registered objective in blocks of the usual size, against all rows at once."""
     g = torch.Generator().manual_seed(0)
     q, k = (torch.randn(n, d, generator=g).requires_grad_() for _ in range(2))
     columns = {"sample": torch.arange(n), "label": torch.arange(n) // 4, "score": torch.rand(n, generator=g)}
     queries, keys = Points(q, columns), Points(k, columns)
-    objective = REGISTRY[name]()
+    objective = made(name, d)
     guide = Guide(q.detach().flip(1), k.detach().flip(1)) if "guide" in objective.uses else None
 
     def loss(block: int | None) -> Callable[[], Tensor]:
@@ -70,7 +77,7 @@ def against_dense(only: str, n: int, d: int) -> list[Match]:
     for name in REGISTRY:
         if only not in name:
             continue
-        if REGISTRY[name]().kind == "point":
+        if made(name, d).kind == "point":
             whole.append(name)
             continue
         match = own(name, min(n, 64), d)

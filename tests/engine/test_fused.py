@@ -16,7 +16,7 @@ import torch
 from counterpoint.engine import fused, rows
 from counterpoint.errors import MissingExtra
 from counterpoint.geometry import Dot, Temperature
-from counterpoint.objectives import Decoupled, InfoNCE, RowObjective, SupCon
+from counterpoint.objectives import Debiased, Decoupled, InfoNCE, RowObjective, SupCon
 from counterpoint.points import Points
 from counterpoint.relation import Relation, same
 
@@ -82,6 +82,8 @@ OBJECTIVES = {
     "margins": lambda: InfoNCE(0.2, margin=0.1, angular_margin=0.2),
     "average inside": lambda: InfoNCE(0.2, layout="views", relation=Relation(same("label")), average="inside"),
     "decoupled": lambda: Decoupled(0.2),
+    "debiased": lambda: Debiased(0.5),
+    "hard negatives": lambda: Debiased(0.5, hardness=1.0),
     "supcon out": lambda: SupCon(0.2),
     "supcon in": lambda: SupCon(0.2, average="inside"),
 }
@@ -203,6 +205,15 @@ def test_pair_scores():
         strict=True,
     ):
         torch.testing.assert_close(a, b)
+
+
+def test_exact_products_are_not_fused(monkeypatch):
+    monkeypatch.setattr(fused, "find_spec", lambda _: True)
+    before = torch.get_float32_matmul_precision()
+    for precision, wanted in (("highest", False), ("high", True), ("medium", True)):
+        torch.set_float32_matmul_precision(precision)
+        assert fused.available(torch.device("cuda")) == wanted
+    torch.set_float32_matmul_precision(before)
 
 
 def test_without_triton(monkeypatch):

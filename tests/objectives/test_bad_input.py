@@ -20,9 +20,10 @@ from counterpoint.geometry import Dot, Temperature
 from counterpoint.objectives import REGISTRY, Guide, InfoNCE, Matryoshka, Objective, RowObjective
 from counterpoint.points import Points
 from counterpoint.relation import Rule, same
+from guarantee_cases import D, made
 
 NAMES = list(REGISTRY)
-ROWS = [name for name in NAMES if isinstance(REGISTRY[name](), RowObjective)]
+ROWS = [name for name in NAMES if isinstance(made(name), RowObjective)]
 OUT = Rule(lambda q, k: (q["out"] > 0) & (k["out"] == k["out"]) if "out" in q and "out" in k else None)
 
 
@@ -41,6 +42,10 @@ class Call:
         points = [self.q.z, self.k.z] + ([] if self.owned is None else [self.owned.z])
         return points + list(self.objective.parameters())
 
+    def terms(self) -> list[Objective]:
+        """The objective, or those it is a sum of."""
+        return [m for m in self.objective.modules() if hasattr(m, "relation")]
+
     def loss(self, **how) -> torch.Tensor:
         guide = self.guide if "guide" in self.objective.uses else None
         return self.objective(self.q, self.k, owned=self.owned, guide=guide, block=self.block, **how)
@@ -56,11 +61,11 @@ def call(name: str, n: int = 4, *, owned: bool = False, seed: int = 0, dtype=tor
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=g).to(dtype).requires_grad_()
 
-    objective = REGISTRY[name]()
+    objective = made(name)
     columns = {"sample": torch.arange(n), "label": torch.arange(n) // 2, "score": torch.arange(n) % 3 / 2}
-    some = Points(normal(n, 2, 3), positive=torch.zeros(n, 2)) if owned and "owned" in objective.uses else None
+    some = Points(normal(n, 2, D), positive=torch.zeros(n, 2)) if owned and "owned" in objective.uses else None
     guide = Guide(normal(n, 2).detach(), normal(n, 2).detach(), None if some is None else normal(n, 2).detach())
-    return Call(objective, Points(normal(n, 3), columns), Points(normal(n, 3), columns), some, guide)
+    return Call(objective, Points(normal(n, D), columns), Points(normal(n, D), columns), some, guide)
 
 
 def spoil(points: Points, row: int, value: float) -> Points:
@@ -85,7 +90,8 @@ def ignored(c: Call, row: int) -> None:
     out = torch.zeros(len(c.q))
     out[row:] = 1
     c.columns(out=out)
-    c.objective.relation = replace(c.objective.relation, ignored=OUT)
+    for term in c.terms():
+        term.relation = replace(term.relation, ignored=OUT)
 
 
 def numbers(name: str, value: float):
@@ -213,7 +219,7 @@ def reads(c: Call, kind: str) -> bool:
     if kind.startswith("temperature"):
         return isinstance(getattr(c.objective, "temperature", None), float)
     if "label" in kind or "ids" in kind:
-        return isinstance(c.objective.relation.positive, same)
+        return any(isinstance(term.relation.positive, same) for term in c.terms())
     return True
 
 
@@ -326,7 +332,7 @@ def test_point_objectives_count_queries_without_a_pair():
     c = call("alignment")
     without_match(c, 2)
     rest = torch.tensor([0, 1, 3])
-    torch.testing.assert_close(c.loss(), REGISTRY["alignment"]()(c.q[rest], c.k[rest]))
+    torch.testing.assert_close(c.loss(), made("alignment")(c.q[rest], c.k[rest]))
     assert int(c.objective.left_out) == 1
 
 

@@ -125,9 +125,11 @@ def log_sum_exp(q: Tensor, k: Tensor, bias: Tensor | None, excluded: Tensor, til
     splits = min(tiles, max(1, triton.cdiv(4 * processors, blocks)))
     each = triton.cdiv(tiles, splits)
     lse = q.new_empty((triton.cdiv(tiles, each), n), dtype=torch.float32)
-    _lse_kernel[(blocks, len(lse))](
-        q, k, bias if bias is not None else q, excluded, lse, n, m, d, len(excluded), each, **_options(q, tile, bias)
-    )
+    with torch.cuda.device_of(q):
+        _lse_kernel[(blocks, len(lse))](
+            q, k, bias if bias is not None else q, excluded, lse, n, m, d, len(excluded), each,
+            **_options(q, tile, bias),
+        )  # fmt: skip
     return torch.logsumexp(lse, 0) if len(lse) > 1 else lse[0]
 
 
@@ -136,7 +138,8 @@ def weights(
 ) -> None:
     """`g_i exp(s_ij - lse_i)` into `out` `(n, m)`, 0 for what is excluded."""
     (n, d), m = q.shape, len(k)
-    _weight_kernel[(triton.cdiv(n, tile.rows), triton.cdiv(m, tile.columns))](
-        q, k, bias if bias is not None else q, excluded, lse, grad, out, n, m, d, len(excluded),
-        **_options(q, tile, bias),
-    )  # fmt: skip
+    with torch.cuda.device_of(q):
+        _weight_kernel[(triton.cdiv(n, tile.rows), triton.cdiv(m, tile.columns))](
+            q, k, bias if bias is not None else q, excluded, lse, grad, out, n, m, d, len(excluded),
+            **_options(q, tile, bias),
+        )  # fmt: skip

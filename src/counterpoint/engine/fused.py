@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 
 def available(device: torch.device) -> bool:
-    """Whether the kernel runs there.
+    """Whether the kernel runs there, and products may be taken by its matrix units: exact float32 is no faster fused.
 
     Examples:
         >>> available(torch.device("cpu"))
         False
     """
-    return device.type == "cuda" and find_spec("triton") is not None
+    units = torch.get_float32_matmul_precision() != "highest" or torch.is_autocast_enabled(device.type)
+    return device.type == "cuda" and units and find_spec("triton") is not None
 
 
 def log_sum_exp(
@@ -174,6 +175,11 @@ class FusedBlock(Block):
         """Whether a row has a negative."""
         return self._sparse.count + self._sparse.dropped < len(self._k)
 
+    @property
+    def all_negatives(self) -> Float[Tensor, " n"]:
+        """How many negatives a row has."""
+        return (len(self._k) - self._sparse.count - self._sparse.dropped).float()
+
     def positives(self) -> tuple[Float[Tensor, "n p"], Float[Tensor, "n p"]]:
         """Scores of the positives and their weights."""
         return self._positives, self._weight
@@ -184,14 +190,14 @@ class FusedBlock(Block):
         changed._positives = change(self._positives)
         return changed
 
-    def log_sum_exp(self) -> Float[Tensor, "n 1"]:
-        """`log sum_j exp(score_j)` over the negatives."""
+    def log_sum_exp(self, power: float = 1.0) -> Float[Tensor, "n 1"]:
+        """`log sum_j exp(power score_j)` over the negatives."""
         sparse = self._sparse
         parts = [
             torch.where(torch.arange(places.shape[1], device=places.device) < count[:, None], places, -1)
             for places, count in ((sparse.index, sparse.count), (sparse.drop, sparse.dropped))
         ]
-        return log_sum_exp(self._q, self._k, torch.cat(parts, 1), tile=self._tile)[:, None]
+        return log_sum_exp(self._q * power, self._k, torch.cat(parts, 1), tile=self._tile)[:, None]
 
     def log_softmax(self) -> tuple[Float[Tensor, "n p"], Float[Tensor, "n p"]]:
         """Log-probabilities of the positives among all positives and negatives, and their weights."""

@@ -219,6 +219,8 @@ class Debiased(RowObjective):
         0.5514
     """
 
+    summed = True
+
     def __init__(
         self,
         temperature: float | Temperature = 0.5,
@@ -240,12 +242,11 @@ class Debiased(RowObjective):
         """In logarithms, so that no temperature overflows."""
         positive, weight = block.positives()
         total, any_negative = weight.sum(1), block.any_negative
-        negatives = block.counted(positives=False)
-        number = torch.where(any_negative, block.negative.sum(1), 1.0).log()
-        log_mean = torch.logsumexp(negatives, 1) - number
+        number = torch.where(any_negative, block.all_negatives, 1.0).log()
         if self.hardness:
-            weighted = torch.logsumexp(negatives + self.hardness * block.scores, 1)
-            log_mean = weighted - torch.logsumexp(negatives + (self.hardness - 1) * block.scores, 1)
+            log_mean = (block.log_sum_exp(1 + self.hardness) - block.log_sum_exp(self.hardness))[:, 0]
+        else:
+            log_mean = block.log_sum_exp()[:, 0] - number
         nothing = torch.finfo(positive.dtype).min / 4
         own = torch.logsumexp(torch.where(weight > 0, positive + log_weight(weight), nothing), 1) - log_weight(total)
         scale = block.scale
