@@ -26,7 +26,7 @@ class AdaptiveMargin(RowObjective):
     similarity, which a pretrained encoder knows already. No teacher, no temperature, no other number; the gradient
     flows through the target, too. Sources: Gienapp et al. 2024, "Learning Effective Representations for Retrieval Using
     Self-Distillation with Adaptive Relevance Margins", and the authors' code; in-batch it takes the positive's score
-    from the column, where here each row has its own. A query with several positives is held to the first.
+    from the column, where here each row has its own. A query with several positives is held to their mean.
 
     Args:
         layout: `one-way` is theirs.
@@ -60,8 +60,9 @@ class AdaptiveMargin(RowObjective):
         if rule.column in sides.queries.columns and rule.column in every.columns:
             found = join(sides.queries.columns[rule.column], every.columns[rule.column], most=len(every))
             assert found is not None
-            if found[0].shape[1]:
-                positive = keys[found[0][:, 0]] * found[1][:, :1].to(keys)
+            index, weight = found[0], found[1].to(keys)
+            share = weight / weight.sum(1, keepdim=True).clamp_min(1)
+            positive = torch.einsum("npd,np->nd", keys[index], share)
         owned = None
         if sides.owned is not None:
             owned = torch.einsum("nd,nsd->ns", positive, F.normalize(sides.owned.z, dim=-1))
@@ -148,11 +149,8 @@ class KernelConditional(RowObjective):
         ids = torch.cat([side.columns[rule.column] for side in every])
         known = torch.cat([side.columns[self.column].to(like).reshape(len(side), -1) for side in every])
         names, place = torch.unique(ids, return_inverse=True)
-        # the first point of each sample speaks for it
-        first = torch.full_like(names, len(ids)).scatter_reduce(
-            0, place, torch.arange(len(ids), device=ids.device), "amin"
-        )
-        root = self._root(known[first])
+        number = torch.bincount(place, minlength=len(names)).to(known)[:, None]
+        root = self._root(known.new_zeros(len(names), known.shape[1]).index_add(0, place, known) / number)
         self._samples = len(names)
         parts = [root[torch.searchsorted(names, side.columns[rule.column])] for side in (sides.queries, sides.keys)]
         return Guide(parts[0], parts[1])
