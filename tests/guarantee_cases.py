@@ -125,7 +125,7 @@ REMEMBER = {"isogclr", "tico", "sigreg", "sliced-normality", "dynamic-soft-margi
 
 WITHOUT_POSITIVES = {
     "sigmoid", "energy-confusion", "contrastive", "contrastive-active", "binomial-deviance", "pair-variance",
-    "self-adversarial", "hardest-share", "histogram", "balance",
+    "self-adversarial", "hardest-share", "histogram", "balance", "kernel-entropy",
 }  # fmt: skip
 """A query without positives counts, with its negatives."""
 

@@ -63,9 +63,10 @@ def call(name: str, n: int = 4, *, owned: bool = False, seed: int = 0, dtype=tor
 
     objective = made(name)
     columns = {"sample": torch.arange(n), "label": torch.arange(n) // 2, "score": torch.arange(n) % 3 / 2}
+    first, second = (columns | {"view": torch.full((n,), view)} for view in (0, 1))
     some = Points(normal(n, 2, D), positive=torch.zeros(n, 2)) if owned and "owned" in objective.uses else None
     guide = Guide(normal(n, 2).detach(), normal(n, 2).detach(), None if some is None else normal(n, 2).detach())
-    return Call(objective, Points(normal(n, D), columns), Points(normal(n, D), columns), some, guide)
+    return Call(objective, Points(normal(n, D), first), Points(normal(n, D), second), some, guide)
 
 
 def spoil(points: Points, row: int, value: float) -> Points:
@@ -151,7 +152,9 @@ def column(name: str, make):
 
 def temperature(value: float):
     def change(c: Call, _: int) -> None:
-        if "temperature" in inspect.signature(type(c.objective)).parameters:
+        parameters = inspect.signature(type(c.objective)).parameters
+        needed = [p for p in parameters.values() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        if "temperature" in parameters and not needed:
             with pytest.raises(InputError, match=r"temperature is .*, it must be above 0"):
                 type(c.objective)(temperature=value)
         if not isinstance(getattr(c.objective, "temperature", None), Temperature):

@@ -18,6 +18,7 @@ from counterpoint.objectives._base import Reduction, RowObjective
 from counterpoint.objectives._layouts import Layout, Sides
 from counterpoint.objectives.softmax import softmax_rows
 from counterpoint.points import Points
+from counterpoint.relation import same
 
 
 class _MeanPositive(RowObjective):
@@ -198,6 +199,8 @@ class IndividualTemperature(RowObjective):
         found = []
         for problem in self.problems(sides):
             values, _, _ = self.run(problem, equation, block, per_row=True)
+            # where there is nothing to see there is one 0 a row
+            values = values if values.ndim == 2 else values.new_zeros(len(values), 3)
             rows = Points(values, sample=problem.panels[0].queries.columns["sample"])
             found.append(rows if group is None else distributed.gather(rows, group))
         rows = Points.cat(found)
@@ -214,7 +217,7 @@ class IndividualTemperature(RowObjective):
 
     def _with_state(self, points: Points) -> Points:
         """Points with the temperature and the moving average of their samples."""
-        ids = points.columns.get("sample")
+        ids = same("sample").ids(points.columns) if "sample" in points.columns else None
         if ids is None or (len(ids) and int(ids.max()) >= len(self.tau)):
             raise InputError(
                 f"temperatures are kept for samples 0 to {len(self.tau) - 1}",

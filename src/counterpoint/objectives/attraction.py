@@ -112,6 +112,7 @@ class PositiveTilt(PointObjective):
 
     def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
         """Weighted mean over the positive pairs."""
+        check_temperature(self.temperature)
         if not len(i):
             return (queries.z.sum() + keys.z.sum()) * 0
         score = (queries.z[i] * keys.z[j]).sum(1)

@@ -57,7 +57,7 @@ class Balance(WholeObjective):
             return block.scores.sum(1) * 0, counts
         mean = weighted_mean(share.T, weight[None]).clamp_min(torch.finfo(share.dtype).tiny)
         if self.target is None:
-            value = (mean * (mean * len(mean)).log()).sum()
+            value = (mean * (mean * seen.any(0).sum()).log()).sum()
         elif self.target.shape != mean.shape:
             raise InputError(f"{len(self.target)} shares for {len(mean)} keys", fix="give one each")
         else:

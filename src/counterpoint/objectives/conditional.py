@@ -58,9 +58,11 @@ class AdaptiveMargin(RowObjective):
         keys = F.normalize(every.z, dim=-1)
         positive = torch.zeros_like(sides.queries.z)
         if rule.column in sides.queries.columns and rule.column in every.columns:
-            found = join(sides.queries.columns[rule.column], every.columns[rule.column], most=len(every))
+            found = join(rule.ids(sides.queries.columns), rule.ids(every.columns), most=len(every))
             assert found is not None
             index, weight = found[0], found[1].to(keys)
+            if "valid" in every.columns:
+                weight = weight * every.columns["valid"][index]
             share = weight / weight.sum(1, keepdim=True).clamp_min(1)
             positive = torch.einsum("npd,np->nd", keys[index], share)
         owned = None
@@ -144,15 +146,16 @@ class KernelConditional(RowObjective):
                     f"the conditioning variable is the column {self.column!r} of samples by {rule.column!r}",
                     fix="give both sides these columns",
                 )
-        like = sides.queries.z
+        like = sides.queries.z.float() if sides.queries.z.dtype.itemsize < 4 else sides.queries.z
         every = [sides.spread(side) for side in (sides.queries, sides.keys)]
-        ids = torch.cat([side.columns[rule.column] for side in every])
-        known = torch.cat([side.columns[self.column].to(like).reshape(len(side), -1) for side in every])
+        ids = torch.cat([rule.ids(side.columns) for side in every])
+        known = torch.cat([side.columns[self.column].to(like) for side in every])
+        known = known[:, None] if known.ndim == 1 else known.flatten(1)
         names, place = torch.unique(ids, return_inverse=True)
         number = torch.bincount(place, minlength=len(names)).to(known)[:, None]
         root = self._root(known.new_zeros(len(names), known.shape[1]).index_add(0, place, known) / number)
         self._samples = len(names)
-        parts = [root[torch.searchsorted(names, side.columns[rule.column])] for side in (sides.queries, sides.keys)]
+        parts = [root[torch.searchsorted(names, rule.ids(side.columns))] for side in (sides.queries, sides.keys)]
         return Guide(parts[0], parts[1])
 
     @torch.no_grad()

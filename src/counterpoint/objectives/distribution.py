@@ -13,6 +13,7 @@ from counterpoint.engine.blocks import Block, weighted_mean
 from counterpoint.errors import InputError
 from counterpoint.geometry import Cosine, Dot, Euclidean, check_temperature
 from counterpoint.objectives._base import PointObjective, RowObjective
+from counterpoint.objectives._layouts import Guide, take_sides
 from counterpoint.points import Points
 from counterpoint.relation import same
 
@@ -132,13 +133,14 @@ class DecoupledUniformity(PointObjective):
                 raise InputError(
                     f"the prior is the column {self.prior!r}, which is lacking", fix="give it to both sides"
                 )
-            about = every.columns[self.prior].to(every.z).reshape(len(every), -1)
+            about = every.columns[self.prior].to(every.z)
+            about = about[:, None] if about.ndim == 1 else about.flatten(1)
             about = about.new_zeros(len(ids), about.shape[1]).index_add(0, place, about) / number
             centroid, about, known = centroid[known], about[known], known[known]
             gram = torch.exp(-torch.cdist(about, about).square() / (2 * self.width**2))
             centroid = torch.linalg.solve(gram + self.ridge * torch.eye(len(gram)).to(gram), gram @ centroid)
-        value: Tensor = Uniformity(self.t, geometry=Euclidean(squared=True))(Points(centroid[known]))
-        return value
+        sides = take_sides(Points(centroid[known]), None, None, Guide(), None)
+        return Uniformity(self.t, geometry=Euclidean(squared=True)).loss(sides, None, None, "mean")
 
 
 class VICReg(PointObjective):
@@ -210,7 +212,7 @@ class CoSENT(PointObjective):
         InputError: if neither side has a `score` column.
 
     Examples:
-        >>> from counterpoint.points import Points
+    from counterpoint.points import Points
         >>> q = Points(torch.eye(2), score=torch.tensor([0.0, 1.0]))
         >>> round(CoSENT(temperature=1.0)(q, torch.eye(2)).item(), 4)  # equal cosines: log(1 + 1)
         0.6931

@@ -14,6 +14,7 @@ from counterpoint.errors import InputError
 from counterpoint.objectives._base import Objective, Reduction
 from counterpoint.objectives._layouts import Sides
 from counterpoint.points import Points
+from counterpoint.relation import same
 
 
 class BadPairs(Objective):
@@ -72,7 +73,7 @@ class BadPairs(Objective):
         rows = (
             [sides.queries] if len(values) == len(sides.queries) or sides.keys is None else [sides.queries, sides.keys]
         )
-        ids = [side.columns.get("sample") for side in rows]
+        ids = [same("sample").ids(side.columns) if "sample" in side.columns else None for side in rows]
         if any(i is None or (len(i) and int(i.max()) >= len(self.total)) for i in ids):
             raise InputError(
                 f"losses are kept of samples 0 to {len(self.total) - 1}",

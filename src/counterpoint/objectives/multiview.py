@@ -77,7 +77,9 @@ class MultiView(ScoredObjective):
             for panel in problem.panels:
                 panel.relation = relation
         values, _, self.left_out = self.run(problem, self._sums, block, per_row=True)
-        every = Points(values, sample=columns[rule.column])
+        # where there is nothing to see there is one 0 a row, which is part of the graph all the same
+        values = values if values.ndim == 2 else values[:, None].expand(-1, 3)
+        every = Points(values, sample=rule.ids(columns))
         if group is not None:
             every = distributed.gather(every, group)
         every = every[every.z[:, 2] > 0]
