@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import statistics
 import subprocess
 import sys
@@ -51,3 +53,27 @@ def in_process(*arguments: str, env: Mapping[str, str] | None = None) -> list[st
     command = [sys.executable, sys.argv[0], *arguments]
     out = subprocess.run(command, check=True, capture_output=True, text=True, env=None if env is None else dict(env))
     return out.stdout.splitlines()[-1].split()
+
+
+def ratio(times: Mapping[str, Sequence[float]], ours: str, theirs: str) -> tuple[float, float, float]:
+    """Median, least and greatest of our time over theirs, repeat by repeat."""
+    ratios = sorted(a / b for a, b in zip(times[ours], times[theirs], strict=True))
+    return statistics.median(ratios), ratios[0], ratios[-1]
+
+
+def growth_mb(run: Callable[[], Any]) -> float:
+    """How far a run lifts the peak resident size above where it stands; the best of two, as the first one loads things.
+
+    glibc is made to hand freed blocks of a megabyte or more back at once, so that what is measured is what is in use;
+    that makes this process slow, and times are not to be taken in it.
+    """
+    for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+        ctypes.CDLL(None).mallopt(option, 1_000_000)
+    found = []
+    for _ in range(2):
+        gc.collect()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is where it stands
+        before = peak_mb()
+        run()
+        found.append(peak_mb() - before)
+    return min(found)

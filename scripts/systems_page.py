@@ -32,7 +32,8 @@ def number(value: float) -> str:
 def overview(rows: list[tuple[System, Verdict | None]]) -> str:
     lines = ["| system | paper | year | verdict |", "|---|---|---|---|"]
     for s, v in rows:
-        verdict = "; ".join(o.verdict for o in v.outcomes) if v else "never measured"
+        unmeasured = "never measured" if s.claims else "nothing to measure"
+        verdict = "; ".join(o.verdict for o in v.outcomes) if v else unmeasured
         lines.append(f"| [{s.name}](#{s.slug}) | {s.title} | {s.year} | {verdict} |")
     return "\n".join(lines)
 
@@ -48,6 +49,8 @@ def section(s: System, v: Verdict | None) -> str:
         s.setup,
         "",
     ]
+    if not s.claims:
+        return "\n".join(lines)
     if v is None:
         return "\n".join([*lines, "Never measured.", ""])
     lines += [

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from counterpoint.geometry import (
     SubCentres,
     Temperature,
     check_temperature,
+    normalize,
 )
 
 GEOMETRIES = {
@@ -129,3 +131,17 @@ def test_a_start_below_the_minimum():
     with pytest.raises(InputError, match="below its minimum"):
         Temperature(0.005)
     assert Temperature(0.005, minimum=0.001).scale().item() == pytest.approx(200)
+
+
+def test_normalize_is_torchs():
+    """Also for no length and hardly any; and its gradient has a gradient."""
+    z = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    z[1], z[2] = 0, z[2] * 1e-14
+    z.requires_grad_()
+    torch.testing.assert_close(normalize(z), F.normalize(z, dim=-1), rtol=1e-14, atol=0)
+    g = torch.linspace(-1, 2, 20, dtype=torch.float64).reshape(5, 4)
+    found, wanted = (torch.autograd.grad((f(z) * g).sum(), z)[0] for f in (normalize, lambda z: F.normalize(z, dim=-1)))
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-15)
+    whole = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(normalize, whole)
+    assert torch.autograd.gradgradcheck(normalize, whole)

@@ -22,11 +22,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from counterpoint.config import Config
     from counterpoint.data import Example, Retrieval, TextData, debian, input_hash, read, split
-    from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder, load
+    from counterpoint.data.emoji import emoji
+    from counterpoint.data.glyphs import glyphs
+    from counterpoint.data.images import Images, digits, load_images, read_images
+    from counterpoint.encoders import Encoder, ImageEncoder, StaticEncoder, TransformerEncoder, VisionTransformer, load
     from counterpoint.engine import all_reduce_gradients, cached
     from counterpoint.fitting import fit
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
     from counterpoint.objectives import (
+        JSD,
+        NWJ,
         Alignment,
         CoSENT,
         Debiased,
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
         PointObjective,
         RowObjective,
         Sigmoid,
+        Spectral,
         Sum,
         SupCon,
         Triplet,
@@ -55,12 +61,15 @@ if TYPE_CHECKING:
 _WHERE = {
     "config": "Config",
     "data": "Example Retrieval TextData debian input_hash read split",
-    "encoders": "Encoder StaticEncoder TransformerEncoder load",
+    "data.emoji": "emoji",
+    "data.glyphs": "glyphs",
+    "data.images": "Images digits load_images read_images",
+    "encoders": "Encoder ImageEncoder StaticEncoder TransformerEncoder VisionTransformer load",
     "engine": "all_reduce_gradients cached",
     "fitting": "fit",
     "geometry": "Cosine Dot Euclidean Temperature",
-    "objectives": "Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
-    "PointObjective RowObjective Sigmoid Sum SupCon Triplet Uniformity VICReg objective",
+    "objectives": "JSD NWJ Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
+    "PointObjective RowObjective Sigmoid Spectral Sum SupCon Triplet Uniformity VICReg objective",
     "points": "Points unmatched",
     "relation": "Relation Rule duplicate equal itself kernel never same",
     "search": "BM25 Index exact_search reciprocal_rank_fusion",
@@ -83,6 +92,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "BM25",
+    "JSD",
+    "NWJ",
     "Alignment",
     "CoSENT",
     "Config",
@@ -95,6 +106,8 @@ __all__ = [
     "Euclidean",
     "Example",
     "Guide",
+    "ImageEncoder",
+    "Images",
     "Index",
     "InfoNCE",
     "InputError",
@@ -109,6 +122,7 @@ __all__ = [
     "RowObjective",
     "Rule",
     "Sigmoid",
+    "Spectral",
     "StaticEncoder",
     "Sum",
     "SupCon",
@@ -120,21 +134,27 @@ __all__ = [
     "Triplet",
     "Uniformity",
     "VICReg",
+    "VisionTransformer",
     "__version__",
     "all_reduce_gradients",
     "cached",
     "debian",
+    "digits",
     "duplicate",
+    "emoji",
     "equal",
     "exact_search",
     "fit",
+    "glyphs",
     "input_hash",
     "itself",
     "kernel",
     "load",
+    "load_images",
     "never",
     "objective",
     "read",
+    "read_images",
     "reciprocal_rank_fusion",
     "same",
     "split",

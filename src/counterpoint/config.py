@@ -13,10 +13,12 @@ from counterpoint.objectives import Objective
 from counterpoint.training.config import TrainConfig
 
 if TYPE_CHECKING:
+    from counterpoint.data.images import Images
     from counterpoint.data.types import Example
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.dual import DualEncoder
     from counterpoint.procedures import Procedure
+    from counterpoint.training.payload import Batches
     from counterpoint.views import View
 
 
@@ -32,6 +34,7 @@ class Config:
         procedure: From the encoder's dimension to what stands between the vectors and the objective in training.
         view: For systems on images: makes a random view. Systems on text have none.
         views: How many views of each image a batch has.
+        batches: From images, view and number of views to batches; `ImageBatches` if not given.
         prompts: Put before texts of a kind (`query`, `document`).
         similarity: What vectors are compared with; with `dot` they are not scaled to length one.
         consistency: Keep a pair only if its document is among so many best for its query, by a copy of the encoder that
@@ -51,6 +54,7 @@ class Config:
     procedure: Callable[[int], Procedure] | None = None
     view: View | None = None
     views: int = 2
+    batches: Callable[[Images, View, int], Batches] | None = None
     prompts: dict[str, str] = field(default_factory=dict)
     similarity: Literal["cosine", "dot"] = "cosine"
     consistency: int = 0

@@ -51,11 +51,15 @@ class Dot:
 
     def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
         """`scale * q @ k.T`."""
-        return (q * scale) @ k.T
+        return _scaled(q, scale) @ k.T
 
     def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
         """`scale * q_i . k_ij`."""
-        return torch.einsum("nd,nsd->ns", q * scale, k)
+        return torch.einsum("nd,nsd->ns", _scaled(q, scale), k)
+
+
+def _scaled(q: Tensor, scale: Tensor | float) -> Tensor:
+    return q if isinstance(scale, float) and scale == 1 else q * scale
 
 
 class Cosine(Dot):
@@ -70,7 +74,7 @@ class Cosine(Dot):
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """Scale each vector to length one."""
-        return F.normalize(z, dim=-1)
+        return normalize(z)
 
 
 class Angle(Cosine):
@@ -119,7 +123,7 @@ class Euclidean:
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """Scale to length one if `normalized`."""
-        return F.normalize(z, dim=-1) if self.normalized else z
+        return normalize(z) if self.normalized else z
 
     def _score(self, square: Tensor, scale: Tensor | float) -> Tensor:
         square = square.clamp_min(0)
@@ -243,6 +247,112 @@ class SubCentres:
         """The same for each query's own keys."""
         scores = self.geometry.owned(q, k.flatten(1, 2), 1.0)
         return self._nearest(scores.unflatten(1, k.shape[1:3]), scale)
+
+
+def normalize(z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+    """`z / max(|z|, 1e-12)` along the last dimension, as `torch.nn.functional.normalize`.
+
+    Its gradient `(g - y (y . g)) / |z|` is written down, as autograd takes more than twice as long for it.
+
+    Examples:
+        >>> normalize(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    y: Tensor = _Normalize.apply(z)  # type: ignore[no-untyped-call]
+    return y
+
+
+_SHORTEST = 1e-12
+
+
+class _Normalize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        y = z / _length(z)
+        ctx.save_for_backward(z, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        z, y = ctx.saved_tensors
+        # taken again, so that the gradient has a gradient
+        length = _length(z)
+        # a vector shorter than that is only divided by a number
+        along = (grad * y).sum(-1, keepdim=True) * (length > _SHORTEST)
+        return torch.addcmul(grad, y, along, value=-1) / length
+
+
+def _length(z: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    return length.clamp_min(_SHORTEST)
+
+
+class Gated:
+    """Cosine of vectors whose dimensions a query switches on and off, `s = cos(g_q * q, g_q * k)`.
+
+    Points are `(n, 2, d)`: a vector and, of a query, its gate `g`, 0 or more; that of a key is not looked at. Source:
+    Wu et al. 2024, "Rethinking Positive Pairs in Contrastive Learning", section 3.
+
+    Examples:
+        >>> q, k = torch.tensor([[[1.0, 1.0], [1.0, 0.0]]]), torch.tensor([[[2.0, -9.0], [1.0, 1.0]]])
+        >>> Gated().shared(q, k, 1.0)  # alike in the first dimension
+        tensor([[1.]])
+    """
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """Nothing: lengths depend on the gate."""
+        return z
+
+    def shared(
+        self, q: Float[Tensor, "n 2 d"], k: Float[Tensor, "m 2 d"], scale: Tensor | float
+    ) -> Float[Tensor, "n m"]:
+        """Three products of matrices, with no `(n, m, d)` tensor."""
+        on, x, y = q[:, 1].square(), q[:, 0], k[:, 0]
+        square = (on * x.square()).sum(-1, keepdim=True) * (on @ y.square().T)
+        return scale * ((on * x) @ y.T) * square.clamp_min(1e-24).rsqrt()
+
+    def owned(
+        self, q: Float[Tensor, "n 2 d"], k: Float[Tensor, "n s 2 d"], scale: Tensor | float
+    ) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        x, y = (q[:, 1] * q[:, 0])[:, None], q[:, None, 1] * k[:, :, 0]
+        square = x.square().sum(-1) * y.square().sum(-1)
+        return scale * (x * y).sum(-1) * square.clamp_min(1e-24).rsqrt()
+
+
+class Parts:
+    """Points of several vectors each, `(n, t, d)`: a query is compared by one of its vectors, a key by one of its.
+
+    Args:
+        query: Which of a query's.
+        key: Which of a key's.
+        geometry: Scores of single vectors; cosine by default.
+
+    Examples:
+        >>> z = torch.tensor([[[1.0, 0.0], [0.6, 0.8]]])
+        >>> Parts(0, 1).shared(z, z, 1.0)
+        tensor([[0.6000]])
+    """
+
+    def __init__(self, query: int, key: int, geometry: Geometry | None = None) -> None:
+        self.query, self.key, self.geometry = query, key, geometry or Cosine()
+
+    def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
+        """As the inner geometry does."""
+        return self.geometry.prepare(z)
+
+    def shared(
+        self, q: Float[Tensor, "n t d"], k: Float[Tensor, "m t d"], scale: Tensor | float
+    ) -> Float[Tensor, "n m"]:
+        """The query's part against the key's."""
+        return self.geometry.shared(q[:, self.query], k[:, self.key], scale)
+
+    def owned(
+        self, q: Float[Tensor, "n t d"], k: Float[Tensor, "n s t d"], scale: Tensor | float
+    ) -> Float[Tensor, "n s"]:
+        """The same for each query's own keys."""
+        return self.geometry.owned(q[:, self.query], k[:, :, self.key], scale)
 
 
 class Temperature(nn.Module):

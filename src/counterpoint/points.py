@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ class Points:
         columns: One tensor of length `n` each (owned: `(n, s)`).
 
     Raises:
-        InputError: if a column is not as long as `z`.
+        InputError: if `z` is no such tensor, or a column is not a tensor as long as it.
 
     Examples:
         >>> p = Points(torch.zeros(3, 2), label=torch.tensor([0, 1, 1]))
@@ -46,13 +47,17 @@ class Points:
     """
 
     def __init__(self, z: Tensor, columns: Mapping[str, Tensor] | None = None, **more: Tensor) -> None:
-        if z.ndim < 2 or not z.is_floating_point():
+        if not isinstance(z, Tensor) or z.ndim < 2 or not z.is_floating_point():
+            given = f"{z.dtype} {tuple(z.shape)}" if isinstance(z, Tensor) else f"a {type(z).__name__}"
             raise InputError(
-                f"points must be floating point and (n, d) or more, not {z.dtype} {tuple(z.shape)}",
+                f"points must be floating point and (n, d) or more, not {given}",
                 fix="pass one row a point",
             )
         self.z = z
-        every = {**(columns or {}), **more}
+        every: dict[str, Any] = {**(columns or {}), **more}
+        for name, column in every.items():
+            if not isinstance(column, Tensor):
+                raise InputError(f"column {name!r} is a {type(column).__name__}", fix="pass torch.tensor(...)")
         self.columns: dict[str, Tensor] = {name: c.detach().to(z.device) for name, c in every.items()}
         for name, column in self.columns.items():
             if column.shape[:1] != z.shape[:1]:

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from counterpoint.errors import InputError
+
 Columns = Mapping[str, Tensor]
 # column of the queries (b, 1) and of the keys (1, m) or (b, s), shaped to broadcast
 Pairs = Tensor
@@ -83,8 +85,18 @@ class same(Rule):  # noqa: N801 - reads as a word in an expression
     def _same(self, q: Columns, k: Columns) -> Pairs | None:
         if self.column not in q or self.column not in k:
             return None
-        left, right = q[self.column], k[self.column]
+        left, right = self.ids(q), self.ids(k)
         return (left == right) & (left >= 0)
+
+    def ids(self, columns: Columns) -> Tensor:
+        """The column, which must hold integers."""
+        column = columns[self.column]
+        if column.dtype == torch.bool or column.is_floating_point() or column.is_complex():
+            raise InputError(
+                f"points match by the column {self.column!r}, which holds {column.dtype}",
+                fix="number the values from 0 up as integers, -1 for unknown",
+            )
+        return column
 
 
 def equal(query_column: str, key_column: str) -> Rule:

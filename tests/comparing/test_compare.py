@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from counterpoint.comparing import Entry, Job, compare
+from counterpoint.comparing.entries import entry_file, read_entry, run_job
 from counterpoint.comparing.run import content_of
 from counterpoint.errors import InputError
 from counterpoint.report.wording import sure
@@ -97,3 +100,24 @@ def test_a_folder_holds_one_comparison(tmp_path):
         compare("digits", ["e5", "dpr"], tmp_path)
     with pytest.raises(InputError, match=r"other settings \(source\)"):
         compare("other.npz", ["e5", "dpr"], tmp_path)
+
+
+def test_a_folder_of_pictures_is_trained_on_as_digits_are(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, middle in (("dark", 60), ("bright", 200)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = rng.normal(middle, 20, (8, 8, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.png")
+    job = Job(str(tmp_path / "pictures"), system="simclr", seed=1)
+    run_job(job, tmp_path)
+    entry = read_entry(entry_file(job, tmp_path))
+    assert entry.metric == "probe accuracy"
+    assert entry.figures["probe accuracy"] > 0.8
+
+
+def test_what_is_for_images_and_what_for_texts(tmp_path):
+    assert Job("emoji").images
+    assert Job("digits").images
+    assert not Job("pairs.tsv").images
+    assert not Job(str(tmp_path)).images

@@ -55,7 +55,8 @@ def test_autocast(name):
     (loss32, grad32), (loss16, grad16), (blocked, grad_blocked) = results.values()
     assert relative(blocked, loss16) < 2e-3
     assert relative(grad_blocked, grad16) < 1e-2
-    assert relative(loss16, loss32) < 2e-2
+    # an exponential that no logarithm undoes makes more of a score's rounding
+    assert relative(loss16, loss32) < (5e-2 if name == "nwj" else 2e-2)
     # the hardest of several near-equal pairs may be another one after rounding
     assert relative(grad16, grad32) < (1.0 if "hard" in name else 0.1)
 

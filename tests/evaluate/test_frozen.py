@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, f1_score
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from counterpoint.errors import InputError
-from counterpoint.evaluate import classification, clustering, knn, probe, similarity, sts
+from counterpoint.evaluate import classification, clustering, knn, nearest_mean, probe, similarity, sts
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +110,16 @@ def test_similarity_and_sts():
 def test_refuses(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_nearest_mean_equals_scikit_learn(digits):
+    z, y = digits
+    z = z + np.random.default_rng(0).normal(0, 0.1, z.shape)  # theirs warns of constant pixels
+    theirs = NearestCentroid().fit(z[:500], y[:500]).predict(z[500:])
+    assert (nearest_mean(z[:500], y[:500], z[500:], metric="euclidean") == theirs).all()
+    unit = z / np.linalg.norm(z, axis=1, keepdims=True)
+    means = np.stack([unit[:500][np.array(y[:500]) == c].mean(0) for c in np.unique(y)])
+    cosines = unit[500:] @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T
+    assert (nearest_mean(z[:500] * 7, y[:500], z[500:]) == np.unique(y)[cosines.argmax(1)]).all()
+    with pytest.raises(InputError, match="do not fit"):
+        nearest_mean(z[:5], y[:4], z)

@@ -12,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
-from counterpoint.evaluate import alignment, collapse, effective_rank, mean_cosine, rankme, tolerance, uniformity
+from counterpoint.evaluate import (
+    alignment,
+    collapse,
+    effective_rank,
+    mean_cosine,
+    neural_collapse,
+    rankme,
+    tolerance,
+    uniformity,
+    variation,
+)
 
 
 def cloud(n, d, seed=0):
@@ -136,3 +146,82 @@ def test_tolerance_needs_a_pair():
         tolerance(torch.eye(3), torch.arange(3))
     with pytest.raises(InputError, match="3 rows and 2 labels"):
         tolerance(torch.eye(3), torch.arange(2))
+
+
+@given(seed=st.integers(0, 99), classes=st.integers(1, 4), subclasses=st.integers(1, 4))
+def test_variation_is_the_variance_of_nested_means(seed, classes, subclasses):
+    g = torch.Generator().manual_seed(seed)
+    z, labels = torch.randn(20, 3, generator=g), torch.randint(classes, (20,), generator=g)
+    fine = torch.randint(subclasses, (20,), generator=g)
+    found = variation(z, labels, fine)
+    between = nested = within = 0.0
+    rows = z.double().numpy()
+    for c in range(classes):
+        inside = [i for i in range(20) if labels[i] == c]
+        for s in range(subclasses):
+            inner = [i for i in inside if fine[i] == s]
+            for i in inner:
+                between += ((rows[inside].mean(0) - rows.mean(0)) ** 2).sum()
+                nested += ((rows[inner].mean(0) - rows[inside].mean(0)) ** 2).sum()
+                within += ((rows[i] - rows[inner].mean(0)) ** 2).sum()
+    total = ((rows - rows.mean(0)) ** 2).sum()
+    assert (found.between, found.subclasses, found.within) == pytest.approx(
+        (between / total, nested / total, within / total), abs=1e-9
+    )
+    assert sum((found.between, found.subclasses, found.within)) == pytest.approx(1)
+    coarse = variation(z, labels)
+    assert coarse.within == pytest.approx(found.subclasses + found.within)
+
+
+def test_collapsed_classes_and_collapsed_subclasses():
+    labels, fine = torch.arange(400) % 4, torch.arange(400) // 4 % 5
+    middle, shift = cloud(4, 16)[labels], cloud(20, 16, 1)[5 * labels + fine]
+    noise = cloud(400, 16, 2)
+    points = variation(middle, labels, fine)
+    assert (points.between, points.subclasses, points.within) == pytest.approx((1, 0, 0), abs=1e-12)
+    kept, lost = (variation(middle + a * shift + 0.1 * noise, labels, fine) for a in (0.5, 0.0))
+    assert kept.subclasses > 0.1
+    assert lost.subclasses == pytest.approx((20 - 4) / (400 - 4) * (1 - lost.between), rel=0.3)
+    assert variation(torch.ones(4, 2), torch.arange(4) % 2).between == 0
+    # a class number means nothing: subclasses 0 of two classes are not one
+    assert variation(middle, labels, torch.zeros(400).long()).subclasses == 0
+
+
+def test_neural_collapse_by_hand():
+    # classes of variance 4 and 1 along the axes, their means 3 and 2 from the middle: (4/9 + 1/4) / 4 classes
+    offsets = torch.tensor([[2.0, 1.0], [-2.0, -1.0], [2.0, -1.0], [-2.0, 1.0]])
+    z = torch.cat([offsets + torch.tensor(m) for m in ((3.0, 2.0), (3.0, -2.0), (-3.0, 2.0), (-3.0, -2.0))])
+    labels = torch.arange(4).repeat_interleave(4)
+    assert neural_collapse(z, labels) == pytest.approx((4 / 9 + 1 / 4) / 4)
+    # any linear map changes both covariances alike
+    assert neural_collapse(z @ cloud(2, 2), labels) == pytest.approx((4 / 9 + 1 / 4) / 4)
+    assert neural_collapse(0.001 * offsets.repeat(4, 1) + z, labels) > neural_collapse(z, labels)
+    # in more dimensions than classes only directions between them count
+    wide = torch.cat([z, cloud(16, 40)], 1)
+    classless = wide[:, 2:] - torch.stack([wide[labels == c, 2:].mean(0) for c in range(4)])[labels]
+    assert neural_collapse(torch.cat([z, classless], 1), labels) == pytest.approx((4 / 9 + 1 / 4) / 4, rel=1e-5)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 99))
+def test_neural_collapse_is_numpy_s(seed):
+    g = torch.Generator().manual_seed(seed)
+    labels = torch.arange(30) % 3  # of equal size, as in the paper
+    z = (torch.randn(30, 5, generator=g) + 2 * torch.randn(3, 5, generator=g)[labels]).double()
+    h = z.numpy()
+    means = np.stack([h[labels == c].mean(0) for c in range(3)])
+    within = np.mean([np.outer(h[i] - means[labels[i]], h[i] - means[labels[i]]) for i in range(30)], 0)
+    between = np.mean([np.outer(m - h.mean(0), m - h.mean(0)) for m in means], 0)
+    assert neural_collapse(z, labels) == pytest.approx(np.trace(within @ np.linalg.pinv(between, 1e-10)) / 3, rel=1e-6)
+
+
+def test_classes_are_checked():
+    for function in (variation, neural_collapse):
+        with pytest.raises(InputError, match="3 rows and 2 labels"):
+            function(torch.eye(3), torch.arange(2))
+        with pytest.raises(InputError, match="have no geometry"):
+            function(torch.ones(1, 3), torch.arange(1))
+    with pytest.raises(InputError, match="3 rows and 2 labels"):
+        variation(torch.eye(3), torch.arange(3), torch.arange(2))
+    with pytest.raises(InputError, match="labels are all the same"):
+        neural_collapse(torch.eye(3), torch.zeros(3))

@@ -101,6 +101,26 @@ def sigmoid_row(s, p, n, bias):
     return total
 
 
+def spectral_row(s, p, n):
+    """HaoChen et al. 2021, eq. 6: -2 E[s+] + E[(s-)^2]."""
+    positives = [j for j in range(len(s)) if p[j] > 0]
+    negatives = [j for j in range(len(s)) if n[j] > 0]
+    if not positives or not negatives:
+        return None
+    attract = sum(p[j] * s[j] for j in positives) / sum(p[j] for j in positives)
+    return -2 * attract + sum(n[j] * s[j] ** 2 for j in negatives) / sum(n[j] for j in negatives)
+
+
+def information_row(s, p, n, attract, repel):
+    """Mean over positives of one function of the score and over negatives of another."""
+    positives = [j for j in range(len(s)) if p[j] > 0]
+    negatives = [j for j in range(len(s)) if n[j] > 0]
+    if not positives or not negatives:
+        return None
+    near = sum(p[j] * attract(s[j]) for j in positives) / sum(p[j] for j in positives)
+    return near + sum(n[j] * repel(s[j]) for j in negatives) / sum(n[j] for j in negatives)
+
+
 def margin_mse_row(s, t, p, n):
     """Every positive against every negative."""
     total, weight = 0.0, 0.0

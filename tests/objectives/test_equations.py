@@ -10,6 +10,8 @@ import torch
 from counterpoint.errors import InputError
 from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
 from counterpoint.objectives import (
+    JSD,
+    NWJ,
     Debiased,
     Decoupled,
     DistillKL,
@@ -18,6 +20,7 @@ from counterpoint.objectives import (
     MarginMSE,
     RowObjective,
     Sigmoid,
+    Spectral,
     SupCon,
     Triplet,
     softmax_rows,
@@ -131,6 +134,19 @@ def objectives(p, n):
         "sigmoid": (
             Sigmoid(0.4, bias=-1.5, relation=relation).double(), cosine(0.4),
             lambda s, t, p, n: naive.sigmoid_row(s, p, n, -1.5),
+        ),
+        "spectral": (
+            Spectral(relation=relation), lambda a, b: (a * b).sum(), lambda s, t, p, n: naive.spectral_row(s, p, n),
+        ),
+        "nwj": (
+            NWJ(relation=relation), lambda a, b: (a * b).sum(),
+            lambda s, t, p, n: naive.information_row(s, p, n, lambda x: -x, lambda x: x.exp() / math.e),
+        ),
+        "jsd": (
+            JSD(relation=relation), lambda a, b: (a * b).sum(),
+            lambda s, t, p, n: naive.information_row(
+                s, p, n, lambda x: (1 + (-x).exp()).log(), lambda x: (1 + x.exp()).log()
+            ),
         ),
         "margin-mse": (
             MarginMSE(relation=relation, guide_geometry=Dot()), lambda a, b: (a * b).sum(),

@@ -136,7 +136,7 @@ def test_diverged_loss_is_an_error():
     model = encoder()
     with torch.no_grad():
         model.embedding.weight.fill_(float("nan"))
-    with pytest.raises(InputError, match=r"the loss is nan at step 1"):
+    with pytest.raises(InputError, match="row 0 of the queries holds NaN"):
         train(model, TextBatches(ROWS, model), InfoNCE(), CONFIG)
 
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from counterpoint.data.images import Images, digits, read_images
-from counterpoint.errors import InputError
+from counterpoint.data.images import digits
 from counterpoint.views import ImageBatches, affine, blur, brightness, compose, noise
 
 DIGITS = digits().pixels[:32]
@@ -99,46 +98,3 @@ def test_batches_take_chunks_of_the_views():
     assert [len(c) for c in chunks] == [4, 2]
     parts = torch.cat([payload.take(payload.inputs, c) for c in chunks])
     assert torch.equal(parts, payload.inputs[torch.cat(chunks)])
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_split_divides_each_class_and_shares_nothing(seed):
-    images = Images(torch.arange(40.0).view(40, 1, 1, 1), torch.arange(40) % 4, "")
-    train, test = images.split(0.3, seed)
-    assert sorted(train.pixels.flatten().tolist() + test.pixels.flatten().tolist()) == list(range(40))
-    assert test.labels.bincount().tolist() == [3] * 4
-
-
-@pytest.mark.parametrize("shape", [(6, 5, 5), (6, 5, 5, 3), (6, 3, 5, 5)])
-def test_read_images(tmp_path, shape):
-    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    np.savez(tmp_path / "a.npz", images=pixels, labels=np.array(list("abcabc")))
-    images = read_images(tmp_path / "a.npz")
-    assert tuple(images.pixels.shape) == (6, 1 if len(shape) == 3 else 3, 5, 5)
-    assert images.labels.tolist() == [0, 1, 2, 0, 1, 2]
-    first = pixels[0] if len(shape) == 3 else pixels[0, ..., 0] if shape[3] == 3 else pixels[0, 0]
-    assert images.pixels[0, 0].numpy() == pytest.approx(first / 255, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "said"),
-    [
-        ({"images": np.zeros((4, 5, 5))}, "labels"),
-        ({"images": np.zeros((4, 5, 5)), "labels": np.arange(3)}, "do not fit"),
-        ({"images": np.full((4, 5, 5), 255.0), "labels": np.arange(4)}, "outside their range"),
-        ({"images": np.full((4, 5, 5), np.nan), "labels": np.arange(4)}, "outside their range"),
-        ({"images": np.zeros((4, 5, 5)), "labels": np.zeros(4)}, "all the same"),
-    ],
-)
-def test_bad_images(tmp_path, arrays, said):
-    np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(InputError, match=said):
-        read_images(tmp_path / "a.npz")
-
-
-def test_no_images(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        read_images(tmp_path / "a.npz")
-    (tmp_path / "b.npz").write_bytes(b"PK no")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_images(tmp_path / "b.npz")

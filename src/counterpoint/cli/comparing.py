@@ -12,7 +12,12 @@ from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, read
 
 
 def compare(
-    source: Annotated[str, typer.Argument(help="A file of texts, included:debian, digits, or images in a .npz.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Texts: a file, included:debian. Images: digits, emoji, glyphs, a folder of class folders, a .npz."
+        ),
+    ],
     systems: Annotated[list[str], typer.Argument(help="Of `counterpoint systems`; the first is the reference.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the comparison.")] = Path(
         "runs/compare"

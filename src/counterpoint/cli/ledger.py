@@ -40,6 +40,8 @@ def systems(as_json: Json = False) -> None:
     for name in ("year", "family", "paper", "claim", "verdict"):
         table.add_column(name)
     for s, v in rows:
+        if not s.claims:
+            table.add_row(s.name, str(s.year), s.family, s.title, "", "nothing to measure", end_section=True)
         for i, claim in enumerate(s.claims):
             verdict = "never measured"
             if v is not None:
@@ -106,7 +108,7 @@ def verify(
     folder = output or FOLDER
     chosen = [get(name) for name in names or ()]
     if every_one or stale:
-        chosen = every()
+        chosen = [s for s in every() if s.claims]
     if stale:
         kept = [(s, load(s.slug, folder)) for s in chosen]
         chosen = [s for s, v in kept if v is None or not current(s, v)]

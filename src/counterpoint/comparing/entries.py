@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from counterpoint.data.images import is_images, load_images
 from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
 
@@ -20,7 +21,7 @@ class Job:
     """What is the same for all systems, and what is not.
 
     Attributes:
-        source: Texts that `fit` takes, `digits`, or images in an `.npz` file.
+        source: Texts that `fit` takes, or images that `load_images` takes.
         base: What texts start from; images start from a small residual network with random weights.
         settings: Fields of `TrainConfig` to change, the same for all.
         reading: Options of `counterpoint.data.read`.
@@ -38,7 +39,7 @@ class Job:
     @property
     def images(self) -> bool:
         """Whether the data are images."""
-        return self.source == "digits" or self.source.endswith(".npz")
+        return is_images(self.source)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
     from counterpoint.fitting.run import kind_of, make_task, train_as
 
     if config.view is not None:
-        raise InputError(f"{job.system} trains on images, not on texts", fix="compare it on digits")
+        raise InputError(f"{job.system} trains on images, not on texts", fix="compare it on digits or emoji")
     parts = load_parts(job.source, job.reading, 0.05, 0.1, 0, None)
     encoder = make_base(job.base, parts.train.texts(), job.seed)
     # the budget and its learning rate are those of the base, for all the same; the rest is the system's
@@ -117,13 +118,11 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
 
 
 def _on_images(job: Job, config: Config) -> tuple[str, dict[str, float], float]:
-    from counterpoint.data.images import digits, read_images
     from counterpoint.systems.core._digits import accuracy, trained
 
     if config.view is None:
         raise InputError(f"{job.system} does not train on images", fix="choose one whose family is core")
-    images = digits() if job.source == "digits" else read_images(job.source)
-    parts = images.split(seed=job.seed)
+    parts = load_images(job.source).split(seed=job.seed)
     started = time.perf_counter()
     model, _ = trained(config, parts[0], job.seed)
     seconds = time.perf_counter() - started

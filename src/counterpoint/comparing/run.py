@@ -46,14 +46,15 @@ def compare(
     """Train several systems on the same data, from the same start, with the same budget and seeds.
 
     What is compared is what a paper changes: its objective, head, prompts, views and negatives. The settings of the
-    loop (steps, batch, learning rate, schedule) are those of `fit` for that base, or of digits, the same for all.
-    Intervals are Student's t over seeds; differences are paired by seed: the best against all others, and these
-    against the first named.
+    loop (steps, batch, learning rate, schedule) are those of `fit` for that base, or for images those of digits, the
+    same for all. Intervals are Student's t over seeds; differences are paired by seed: the best against all others, and
+    these against the first named.
 
     Every run is kept as soon as it is done: the same call goes on where it was stopped.
 
     Args:
-        source: Texts that `fit` takes, `digits`, or images in an `.npz` file.
+        source: Texts that `fit` takes, or images: `digits`, `emoji`, `glyphs`, a folder with a folder of pictures a
+            class, a saved Hugging Face dataset, or an `.npz` file.
         systems: Names in the ledger, two or more; the first is what the others are compared with.
         output: The folder of the comparison.
         base: What texts start from.

@@ -1,8 +1,9 @@
-"""Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading."""
+"""Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
 from counterpoint.encoders.encoding import encode, fast_bfloat16
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
+from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
@@ -13,10 +14,13 @@ __all__ = [
     "Dense",
     "Encoder",
     "Features",
+    "ImageEncoder",
     "Kind",
+    "Perceptron",
     "Pooling",
     "StaticEncoder",
     "TransformerEncoder",
+    "VisionTransformer",
     "concat",
     "drop_tokens",
     "encode",

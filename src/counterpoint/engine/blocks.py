@@ -97,6 +97,13 @@ class Block:
         return (self.negative > 0).any(1)
 
     @property
+    def all_negatives(self) -> Float[Tensor, " b"]:
+        """The weights of a row's negatives together."""
+        if isinstance(self._relation, Sparse):
+            return (self.scores.shape[1] - self._relation.count - self._relation.dropped).to(self.scores.dtype)
+        return self.negative.sum(1)
+
+    @property
     def single(self) -> bool:
         """Every row has at most one positive, and which one is known without an `(b, m)` mask."""
         return isinstance(self._relation, Sparse) and self._relation.index.shape[1] == 1
@@ -106,6 +113,13 @@ class Block:
         if isinstance(self._relation, Sparse):
             return self.scores.gather(1, self._relation.index), self._relation.weight.to(self.scores.dtype)
         return self.scores, self.positive
+
+    def negatives(self, nothing: float) -> Float[Tensor, "b m"]:
+        """Scores of the negatives, whatever their weights, and `nothing` in the place of all others."""
+        if not isinstance(self._relation, Sparse):
+            return torch.where(self.negative > 0, self.scores, nothing)
+        scores = _put(self.scores, self._relation.drop, self._relation.dropped, nothing)
+        return _put(scores, self._relation.index, self._relation.count, nothing)
 
     def with_positives(self, change: Callable[[Float[Tensor, "b m"]], Float[Tensor, "b m"]]) -> Block:
         """The same block with the scores of its positives changed, by a margin say."""
@@ -126,17 +140,19 @@ class Block:
         """
         nothing = torch.finfo(self.scores.dtype).min / 4
         if isinstance(self._relation, Sparse):
-            scores = _put(self.scores, self._relation.drop, self._relation.dropped, nothing)
-            return scores if positives else _put(scores, self._relation.index, self._relation.count, nothing)
+            if not positives:
+                return self.negatives(nothing)
+            return _put(self.scores, self._relation.drop, self._relation.dropped, nothing)
         weight = self.negative
         if positives:
             weight = torch.where(self.positive > 0, 1.0, weight)
         masked = torch.where(weight > 0, self.scores, nothing)
         return masked if bool((weight.bool() == weight).all()) else masked + log_weight(weight)
 
-    def log_sum_exp(self) -> Float[Tensor, "b 1"]:
-        """`log sum_j w_j exp(score_j)` over the negatives."""
-        return torch.logsumexp(self.counted(positives=False), dim=1, keepdim=True)
+    def log_sum_exp(self, power: float = 1.0) -> Float[Tensor, "b 1"]:
+        """`log sum_j w_j exp(power score_j)` over the negatives."""
+        counted = self.counted(positives=False)
+        return torch.logsumexp(counted if power == 1 else counted + (power - 1) * self.scores, dim=1, keepdim=True)
 
     def log_softmax(self) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b p"]]:
         """Log-probabilities of the positives among all positives and negatives, and weights as of `positives`.

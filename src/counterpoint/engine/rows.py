@@ -15,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from counterpoint.engine.blocks import Block, Sparse
-from counterpoint.geometry import Dot, Geometry
+from counterpoint.engine.fused import FusedBlock, available
+from counterpoint.geometry import Cosine, Dot, Geometry
 from counterpoint.points import Points
 from counterpoint.relation import COPIES, Relation, never, same
 
@@ -65,7 +66,7 @@ class Panel:
         if self.owned:
             return None if any(c in k for c in (rule.column, "input", "partner", "group")) else (none, none)
         matched = rule.column in q and rule.column in k
-        positives = join(q[rule.column], k[rule.column]) if matched else none
+        positives = join(rule.ids(q), rule.ids(k)) if matched else none
         if positives is None:
             return None
         out = []
@@ -236,6 +237,18 @@ class Rows:
         guide = _single(guides) if guides else None
         return Block(joined, relation, guide, columns=columns, scale=scale, once=once and fresh)
 
+    def fused(self, sparse: Sparse | None, scale: Tensor | float) -> FusedBlock | None:
+        """All rows for a kernel that makes no matrix over pairs, where there is one for them."""
+        panel = self.panels[0]
+        q, k, columns = panel.queries.z, panel.keys.z, panel.queries.columns
+        plain = len(self.panels) == 1 and not panel.owned and panel.guide is None
+        inner = type(self.geometry) in (Dot, Cosine) and q.ndim == 2 and q.dtype == torch.float32
+        if sparse is None or not plain or not inner or not available(q.device):
+            return None
+        if "temperature" in columns:
+            scale = scale / columns["temperature"][:, None]
+        return FusedBlock(q, k, sparse, columns=columns, scale=scale)
+
 
 def _single(parts: Sequence[Tensor]) -> Tensor:
     """Side by side; scores that autocast made half precise go on in single, where a log-sum-exp is safe."""
@@ -255,6 +268,7 @@ def mean_rows(
     *,
     block: int | None,
     per_row: bool,
+    summed: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The losses of a problem's rows.
 
@@ -265,6 +279,7 @@ def mean_rows(
         parameters: What the equation and the scale learn.
         block: Rows in a block; 0: dense; None: dense if small, else blocks of about 16 MB of scores.
         per_row: Give each row's loss rather than their weighted sum.
+        summed: The equation asks for positives and log-sum-exps alone, which a fused kernel may give.
 
     Returns:
         Sum of weighted losses `()`, or with `per_row` what the equation gives of each, `(n, ...)`; sum of weights
@@ -281,16 +296,21 @@ def mean_rows(
     def compute(
         start: int, stop: int, rows: Sequence[Tensor], whole: Sequence[Tensor], *, once: bool = False
     ) -> tuple[Tensor, Tensor]:
-        loss, counts = equation(problem.block(start, stop, rows, whole, sparse, scale(), once=once))
+        return finish(problem.block(start, stop, rows, whole, sparse, scale(), once=once), start, stop)
+
+    def finish(seen: Block, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        loss, counts = equation(seen)
         weight = (counts * problem.weight(start, stop)).to(loss.dtype)
         # a row that does not count may hold anything, and must not reach the sum
         return torch.where((weight > 0).view(-1, *[1] * (loss.ndim - 1)), loss, 0.0), weight
 
+    kernel = None
     if block is None:
         small = n * problem.width <= _BLOCK_SCORES
         block = 0 if small else max(_FEWEST_ROWS, _BLOCK_SCORES // problem.width)
-    if block == 0 or block >= n:
-        loss, weight = compute(0, n, rowwise, shared)
+        kernel = None if small or not summed else problem.fused(sparse, scale())
+    if kernel is not None or block == 0 or block >= n:
+        loss, weight = compute(0, n, rowwise, shared) if kernel is None else finish(kernel, 0, n)
         total = loss if per_row else (loss * weight).sum()
         return total, weight.sum(), (weight == 0).sum()
     result: tuple[Tensor, Tensor, Tensor] = _Blocked.apply(  # type: ignore[no-untyped-call]

@@ -10,25 +10,23 @@ from counterpoint.evaluate.encoder import (
     named,
     rank,
 )
+from counterpoint.evaluate.episodes import few_shot, transported
 from counterpoint.evaluate.figures import Difference, Figure, Interval, Result
-from counterpoint.evaluate.frozen import (
-    classification,
-    clustering,
-    knn,
-    probe,
-    similarity,
-    sts,
-)
+from counterpoint.evaluate.frozen import classification, clustering, knn, nearest_mean, probe, similarity, sts
 from counterpoint.evaluate.geometry import (
     Collapse,
+    Variation,
     alignment,
     collapse,
     effective_rank,
     mean_cosine,
+    neural_collapse,
     rankme,
     tolerance,
     uniformity,
+    variation,
 )
+from counterpoint.evaluate.mean_classifier import collision, mean_classifier, mean_classifier_loss
 from counterpoint.evaluate.ranking import (
     Judged,
     average_precision,
@@ -49,11 +47,13 @@ __all__ = [
     "Interval",
     "Judged",
     "Result",
+    "Variation",
     "alignment",
     "average_precision",
     "classification",
     "clustering",
     "collapse",
+    "collision",
     "compare",
     "detection_cost",
     "effective_rank",
@@ -64,13 +64,18 @@ __all__ = [
     "evaluate_rankings",
     "evaluate_retrieval",
     "evaluate_sts",
+    "few_shot",
     "figure",
     "hit_rate",
     "judge",
     "knn",
+    "mean_classifier",
+    "mean_classifier_loss",
     "mean_cosine",
     "named",
     "ndcg",
+    "nearest_mean",
+    "neural_collapse",
     "precision",
     "probe",
     "rank",
@@ -80,5 +85,7 @@ __all__ = [
     "similarity",
     "sts",
     "tolerance",
+    "transported",
     "uniformity",
+    "variation",
 ]

@@ -110,6 +110,44 @@ def knn(
     return np.asarray(classes[votes_mc.argmax(1)])
 
 
+def nearest_mean(
+    train_nd: Float[np.ndarray, "n d"],
+    labels_n: Sequence[str],
+    test_md: Float[np.ndarray, "m d"],
+    *,
+    metric: Metric = "cosine",
+) -> np.ndarray:
+    """The label whose training rows have the nearest mean: a class is known by its prototype, without fitting anything.
+
+    With the cosine, rows are scaled to length one before they are averaged. Sources: Snell et al. 2017, "Prototypical
+    Networks for Few-shot Learning", eq. 1 and 2 (Euclidean); Mensink et al. 2013 (nearest class mean).
+
+    Args:
+        train_nd: Embeddings with known labels; classes that the encoder never saw in training, say.
+        labels_n: Their labels.
+        test_md: Embeddings to label.
+        metric: "cosine", "dot" or "euclidean".
+
+    Raises:
+        InputError: As `knn`.
+
+    Examples:
+        >>> train = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+        >>> nearest_mean(train, ["a", "a", "b"], np.array([[1.0, 0.9]]))
+        array(['a'], dtype='<U1')
+    """
+    _check(train_nd, labels_n)
+    classes, label_n = np.unique(labels_n, return_inverse=True)
+    train_nd = train_nd.astype(np.float64)
+    if metric == "cosine":
+        train_nd = train_nd / np.linalg.norm(train_nd, axis=1, keepdims=True).clip(1e-12)
+    means_cd = np.zeros((len(classes), train_nd.shape[1]))
+    np.add.at(means_cd, label_n, train_nd)
+    means_cd /= np.bincount(label_n)[:, None]
+    ids_m1, _ = exact_search(test_md.astype(np.float32), means_cd.astype(np.float32), 1, metric=metric)
+    return np.asarray(classes[ids_m1[:, 0]])
+
+
 def probe(
     train_nd: Float[np.ndarray, "n d"],
     labels_n: Sequence[str],

@@ -1,7 +1,7 @@
-"""Diagnostics of an embedding cloud: alignment, uniformity, effective rank, and whether it has collapsed.
+"""Diagnostics of an embedding cloud: alignment, uniformity, effective rank, and whether it or its classes collapsed.
 
-All take time linear in `n` (uniformity: quadratic) and need no labels; a few thousand rows every few hundred
-steps cost little beside training.
+All take time linear in `n` (uniformity: quadratic); a few thousand rows every few hundred steps cost little beside
+training.
 """
 
 from __future__ import annotations
@@ -89,8 +89,7 @@ def tolerance(z_nd: Float[Tensor, "n d"], labels_n: Int[Tensor, " n"]) -> float:
         0.0
     """
     z_nd = F.normalize(_rows(z_nd), dim=1)
-    if len(labels_n) != len(z_nd):
-        raise InputError(f"{len(z_nd)} rows and {len(labels_n)} labels", fix="give one label a row")
+    _check_labels(z_nd, labels_n)
     _, class_n, count_c = labels_n.unique(return_inverse=True, return_counts=True)
     # |sum z|^2 is the sum over all pairs of a class, each point with itself among them
     sum_cd = torch.zeros(len(count_c), z_nd.shape[1], dtype=z_nd.dtype).index_add_(0, class_n, z_nd)
@@ -98,6 +97,101 @@ def tolerance(z_nd: Float[Tensor, "n d"], labels_n: Int[Tensor, " n"]) -> float:
     if pairs == 0:
         raise InputError("no class has two points", fix="give more points or fewer classes")
     return float((sum_cd.square().sum() - z_nd.square().sum()) / pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """Where the variance of labelled points lies: shares that sum to 1, or all 0 if the points are all the same.
+
+    Attributes:
+        between: Of the class means around the mean of all; 1 if every class is a point.
+        subclasses: Of the means of subclasses around those of their classes; 0 if no subclasses were given.
+        within: Of the points around the means of their subclasses, or of their classes if there are none.
+    """
+
+    between: float
+    subclasses: float
+    within: float
+
+
+@torch.no_grad()
+def variation(
+    z_nd: Float[Tensor, "n d"], labels_n: Int[Tensor, " n"], subclasses_n: Int[Tensor, " n"] | None = None
+) -> Variation:
+    """Class collapse and subclass collapse: how much of the variance is within classes, and between their subclasses.
+
+    The law of total variance, twice: `sum |z - m|^2 = sum |m_c - m|^2 + sum |m_s - m_c|^2 + sum |z - m_s|^2` over
+    points, with `m`, `m_c`, `m_s` the mean of all, of the point's class and of its subclass. A class has collapsed
+    (Papyan et al. 2020, "Prevalence of Neural Collapse", NC1) as `between` nears 1. Its subclasses are then lost
+    (Chen et al. 2022, "Perfectly Balanced", who train on classes and test on subclasses): `subclasses` nears 0. Of `k`
+    random subclasses of `c` classes it is not 0 but about `(k - c) / (n - c)` of what lies within classes.
+
+    Args:
+        z_nd: The embeddings as they are; scale them to length one for what cosines see.
+        labels_n: The class of each row.
+        subclasses_n: A finer class of each row; those of different classes differ whatever their numbers.
+
+    Raises:
+        InputError: Fewer than 2 rows, or not one label a row.
+
+    Examples:
+        >>> z = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
+        >>> variation(z, torch.tensor([0, 0, 1, 1]))
+        Variation(between=0.8, subclasses=0.0, within=0.2)
+        >>> variation(z, torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1]))
+        Variation(between=0.8, subclasses=0.2, within=0.0)
+    """
+    z_nd = _rows(z_nd)
+    _check_labels(z_nd, labels_n)
+    center_nd = fine_nd = _class_means(z_nd, labels_n)
+    if subclasses_n is not None:
+        _check_labels(z_nd, subclasses_n)
+        fine_nd = _class_means(z_nd, torch.stack([labels_n, subclasses_n], 1))
+    parts = [center_nd - z_nd.mean(0), fine_nd - center_nd, z_nd - fine_nd]
+    shares = F.normalize(torch.stack([part.square().sum() for part in parts]), p=1, dim=0)
+    return Variation(*shares.tolist())
+
+
+@torch.no_grad()
+def neural_collapse(z_nd: Float[Tensor, "n d"], labels_n: Int[Tensor, " n"]) -> float:
+    """How far classes are from points, `tr(S_W S_B^+) / c`; 0 if every class is a point.
+
+    Papyan, Han and Donoho, "Prevalence of Neural Collapse during the Terminal Phase of Deep Learning Training", PNAS
+    2020, NC1 as their figures have it: `S_W` is the covariance of the points around their classes' means, `S_B` that of
+    the means, and `+` the pseudoinverse. Unlike `variation` it weighs each direction by how well it tells classes
+    apart. Their classes are of equal size; here a mean counts as often as its class has points.
+
+    Raises:
+        InputError: Fewer than 2 rows or classes, or not one label a row.
+
+    Examples:
+        >>> z = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
+        >>> round(neural_collapse(z, torch.tensor([0, 0, 1, 1])), 6)
+        0.125
+    """
+    z_nd = _rows(z_nd)
+    _check_labels(z_nd, labels_n)
+    classes = len(labels_n.unique())
+    if classes < 2:
+        raise InputError("the labels are all the same", fix="give two classes or more")
+    mean_nd = _class_means(z_nd, labels_n)
+    within_nd, between_nd = z_nd - mean_nd, mean_nd - mean_nd.mean(0)
+    # the means span at most c - 1 directions; what is left of the others is rounding
+    inverse_dd = torch.linalg.pinv(between_nd.T @ between_nd, hermitian=True, rtol=1e-10)
+    return float((within_nd.T @ within_nd * inverse_dd).sum() / classes)
+
+
+def _class_means(z_nd: Float[Tensor, "n d"], labels: Int[Tensor, "n *k"]) -> Float[Tensor, "n d"]:
+    """The mean of each row's class."""
+    _, class_n, count_c = labels.unique(dim=0, return_inverse=True, return_counts=True)
+    sum_cd = z_nd.new_zeros(len(count_c), z_nd.shape[1]).index_add_(0, class_n, z_nd)
+    mean_nd: Tensor = (sum_cd / count_c[:, None])[class_n]
+    return mean_nd
+
+
+def _check_labels(z_nd: Tensor, labels_n: Tensor) -> None:
+    if len(labels_n) != len(z_nd):
+        raise InputError(f"{len(z_nd)} rows and {len(labels_n)} labels", fix="give one label a row")
 
 
 @torch.no_grad()

@@ -1,5 +1,16 @@
 """Heads: what stands between an encoder and the loss, in training only."""
 
+from counterpoint.heads.constraint import NonNegative, Unit
+from counterpoint.heads.gaussian import Gaussian
+from counterpoint.heads.prediction import Predictions
 from counterpoint.heads.projection import projection
+from counterpoint.heads.reweight import Reweight
 
-__all__ = ["projection"]
+__all__ = [
+    "Gaussian",
+    "NonNegative",
+    "Predictions",
+    "Reweight",
+    "Unit",
+    "projection",
+]

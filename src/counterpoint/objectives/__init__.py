@@ -16,12 +16,17 @@ from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
 from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.clusters import SwAV, sinkhorn
+from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
+from counterpoint.objectives.focal import FocalSupCon
 from counterpoint.objectives.gaussian import SIGReg, SlicedNormality
+from counterpoint.objectives.hedged import HedgedMatch, SoftContrastive, StandardNormal
+from counterpoint.objectives.history import BadPairs
 from counterpoint.objectives.margin import Sigmoid, Triplet
+from counterpoint.objectives.matching import Matching
 from counterpoint.objectives.mining import (
     Mined,
     below_the_guide,
@@ -33,7 +38,10 @@ from counterpoint.objectives.mining import (
     softmax_weighted,
 )
 from counterpoint.objectives.multiview import MultiView
+from counterpoint.objectives.mutual_information import JSD, NWJ
+from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
+from counterpoint.objectives.parts import KernelEntropy, Part, Shrink
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.redundancy import (
@@ -45,9 +53,10 @@ from counterpoint.objectives.redundancy import (
     KernelAlignment,
     ManifoldCapacity,
 )
-from counterpoint.objectives.reweight import Reweight, hardest, hardness
+from counterpoint.objectives.reweight import Reweight, averaged, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sorting import GroCo, odd_even_sort
+from counterpoint.objectives.spectral import Spectral
 from counterpoint.objectives.sums import Matryoshka, Sum
 from counterpoint.objectives.together import (
     Angular,
@@ -69,6 +78,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "nt-xent-am": lambda: InfoNCE(0.03, layout="views", margin=0.1),
     "snt-xent-aam": lambda: InfoNCE(0.03, layout="views", angular_margin=0.1),
     "infonce-hardness": lambda: InfoNCE(0.02, reweight=hardness(9.0)),
+    "infonce-averaged": lambda: InfoNCE(0.1, reweight=averaged()),
     "infonce-hardest": lambda: InfoNCE(0.1, layout="views", reweight=hardest(0.1)),
     "poly-view-arithmetic": lambda: InfoNCE(0.1, layout="views", average="inside"),
     "mv-infonce": MultiView,
@@ -83,8 +93,13 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "cacr": CACR,
     "energy-confusion": EnergyConfusion,
     "encouraging": Encouraging,
+    "adaptive-margin": AdaptiveMargin,
+    "ccl-k-positive": lambda: KernelConditional("label"),
+    "ccl-k-negative": lambda: KernelConditional("label", role="negative"),
+    "bad-pairs": lambda: BadPairs(InfoNCE(0.2), 1024),
     "groco": GroCo,
     "supcon-out": SupCon,
+    "focal-supcon": FocalSupCon,
     "supcon-in": lambda: SupCon(average="inside"),
     "triplet": Triplet,
     "triplet-hard": lambda: Triplet(mining="hard"),
@@ -117,6 +132,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
         Pool(sharpness=-1.0), Pool(), outer=F.softplus, geometry=Euclidean(squared=True), layout="views"
     ),
     "easiest-and-hardest": lambda: Pooled(Pool(sharpness=-math.inf), Pool(sharpness=math.inf), outer=F.softplus),
+    "proxies": lambda dim=128: Proxies(InfoNCE(0.3, margin=0.1), 10, dim),
     "smooth-ap": Ranking,
     "fast-ap": FastAP,
     "pair-variance": lambda: PairVariance(0.01, 0.01),
@@ -131,6 +147,15 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "frossl": FrobeniusSpread,
     "coding-rate": CodingRate,
     "mmcr": ManifoldCapacity,
+    "icnn": NeighbourScore,
+    "mmd": lambda: Matching("label"),
+    "kernel-entropy": KernelEntropy,
+    "part": lambda: Part(InfoNCE(0.1), 1, 4, silent="label"),
+    "shrink": lambda: Shrink("label"),
+    "coral": lambda: Matching("label", "coral"),
+    "spectral": Spectral,
+    "nwj": NWJ,
+    "jsd": JSD,
     "tico": lambda: Pairs(1.0, shape=lambda v: v) + 8.0 * CovarianceContrast(0.9),
     "kernel-alignment": KernelAlignment,
     "sigreg": lambda: SIGReg(64),
@@ -167,12 +192,16 @@ def objective(name: str, **options: int) -> Objective:
 
 __all__ = [
     "CACR",
+    "JSD",
     "MACL",
+    "NWJ",
     "REGISTRY",
     "WMSE",
+    "AdaptiveMargin",
     "Alignment",
     "Angular",
     "AngularSoftmax",
+    "BadPairs",
     "Balance",
     "BarlowTwins",
     "CoSENT",
@@ -187,23 +216,30 @@ __all__ = [
     "Encouraging",
     "EnergyConfusion",
     "FastAP",
+    "FocalSupCon",
     "FrobeniusSpread",
     "GroCo",
     "Guide",
+    "HedgedMatch",
     "Histogram",
     "IndividualTemperature",
     "InfoNCE",
     "KernelAlignment",
+    "KernelConditional",
+    "KernelEntropy",
     "LiftedStructure",
     "ManifoldCapacity",
     "MarginMSE",
+    "Matching",
     "Matryoshka",
     "Mined",
     "MinedTogether",
     "MultiView",
+    "NeighbourScore",
     "Objective",
     "PairVariance",
     "Pairs",
+    "Part",
     "PointObjective",
     "Pool",
     "Pooled",
@@ -215,8 +251,12 @@ __all__ = [
     "SIGReg",
     "ScoreError",
     "ScoredObjective",
+    "Shrink",
     "Sigmoid",
     "SlicedNormality",
+    "SoftContrastive",
+    "Spectral",
+    "StandardNormal",
     "Sum",
     "SupCon",
     "SwAV",
@@ -224,6 +264,7 @@ __all__ = [
     "Uniformity",
     "VICReg",
     "among_the_other_side",
+    "averaged",
     "below_the_guide",
     "between",
     "beyond",

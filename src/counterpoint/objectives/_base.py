@@ -15,6 +15,7 @@ from counterpoint.engine.blocks import Block
 from counterpoint.engine.rows import Equation, Rows, mean_rows
 from counterpoint.errors import InputError
 from counterpoint.geometry import Cosine, Geometry, Temperature, check_temperature
+from counterpoint.objectives._finite import check_finite
 from counterpoint.objectives._layouts import Guide, Layout, Sides, positive_pairs, problems, take_sides
 from counterpoint.points import Points
 from counterpoint.relation import Relation, same
@@ -45,14 +46,15 @@ class Objective(nn.Module):
         (no positive, say).
 
     Raises (of a call):
-        InputError: for sides that do not fit each other.
+        InputError: for sides that do not fit each other, and for NaN or infinite vectors or losses.
     """
 
     kind: ClassVar[Literal["row", "point"]]
     uses: ClassVar[frozenset[str]] = frozenset()
     """Which of `owned`, `guide`, `score` the equation reads."""
 
-    left_out: Tensor | None = None
+    left_out: Tensor = torch.tensor(0)
+    """Of the last call: how many of this process's rows did not count; of a point objective, everybody's queries."""
 
     def forward(
         self,
@@ -72,7 +74,9 @@ class Objective(nn.Module):
                 f"{type(self).__name__} takes no owned keys",
                 fix="append them to the keys as shared negatives: counterpoint.unmatched(z)",
             )
-        return self.loss(sides, block, group, reduction)
+        value = self.loss(sides, block, group, reduction)
+        check_finite(value, sides, group)
+        return value
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
         """The loss of both sides, over all processes."""
@@ -113,6 +117,10 @@ class ScoredObjective(Objective):
     kind = "row"
     keys_follow: ClassVar[bool] = True
     """Whether the gradient reaches the keys."""
+    paired: ClassVar[bool] = False
+    """Whether it needs two sides, and positives by a column."""
+    summed: bool = False
+    """Whether the equation asks a block for positives and log-sum-exps and for nothing else."""
 
     def __init__(
         self,
@@ -126,6 +134,7 @@ class ScoredObjective(Objective):
         super().__init__()
         if not isinstance(temperature, Temperature):
             check_temperature(temperature)
+        # it may be changed between calls, and is checked again
         self.temperature = temperature
         self.layout: Layout = layout
         self.geometry = geometry or Cosine()
@@ -137,11 +146,16 @@ class ScoredObjective(Objective):
         temperature = self.temperature
         return temperature.scale() if isinstance(temperature, Temperature) else 1 / temperature
 
+    def guide(self, sides: Sides) -> Guide:
+        """The second opinion that the equation reads; what was passed, if it reads one."""
+        return sides.guide if "guide" in self.uses else Guide()
+
     def problems(self, sides: Sides) -> list[Rows]:
         """The rows of each problem of the layout."""
-        if "guide" not in self.uses:
-            sides = replace(sides, guide=Guide())
-        every = problems(self.layout, sides.prepared(self.geometry), self.relation)
+        if not isinstance(self.temperature, Temperature):
+            check_temperature(self.temperature)
+        sides = replace(sides, guide=self.guide(sides)).prepared(self.geometry)
+        every = problems(self.layout, sides, self.relation)
         if not self.keys_follow:
             for panel in (panel for panels in every for panel in panels):
                 panel.keys = panel.keys.with_z(panel.keys.z.detach())
@@ -151,7 +165,8 @@ class ScoredObjective(Objective):
         self, problem: Rows, equation: Equation, block: int | None, *, per_row: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """An equation over the rows of a problem, see `counterpoint.engine.rows.mean_rows`."""
-        return mean_rows(problem, equation, self.scale, list(self.parameters()), block=block, per_row=per_row)
+        parameters = list(self.parameters())
+        return mean_rows(problem, equation, self.scale, parameters, block=block, per_row=per_row, summed=self.summed)
 
 
 class RowObjective(ScoredObjective):
@@ -256,13 +271,15 @@ class PointObjective(Objective):
         # statistics of the whole matrix are taken in full precision
         with torch.autocast(sides.queries.z.device.type, enabled=False):
             sides = sides.prepared(self.geometry)
-            queries = _seen(sides.spread(sides.queries))
+            every = sides.spread(sides.queries)
+            queries = _seen(every)
             keys = queries if sides.keys is None else _seen(sides.spread(sides.keys))
             if rule.column not in queries.columns or rule.column not in keys.columns:
                 raise _no_column(self, rule)
             i, j = positive_pairs(queries, keys, rule)
             if keys is queries:
                 i, j = i[i != j], j[i != j]
+            self.left_out = len(every) - torch.bincount(i, minlength=len(queries)).count_nonzero()
             value = self.whole(queries, keys, i, j)
         if group is None:
             return value

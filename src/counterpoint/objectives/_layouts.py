@@ -22,6 +22,8 @@ Layout: TypeAlias = Literal["one-way", "symmetric", "views", "joint", "within"]
 
 # columns that do not say who matches whom
 _NO_MATCH = {"weight", "temperature", "score", "input", "partner", "group", "valid"}
+# a rule of one's own may read columns of any shape, these are one value a point
+_ONE_EACH = _NO_MATCH | {"sample", "label"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def take_sides(
             f"queries have shape {tuple(q.z.shape)} and keys {tuple(k.z.shape)}",
             fix="both sides need vectors of the same dimension",
         )
+    for name, column in [*q.columns.items(), *({} if k is None else k.columns).items()]:
+        if name in _ONE_EACH and column.ndim != 1:
+            raise InputError(
+                f"column {name!r} has shape {tuple(column.shape)}, not one value a point", fix="squeeze it to (n,)"
+            )
     if o is not None and (o.z.ndim != q.z.ndim + 1 or len(o) != len(q)):
         raise InputError(
             f"owned keys have shape {tuple(o.z.shape)} for queries {tuple(q.z.shape)}",
@@ -98,6 +105,12 @@ def take_sides(
             raise InputError(
                 f"the guide has {len(given)} {what} and the student {len(side)}", fix="pass the same points"
             )
+
+    if guide.queries is not None and guide.keys is not None and guide.queries.shape[1:] != guide.keys.shape[1:]:
+        raise InputError(
+            f"the guide's queries have shape {tuple(guide.queries.shape)} and its keys {tuple(guide.keys.shape)}",
+            fix="both sides need vectors of the same dimension",
+        )
 
     def offset(n: int) -> int:
         return 0 if group is None else sum(distributed.sizes(n, group)[: dist.get_rank(group)])
@@ -232,7 +245,7 @@ def _pairs(sides: Sides, q: Points, k: Points, every_k: Points, relation: Relati
 
 def positive_pairs(q: Points, k: Points, rule: same) -> tuple[Tensor, Tensor]:
     """The positive pairs `(i, j)`, in order of i."""
-    joined = join(q.columns[rule.column], k.columns[rule.column], most=len(k))
+    joined = join(rule.ids(q.columns), rule.ids(k.columns), most=len(k))
     assert joined is not None
     index, weight = joined
     i, place = weight.nonzero(as_tuple=True)

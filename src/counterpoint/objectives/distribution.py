@@ -17,6 +17,12 @@ from counterpoint.points import Points
 from counterpoint.relation import same
 
 
+def _at(z: Float[Tensor, "n d"], places: Int[Tensor, " p"]) -> Float[Tensor, "p d"]:
+    """The vectors at these places, without a copy where that is all of them in order."""
+    every = len(places) == len(z) and torch.equal(places, torch.arange(len(z), device=z.device))
+    return z if every else z[places]
+
+
 class Alignment(PointObjective):
     """Mean distance of positive pairs on the unit sphere, `E |x - y|^alpha`.
 
@@ -38,7 +44,7 @@ class Alignment(PointObjective):
 
     def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
         """Weighted mean over the positive pairs."""
-        square = (queries.z[i] - keys.z[j]).square().sum(1)
+        square = (_at(queries.z, i) - _at(keys.z, j)).square().sum(1)
         value = square if self.alpha == 2 else square.clamp_min(1e-12) ** (self.alpha / 2)
         weight = queries.columns.get("weight", torch.ones_like(queries.z[:, 0]))[i].to(value.dtype)
         return weighted_mean(value[None], weight[None])[0]
@@ -177,7 +183,7 @@ class VICReg(PointObjective):
         if len(queries) < 2 or len(keys) < 2:
             raise InputError("VICReg needs two points a side or more", fix="use a larger batch")
         invariance, variance, covariance = self.weights
-        value = invariance * (queries.z[i] - keys.z[j]).square().mean() if len(i) else 0.0
+        value = invariance * (_at(queries.z, i) - _at(keys.z, j)).square().mean() if len(i) else 0.0
         for z in (queries.z, keys.z):
             centred = z - z.mean(0)
             deviation = (centred.square().sum(0) / (len(z) - 1) + self.epsilon).sqrt()
@@ -192,8 +198,9 @@ class CoSENT(PointObjective):
     """Scored pairs in the right order: `log(1 + sum_{y_a > y_b} exp((cos_b - cos_a) / temperature))`.
 
     The sum is over every two pairs of which the first has the higher `score`. Sorted by score it is a prefix
-    log-sum-exp, so it costs `O(p log p)` and no matrix. Source: Su Jianlin 2022, "CoSENT", where `1 / temperature` is
-    20; the form follows eq. 5 of Li and Li 2024, whose AnglE it is with `geometry=Angle()`.
+    log-sum-exp, so it costs `O(p log p)` and no matrix. A pair whose score is NaN is left out and counted. Source: Su
+    Jianlin 2022, "CoSENT", where `1 / temperature` is 20; the form follows eq. 5 of Li and Li 2024, whose AnglE it is
+    with `geometry=Angle()`.
 
     Args:
         temperature: 0.05 is theirs.
@@ -224,6 +231,10 @@ class CoSENT(PointObjective):
             score = keys.columns["score"][j]
         else:
             raise InputError("CoSENT needs the pairs' scores", fix="give the queries a `score` column")
+        known = ~score.isnan()
+        i, j, score = i[known], j[known], score[known]
+        self.left_out = self.left_out + (~known).sum()
+        check_temperature(self.temperature)
         cosine = self.geometry.owned(queries.z[i], keys.z[j][:, None], 1 / self.temperature)[:, 0]
         score, order = torch.sort(score, stable=True)
         cosine = cosine[order]

@@ -61,12 +61,12 @@ class Triplet(RowObjective):
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Each row's mean or hardest triplet."""
-        scores, weight, negative = *block.positives(), block.negative
-        counts = (weight > 0).any(1) & (negative > 0).any(1)
+        scores, weight = block.positives()
+        counts = (weight > 0).any(1) & block.any_negative
         if not bool(counts.any()):
             return block.scores.sum(1) * 0, counts
         nothing = torch.finfo(scores.dtype).max / 4
-        others = torch.where(negative > 0, block.scores, -nothing)
+        others = block.negatives(-nothing)
         if self.mining == "hard":
             farthest = torch.where(weight > 0, scores, nothing).amin(1)
             gap = torch.where(counts, others.amax(1) - farthest, 0.0)
@@ -78,10 +78,10 @@ class Triplet(RowObjective):
         for p, w in zip(scores.gather(1, top.indices).unbind(1), top.values.unbind(1), strict=True):
             if self.mining == "all":
                 gap = block.scores - p[:, None]
-                share = w[:, None] * negative
+                share = w[:, None] * block.negative
             else:
                 farther = torch.where(others < p[:, None], others, -nothing).amax(1)
-                farthest = torch.where(negative > 0, block.scores, nothing).amin(1)
+                farthest = block.negatives(nothing).amin(1)
                 gap = torch.where(counts, torch.where(farther > -nothing, farther, farthest) - p, 0.0)[:, None]
                 share = (w * counts)[:, None]
             mean, total = mean_over(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from counterpoint.engine.blocks import Block
+from counterpoint.engine.blocks import Block, log_weight
 from counterpoint.errors import InputError
 
 Reweight: TypeAlias = Callable[[Block], Float[Tensor, "b m"]]
@@ -36,6 +36,21 @@ def hardness(alpha: float) -> Reweight:
     if alpha < 0:
         raise InputError(f"alpha is {alpha}, it must be 0 or more", fix="9 is LLaVE's")
     return lambda block: block.scores.detach() * (alpha / block.scale)
+
+
+def averaged() -> Reweight:
+    """`w_ij = 1 / |N_i|`: the negatives' mean stands where their sum was, so that their number matters less.
+
+    InfoNCE becomes `-log exp(s_ip) / (exp(s_ip) + E_N exp(s_in))`. Source: Livne 2025, "cMIM: A Contrastive Mutual
+    Information Framework for Unified Generative and Discriminative Representation Learning", the probability of the
+    positive, whose denominator has an expectation over negatives.
+
+    Examples:
+        >>> weights = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 1.0]])
+        >>> averaged()(Block(torch.zeros(1, 3), weights)).exp()
+        tensor([[0.5000, 0.5000, 0.5000]])
+    """
+    return lambda block: -log_weight(block.negative.sum(1, keepdim=True)).expand_as(block.scores)
 
 
 def hardest(top: int | float) -> Reweight:

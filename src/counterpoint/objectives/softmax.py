@@ -137,6 +137,7 @@ class InfoNCE(RowObjective):
                 fix="give a margin of 0 or more, and an angle from 0 to pi / 2",
             )
         self.margin, self.angular_margin = margin, angular_margin
+        self.summed = reweight is None
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Each positive alone against the negatives, averaged outside the logarithm."""
@@ -175,6 +176,8 @@ class Decoupled(RowObjective):
         >>> round(Decoupled(temperature=1.0)(q, q).item(), 4)  # log(4) - 1
         0.3863
     """
+
+    summed = True
 
     def __init__(
         self,
@@ -216,6 +219,8 @@ class Debiased(RowObjective):
         0.5514
     """
 
+    summed = True
+
     def __init__(
         self,
         temperature: float | Temperature = 0.5,
@@ -237,12 +242,11 @@ class Debiased(RowObjective):
         """In logarithms, so that no temperature overflows."""
         positive, weight = block.positives()
         total, any_negative = weight.sum(1), block.any_negative
-        negatives = block.counted(positives=False)
-        number = torch.where(any_negative, block.negative.sum(1), 1.0).log()
-        log_mean = torch.logsumexp(negatives, 1) - number
+        number = torch.where(any_negative, block.all_negatives, 1.0).log()
         if self.hardness:
-            weighted = torch.logsumexp(negatives + self.hardness * block.scores, 1)
-            log_mean = weighted - torch.logsumexp(negatives + (self.hardness - 1) * block.scores, 1)
+            log_mean = (block.log_sum_exp(1 + self.hardness) - block.log_sum_exp(self.hardness))[:, 0]
+        else:
+            log_mean = block.log_sum_exp()[:, 0] - number
         nothing = torch.finfo(positive.dtype).min / 4
         own = torch.logsumexp(torch.where(weight > 0, positive + log_weight(weight), nothing), 1) - log_weight(total)
         scale = block.scale
@@ -279,6 +283,8 @@ class SupCon(RowObjective):
         >>> round(loss(p).item(), 4), int(loss.left_out)  # the third has no positive
         (0.6931, 1)
     """
+
+    summed = True
 
     def __init__(
         self,

@@ -44,11 +44,13 @@ class Sum(Objective):
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
         """The terms' weighted sum; each term sees owned keys and guide only if it uses them."""
-        terms = []
+        terms, left_out = [], []
         for weight, term in zip(self.weights, self.objectives, strict=True):
             assert isinstance(term, Objective)
             seen = sides if "owned" in term.uses else replace(sides, owned=None)
             terms.append(weight * term.loss(seen, block, group, reduction))
+            left_out.append(term.left_out)
+        self.left_out = torch.stack(left_out).sum()
         return torch.stack(terms).sum(0)
 
 
@@ -103,4 +105,5 @@ class Matryoshka(Objective):
                 owned=None if sides.owned is None else cut(sides.owned),
             )
             terms.append(weight * self.objective.loss(short, block, group, reduction))
+        self.left_out = self.objective.left_out
         return torch.stack(terms).sum(0)

@@ -1,19 +1,33 @@
 """Procedures: what stands between the encoder and the objective in training, and what is kept from step to step."""
 
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
+from counterpoint.procedures.domains import CutDomains, OneDomain
+from counterpoint.procedures.gates import PairGates
+from counterpoint.procedures.hard_pairs import MixHardPairs, shares
+from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
+from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
+from counterpoint.procedures.targets import MixTargets
 
 __all__ = [
     "Again",
     "Call",
     "Chain",
+    "ClusteredNeighbours",
+    "CutDomains",
     "InterpolateNegatives",
+    "MixHardPairs",
     "MixNegatives",
     "MixPositives",
+    "MixTargets",
+    "OneDomain",
+    "PairGates",
     "Predictor",
     "Procedure",
+    "Prototypes",
     "Queue",
     "Teacher",
+    "shares",
 ]

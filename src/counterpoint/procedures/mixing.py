@@ -83,10 +83,11 @@ class MixNegatives(Procedure):
 class MixPositives(Procedure):
     """Positive extrapolation: query and key are moved apart along their line, which makes the positive harder.
 
-    `q' = l q + (1 - l) k`, `k' = l k + (1 - l) q` with `l = 1 + Beta(alpha, alpha)` for each pair; for vectors of length
-    one `q' . k' = s + 2 l (1 - l) (1 - s)`, at most `s`. Vectors are scaled to length one before and not after. Sides
-    must be in the same order. Source: Zhu et al. 2021, "Improving Contrastive Learning by Visualizing Feature
-    Transformation", eq. 3 to 5, and the authors' code, where the transformed query also meets the negatives.
+    `q' = l q + (1 - l) k`, `k' = l k + (1 - l) q` with `l = 1 + Beta(alpha, alpha)` for each pair; for vectors of
+    length one `q' . k' = s + 2 l (1 - l) (1 - s)`, at most `s`. Vectors are scaled to length one before and not after.
+    The key is the first owned one, as a queue leaves it, or else that of the same row. Source: Zhu et al. 2021,
+    "Improving Contrastive Learning by Visualizing Feature Transformation", eq. 3 to 5, and the authors' code, where the
+    transformed query also meets the negatives.
 
     Args:
         alpha: Above 0; 2 is theirs.
@@ -112,16 +113,18 @@ class MixPositives(Procedure):
         return [self._apart(call) for call in calls]
 
     def _apart(self, call: Call) -> Call:
-        queries, keys = as_points(call["queries"]), as_points(call["keys"])
+        queries = as_points(call["queries"])
+        owned = as_points(call["owned"]) if "owned" in call else None
+        keys = as_points(call["keys"]) if owned is None else Points(owned.z[:, 0])
         if len(queries) != len(keys):
             raise InputError(f"{len(queries)} queries and {len(keys)} keys to move apart", fix="give one key a query")
         q, k = F.normalize(queries.z, dim=1), F.normalize(keys.z, dim=1)
         share = 1 + beta(len(q), self.alpha).to(q)[:, None]
-        return {
-            **call,
-            "queries": queries.with_z(share * q + (1 - share) * k),
-            "keys": keys.with_z(share * k + (1 - share) * q),
-        }
+        there, back = share * q + (1 - share) * k, share * k + (1 - share) * q
+        if owned is None:
+            return {**call, "queries": queries.with_z(there), "keys": keys.with_z(back)}
+        moved = owned.with_z(torch.cat([back[:, None], owned.z[:, 1:]], 1))
+        return {**call, "queries": queries.with_z(there), "owned": moved}
 
 
 class InterpolateNegatives(Procedure):

@@ -152,7 +152,12 @@ def verify(system: System, *, seeds: Iterable[int] = SEEDS, say: Say = lambda _:
         system: The system.
         seeds: Two or more.
         say: Told of each seed.
+
+    Raises:
+        InputError: for fewer than two seeds, or a survey, which claims nothing.
     """
+    if system.measure is None:
+        raise InputError(f"{system.name} claims nothing that can be measured", fix=f"counterpoint run {system.slug}")
     started, seeds = time.monotonic(), list(seeds)
     if len(seeds) < 2:
         raise InputError("an interval over seeds needs two seeds or more", fix="use 5")
@@ -272,7 +277,7 @@ def _commit() -> str:
 
 
 def entry(system: System, verdict: Verdict | None) -> dict[str, Any]:
-    """What `counterpoint systems --json` says of a system; figures are null until it was measured."""
+    """What `counterpoint systems --json` says of a system; figures are null until measured, a survey's claim is."""
     claims = []
     for i, claim in enumerate(system.claims):
         about: dict[str, Any] = {
@@ -305,6 +310,6 @@ def entry(system: System, verdict: Verdict | None) -> dict[str, Any]:
         "mechanism": system.mechanism,
         "variants": sorted(system.variants),
         "setup": system.setup,
-        "claim": claims[0],
+        "claim": claims[0] if claims else None,
         "further_claims": claims[1:],
     }

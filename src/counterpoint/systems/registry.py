@@ -60,8 +60,8 @@ class System:
         variants: Other configs of the same paper, by name.
         mechanism: Test id of what makes it that paper.
         run: On small real data or the user's.
-        claims: What is measured, the main one first.
-        measure: Measures the claims for one seed.
+        claims: What is measured, the main one first; none for a survey.
+        measure: Measures the claims for one seed; None for a survey.
         setup: The measurement in a sentence or two: data, start, budget, and where it departs from the paper.
         module: Where it is defined.
     """
@@ -74,7 +74,7 @@ class System:
     mechanism: str
     run: Run
     claims: tuple[Claim, ...]
-    measure: Measure
+    measure: Measure | None
     setup: str
     module: str
     variants: Mapping[str, Callable[[], Config]] = field(default_factory=dict)
@@ -154,8 +154,8 @@ def system(
     family: str,
     mechanism: str,
     run: Run,
-    claims: tuple[Claim, ...],
-    measure: Measure,
+    claims: tuple[Claim, ...] = (),
+    measure: Measure | None = None,
     setup: str,
     variants: Mapping[str, Callable[[], Config]] | None = None,
     registry: Registry = REGISTRY,

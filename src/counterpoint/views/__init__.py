@@ -1,18 +1,29 @@
 """Views: how positives are made, one file a modality."""
 
+from counterpoint.views.colour import grey, jitter, recolour
+from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.images import ImageBatches, View, affine, blur, brightness, compose, noise
 from counterpoint.views.masking import MaskedLM
+from counterpoint.views.sequences import SequenceBatches
 from counterpoint.views.texts import delete_words, shuffle_partners
 
 __all__ = [
     "ImageBatches",
     "MaskedLM",
+    "SequenceBatches",
     "View",
     "affine",
     "blur",
+    "boxes",
     "brightness",
     "compose",
+    "crop",
     "delete_words",
+    "grey",
+    "jitter",
+    "multi_crop",
     "noise",
+    "quarter_turns",
+    "recolour",
     "shuffle_partners",
 ]

@@ -15,10 +15,11 @@ from counterpoint.data.images import Images
 from counterpoint.errors import InputError
 from counterpoint.points import Points
 from counterpoint.training.payload import Arguments, Payload
+from counterpoint.views._draw import Range, part, uniform
 
 Pixels: TypeAlias = Float[Tensor, "n c h w"]
 View: TypeAlias = Callable[[Pixels], Pixels]
-Range: TypeAlias = tuple[float, float]
+"""Anything that takes pixels and gives as many of the same shape; so do the augmentations of kornia."""
 
 
 def compose(*views: View) -> View:
@@ -57,12 +58,8 @@ def affine(*, area: Range = (1.0, 1.0), aspect: Range = (1.0, 1.0), degrees: flo
 
     def view(pixels: Pixels) -> Pixels:
         n = len(pixels)
-        ratio = torch.exp(_uniform(n, (math.log(aspect[0]), math.log(aspect[1]))) / 2)
-        side = _uniform(n, area).sqrt()
-        width, height = (side * ratio).clamp(max=1), (side / ratio).clamp(max=1)
-        # the image spans [-1, 1], so a part of width w fits with its middle within 1 - w of the image's
-        x, y = ((1 - size) * _uniform(n, (-1.0, 1.0)) for size in (width, height))
-        angle = _uniform(n, (-degrees, degrees)) * (math.pi / 180)
+        width, height, x, y = part(n, area, aspect)
+        angle = uniform(n, (-degrees, degrees)) * (math.pi / 180)
         cos, sin = angle.cos(), angle.sin()
         mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0) if flip else torch.ones(n)
         rows = [width * cos * mirror, -width * sin, x, height * sin * mirror, height * cos, y]
@@ -88,7 +85,7 @@ def blur(sigma: Range = (0.1, 2.0), p: float = 0.5) -> View:
 
     def view(pixels: Pixels) -> Pixels:
         n, c, h, w = pixels.shape
-        weight = torch.exp(-0.5 * (torch.tensor([-1.0, 0.0, 1.0]) / _uniform(n, sigma)[:, None]).square())
+        weight = torch.exp(-0.5 * (torch.tensor([-1.0, 0.0, 1.0]) / uniform(n, sigma)[:, None]).square())
         weight = weight / weight.sum(1, keepdim=True)
         weight = torch.where((torch.rand(n) < p)[:, None], weight, torch.tensor([0.0, 1.0, 0.0])).to(pixels)
         kernel = (weight[:, :, None] * weight[:, None, :]).repeat_interleave(c, 0)[:, None]
@@ -108,7 +105,7 @@ def brightness(strength: float = 0.4) -> View:
 
     def view(pixels: Pixels) -> Pixels:
         n = len(pixels)
-        factor, shift = _uniform(n, (1 - strength, 1 + strength)), _uniform(n, (-strength / 2, strength / 2))
+        factor, shift = uniform(n, (1 - strength, 1 + strength)), uniform(n, (-strength / 2, strength / 2))
         return (pixels * factor.to(pixels)[:, None, None, None] + shift.to(pixels)[:, None, None, None]).clamp(0, 1)
 
     return view
@@ -129,7 +126,8 @@ class ImageBatches:
     """Images to train on: each batch in two random views, the first the queries, the second the keys.
 
     With more views than two all of them are one side, the queries, view after view. Columns: `sample` tells which are
-    views of one image, `view` which view it is, `label` the class.
+    views of one image, `view` which view it is, `label` the class;
+    and the images' own.
 
     Args:
         images: The images.
@@ -164,15 +162,13 @@ class ImageBatches:
 
         def arguments(z: Float[Tensor, "n d"]) -> Arguments:
             sides = [
-                Points(part, sample=rows, label=images.labels, view=torch.full_like(rows, v))
-                for v, part in enumerate(z.split(n))
+                Points(
+                    side, {**images.columns, "sample": rows, "label": images.labels, "view": torch.full_like(rows, v)}
+                )
+                for v, side in enumerate(z.split(n))
             ]
             return {"queries": sides[0], "keys": sides[1]} if len(sides) == 2 else {"queries": Points.cat(sides)}
 
         return Payload(
             inputs, torch.ones(len(inputs), dtype=torch.long), lambda pixels, chunk: pixels[chunk], arguments
         )
-
-
-def _uniform(n: int, between: Range) -> Float[Tensor, " n"]:
-    return between[0] + (between[1] - between[0]) * torch.rand(n)

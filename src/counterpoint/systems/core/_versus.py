@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TypeAlias
 
 import torch
@@ -15,8 +16,8 @@ from counterpoint.data.images import Images, digits
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.evaluate import equal_error_rate, knn
 from counterpoint.evaluate.geometry import effective_rank
-from counterpoint.systems.core._digits import accuracy, trained
-from counterpoint.systems.registry import Figures, Measure, Pair
+from counterpoint.systems.core._digits import accuracy, run_on_images, trained
+from counterpoint.systems.registry import Figures, Measure, Pair, Run, Say
 
 MakeConfig: TypeAlias = Callable[[], Config]
 Parts: TypeAlias = tuple[Images, Images]
@@ -30,7 +31,7 @@ def halves(seed: int) -> Parts:
 
 
 def long_tail(seed: int, ratio: float = 0.05) -> Parts:
-    """The same with classes that grow rarer in training, from all of the first to `ratio` of the last; test as it is."""
+    """The same with classes that grow rarer in training, from all of the first to `ratio` of the last."""
     train, test = halves(seed)
     generator = torch.Generator().manual_seed(seed)
     kept = []
@@ -59,7 +60,7 @@ def knn_accuracy(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
     train, test = (model.encode(part.pixels) for part in parts)
     names = [[str(label) for label in part.labels.tolist()] for part in parts]
     found = knn(train, names[0], test, k=5)
-    return sum(a == b for a, b in zip(found, names[1], strict=True)) / len(names[1])
+    return sum(str(a) == b for a, b in zip(found, names[1], strict=True)) / len(names[1])
 
 
 def verification_error(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
@@ -81,6 +82,15 @@ def projected(model: ImageEncoder, head: nn.Module, images: Images) -> Tensor:
 def spread(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
     """Effective rank of what the loss is taken on, on test images."""
     return effective_rank(F.normalize(projected(model, head, parts[1]), dim=1), center=True)
+
+
+def run_on(data: Callable[[int], Parts]) -> Run:
+    """Runs a system on included images that are not plain digits, or on the user's."""
+
+    def run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
+        return run_on_images(config, source, output, say, included=data(0))
+
+    return run
 
 
 def versus(

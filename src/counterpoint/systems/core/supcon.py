@@ -52,13 +52,14 @@ def cross_entropy(classes: int) -> Config:
         name="cross-entropy",
         objective=lambda: InfoNCE(1.0, geometry=Dot(), relation=Relation(same("label"))),
         head=lambda width: projection(width, out=classes),
+        batches=ClassBatches,
     )
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     train, test = digits().split(seed=seed)
     ours, _ = trained(supcon(), train, seed)
-    theirs, classifier = trained(cross_entropy(10), train, seed, ClassBatches)
+    theirs, classifier = trained(cross_entropy(10), train, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         noisy = replace(test, pixels=noise(0.3)(test.pixels))

@@ -1,0 +1,73 @@
+"""NaN and infinite values: found by one sum over the vectors, and only then is the row at fault looked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterpoint.engine import distributed
+from counterpoint.errors import InputError
+from counterpoint.objectives._layouts import Sides
+
+
+def check_finite(loss: Tensor, sides: Sides, group: Any) -> None:
+    """Raise where the loss, a vector or a weight is not finite; with a group on every process or on none.
+
+    The loss alone does not tell: what is bad in a row that does not count is in the gradient of every key it sees.
+
+    Raises:
+        InputError: says which side, and the first of its rows that is at fault.
+    """
+    parts = _parts(sides)
+    # 0, or NaN where something in the sum is not finite
+    probe = torch.stack([_sum(values) * 0 for values in (loss, *(part[1] for part in parts))]).sum()
+    if group is not None:
+        probe = distributed.total(probe, group)
+    if bool(probe == 0):
+        return
+    sentences = [_sentence(*part) for part in parts]
+    if not bool(loss.isfinite().all()):
+        others = "the vectors are finite" if group is None else "this process's vectors are finite: look at the others'"
+        sentences.append(f"the loss is {float(loss.detach().sum())}, though {others}")
+    sentence = next(filter(None, sentences), None)
+    # finite values may have a sum that is not, and what is wrong may be wrong elsewhere
+    wrong = torch.tensor(float(sentence is not None), device=loss.device)
+    if group is not None:
+        wrong = distributed.total(wrong, group)
+    if bool(wrong):
+        raise InputError(
+            sentence or "another process has vectors or weights that are not finite",
+            fix="what diverged needs a lower learning rate or float32; what overflows, shorter vectors",
+        )
+
+
+def _sum(values: Tensor) -> Tensor:
+    return values.detach().sum(dtype=torch.promote_types(values.dtype, torch.float32)).float()
+
+
+# a function that is finite where a column may be, and what a row is where it may not
+_COLUMNS = {
+    "weight": (torch.sqrt, "is negative, NaN or infinite"),
+    "temperature": (torch.log, "is not a finite number above 0"),
+}
+
+
+def _parts(sides: Sides) -> list[tuple[str, Tensor, str]]:
+    """Name, values and what is wrong where they are not finite, of all that a gradient passes."""
+    points = {"queries": sides.queries, "keys": sides.keys, "owned keys": sides.owned}
+    guide = {"queries": sides.guide.queries, "keys": sides.guide.keys, "owned keys": sides.guide.owned}
+    vectors = {name: side.z for name, side in points.items() if side is not None}
+    vectors |= {f"guide's {name}": given for name, given in guide.items() if given is not None}
+    parts = [(name, values, "holds NaN or infinite values") for name, values in vectors.items()]
+    for name, side in points.items():
+        for column, (function, wrong) in _COLUMNS.items():
+            if side is not None and column in side.columns:
+                parts.append((f"{column}s of the {name}", function(side.columns[column].float()), wrong))
+    return parts
+
+
+def _sentence(name: str, values: Tensor, wrong: str) -> str | None:
+    bad = (~values.isfinite()).nonzero()
+    return f"row {int(bad[0, 0])} of the {name} {wrong}" if len(bad) else None

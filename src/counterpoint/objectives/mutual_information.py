@@ -1,0 +1,96 @@
+"""Variational bounds on the mutual information of queries and keys; the critic is the geometry.
+
+Minus the loss, plus what the loss is where nothing is known (`guess`), is the estimate in nats. For `InfoNCE` that is
+`log N - loss`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from counterpoint.engine.blocks import Block, weighted_mean
+from counterpoint.geometry import Dot
+from counterpoint.objectives._base import RowObjective
+from counterpoint.objectives._layouts import Layout
+
+
+class NWJ(RowObjective):
+    """The bound of Nguyen, Wainwright and Jordan, `-mean_p s_ip + mean_n exp(s_in - 1)`.
+
+    Its expectation is at least `-I`, and equal where `s = 1 + log p(x, y) / (p(x) p(y))`; unlike InfoNCE's it is not
+    held below the logarithm of the batch, and its variance is large. Sources: Nguyen et al. 2010; Tschannen et al.
+    2020, "On Mutual Information Maximization for Representation Learning", eq. 4.
+
+    Args:
+        layout: Which keys a query sees.
+        **options: `geometry`, the critic (`Dot` by default), and `relation`, see `RowObjective`.
+
+    Examples:
+        >>> import torch
+        >>> z = torch.eye(2)
+        >>> round(NWJ()(z, z).item(), 4)  # -1 + exp(-1)
+        -0.6321
+    """
+
+    def __init__(self, *, layout: Layout = "one-way", **options: Any) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(1.0, layout=layout, **options)
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Means over the positives and over the negatives of a row."""
+        return _means(block, torch.neg, lambda s: (s - 1).exp())
+
+    def guess(self, queries: int, keys: int | None) -> float | None:
+        """0, with the best score that knows nothing, 1."""
+        del queries, keys
+        return 0.0
+
+
+class JSD(RowObjective):
+    """The bound on the Jensen-Shannon divergence, `mean_p log(1 + exp(-s_ip)) + mean_n log(1 + exp(s_in))`.
+
+    Its expectation is at least `2 log 2` minus twice the divergence of the joint from the product of the marginals, and
+    equal where `s` is their log ratio. It stands for mutual information where that is only to be raised; it is no bound
+    on it. Sources: Nowozin et al. 2016 (GAN); Hjelm et al. 2019, "Learning Deep Representations by Mutual
+    Information Estimation and Maximization", eq. 4.
+
+    Args:
+        layout: Which keys a query sees.
+        **options: `geometry`, the critic (`Dot` by default), and `relation`, see `RowObjective`.
+
+    Examples:
+        >>> import torch
+        >>> z = torch.eye(2)
+        >>> round(JSD()(z, z).item(), 4)  # log(1 + exp(-1)) + log(2)
+        1.0064
+    """
+
+    def __init__(self, *, layout: Layout = "one-way", **options: Any) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(1.0, layout=layout, **options)
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Means over the positives and over the negatives of a row."""
+        return _means(block, lambda s: F.softplus(-s), F.softplus)
+
+    def guess(self, queries: int, keys: int | None) -> float | None:
+        """`2 log 2`, with all scores 0."""
+        del queries, keys
+        return 2 * math.log(2)
+
+
+def _means(
+    block: Block, attract: Callable[[Tensor], Tensor], repel: Callable[[Tensor], Tensor]
+) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+    positive, negative = block.positive, block.negative
+    # the exponential of a score that does not count may be infinite, and its gradient with it
+    others = torch.where(negative > 0, block.scores, 0.0)
+    counts = (positive > 0).any(1) & (negative > 0).any(1)
+    return weighted_mean(attract(block.scores), positive) + weighted_mean(repel(others), negative), counts

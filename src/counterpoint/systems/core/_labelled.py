@@ -1,0 +1,130 @@
+"""What systems that learn from labels share: a short training on digits, and classes that training never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from counterpoint.config import Config
+from counterpoint.data.images import Images, digits, load_images
+from counterpoint.encoders.image import ImageEncoder
+from counterpoint.errors import InputError
+from counterpoint.evaluate import nearest_mean
+from counterpoint.objectives import InfoNCE
+from counterpoint.systems.core._digits import run_on_images
+from counterpoint.systems.registry import Figures, Measure, Pair, Say
+from counterpoint.training import Batches, TrainConfig, train
+from counterpoint.views import ImageBatches, View, affine, brightness, compose, noise
+
+WIDTH, CLASSES, KNOWN, STEPS, BATCH = 64, 10, 5, 100, 64
+SETUP = (
+    "scikit-learn digits (1,797 of 8 x 8 pixels), half of each class for test; a residual network of 8, 16, 64 "
+    f"channels from scratch, {STEPS} steps of {BATCH} images in two views each, AdamW at 2e-3. Views: crop and resize "
+    "(70% to 100% of the area, 10 degrees), brightness and contrast, noise."
+)
+MakeConfig: TypeAlias = Callable[[], Config]
+MakeBatches: TypeAlias = Callable[[Images, View, int], Batches]
+Data: TypeAlias = Callable[[int], tuple[Images, Images]]
+"""From a seed to a training part, and another one to measure on."""
+Metric: TypeAlias = Callable[[ImageEncoder, nn.Module, tuple[Images, Images]], float]
+
+
+def base() -> Config:
+    """What all of them start from; the objective is another one in each."""
+    return Config(
+        "labelled",
+        InfoNCE,
+        TrainConfig(batch_size=BATCH, learning_rate=2e-3, weight_decay=1e-4, dtype="float32"),
+        view=compose(affine(area=(0.7, 1.0), aspect=(3 / 4, 4 / 3), degrees=10.0), brightness(0.3), noise(0.05)),
+    )
+
+
+def trained(
+    config: Config,
+    images: Images,
+    seed: int,
+    batches: MakeBatches = ImageBatches,
+    start: ImageEncoder | None = None,
+) -> tuple[ImageEncoder, nn.Module]:
+    """The start, or a fresh encoder, trained as a config says; and its head."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = ImageEncoder(images.pixels.shape[1], widths=(8, 16, WIDTH)) if start is None else start
+        head = nn.Identity() if config.head is None else config.head(model.dim)
+        procedure = None if config.procedure is None else config.procedure(model.dim)
+        objective = config.objective()
+    assert config.view is not None
+    epochs = STEPS / max(1, len(images) // config.train.batch_size)
+    settings = replace(config.train, epochs=epochs, seed=seed, validations=1)
+    train(model, batches(images, config.view, config.views), objective, settings, head=head, procedure=procedure)
+    return model, head
+
+
+@cache
+def fitted(make: MakeConfig, seed: int, data: Data) -> tuple[ImageEncoder, nn.Module]:
+    """Encoder and head after training on the first part; kept, since several claims are about the same system."""
+    return trained(make(), data(seed)[0], seed)
+
+
+def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Data) -> Measure:
+    """Measures one claim for each metric, system and baseline."""
+
+    def measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
+        parts = data(seed)
+        return tuple(
+            (metric(*fitted(ours, seed, data), parts), metric(*fitted(theirs, seed, data), parts))
+            for metric, ours, theirs in pairs
+        ), {}
+
+    return measure
+
+
+def run_on_ten_classes(config: Config, source: str | None, output: Path, say: Say) -> Figures:
+    """As `run_on_images`, for systems that have a vector for each of ten classes."""
+    found = 1 + int((digits() if source is None else load_images(source)).labels.max())
+    if found > CLASSES:
+        raise InputError(f"{found} classes, and the system has {CLASSES}", fix="give images of fewer classes")
+    return run_on_images(config, source, output, say)
+
+
+def novel(seed: int) -> tuple[Images, Images]:
+    """Training images of five classes drawn by the seed, 0 to 4; and all others, of novel classes 5 to 9, too."""
+    number = torch.randperm(CLASSES, generator=torch.Generator().manual_seed(seed))
+    train, test = (replace(part, labels=number[part.labels]) for part in digits().split(seed=seed))
+    known = train.labels < KNOWN
+    rest = train[~known]
+    return train[known], replace(
+        test, pixels=torch.cat([test.pixels, rest.pixels]), labels=torch.cat([test.labels, rest.labels])
+    )
+
+
+def features(model: ImageEncoder, images: Images) -> tuple[np.ndarray, list[str]]:
+    """Representations and classes."""
+    return model.encode(images.pixels), [str(label) for label in images.labels.tolist()]
+
+
+def novel_accuracy(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+    """Of the nearest class mean among novel classes, whose means are taken of half of their images."""
+    del head
+    support, queries = parts[1][parts[1].labels >= KNOWN].split()
+    (z, names), (x, truth) = features(model, support), features(model, queries)
+    return float((nearest_mean(z, names, x) == np.array(truth)).mean())
+
+
+def joint_accuracy(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+    """The same among known and novel classes together; means of known classes are of their training images."""
+    del head
+    held, new = (parts[1][rows] for rows in (parts[1].labels < KNOWN, parts[1].labels >= KNOWN))
+    support, queries = new.split()
+    z, names = zip(features(model, parts[0]), features(model, support), strict=True)
+    x, truth = zip(features(model, held), features(model, queries), strict=True)
+    # mypy takes what zip makes of pairs for objects
+    said = nearest_mean(np.concatenate(z), [*names[0], *names[1]], np.concatenate(x))  # type: ignore[arg-type, misc]
+    return float((said == np.array([*truth[0], *truth[1]])).mean())  # type: ignore[misc]

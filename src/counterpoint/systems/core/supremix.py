@@ -1,0 +1,91 @@
+"""SupReMix: contrast for numbers; hard pairs are mixed between targets, far targets repel more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from torch import nn
+
+from counterpoint.config import Config
+from counterpoint.data.images import Images
+from counterpoint.encoders.image import ImageEncoder
+from counterpoint.heads import projection
+from counterpoint.objectives import SupCon
+from counterpoint.procedures import MixTargets
+from counterpoint.relation import Relation, kernel, same
+from counterpoint.systems.core._labelled import SETUP, base, claims
+from counterpoint.systems.core._own_data import run_on
+from counterpoint.systems.core._turned import WIDEST, angles
+from counterpoint.systems.registry import Claim, system
+
+UNIT = 10.0
+
+
+def absolute_error(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+    """Of a ridge regression on the representation, in degrees."""
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    del head
+    x, y = ([model.encode(part.pixels), part.columns["angle"].numpy()] for part in parts)
+    said = make_pipeline(StandardScaler(), Ridge()).fit(*x).predict(y[0])
+    return float(np.abs(said - y[1]).mean())
+
+
+def equal_targets() -> Config:
+    """The baseline: SupCon, each degree a class of its own."""
+    return replace(
+        base(),
+        name="SupCon",
+        objective=lambda: SupCon(0.1, relation=Relation(same("angle"))),
+        head=lambda width: projection(width, hidden=(width,)),
+    )
+
+
+def weighted() -> Config:
+    """Weights by the distance of targets, no mixtures."""
+    far = kernel("angle", lambda d: 1 + d.abs() / UNIT)
+    return replace(
+        equal_targets(),
+        name="SupReMix without mixing",
+        objective=lambda: SupCon(0.1, relation=Relation(same("angle"), negative=far)),
+    )
+
+
+@system(
+    "SupReMix",
+    title="Mixup Your Own Pairs",
+    year=2023,
+    family="core",
+    mechanism="tests/systems/test_supremix.py::test_loss_is_that_of_a_naive_loop_over_mixtures",
+    variants={"SupReMix without mixing": weighted},
+    run=run_on(angles, absolute_error, "mean absolute error in degrees"),
+    claims=(
+        Claim(
+            "Mixed pairs and weights by label distance improve regression",
+            "mean absolute error of a linear probe for the angle, in degrees",
+            "SupCon with each degree a class",
+            "lower",
+        ),
+        Claim(
+            "Mixing improves it beyond the weights",
+            "mean absolute error of a linear probe for the angle, in degrees",
+            "the same without mixing",
+            "lower",
+        ),
+    ),
+    measure=claims(
+        (absolute_error, lambda: supremix(), equal_targets),
+        (absolute_error, lambda: supremix(), weighted),
+        data=angles,
+    ),
+    setup=SETUP
+    + f" Each image is turned by 0 to {WIDEST} degrees, and the angle is the target; views turn by up to 10 more. "
+    f"A negative weighs 1 + |difference in degrees| / {UNIT:.0f}. Four hard positives and sixteen hard negatives for "
+    "each view, Beta(2, 2), no window of targets. The probe is a ridge regression on standardised features.",
+)
+def supremix() -> Config:
+    """Wu et al. 2023: anchor-inclusive negatives, anchor-exclusive positives, weights by the distance of targets."""
+    return replace(weighted(), name="SupReMix", procedure=lambda _width: MixTargets("angle"))

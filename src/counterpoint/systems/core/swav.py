@@ -1,0 +1,40 @@
+"""SwAV: each view predicts which cluster the other was put into."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from counterpoint.config import Config
+from counterpoint.objectives import SwAV
+from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._versus import claims, probe_accuracy
+from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.registry import Claim, system
+
+_WIDTH = 64
+
+
+def two_views() -> Config:
+    """Without multi-crop."""
+    return replace(simclr(), name="SwAV, two views", objective=lambda: SwAV(_WIDTH, 50))
+
+
+@system(
+    "SwAV",
+    title="Unsupervised Learning of Visual Features by Contrasting Cluster Assignments",
+    year=2020,
+    family="core",
+    mechanism="tests/systems/test_swav.py::test_loss_is_the_swapped_prediction_of_sinkhorn_codes",
+    run=run_on_images,
+    claims=(
+        Claim("Swapped assignments are better than contrasting instances", "probe accuracy", "SimCLR"),
+        Claim("More crops are better", "probe accuracy", "SwAV with two views"),
+    ),
+    measure=claims((probe_accuracy, two_views, simclr), (probe_accuracy, lambda: swav(), two_views)),
+    setup=SETUP
+    + " 50 prototypes. Six views: digits of 8 x 8 pixels leave no room for a smaller resolution, so all have the same "
+    "size; assignments come from two. No queue.",
+)
+def swav() -> Config:
+    """Caron et al. 2020: temperature 0.1, epsilon 0.05, three iterations; two views give codes, four more predict."""
+    return replace(two_views(), name="SwAV", views=6)

@@ -1,0 +1,27 @@
+"""Random numbers for views, one an image, from torch's global state."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Range: TypeAlias = tuple[float, float]
+
+
+def uniform(n: int, between: Range) -> Float[Tensor, " n"]:
+    """`n` numbers from a range."""
+    return between[0] + (between[1] - between[0]) * torch.rand(n)
+
+
+def part(n: int, area: Range, aspect: Range) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Width, height and middle (x, y) of a part of an image that spans [-1, 1]; a whole is of width 1."""
+    ratio = torch.exp(uniform(n, (math.log(aspect[0]), math.log(aspect[1]))) / 2)
+    side = uniform(n, area).sqrt()
+    width, height = (side * ratio).clamp(max=1), (side / ratio).clamp(max=1)
+    # a part of width w fits with its middle within 1 - w of the image's
+    x, y = ((1 - size) * uniform(n, (-1.0, 1.0)) for size in (width, height))
+    return width, height, x, y
