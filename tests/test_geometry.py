@@ -11,7 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
-from counterpoint.geometry import Cosine, Dot, Euclidean, Geometry, Temperature, check_temperature, normalize
+from counterpoint.geometry import (
+    Angle,
+    Cosine,
+    Dot,
+    Euclidean,
+    Geometry,
+    Lp,
+    NoiseToSignal,
+    SubCentres,
+    Temperature,
+    check_temperature,
+    normalize,
+)
 
 GEOMETRIES = {
     "dot": (Dot(), lambda a, b: float(a @ b)),
@@ -19,6 +31,12 @@ GEOMETRIES = {
     "euclidean": (Euclidean(), lambda a, b: -float((a - b).norm())),
     "squared": (Euclidean(squared=True), lambda a, b: -float((a - b).square().sum())),
     "unit": (Euclidean(normalized=True), lambda a, b: -float((a / a.norm() - b / b.norm()).norm())),
+    "manhattan": (Lp(1), lambda a, b: -float((a - b).abs().sum())),
+    "cubic": (
+        Lp(3, power=2, normalized=True),
+        lambda a, b: -float((a / a.norm(p=3) - b / b.norm(p=3)).abs().pow(3).sum() ** (2 / 3)),
+    ),
+    "noise": (NoiseToSignal(), lambda a, b: -float((a - b).var() / a.var())),
 }
 
 
@@ -34,6 +52,30 @@ def test_scores(name, n, m, scale, seed):
     torch.testing.assert_close(geometry.shared(ready_q, ready_k, scale), table)
     torch.testing.assert_close(geometry.shared(ready_q, ready_k, torch.tensor(scale)), table, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(geometry.owned(ready_q, geometry.prepare(k.expand(n, m, 3)), scale), table)
+
+
+def test_angle_is_that_of_a_complex_quotient():
+    """Both vectors are read as complex ones; the score is the absolute sum of the real and imaginary part of x / y."""
+    q, k = (torch.randn(n, 6, generator=torch.Generator().manual_seed(n)).double() for n in (3, 4))
+    x, y = (torch.complex(*(z / z.norm(dim=1, keepdim=True)).chunk(2, 1)) for z in (q, k))
+    quotient = x @ y.conj().T
+    geometry = Angle()
+    ready = geometry.prepare(q), geometry.prepare(k)
+    torch.testing.assert_close(geometry.shared(*ready, 2.0), 2 * (quotient.real + quotient.imag).abs())
+    torch.testing.assert_close(geometry.owned(ready[0], ready[1].expand(3, 4, 6), 1.0), geometry.shared(*ready, 1.0))
+    with pytest.raises(InputError, match="no halves"):
+        geometry.shared(q[:, :5], k[:, :5], 1.0)
+
+
+@pytest.mark.parametrize("softness", [0.0, 0.2])
+def test_sub_centres(softness):
+    q, k = torch.randn(3, 5).double(), torch.randn(4, 2, 5).double()
+    geometry = SubCentres(Euclidean(), softness=softness)
+    every = torch.stack([Euclidean().shared(q, k[:, t], 1.0) for t in range(2)], -1)
+    weight = (every / softness).softmax(-1) if softness else every == every.amax(-1, keepdim=True)
+    wanted = 3 * (weight * every).sum(-1)
+    torch.testing.assert_close(geometry.shared(geometry.prepare(q), geometry.prepare(k), 3.0), wanted)
+    torch.testing.assert_close(geometry.owned(q, k.expand(3, 4, 2, 5), 3.0), wanted)
 
 
 def test_a_zero_vector_is_far_from_nothing():

@@ -81,8 +81,7 @@ class Angle(Cosine):
     """How close two vectors are in a complex space, `s = |q . k + q . Jk|`, `J` turning the second half by 90 degrees.
 
     A vector of even dimension is read as `a + bi`, `a` its first half. Unlike the cosine it does not saturate for
-    similar vectors. Source: Li and Li 2024, "AoE: Angle-optimized Embeddings for Semantic Textual Similarity", eq. 6 to
-    8.
+    similar vectors. Source: Li and Li 2024, "AoE: Angle-optimized Embeddings for Semantic Textual Similarity".
 
     Examples:
         >>> angle = Angle()
@@ -180,7 +179,7 @@ class Lp:
 class NoiseToSignal:
     """Negative noise-to-signal ratio, `s = -var(q - k) / var(q)`, variances over the dimensions. It is not symmetric.
 
-    Source: Yuan et al. 2019, "Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric Learning", eq. 7.
+    Source: Yuan et al. 2019, "Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric Learning".
 
     Args:
         normalized: Scale vectors to length one first.
@@ -213,7 +212,7 @@ class SubCentres:
     """Keys of several vectors each, `(m, t, d)`: the score is that of the nearest, or a soft nearest.
 
     With `softness` `g` the score is the mean of the scores weighted by their softmax, `sum_j softmax_j(s_j / g) s_j`.
-    Sources: Deng et al. 2020, "Sub-center ArcFace" (nearest); Qian et al. 2019, "SoftTriple Loss", eq. 6.
+    Sources: Deng et al. 2020, "Sub-center ArcFace" (nearest); Qian et al. 2019, "SoftTriple Loss".
 
     Args:
         geometry: Scores of single vectors; cosine by default.

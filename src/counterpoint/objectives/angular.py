@@ -42,8 +42,8 @@ class AngularSoftmax(RowObjective):
     | SphereFace | `multiply=4, lengths="query"` |
     | tuplet margin | `turn=-0.1` |
 
-    Sources: Liu et al. 2016, "Large-Margin Softmax Loss", eq. 4 to 6; Liu et al. 2017, "SphereFace", eq. 7; Yu and Tao
-    2019, "Deep Metric Learning with Tuplet Margin Loss", eq. 5.
+    Sources: Liu et al. 2016, "Large-Margin Softmax Loss", eq. 6 and 7; Liu et al. 2017, "SphereFace"; Yu and Tao
+    2019, "Deep Metric Learning with Tuplet Margin Loss".
 
     Args:
         temperature: A number or a learned `Temperature`.

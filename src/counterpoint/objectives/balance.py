@@ -19,8 +19,8 @@ class Balance(WholeObjective):
 
     It keeps points from all going to one prototype (mean entropy maximisation, MSN). With `target`, shares wanted of
     each key, it is `sum_k t_k log(t_k / p_k)` (PMSN). Sources: Assran et al. 2022, "Masked Siamese Networks for
-    Label-Efficient Learning", eq. 2 and 3; Assran et al. 2023, "The Hidden Uniform Cluster Prior in Self-Supervised
-    Learning", eq. 3.
+    Label-Efficient Learning"; Assran et al. 2023, "The Hidden Uniform Cluster Prior in Self-Supervised
+    Learning".
 
     Args:
         temperature: Of the softmax.

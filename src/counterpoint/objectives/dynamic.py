@@ -20,7 +20,7 @@ class DynamicTriplet(WholeObjective):
 
     `CDF` is the cumulative histogram of `v` in recent batches, a moving average without gradient that begins with the
     first batch; each `v` is shared linearly by two bins and weighted by the sum up to its lower one. Source: Zhang and
-    Rusinkiewicz 2019, "Learning Local Descriptors with a CDF-Based Dynamic Soft Margin", eq. 4 to 6.
+    Rusinkiewicz 2019, "Learning Local Descriptors with a CDF-Based Dynamic Soft Margin".
 
     Args:
         bins: How many.

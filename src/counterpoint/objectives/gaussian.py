@@ -52,7 +52,7 @@ class SIGReg(_Sliced):
 
     `n int |phi(t) - exp(-t^2 / 2)|^2 exp(-t^2 / 2) dt`, averaged over directions, `phi` that of the projected points,
     by the trapezoidal rule on `knots` points from 0 to `limit`, doubled. Source: Balestriero and LeCun 2025, "LeJEPA:
-    Provable and Scalable Self-Supervised Learning Without the Heuristics", eq. 7 and algorithm 1; LeJEPA adds the mean
+    Provable and Scalable Self-Supervised Learning Without the Heuristics"; LeJEPA adds the mean
     squared distance of the views from their mean.
 
     Args:

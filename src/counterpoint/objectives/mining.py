@@ -128,7 +128,7 @@ def pick(positive: Choice = "all", negative: Choice = "all") -> Miner:
 def near_the_other_side(epsilon: float = 0.1) -> Miner:
     """Positives below the highest negative plus `epsilon`, negatives above the lowest positive minus `epsilon`.
 
-    Source: Wang et al. 2019, "Multi-Similarity Loss", eq. 10 and 11.
+    Source: Wang et al. 2019, "Multi-Similarity Loss", section on pair mining.
 
     Args:
         epsilon: In units of the score.
@@ -172,7 +172,7 @@ def between(nearest: float, farthest: float) -> Miner:
     """Negatives neither among the nearest nor among the farthest of a row, a ring around the query.
 
     The nearest may be positives in truth, the farthest teach nothing. Source: Wu et al. 2021, "Conditional Negative
-    Sampling for Contrastive Learning of Visual Representations", eq. 6.
+    Sampling for Contrastive Learning of Visual Representations".
 
     Args:
         nearest: Which share of a row's negatives is too near; rounded down to a number of them.
@@ -235,7 +235,7 @@ def by_distance(dimension: int, *, nearest: float = 0.5, farthest: float = 1.4) 
 def softmax_weighted(sharpness: float = 1.0) -> Miner:
     """Negatives weighted by a softmax of their own scores, which sums to 1 over the row.
 
-    Source: Sun et al. 2019, "RotatE", eq. 5 (self-adversarial negative sampling).
+    Source: Sun et al. 2019, "RotatE" (self-adversarial negative sampling).
 
     Args:
         sharpness: Multiplies the scores within the softmax; 0 weighs all alike.

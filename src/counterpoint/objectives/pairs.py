@@ -30,9 +30,9 @@ Shape: TypeAlias = Callable[[Tensor], Tensor]
 class Pairs(RowObjective):
     """Every pair by itself: the mean of `shape(m_p - s)` over positives and `shape(s - m_n)` over negatives.
 
-    With `F.relu` it is the contrastive loss (Hadsell et al. 2006, eq. 4, whose parts are squared: `shape=lambda v:
+    With `F.relu` it is the contrastive loss (Hadsell et al. 2006, whose parts are squared: `shape=lambda v:
     F.relu(v) ** 2`), with `F.softplus` the logistic loss of every pair (with scaled scores the binomial deviance of Yi
-    et al. 2014, eq. 5), with `torch.square` a regression on two targets. A side without a margin is left out: the sum
+    et al. 2014), with `torch.square` a regression on two targets. A side without a margin is left out: the sum
     of two such objectives averages the positives and the negatives each by themselves.
 
     A query without positives counts, with its negatives.
@@ -162,9 +162,9 @@ class Pooled(RowObjective):
     | NCA | `Pool(sharpness=-1)` | `Pool()` | `F.softplus` |
     | ranked list, each side for itself | `Pool(m_p, t, average=True)` | `Pool(m_n, t, average=True)` | none |
 
-    Sources: Hermans et al. 2017, eq. 5 and eq. 8 (lifted structure); Wang et al. 2019, "Multi-Similarity Loss", eq. 15;
-    Sun et al. 2020, "Circle Loss", eq. 6 to 8; Goldberger et al. 2004 (NCA; here the mean of the logarithms);
-    Wang et al. 2019, "Ranked List Loss", eq. 7 to 11.
+    Sources: Hermans et al. 2017 (batch hard, generalised lifted structure); Wang et al. 2019, "Multi-Similarity Loss",
+    eq. 15; Sun et al. 2020, "Circle Loss"; Goldberger et al. 2004 (NCA; here the mean of the logarithms); Wang et al.
+    2019, "Ranked List Loss".
 
     A row counts if each side that is asked for has an entry.
 

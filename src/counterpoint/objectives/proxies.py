@@ -29,8 +29,8 @@ class Proxies(Objective):
     | Proxy-Anchor | `rows="proxies"` and `Pooled(..., floor=True)` for each side |
 
     Sources: Zhai and Wu 2019 (normalised softmax); Wang et al. 2018 (CosFace); Deng et al. 2019 (ArcFace); Deng et al.
-    2020 (sub-centres); Qian et al. 2019 (SoftTriple); Movshovitz-Attias et al. 2017 (ProxyNCA), eq. 4; Kim et al. 2020
-    (Proxy-Anchor), eq. 4.
+    2020 (sub-centres); Qian et al. 2019 (SoftTriple); Movshovitz-Attias et al. 2017 (ProxyNCA); Kim et al. 2020
+    (Proxy-Anchor).
 
     Args:
         objective: With layout `one-way` and positives by `sample`, or a sum of such.

@@ -33,8 +33,8 @@ class Ranking(RowObjective):
 
     `G = sigmoid((s_j - s_p) / temperature)` is a smooth count. Average precision (SmoothAP): `f = 1 - (1 + a) / (1 + a
     + b)`, the default; the penalising functions of PNP look at the negatives only: `f = b`, `log(1 + b)`, ... Sources:
-    Brown et al. 2020, "Smooth-AP", eq. 5; Li et al. 2022, "Rethinking the Optimization of Average Precision: Only
-    Penalizing Negative Instances before Positive Ones is Enough", eq. 5 to 11.
+    Brown et al. 2020, "Smooth-AP"; Li et al. 2022, "Rethinking the Optimization of Average Precision: Only
+    Penalizing Negative Instances before Positive Ones is Enough" (PNP).
 
     Args:
         temperature: Of the sigmoid.
@@ -84,7 +84,7 @@ class FastAP(RowObjective):
 
     `1 - 1/|P| sum_z h+(z) H+(z) / H(z)`, `h+` the histogram of positives over `bins + 1` evenly spaced centres, each
     score shared linearly by the two nearest ones, `H+` and `H` the cumulative counts of positives and of all, closest
-    first. Source: Cakir et al. 2019, "Deep Metric Learning to Rank", eq. 6 and 7.
+    first. Source: Cakir et al. 2019, "Deep Metric Learning to Rank".
 
     Args:
         bins: How many.

@@ -67,7 +67,7 @@ class Decorrelation(PointObjective):
 
     Unlike a covariance it is the same for every scale of a dimension and every batch size, and so is its weight.
     VIbCReg is `VICReg(25, 25, 0) + 200 * Decorrelation()`. Source: Lee and Aune 2021, "VIbCReg:
-    Variance-Invariance-better-Covariance Regularization for Self-Supervised Learning on Time Series", eq. 4 and 5.
+    Variance-Invariance-better-Covariance Regularization for Self-Supervised Learning on Time Series".
 
     Args:
         **options: `relation`, see `PointObjective`.
@@ -97,7 +97,7 @@ class FrobeniusSpread(PointObjective):
     """How unevenly the spectrum of each side is spread, `2 log(|Z'Z|_F / |Z'Z|_*)`, of both sides together.
 
     Columns of `Z` are scaled to length one. With the invariance of the scaled columns it is FroSSL. Source: Skean et
-    al. 2024, "FroSSL: Frobenius Norm Minimization for Efficient Multiview Self-Supervised Learning", eq. 5 to 7.
+    al. 2024, "FroSSL: Frobenius Norm Minimization for Efficient Multiview Self-Supervised Learning".
 
     Args:
         invariance: Weight of `sum over sides of sum |z - mean of both|^2 / n * sides`, on scaled columns.
@@ -133,7 +133,7 @@ class CodingRate(PointObjective):
     """Bits to code each side up to an error: the mean over sides of `log det(I + d / (n e) Z'Z) / 2`, to be made large.
 
     Sources: Yu et al. 2020, "Learning Diverse and Discriminative Representations via the Principle of Maximal Coding
-    Rate Reduction", eq. 7; Tong et al. 2023, "EMP-SSL", eq. 2, which is `-200 * cosine` of the views and
+    Rate Reduction"; Tong et al. 2023, "EMP-SSL", which is `-200 * cosine` of the views and
     `-CodingRate(0.2)`.
 
     Args:
@@ -169,7 +169,7 @@ class ManifoldCapacity(PointObjective):
 
     `C` has the mean of each positive pair, on the sphere; the norm is large where pairs agree and their means spread
     over all directions. Source: Yerxa et al. 2023, "Learning Efficient Coding of Natural Images with Maximum Manifold
-    Capacity Representations", eq. 3.
+    Capacity Representations".
 
     Args:
         compression: Weight of the mean nuclear norm of the pairs themselves, `sum |Z_i|_* / n`.
@@ -200,7 +200,7 @@ class CovarianceContrast(PointObjective):
 
     The matrix has no gradient and is kept between calls. TiCo is `1 - cosine` of the pairs and 8 of this. Source: Zhu
     et al. 2022, "TiCo: Transformation Invariance and Covariance Contrast for Self-Supervised Visual Representation
-    Learning", eq. 7 and algorithm 1.
+    Learning".
 
     Args:
         momentum: Of the matrix, which starts at 0; from 0 to below 1.
@@ -235,7 +235,7 @@ class CovarianceContrast(PointObjective):
 class KernelAlignment(PointObjective):
     """Both sides must have the same similarities within: `1 - <K, L> / (|K| |L|)`, linear kernels of centred vectors.
 
-    Source: Kornblith et al. 2019, "Similarity of Neural Network Representations Revisited", eq. 3 and section 3 (CKA).
+    Source: Kornblith et al. 2019, "Similarity of Neural Network Representations Revisited", section 3 (CKA).
 
     Args:
         **options: `geometry` (`Dot` by default: vectors as they are), `relation`, see `PointObjective`.

@@ -37,7 +37,7 @@ class MinedTogether(WholeObjective, Mined):
 def hardest_share(share: float = 0.5) -> Miner:
     """The given share of all positives of the batch, the lowest, and of all negatives, the highest.
 
-    Source: Yuan et al. 2017, "Hard-Aware Deeply Cascaded Embedding", section 3.2.
+    Source: Yuan et al. 2017, "Hard-Aware Deeply Cascaded Embedding".
 
     Args:
         share: Above 0, at most 1; what it gives is rounded up.
@@ -117,7 +117,8 @@ class PairVariance(WholeObjective):
 
     `[(1 - e) mean_p - s_p]_+^2` for positives and `[s_n - (1 + e) mean_n]_+^2` for negatives. The means, through which
     the gradient flows, are over all positives, and all negatives, of the batch. The sum of an objective for each side
-    averages both by themselves. Source: Yu and Tao 2019, "Deep Metric Learning with Tuplet Margin Loss", eq. 9 to 11.
+    averages both by themselves. Source: Yu and Tao 2019, "Deep Metric Learning with Tuplet Margin Loss" (intra-pair
+    variance).
 
     Args:
         positive: `e` of the positives; None: positives are not looked at.
@@ -169,7 +170,7 @@ class LiftedStructure(WholeObjective):
     """A positive pair against the negatives of both its ends: `[log sum exp(m_n - d) + d_ij - m_p]_+^2 / 2`.
 
     The log-sum-exp is over the negatives of the query and those of the key. Source: Oh Song et al. 2016, "Deep Metric
-    Learning via Lifted Structured Feature Embedding", eq. 4, where `m_p` is 0.
+    Learning via Lifted Structured Feature Embedding", where `m_p` is 0.
 
     Args:
         positive: The score from which on a positive is good, `-m_p`.
@@ -212,7 +213,7 @@ class Angular(WholeObjective):
     """A bound on the angle at the negative: `log(1 + sum_n exp(4 t (a + p) . n - 2 (1 + t) a . p))`.
 
     `t` is the squared tangent of the angle. Points are contrasted with themselves: the layout is `views`. Source: Wang
-    et al. 2017, "Deep Metric Learning with Angular Loss", eq. 6 and 8.
+    et al. 2017, "Deep Metric Learning with Angular Loss".
 
     Args:
         angle: In radians, above 0 and below pi / 2; pi / 4 is among theirs.
@@ -258,7 +259,7 @@ class Histogram(WholeObjective):
 
     Each score is shared linearly by the two nearest of `bins + 1` evenly spaced centres. As an average over negatives:
     of the share of the batch's positives below each. Source: Ustinova and Lempitsky 2016, "Learning Deep Embeddings
-    with Histogram Loss", eq. 2 to 4.
+    with Histogram Loss".
 
     Args:
         bins: How many.
