@@ -212,7 +212,7 @@ class CoSENT(PointObjective):
         InputError: if neither side has a `score` column.
 
     Examples:
-    from counterpoint.points import Points
+        >>> from counterpoint.points import Points
         >>> q = Points(torch.eye(2), score=torch.tensor([0.0, 1.0]))
         >>> round(CoSENT(temperature=1.0)(q, torch.eye(2)).item(), 4)  # equal cosines: log(1 + 1)
         0.6931
