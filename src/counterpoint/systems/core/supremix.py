@@ -13,13 +13,15 @@ from counterpoint.encoders.image import ImageEncoder
 from counterpoint.heads import projection
 from counterpoint.objectives import SupCon
 from counterpoint.procedures import MixTargets
-from counterpoint.relation import Relation, kernel, same
+from counterpoint.relation import Relation, kernel
 from counterpoint.systems.core._labelled import SETUP, base, claims
 from counterpoint.systems.core._own_data import run_on
 from counterpoint.systems.core._turned import WIDEST, angles
 from counterpoint.systems.registry import Claim, system
 
 UNIT = 10.0
+# targets are numbers, and those of mixtures are no whole ones
+_EQUAL = kernel("angle", lambda d: (d == 0).float())
 
 
 def absolute_error(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
@@ -39,7 +41,7 @@ def equal_targets() -> Config:
     return replace(
         base(),
         name="SupCon",
-        objective=lambda: SupCon(0.1, relation=Relation(same("angle"))),
+        objective=lambda: SupCon(0.1, relation=Relation(_EQUAL)),
         head=lambda width: projection(width, hidden=(width,)),
     )
 
@@ -50,7 +52,7 @@ def weighted() -> Config:
     return replace(
         equal_targets(),
         name="SupReMix without mixing",
-        objective=lambda: SupCon(0.1, relation=Relation(same("angle"), negative=far)),
+        objective=lambda: SupCon(0.1, relation=Relation(_EQUAL, negative=far)),
     )
 
 
