@@ -43,7 +43,7 @@ def distributed(request, tmp_path_factory):
         for rank in range(world)
     ]
     for process in processes:
-        error = process.communicate(timeout=300)[1]
+        error = process.communicate(timeout=1500)[1]
         assert process.returncode == 0, error.decode()
     return torch.load(folder / "out", weights_only=True)
 

@@ -68,7 +68,9 @@ def all_masks(relation):
     )
 
 
-@pytest.mark.parametrize("name", [n for n in ROWS if n != "infonce-joint" and not made(n).paired])
+@pytest.mark.parametrize(
+    "name", [n for n in ROWS if n not in ("infonce-joint", "infonce-hardness") and not made(n).paired]
+)
 @quick
 @given(batch=batches())
 def test_sparse_is_dense(name, batch):
@@ -139,7 +141,7 @@ def test_finite_differences(name):
         return objective(Points(q, views[0], score=ids.double()), Points(k, views[1]), guide=guide, block=0)
 
     assert torch.autograd.gradcheck(loss, (q, k))
-    if name not in ("cosent", "triplet", "triplet-hard", "triplet-semi-hard"):
+    if name not in ("cosent", "triplet", "triplet-hard", "triplet-semi-hard", "mmd"):
         assert torch.autograd.gradgradcheck(loss, (q, k))
 
 

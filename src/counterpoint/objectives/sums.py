@@ -50,8 +50,7 @@ class Sum(Objective):
             seen = sides if "owned" in term.uses else replace(sides, owned=None)
             terms.append(weight * term.loss(seen, block, group, reduction))
             left_out.append(term.left_out)
-        # rows that some term left out: terms leave out the same ones, as a rule
-        self.left_out = torch.stack(left_out).amax()
+        self.left_out = torch.stack(left_out).sum()
         return torch.stack(terms).sum(0)
 
 
