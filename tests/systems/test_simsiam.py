@@ -18,7 +18,7 @@ def test_loss_is_the_negative_cosine_with_stopped_targets():
     assert not torch.allclose(p[0], z[0])
     wanted = -(F.cosine_similarity(p[0], z[1].detach()).mean() + F.cosine_similarity(p[1], z[0].detach()).mean()) / 2
     found = sum(config.objective()(**call) for call in calls) / 2
-    assert found.item() == pytest.approx(2 + 2 * float(wanted), rel=1e-5)
+    assert found.item() == pytest.approx(2 + 2 * wanted.item(), rel=1e-5)
 
 
 def test_predictor_has_a_bottleneck_and_the_head_three_layers():

@@ -108,6 +108,7 @@ class KernelConditional(RowObjective):
         InputError: in a call, without the column.
 
     Examples:
+        >>> from counterpoint import Points
         >>> points = Points(torch.eye(2), sample=torch.arange(2), age=torch.tensor([1.0, 1.0]))
         >>> loss = KernelConditional("age", 1.0, role="negative")
         >>> round(loss(points, points).item(), 4)  # W = 1 / 2.1 between both: log(1 + 2 W / e)
