@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
 from counterpoint.config import Config
-from counterpoint.data.images import Images, load_images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.data.images import Images, digits, load_images
+from counterpoint.encoders.image import ImageEncoder, PixelEncoder
 from counterpoint.evaluate import probe
-from counterpoint.systems.registry import Figures, Say
+from counterpoint.systems.registry import Figures, Run, Say
 from counterpoint.training import train
 from counterpoint.views import ImageBatches, View, affine, blur, brightness, compose, grey, jitter, noise
 
@@ -25,6 +27,18 @@ SETUP = (
     "and contrast, blur, noise; no flips, which turn digits into others. Probes: logistic regression on standardised "
     "features, fitted on the training half."
 )
+Parts: TypeAlias = tuple[Images, Images]
+Data: TypeAlias = Callable[[int], Parts]
+"""From a seed to a training part, and another one to measure on."""
+Start: TypeAlias = Callable[[Images, int], PixelEncoder]
+"""From images and a seed to an encoder, as it is before training."""
+Recipe: TypeAlias = Callable[[Config, Images, int], PixelEncoder]
+"""From a config, images and a seed to a trained encoder."""
+
+
+def halves(seed: int) -> Parts:
+    """Digits, half of each class for test."""
+    return digits().split(seed=seed)
 
 
 def view() -> View:
@@ -43,9 +57,11 @@ def encoder(images: Images, seed: int) -> ImageEncoder:
         return ImageEncoder(images.pixels.shape[1], widths=(16, 32, 64))
 
 
-def trained(config: Config, images: Images, seed: int) -> tuple[ImageEncoder, nn.Module]:
-    """The start, trained as a config says; and its head."""
-    model = encoder(images, seed)
+def trained(
+    config: Config, images: Images, seed: int, *, start: Start = encoder, steps: int = 0
+) -> tuple[PixelEncoder, nn.Module]:
+    """The start, trained as a config says for so many steps, or (0) for `EPOCHS`; and its head."""
+    model = start(images, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = nn.Identity() if config.head is None else config.head(model.dim)
@@ -53,15 +69,28 @@ def trained(config: Config, images: Images, seed: int) -> tuple[ImageEncoder, nn
         objective = config.objective()
     assert config.view is not None
     # the same number of encoded views for all
-    settings = replace(config.train, epochs=EPOCHS * 2 / config.views, seed=seed, validations=1)
+    epochs = EPOCHS * 2 / config.views
+    if steps:
+        # half a step less, so that rounding up never makes one more
+        epochs = (steps - 0.5) / max(1, len(images) // config.train.batch_size)
+    settings = replace(config.train, epochs=epochs, seed=seed, validations=1)
     batches = (config.batches or ImageBatches)(images, config.view, config.views)
     train(model, batches, objective, settings, head=head, procedure=procedure)
     return model, head
 
 
-def accuracy(model: ImageEncoder, parts: tuple[Images, Images], head: nn.Module | None = None) -> float:
-    """Of a linear probe on representations, or on what a head makes of them."""
+def probed(features: Callable[[Images], np.ndarray], parts: Parts) -> float:
+    """Accuracy of a linear probe on features of the test part."""
     from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(features(parts[0]))
+    x, y = (scaler.transform(features(part)) for part in parts)
+    names = [[str(label) for label in part.labels.tolist()] for part in parts]
+    return float((probe(x, names[0], y) == np.array(names[1])).mean())
+
+
+def accuracy(model: PixelEncoder, parts: Parts, head: nn.Module | None = None) -> float:
+    """The same on representations, or on what a head makes of them."""
 
     def features(images: Images) -> np.ndarray:
         h = model.encode(images.pixels)
@@ -70,26 +99,32 @@ def accuracy(model: ImageEncoder, parts: tuple[Images, Images], head: nn.Module 
         with torch.inference_mode():
             return np.asarray(head(torch.from_numpy(h)).numpy())
 
-    scaler = StandardScaler().fit(features(parts[0]))
-    x, y = (scaler.transform(features(part)) for part in parts)
-    names = [[str(label) for label in part.labels.tolist()] for part in parts]
-    return float((probe(x, names[0], y) == np.array(names[1])).mean())
+    return probed(features, parts)
 
 
-def run_on_images(
-    config: Config, source: str | None, output: Path, say: Say, *, included: tuple[Images, Images] | None = None
-) -> Figures:
-    """Train on half of the images, the included ones (digits) or the user's, and probe on the other half."""
-    from safetensors.torch import save_file
+def run_recipe(
+    recipe: Recipe = lambda config, images, seed: trained(config, images, seed)[0],
+    *,
+    start: Start = encoder,
+    data: Data = halves,
+) -> Run:
+    """Trains on the first part, of `data` or of the user's images, and probes on the second."""
 
-    from counterpoint.files import atomic
+    def run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
+        from safetensors.torch import save_file
 
-    parts = load_images("digits" if source is None else source).split()
-    if source is None and included is not None:
-        parts = included
-    say(f"{parts[0].source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test")
-    before = accuracy(encoder(parts[0], 0), parts)
-    model, _ = trained(config, parts[0], 0)
-    with atomic(output / "encoder.safetensors") as part:
-        save_file(model.state_dict(), part)
-    return {"untrained: probe accuracy": before, f"{config.name}: probe accuracy": accuracy(model, parts)}
+        from counterpoint.files import atomic
+
+        parts = data(0) if source is None else load_images(source).split()
+        say(f"{parts[0].source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test")
+        before = accuracy(start(parts[0], 0), parts)
+        model = recipe(config, parts[0], 0)
+        with atomic(output / "encoder.safetensors") as part:
+            save_file(model.state_dict(), part)
+        return {"untrained: probe accuracy": before, f"{config.name}: probe accuracy": accuracy(model, parts)}
+
+    return run
+
+
+run_on_images = run_recipe()
+"""For systems that are a config and nothing more."""

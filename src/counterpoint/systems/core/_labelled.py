@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,14 +12,15 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images, digits, load_images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import ImageEncoder, PixelEncoder
 from counterpoint.errors import InputError
 from counterpoint.evaluate import nearest_mean
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems.core._digits import run_on_images
-from counterpoint.systems.registry import Figures, Measure, Pair, Say
-from counterpoint.training import Batches, TrainConfig, train
-from counterpoint.views import ImageBatches, View, affine, brightness, compose, noise
+from counterpoint.systems.core import _digits, _versus
+from counterpoint.systems.core._digits import Parts, run_recipe
+from counterpoint.systems.registry import Figures, Say
+from counterpoint.training import TrainConfig
+from counterpoint.views import affine, brightness, compose, noise
 
 WIDTH, CLASSES, KNOWN, STEPS, BATCH = 64, 10, 5, 100, 64
 SETUP = (
@@ -29,11 +28,6 @@ SETUP = (
     f"channels from scratch, {STEPS} steps of {BATCH} images in two views each, AdamW at 2e-3. Views: crop and resize "
     "(70% to 100% of the area, 10 degrees), brightness and contrast, noise."
 )
-MakeConfig: TypeAlias = Callable[[], Config]
-MakeBatches: TypeAlias = Callable[[Images, View, int], Batches]
-Data: TypeAlias = Callable[[int], tuple[Images, Images]]
-"""From a seed to a training part, and another one to measure on."""
-Metric: TypeAlias = Callable[[ImageEncoder, nn.Module, tuple[Images, Images]], float]
 
 
 def base() -> Config:
@@ -46,55 +40,29 @@ def base() -> Config:
     )
 
 
-def trained(
-    config: Config,
-    images: Images,
-    seed: int,
-    batches: MakeBatches = ImageBatches,
-    start: ImageEncoder | None = None,
-) -> tuple[ImageEncoder, nn.Module]:
-    """The start, or a fresh encoder, trained as a config says; and its head."""
+def start(images: Images, seed: int) -> ImageEncoder:
+    """The start."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = ImageEncoder(images.pixels.shape[1], widths=(8, 16, WIDTH)) if start is None else start
-        head = nn.Identity() if config.head is None else config.head(model.dim)
-        procedure = None if config.procedure is None else config.procedure(model.dim)
-        objective = config.objective()
-    assert config.view is not None
-    epochs = STEPS / max(1, len(images) // config.train.batch_size)
-    settings = replace(config.train, epochs=epochs, seed=seed, validations=1)
-    train(model, batches(images, config.view, config.views), objective, settings, head=head, procedure=procedure)
-    return model, head
+        return ImageEncoder(images.pixels.shape[1], widths=(8, 16, WIDTH))
 
 
-@cache
-def fitted(make: MakeConfig, seed: int, data: Data) -> tuple[ImageEncoder, nn.Module]:
-    """Encoder and head after training on the first part; kept, since several claims are about the same system."""
-    return trained(make(), data(seed)[0], seed)
-
-
-def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Data) -> Measure:
-    """Measures one claim for each metric, system and baseline."""
-
-    def measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-        parts = data(seed)
-        return tuple(
-            (metric(*fitted(ours, seed, data), parts), metric(*fitted(theirs, seed, data), parts))
-            for metric, ours, theirs in pairs
-        ), {}
-
-    return measure
+trained = partial(_digits.trained, start=start, steps=STEPS)
+"""Encoder and head, from a config, images and a seed."""
+claims = partial(_versus.claims, train=trained)
+"""Measures one claim for each metric, system and baseline."""
 
 
 def run_on_ten_classes(config: Config, source: str | None, output: Path, say: Say) -> Figures:
-    """As `run_on_images`, for systems that have a vector for each of ten classes."""
+    """For systems that have a vector for each of ten classes."""
     found = 1 + int((digits() if source is None else load_images(source)).labels.max())
     if found > CLASSES:
         raise InputError(f"{found} classes, and the system has {CLASSES}", fix="give images of fewer classes")
-    return run_on_images(config, source, output, say)
+    run = run_recipe(lambda config, images, seed: trained(config, images, seed)[0], start=start)
+    return run(config, source, output, say)
 
 
-def novel(seed: int) -> tuple[Images, Images]:
+def novel(seed: int) -> Parts:
     """Training images of five classes drawn by the seed, 0 to 4; and all others, of novel classes 5 to 9, too."""
     number = torch.randperm(CLASSES, generator=torch.Generator().manual_seed(seed))
     train, test = (replace(part, labels=number[part.labels]) for part in digits().split(seed=seed))
@@ -105,12 +73,12 @@ def novel(seed: int) -> tuple[Images, Images]:
     )
 
 
-def features(model: ImageEncoder, images: Images) -> tuple[np.ndarray, list[str]]:
+def features(model: PixelEncoder, images: Images) -> tuple[np.ndarray, list[str]]:
     """Representations and classes."""
     return model.encode(images.pixels), [str(label) for label in images.labels.tolist()]
 
 
-def novel_accuracy(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def novel_accuracy(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     """Of the nearest class mean among novel classes, whose means are taken of half of their images."""
     del head
     support, queries = parts[1][parts[1].labels >= KNOWN].split()
@@ -118,7 +86,7 @@ def novel_accuracy(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Im
     return float((nearest_mean(z, names, x) == np.array(truth)).mean())
 
 
-def joint_accuracy(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def joint_accuracy(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     """The same among known and novel classes together; means of known classes are of their training images."""
     del head
     held, new = (parts[1][rows] for rows in (parts[1].labels < KNOWN, parts[1].labels >= KNOWN))

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from counterpoint.config import Config
 from counterpoint.errors import InputError
-from counterpoint.systems.core._labelled import Data, Metric, trained
+from counterpoint.systems.core._digits import Data
+from counterpoint.systems.core._labelled import trained
+from counterpoint.systems.core._versus import Metric
 from counterpoint.systems.registry import Figures, Run, Say
 
 

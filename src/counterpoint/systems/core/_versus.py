@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import TypeAlias
 
 import torch
@@ -12,22 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from counterpoint.config import Config
-from counterpoint.data.images import Images, digits
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.data.images import Images
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import equal_error_rate, knn
 from counterpoint.evaluate.geometry import effective_rank
-from counterpoint.systems.core._digits import accuracy, run_on_images, trained
-from counterpoint.systems.registry import Figures, Measure, Pair, Run, Say
+from counterpoint.systems.core._digits import Data, Parts, accuracy, halves, trained
+from counterpoint.systems.registry import Figures, Measure, Pair
 
 MakeConfig: TypeAlias = Callable[[], Config]
-Parts: TypeAlias = tuple[Images, Images]
-Metric: TypeAlias = Callable[[ImageEncoder, nn.Module, Parts], float]
+Metric: TypeAlias = Callable[[PixelEncoder, nn.Module, Parts], float]
 """From an encoder, its head and the parts to a figure."""
-
-
-def halves(seed: int) -> Parts:
-    """Digits, half of each class for test."""
-    return digits().split(seed=seed)
+Train: TypeAlias = Callable[[Config, Images, int], tuple[PixelEncoder, nn.Module]]
+"""From a config, images and a seed to a trained encoder and its head."""
 
 
 def long_tail(seed: int, ratio: float = 0.05) -> Parts:
@@ -43,18 +38,18 @@ def long_tail(seed: int, ratio: float = 0.05) -> Parts:
 
 
 @cache
-def fitted(make: MakeConfig, seed: int, data: Callable[[int], Parts] = halves) -> tuple[ImageEncoder, nn.Module]:
+def fitted(make: MakeConfig, seed: int, data: Data = halves, train: Train = trained) -> tuple[PixelEncoder, nn.Module]:
     """Encoder and head after training; kept, since several systems have the same baseline."""
-    return trained(make(), data(seed)[0], seed)
+    return train(make(), data(seed)[0], seed)
 
 
-def probe_accuracy(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+def probe_accuracy(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     """Of a linear probe on the representation."""
     del head
     return accuracy(model, parts)
 
 
-def knn_accuracy(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+def knn_accuracy(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     """Of the 5 nearest neighbours by cosine in the representation."""
     del head
     train, test = (model.encode(part.pixels) for part in parts)
@@ -63,7 +58,7 @@ def knn_accuracy(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
     return sum(str(a) == b for a, b in zip(found, names[1], strict=True)) / len(names[1])
 
 
-def verification_error(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+def verification_error(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     """Equal error rate of "same class" by the cosine of two test images."""
     del head
     z = F.normalize(torch.from_numpy(model.encode(parts[1].pixels)), dim=1)
@@ -72,41 +67,30 @@ def verification_error(model: ImageEncoder, head: nn.Module, parts: Parts) -> fl
     return equal_error_rate((z @ z.T)[i, j].numpy(), (labels[i] == labels[j]).numpy())
 
 
-def projected(model: ImageEncoder, head: nn.Module, images: Images) -> Tensor:
+def projected(model: PixelEncoder, head: nn.Module, images: Images) -> Tensor:
     """What the loss is taken on."""
     with torch.inference_mode():
         z: Tensor = head(torch.from_numpy(model.encode(images.pixels)))
     return z
 
 
-def spread(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+def spread(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     """Effective rank of what the loss is taken on, on test images."""
     return effective_rank(F.normalize(projected(model, head, parts[1]), dim=1), center=True)
 
 
-def run_on(data: Callable[[int], Parts]) -> Run:
-    """Runs a system on included images that are not plain digits, or on the user's."""
-
-    def run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
-        return run_on_images(config, source, output, say, included=data(0))
-
-    return run
-
-
-def versus(
-    ours: MakeConfig, *baselines: MakeConfig, metric: Metric = probe_accuracy, data: Callable[[int], Parts] = halves
-) -> Measure:
+def versus(ours: MakeConfig, *baselines: MakeConfig, metric: Metric = probe_accuracy, data: Data = halves) -> Measure:
     """Measures one claim a baseline: the same figure of `ours` and of it."""
     return claims(*((metric, ours, theirs) for theirs in baselines), data=data)
 
 
-def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Callable[[int], Parts] = halves) -> Measure:
+def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Data = halves, train: Train = trained) -> Measure:
     """Measures one claim for each metric, system and baseline."""
 
     def measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
         parts = data(seed)
         return tuple(
-            (metric(*fitted(ours, seed, data), parts), metric(*fitted(theirs, seed, data), parts))
+            (metric(*fitted(ours, seed, data, train), parts), metric(*fitted(theirs, seed, data, train), parts))
             for metric, ours, theirs in pairs
         ), {}
 

@@ -8,8 +8,8 @@ from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
 from counterpoint.data.inflation import generated, inflated
 from counterpoint.encoders.image import PixelEncoder
-from counterpoint.systems.core._digits import view
-from counterpoint.systems.core._recipes import SETUP, STEPS, accuracy, fit, run_recipe
+from counterpoint.systems.core._digits import accuracy, view
+from counterpoint.systems.core._recipes import SETUP, STEPS, fit, run_recipe
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import View, affine, blur, brightness, compose, grey, jitter, noise

@@ -10,10 +10,10 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.objectives import KernelConditional
-from counterpoint.systems.core._digits import SETUP, accuracy
-from counterpoint.systems.core._versus import Parts, fitted, halves, probe_accuracy, run_on
+from counterpoint.systems.core._digits import SETUP, Parts, accuracy, halves, run_recipe
+from counterpoint.systems.core._versus import fitted, probe_accuracy
 from counterpoint.systems.core.decoupled_uniformity import with_attribute
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
@@ -35,7 +35,7 @@ def with_frame(seed: int) -> Parts:
     return framed(train), framed(test)
 
 
-def frame_accuracy(model: ImageEncoder, head: nn.Module, parts: Parts) -> float:
+def frame_accuracy(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     """How well a linear probe tells who has a frame."""
     del head
     train, test = (replace(part, labels=part.columns["frame"], classes=()) for part in parts)
@@ -70,7 +70,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     family="core",
     mechanism="tests/systems/test_ccl_k.py::test_losses_are_those_of_the_weights_by_inversion",
     variants={"CCL-K, fair": fair},
-    run=run_on(with_attribute),
+    run=run_recipe(data=with_attribute),
     claims=(
         Claim("Weak supervision by an attribute improves the representation", "probe accuracy", "SimCLR"),
         Claim(

@@ -19,7 +19,8 @@ from counterpoint.geometry import Dot, Parts
 from counterpoint.heads import Gaussian, projection
 from counterpoint.objectives import InfoNCE, Objective, PointObjective, averaged
 from counterpoint.points import Points
-from counterpoint.systems.core._recipes import BATCH, STEPS, perceptron, probed, run_recipe
+from counterpoint.systems.core._digits import probed
+from counterpoint.systems.core._recipes import BATCH, STEPS, perceptron, run_recipe
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.training import Payload, train

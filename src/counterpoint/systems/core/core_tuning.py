@@ -10,15 +10,16 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images, digits, load_images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
 from counterpoint.heads import projection
 from counterpoint.objectives import FocalSupCon, InfoNCE, Part, Proxies, SupCon
 from counterpoint.procedures import MixHardPairs, shares
 from counterpoint.relation import Relation
+from counterpoint.systems.core._digits import halves
 from counterpoint.systems.core._labelled import CLASSES, SETUP, WIDTH, base, trained
-from counterpoint.systems.core._versus import halves, probe_accuracy
+from counterpoint.systems.core._versus import probe_accuracy
 from counterpoint.systems.core.nadaraya_watson import empirical_risk
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 
@@ -33,14 +34,14 @@ def pretraining() -> Config:
     )
 
 
-def pretrained(images: Images, seed: int) -> ImageEncoder:
+def pretrained(images: Images, seed: int) -> PixelEncoder:
     """An encoder that has learned from these images without labels."""
     return trained(pretraining(), images, seed)[0]
 
 
-def tuned(config: Config, start: ImageEncoder, parts: tuple[Images, Images], seed: int) -> float:
+def tuned(config: Config, start: PixelEncoder, parts: tuple[Images, Images], seed: int) -> float:
     """Probe accuracy of a copy of the start after fine-tuning."""
-    model, head = trained(config, parts[0], seed, start=copy.deepcopy(start))
+    model, head = trained(config, parts[0], seed, start=lambda *_: copy.deepcopy(start))
     return probe_accuracy(model, head, parts)
 
 

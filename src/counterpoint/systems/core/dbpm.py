@@ -11,8 +11,8 @@ from torch import Tensor
 from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.objectives import BadPairs, InfoNCE
-from counterpoint.systems.core._digits import SETUP, run_on_images
-from counterpoint.systems.core._versus import Parts, claims, halves, knn_accuracy, probe_accuracy
+from counterpoint.systems.core._digits import SETUP, Parts, halves, run_on_images
+from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 from counterpoint.training import Payload

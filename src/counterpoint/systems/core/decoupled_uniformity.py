@@ -9,8 +9,8 @@ import torch
 from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.objectives import DecoupledUniformity
-from counterpoint.systems.core._digits import SETUP, run_on_images
-from counterpoint.systems.core._versus import claims, halves, knn_accuracy, probe_accuracy
+from counterpoint.systems.core._digits import SETUP, halves, run_on_images
+from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 

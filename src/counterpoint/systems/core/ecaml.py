@@ -11,7 +11,7 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import clustering
 from counterpoint.objectives import EnergyConfusion
 from counterpoint.relation import Relation, same
@@ -21,7 +21,7 @@ from counterpoint.systems.core.hyperspherical import triplet
 from counterpoint.systems.registry import Claim, system
 
 
-def recall_at_1(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def recall_at_1(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
     """Share of images of novel classes whose nearest other image, by cosine, is of their class."""
     del head
     images = parts[1][parts[1].labels >= KNOWN]
@@ -30,7 +30,7 @@ def recall_at_1(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Image
     return float((images.labels[nearest] == images.labels).float().mean())
 
 
-def clusters(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def clusters(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
     """Normalised mutual information of k-means with the novel classes."""
     del head
     z, names = features(model, parts[1][parts[1].labels >= KNOWN])

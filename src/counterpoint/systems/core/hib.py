@@ -10,7 +10,7 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.geometry import Dot
 from counterpoint.heads import projection
 from counterpoint.objectives import HedgedMatch, SoftContrastive, StandardNormal
@@ -34,7 +34,7 @@ def occluded(images: Images, seed: int) -> tuple[Images, torch.Tensor]:
     return replace(images, pixels=images.pixels * mask[:, None]), hidden
 
 
-def uncertainty(model: ImageEncoder, head: nn.Module, images: Images) -> np.ndarray:
+def uncertainty(model: PixelEncoder, head: nn.Module, images: Images) -> np.ndarray:
     """`1 - p(match)` of each image with itself (section 3.4), by 64 draws."""
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.manual_seed(0)
@@ -63,7 +63,7 @@ def _matching() -> SoftContrastive:
     return SoftContrastive(geometry=HedgedMatch(_DRAWS), relation=Relation(same("label")))
 
 
-def neighbours(model: ImageEncoder, head: nn.Module, train: Images, test: Images) -> np.ndarray:
+def neighbours(model: PixelEncoder, head: nn.Module, train: Images, test: Images) -> np.ndarray:
     """Whether the 5 nearest means of the training set vote for an image's class."""
     from counterpoint.evaluate import knn
 

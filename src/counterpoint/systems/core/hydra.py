@@ -9,8 +9,9 @@ from counterpoint.geometry import Gated
 from counterpoint.heads import projection
 from counterpoint.objectives import InfoNCE, SupCon
 from counterpoint.procedures import PairGates
+from counterpoint.systems.core._digits import halves
 from counterpoint.systems.core._labelled import CLASSES, SETUP, base, claims, run_on_ten_classes
-from counterpoint.systems.core._versus import halves, probe_accuracy, spread
+from counterpoint.systems.core._versus import probe_accuracy, spread
 from counterpoint.systems.registry import Claim, system
 
 

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
-from counterpoint.encoders.image import Perceptron
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.joined import Joined
 from counterpoint.objectives import InfoNCE
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import view
-from counterpoint.systems.core._recipes import SETUP, accuracy, fit, run_recipe
+from counterpoint.systems.core._digits import accuracy, view
+from counterpoint.systems.core._recipes import SETUP, fit, run_recipe
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import View
@@ -22,7 +22,7 @@ from counterpoint.views import View
 STAGES, STEPS, CLUSTERS, MARKS = 3, 300, 10, 16
 
 
-def refined(cluster: Tensor, model: Perceptron, images: Images, seed: int) -> Tensor:
+def refined(cluster: Tensor, model: PixelEncoder, images: Images, seed: int) -> Tensor:
     """Clusters cut further: images stay together only where k-means on a model's vectors keeps them together, too."""
     from sklearn.cluster import KMeans
 
@@ -34,7 +34,7 @@ def refined(cluster: Tensor, model: Perceptron, images: Images, seed: int) -> Te
 
 def in_stages(config: Config, images: Images, seed: int) -> Joined:
     """A fresh encoder a stage, side by side; the stages share the steps."""
-    cluster, models = torch.zeros(len(images), dtype=torch.long), list[Perceptron]()
+    cluster, models = torch.zeros(len(images), dtype=torch.long), list[PixelEncoder]()
     for stage in range(STAGES):
         seen = replace(images, columns={**images.columns, "cluster": cluster})
         models.append(fit(config, seen, seed + 1000 * stage, steps=STEPS // STAGES)[0])
@@ -68,7 +68,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     plain = in_stages(on_marks(simclr()), parts[0], seed)
     one, _ = fit(on_marks(simclr()), parts[0], seed, steps=STEPS)
     first = staged.encoders[0]
-    assert isinstance(first, Perceptron)
+    assert isinstance(first, PixelEncoder)
     found = accuracy(staged, parts)
     figures = {"probe accuracy of the first stage alone": accuracy(first, parts)}
     return ((found, accuracy(one, parts)), (found, accuracy(plain, parts))), figures

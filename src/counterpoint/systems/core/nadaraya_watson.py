@@ -10,7 +10,7 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.geometry import Dot, Euclidean
 from counterpoint.objectives import InfoNCE, Pool, Pooled, Proxies
 from counterpoint.procedures import OneDomain
@@ -27,7 +27,7 @@ DATA = (
 )
 
 
-def head_accuracy(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def head_accuracy(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
     """Of the Nadaraya-Watson head on test images, all training images its support."""
     support, queries = (head(torch.from_numpy(model.encode(part.pixels))).detach() for part in parts)
     weight = torch.softmax(-torch.cdist(queries, support), 1)

@@ -9,7 +9,7 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.heads import NonNegative, projection
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, probe_accuracy, projected
@@ -19,12 +19,12 @@ from counterpoint.systems.registry import Claim, system
 _ON = 1e-5
 
 
-def activity(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def activity(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
     """Share of features that are on."""
     return float((projected(model, head, parts[1]).abs() > _ON).float().mean())
 
 
-def class_consistency(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def class_consistency(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
     """Mean over features of the share of the main class, each image by how much it turns the feature on."""
     z, labels = projected(model, head, parts[1]).abs().numpy(), parts[1].labels.numpy()
     weight = z * (z > _ON)

@@ -17,8 +17,8 @@ from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.objectives import SupCon
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import SETUP
-from counterpoint.systems.core._versus import Parts, fitted, halves, probe_accuracy, run_on
+from counterpoint.systems.core._digits import SETUP, Parts, halves, run_recipe
+from counterpoint.systems.core._versus import fitted, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
@@ -71,7 +71,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     year=2023,
     family="core",
     mechanism="tests/systems/test_pal.py::test_simclr_and_supcon_are_choices_of_the_graph",
-    run=run_on(random_pairs),
+    run=run_recipe(data=random_pairs),
     claims=(
         Claim("A few answers of an oracle improve on self-supervision", "probe accuracy", "SimCLR: no answers"),
         Claim("Questions chosen by the model are worth more than random ones", "probe accuracy", "random questions"),

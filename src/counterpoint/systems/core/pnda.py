@@ -16,8 +16,8 @@ from counterpoint.data.images import Images
 from counterpoint.objectives import SupCon
 from counterpoint.points import Points
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import SETUP, encoder
-from counterpoint.systems.core._versus import Parts, claims, halves, probe_accuracy, run_on
+from counterpoint.systems.core._digits import SETUP, Parts, encoder, halves, run_recipe
+from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 from counterpoint.training import Payload
@@ -129,7 +129,7 @@ def no_turns() -> Config:
     year=2022,
     family="core",
     mechanism="tests/systems/test_pnda.py::test_soft_targets_and_further_negatives_of_a_naive_loop",
-    run=run_on(adaptive),
+    run=run_recipe(data=adaptive),
     claims=(
         Claim("Deciding for each image is better than turns as positives", "probe accuracy", "all turns are positives"),
         Claim("It is better than turns as negatives", "probe accuracy", "all turns are negatives"),

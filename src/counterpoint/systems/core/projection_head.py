@@ -12,10 +12,10 @@ from counterpoint.heads import Reweight
 from counterpoint.objectives import Spectral
 from counterpoint.relation import Relation, never
 from counterpoint.systems.core import _features
-from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._digits import SETUP, halves, run_on_images
 from counterpoint.systems.core._features import features, fitted, noisy
 from counterpoint.systems.core._versus import fitted as on_digits
-from counterpoint.systems.core._versus import halves, probe_accuracy
+from counterpoint.systems.core._versus import probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 

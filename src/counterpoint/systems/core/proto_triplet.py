@@ -9,7 +9,7 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import nearest_mean
 from counterpoint.geometry import Euclidean
 from counterpoint.objectives import InfoNCE, NeighbourScore, Objective, Triplet
@@ -23,7 +23,7 @@ SHOTS, QUERIES, EPISODES = 5, 15, 100
 _CLASSES = Relation(same("label"))
 
 
-def few_shot(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def few_shot(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
     """Accuracy of the nearest mean of a few images of each novel class, over random episodes."""
     del head
     z, names = features(model, parts[1][parts[1].labels >= KNOWN])

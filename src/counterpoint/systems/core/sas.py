@@ -11,7 +11,8 @@ from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
 from counterpoint.data.selection import greedy_cut
 from counterpoint.encoders.image import PixelEncoder
-from counterpoint.systems.core._recipes import SETUP, STEPS, accuracy, fit, probed, run_recipe
+from counterpoint.systems.core._digits import accuracy, probed
+from counterpoint.systems.core._recipes import SETUP, STEPS, fit, run_recipe
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import View

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import probe
 from counterpoint.geometry import Dot, Euclidean
 from counterpoint.heads import projection
 from counterpoint.objectives import Alignment, KernelEntropy, Objective, Part, Shrink, Uniformity
-from counterpoint.systems.core._labelled import SETUP, Metric, base, claims
+from counterpoint.systems.core._labelled import SETUP, base, claims
 from counterpoint.systems.core._own_data import run_on
-from counterpoint.systems.core._versus import projected
+from counterpoint.systems.core._versus import Metric, projected
 from counterpoint.systems.registry import Claim, system
 
 SPACE, PATTERNS = 16, 4
@@ -62,7 +62,7 @@ def patterned(seed: int) -> tuple[Images, Images]:
 def held(column: str | None) -> Metric:
     """Accuracy of a linear probe on the salient space, or on all of a smaller one: of the digit, or of a column."""
 
-    def metric(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+    def metric(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
         from sklearn.preprocessing import StandardScaler
 
         targets = [part[part.columns["target"] == 1] for part in parts]

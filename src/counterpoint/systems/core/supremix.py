@@ -9,7 +9,7 @@ from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images
-from counterpoint.encoders.image import ImageEncoder
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.heads import projection
 from counterpoint.objectives import SupCon
 from counterpoint.procedures import MixTargets
@@ -24,7 +24,7 @@ UNIT = 10.0
 _EQUAL = kernel("angle", lambda d: (d == 0).float())
 
 
-def absolute_error(model: ImageEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
+def absolute_error(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images]) -> float:
     """Of a ridge regression on the representation, in degrees."""
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
