@@ -17,6 +17,7 @@ from counterpoint.objectives import (
     CovarianceContrast,
     DynamicTriplet,
     FastAP,
+    Guide,
     Histogram,
     InfoNCE,
     Mined,
@@ -149,3 +150,13 @@ def test_refused_with_one_sentence(sentence):
     with pytest.raises(InputError, match=sentence) as error:
         REFUSED[sentence]()
     assert error.value.fix
+
+
+@pytest.mark.parametrize("layout", ["one-way", "symmetric", "views"])
+def test_the_length_of_a_guides_vectors_is_nothing_to_a_cosine(layout):
+    torch.manual_seed(0)
+    q, k, x, y = torch.randn(4, 8, 5).unbind()
+    long = torch.rand(8, 1) * 100
+    objective = Mined(InfoNCE(layout=layout), below_the_guide(0.1))
+    torch.testing.assert_close(objective(q, k, guide=Guide(x * long, y * long)), objective(q, k, guide=Guide(x, y)))
+    assert objective(q, k, guide=Guide(x, y)) != InfoNCE(layout=layout)(q, k)

@@ -139,7 +139,7 @@ def test_an_owned_positive_by_a_rule(block):
 @BLOCKS
 @pytest.mark.parametrize("name", PAIRED)
 def test_rows_without_a_positive_are_left_out(name, block):
-    objective = REGISTRY[name]().double()
+    objective = made(name, 4).double()
     q, k, queries, keys = pairs(5)
     lone = torch.tensor([0, 1, 2, -1, 77])
     loss = objective(queries.with_columns(sample=lone, label=lone), keys, block=block)
@@ -155,7 +155,7 @@ def test_rows_without_a_positive_are_left_out(name, block):
 @pytest.mark.parametrize("name", PAIRED)
 def test_no_row_counts(name, block):
     """Loss 0 and gradient 0, not NaN and not an error: the columns are there, only nothing matches."""
-    objective = REGISTRY[name]().double()
+    objective = made(name, 4).double()
     q, k, queries, keys = pairs(4)
     other = torch.arange(4) + 50
     loss = objective(queries.with_columns(sample=other, label=other), keys, block=block)
@@ -169,7 +169,7 @@ def test_no_row_counts(name, block):
 @pytest.mark.parametrize("name", ROWS)
 def test_one_sample(name):
     """One pair: no negative. Softmax losses are 0; nothing is NaN."""
-    objective = REGISTRY[name]().double()
+    objective = made(name, 4).double()
     q, k, queries, keys = pairs(1)
     for block in (0, 1, None):
         loss = objective(queries, keys, guide=guide(objective, 1, 1), block=block)
@@ -184,7 +184,7 @@ def test_one_sample(name):
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 4), (4, 0)])
 def test_empty_sides(name, n, m):
     """A process may hold nothing: loss 0, part of the graph, no error."""
-    objective = REGISTRY[name]().double()
+    objective = made(name, 3).double()
     q, k = normal(n, 3), normal(m, 3)
     columns = {"queries": torch.arange(n), "keys": torch.arange(m)}
     queries = Points(q, sample=columns["queries"], label=columns["queries"])
@@ -205,7 +205,7 @@ def test_padding_is_seen_by_nobody_and_is_no_row(block):
     queries, keys = Points(q, columns), Points(k, columns)
     valid = torch.tensor([True, True, True, True, False, False])
     for name in PAIRED:
-        objective = REGISTRY[name]().double()
+        objective = made(name, 3).double()
         found = objective(queries.with_columns(valid=valid), keys.with_columns(valid=valid), block=block)
         assert objective.left_out > 0 or name == "infonce-joint"
         torch.testing.assert_close(found, objective(queries[:4], keys[:4]), msg=name)

@@ -57,7 +57,7 @@ def test_with_more_views_only_the_first_two_give_codes():
         codes = knopp(z[source] @ c.T / 0.05, 3)
         for target in range(4):
             if target != source:
-                total -= float((codes * F.log_softmax(z[target] @ c.T / 0.1, 1)).sum(1).mean())
+                total -= (codes * F.log_softmax(z[target] @ c.T / 0.1, 1)).sum(1).mean().item()
                 number += 1
     assert objective(points).item() == pytest.approx(total / number, rel=1e-9)
 

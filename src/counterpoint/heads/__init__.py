@@ -5,12 +5,14 @@ from counterpoint.heads.gaussian import Gaussian
 from counterpoint.heads.prediction import Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
+from counterpoint.heads.several import Several
 
 __all__ = [
     "Gaussian",
     "NonNegative",
     "Predictions",
     "Reweight",
+    "Several",
     "Unit",
     "projection",
 ]

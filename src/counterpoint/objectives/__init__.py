@@ -11,7 +11,7 @@ from counterpoint.errors import InputError
 from counterpoint.geometry import Euclidean
 from counterpoint.objectives._base import Objective, PointObjective, RowObjective, ScoredObjective
 from counterpoint.objectives._layouts import Guide
-from counterpoint.objectives.adaptive import MACL, IndividualTemperature
+from counterpoint.objectives.adaptive import MACL, IndividualTemperature, PairTemperature
 from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
 from counterpoint.objectives.balance import Balance
@@ -89,6 +89,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "dclw": lambda: Decoupled() + PositiveTilt(),
     "positive-tilt": PositiveTilt,
     "macl": MACL,
+    "amcl": lambda dim=128: PairTemperature(dim, hardest=3),
     "isogclr": lambda: IndividualTemperature(1024),
     "cacr": CACR,
     "energy-confusion": EnergyConfusion,
@@ -237,6 +238,7 @@ __all__ = [
     "MultiView",
     "NeighbourScore",
     "Objective",
+    "PairTemperature",
     "PairVariance",
     "Pairs",
     "Part",

@@ -14,8 +14,8 @@ from counterpoint.engine import distributed
 from counterpoint.engine.blocks import Block
 from counterpoint.engine.rows import Equation, Rows, mean_rows
 from counterpoint.errors import InputError
-from counterpoint.geometry import Cosine, Geometry, Temperature, check_temperature
-from counterpoint.objectives._finite import check_finite
+from counterpoint.geometry import Cosine, Dot, Geometry, Temperature, check_temperature
+from counterpoint.objectives._finite import check_finite, check_loss
 from counterpoint.objectives._layouts import Guide, Layout, Sides, positive_pairs, problems, take_sides
 from counterpoint.points import Points
 from counterpoint.relation import Relation, same
@@ -74,8 +74,9 @@ class Objective(nn.Module):
                 f"{type(self).__name__} takes no owned keys",
                 fix="append them to the keys as shared negatives: counterpoint.unmatched(z)",
             )
+        check_finite(sides, group)
         value = self.loss(sides, block, group, reduction)
-        check_finite(value, sides, group)
+        check_loss(value, group)
         return value
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
@@ -143,8 +144,10 @@ class ScoredObjective(Objective):
 
     def scale(self) -> Tensor | float:
         """1 / temperature."""
-        temperature = self.temperature
-        return temperature.scale() if isinstance(temperature, Temperature) else 1 / temperature
+        if isinstance(self.temperature, Temperature):
+            return self.temperature.scale()
+        check_temperature(self.temperature)
+        return 1 / self.temperature
 
     def guide(self, sides: Sides) -> Guide:
         """The second opinion that the equation reads; what was passed, if it reads one."""
@@ -152,9 +155,7 @@ class ScoredObjective(Objective):
 
     def problems(self, sides: Sides) -> list[Rows]:
         """The rows of each problem of the layout."""
-        if not isinstance(self.temperature, Temperature):
-            check_temperature(self.temperature)
-        sides = replace(sides, guide=self.guide(sides)).prepared(self.geometry)
+        sides = replace(sides, guide=self.guide(sides)).prepared(self.geometry, self.guide_geometry)
         every = problems(self.layout, sides, self.relation)
         if not self.keys_follow:
             for panel in (panel for panels in every for panel in panels):
@@ -270,7 +271,7 @@ class PointObjective(Objective):
             raise InputError(f"{type(self).__name__} needs positives by a column", fix="use same(column)")
         # statistics of the whole matrix are taken in full precision
         with torch.autocast(sides.queries.z.device.type, enabled=False):
-            sides = sides.prepared(self.geometry)
+            sides = sides.prepared(self.geometry, Dot())
             every = sides.spread(sides.queries)
             queries = _seen(every)
             keys = queries if sides.keys is None else _seen(sides.spread(sides.keys))

@@ -12,35 +12,44 @@ from counterpoint.errors import InputError
 from counterpoint.objectives._layouts import Sides
 
 
-def check_finite(loss: Tensor, sides: Sides, group: Any) -> None:
-    """Raise where the loss, a vector or a weight is not finite; with a group on every process or on none.
+def check_finite(sides: Sides, group: Any) -> None:
+    """Raise where a vector or a weight is not finite; with a group on every process or on none.
 
-    The loss alone does not tell: what is bad in a row that does not count is in the gradient of every key it sees.
+    The loss does not tell: what is bad in a row that does not count is in the gradient of every key it sees, and some
+    decompositions fail on it with a sentence of their own.
 
     Raises:
         InputError: says which side, and the first of its rows that is at fault.
     """
     parts = _parts(sides)
     # 0, or NaN where something in the sum is not finite
-    probe = torch.stack([_sum(values) * 0 for values in (loss, *(part[1] for part in parts))]).sum()
-    if group is not None:
-        probe = distributed.total(probe, group)
-    if bool(probe == 0):
+    probe = torch.stack([_sum(values) * 0 for _, values, _ in parts]).sum()
+    if _is_zero(probe, group):
         return
-    sentences = [_sentence(*part) for part in parts]
-    if not bool(loss.isfinite().all()):
-        others = "the vectors are finite" if group is None else "this process's vectors are finite: look at the others'"
-        sentences.append(f"the loss is {float(loss.detach().sum())}, though {others}")
-    sentence = next(filter(None, sentences), None)
-    # finite values may have a sum that is not, and what is wrong may be wrong elsewhere
-    wrong = torch.tensor(float(sentence is not None), device=loss.device)
-    if group is not None:
-        wrong = distributed.total(wrong, group)
-    if bool(wrong):
-        raise InputError(
-            sentence or "another process has vectors or weights that are not finite",
-            fix="what diverged needs a lower learning rate or float32; what overflows, shorter vectors",
-        )
+    sentence = next(filter(None, (_sentence(*part) for part in parts)), None)
+    # finite values may have a sum that is not
+    if not _is_zero(torch.tensor(float(sentence is not None), device=probe.device), group):
+        raise InputError(sentence or "another process has vectors or weights that are not finite", fix=_FIX)
+
+
+def check_loss(loss: Tensor, group: Any) -> None:
+    """Raise where the loss is not finite, of vectors that are.
+
+    Raises:
+        InputError: where it is not, with a group on every process or on none.
+    """
+    total = loss.detach().sum()
+    if _is_zero(total * 0, group):
+        return
+    whose = "the vectors are finite" if group is None else "all processes' vectors are finite"
+    raise InputError(f"the loss is {float(total)}, though {whose}", fix=_FIX)
+
+
+_FIX = "what diverged needs a lower learning rate or float32; what overflows, shorter vectors"
+
+
+def _is_zero(value: Tensor, group: Any) -> bool:
+    return bool((value if group is None else distributed.total(value, group)) == 0)
 
 
 def _sum(values: Tensor) -> Tensor:

@@ -54,18 +54,24 @@ class Sides:
     offset: Callable[[int], int]
     """Where this process's `n` points begin among everybody's."""
 
-    def prepared(self, geometry: Geometry) -> Sides:
+    def prepared(self, geometry: Geometry, guide_geometry: Geometry) -> Sides:
         """The same with what a geometry does once a point done, in single precision or better."""
 
+        def single(z: Tensor) -> Tensor:
+            return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+
         def prepare(points: Points) -> Points:
-            half = points.z.dtype in (torch.float16, torch.bfloat16)
-            return points.with_z(geometry.prepare(points.z.float() if half else points.z))
+            return points.with_z(geometry.prepare(single(points.z)))
+
+        def guiding(z: Tensor | None) -> Tensor | None:
+            return None if z is None else guide_geometry.prepare(single(z))
 
         return replace(
             self,
             queries=prepare(self.queries),
             keys=None if self.keys is None else prepare(self.keys),
             owned=None if self.owned is None else prepare(self.owned),
+            guide=replace(self.guide, queries=guiding(self.guide.queries), keys=guiding(self.guide.keys)),
         )
 
 

@@ -1,4 +1,4 @@
-"""Temperatures that follow the training: MACL's from the alignment, iSogCLR's for each sample."""
+"""Temperatures that are learned or follow the training: MACL's of the model, iSogCLR's of samples, AMCL's of pairs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from counterpoint.engine import distributed
 from counterpoint.engine.blocks import Block, log_weight, weighted_mean
 from counterpoint.errors import InputError
-from counterpoint.geometry import Temperature, check_temperature
+from counterpoint.geometry import Dot, Temperature, check_temperature
 from counterpoint.objectives._base import Reduction, RowObjective
-from counterpoint.objectives._layouts import Layout, Sides
+from counterpoint.objectives._layouts import Guide, Layout, Sides
 from counterpoint.objectives.softmax import softmax_rows
 from counterpoint.points import Points
 from counterpoint.relation import same
@@ -230,3 +230,81 @@ class IndividualTemperature(RowObjective):
     def _scale(block: Block) -> Float[Tensor, " b"]:
         assert isinstance(block.scale, Tensor)
         return block.scale[:, 0].to(block.scores.dtype)
+
+
+class PairTemperature(RowObjective):
+    """A temperature for each pair, from the two vectors themselves; one head of AMCL.
+
+    `tau_ij = minimum + (maximum - minimum) sigmoid(-phi(z_i) . phi(z_j))`, `phi` a learned perceptron. With
+    `r_ij = s_ij / tau_ij - beta (d / 2 log tau_ij + 1 / tau_ij)` the loss of row i is the mean of `r` over the hardest
+    negatives (highest `s / tau`) minus its mean over the positives. For unit vectors and `beta = 1`, `r_ij` is the log
+    density of `z_i` in a Gaussian around `z_j` of variance `tau_ij`, but for a constant: the likelihood the paper
+    starts from. Source: Wang et al. 2024, "Adaptive Multi-head Contrastive Learning"; `beta` and the maximum are those
+    of the authors' code, which has no negatives, and a minimum of 1e-5.
+
+    Args:
+        dim: Of the vectors, `d`.
+        hidden: Width of `phi`.
+        minimum: Of the temperatures.
+        maximum: Of the temperatures.
+        beta: Weight of what keeps temperatures from the ends, 0 or more.
+        hardest: How many negatives; 0: all.
+        layout: `views` is theirs.
+        **options: `geometry`, `relation`, see `RowObjective`.
+
+    Raises:
+        InputError: for a number out of its range.
+
+    Examples:
+        >>> loss = PairTemperature(2, minimum=0.5, maximum=0.5, beta=0.0, layout="one-way")
+        >>> loss(torch.eye(2), torch.eye(2)).item()  # 0 / 0.5 - 1 / 0.5
+        -2.0
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        hidden: int = 128,
+        minimum: float = 0.1,
+        maximum: float = 2.0,
+        beta: float = 0.1,
+        hardest: int = 0,
+        layout: Layout = "views",
+        **options: Any,
+    ) -> None:
+        super().__init__(1.0, layout=layout, guide_geometry=Dot(), **options)
+        check_temperature(minimum)
+        if dim < 1 or hidden < 1 or maximum < minimum or beta < 0 or hardest < 0:
+            raise InputError(
+                f"dim {dim}, hidden {hidden}, temperatures {minimum} to {maximum}, beta {beta}, hardest {hardest}",
+                fix="give dim and hidden of 1 or more, minimum <= maximum, and beta and hardest of 0 or more",
+            )
+        self.dim, self.minimum, self.maximum, self.beta, self.hardest = dim, minimum, maximum, beta, hardest
+        self.phi = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
+
+    def guide(self, sides: Sides) -> Guide:
+        """`phi` of every vector: its inner products stand where a teacher's scores would."""
+
+        def phi(points: Points) -> Tensor:
+            z: Tensor = self.geometry.prepare(points.z)
+            if z.shape[-1] != self.dim:
+                raise InputError(f"vectors have {z.shape[-1]} dimensions, phi is for {self.dim}", fix="give that dim")
+            found: Tensor = self.phi(z.to(next(self.phi.parameters()).dtype))
+            return found
+
+        q = phi(sides.queries)
+        owned = None if sides.owned is None else torch.einsum("nd,nsd->ns", q, phi(sides.owned))
+        return Guide(q, None if sides.keys is None else phi(sides.keys), owned)
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Hardest negatives minus positives, each at the temperature of its pair."""
+        assert block.guide is not None
+        tau = self.minimum + (self.maximum - self.minimum) * torch.sigmoid(-block.guide)
+        scores = block.scores / tau
+        density = scores - self.beta * (self.dim / 2 * tau.log() + 1 / tau)
+        near, far, counts = weighted_mean(density, block.positive), block.negative, (block.positive > 0).any(1)
+        if self.hardest:
+            places = torch.where(far > 0, scores.detach(), -torch.inf).topk(min(self.hardest, far.shape[1])).indices
+            density, far = density.gather(1, places), far.gather(1, places)
+        return weighted_mean(density, far) - near, counts

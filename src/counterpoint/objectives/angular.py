@@ -95,7 +95,7 @@ class AngularSoftmax(RowObjective):
             None if k is None else lengths(k.z),
             None if owned is None else lengths(q)[:, :1] * lengths(owned.z)[..., 1],
         )
-        every = problems(self.layout, replace(sides, guide=guide).prepared(self.geometry), self.relation)
+        every = problems(self.layout, replace(sides, guide=guide).prepared(self.geometry, _Lengths()), self.relation)
         return [Rows(panels, self.geometry, _Lengths()) for panels in every]
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:

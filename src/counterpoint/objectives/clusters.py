@@ -83,6 +83,7 @@ class SwAV(PointObjective):
 
     def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
         """Cross-entropy of predictions with the other view's assignments."""
+        check_temperature(self.temperature)
         if not len(i):
             return (queries.z.sum() + keys.z.sum() + self.prototypes.sum()) * 0
         prototypes = F.normalize(self.prototypes, dim=1)
@@ -109,4 +110,4 @@ class SwAV(PointObjective):
         codes, has = assigned
         source, target = source[has[source]], target[has[source]]
         log_p = torch.log_softmax(scores / self.temperature, 1)
-        return -(codes[source] * log_p[target]).sum(1).mean()
+        return -(codes[source] * log_p[target]).sum() / max(1, len(source))

@@ -13,7 +13,7 @@ from torch import Tensor
 from counterpoint.engine.blocks import Block, log_weight, weighted_mean
 from counterpoint.engine.rows import join
 from counterpoint.errors import InputError
-from counterpoint.geometry import Cosine, Dot, Temperature, check_temperature
+from counterpoint.geometry import Dot, Temperature, check_temperature
 from counterpoint.objectives._base import RowObjective
 from counterpoint.objectives._layouts import Guide, Layout, Sides
 from counterpoint.relation import same
@@ -44,7 +44,7 @@ class AdaptiveMargin(RowObjective):
     paired = True
 
     def __init__(self, *, layout: Layout = "one-way", **options: Any) -> None:
-        super().__init__(1.0, layout=layout, guide_geometry=Cosine(), **options)
+        super().__init__(1.0, layout=layout, guide_geometry=Dot(), **options)
 
     def guide(self, sides: Sides) -> Guide:
         """The positive of each query, against the same keys."""

@@ -90,7 +90,7 @@ def _means(
     block: Block, attract: Callable[[Tensor], Tensor], repel: Callable[[Tensor], Tensor]
 ) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
     positive, negative = block.positive, block.negative
-    # the exponential of a score that does not count may be infinite, and its gradient with it
-    others = torch.where(negative > 0, block.scores, 0.0)
     counts = (positive > 0).any(1) & (negative > 0).any(1)
+    # the exponential of a score that does not count may be infinite, and its gradient with it
+    others = torch.where((negative > 0) & counts[:, None], block.scores, 0.0)
     return weighted_mean(attract(block.scores), positive) + weighted_mean(repel(others), negative), counts

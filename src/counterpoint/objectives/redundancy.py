@@ -160,7 +160,9 @@ class CodingRate(PointObjective):
         value = queries.z.new_zeros(())
         for z in (queries.z, keys.z):
             n, d = z.shape
-            value = value + torch.logdet(torch.eye(d, dtype=z.dtype, device=z.device) + d / (n * self.error) * z.T @ z)
+            value = value + torch.logdet(
+                torch.eye(d, dtype=z.dtype, device=z.device) + d / (max(1, n) * self.error) * z.T @ z
+            )
         return value / 4
 
 
@@ -255,6 +257,11 @@ class KernelAlignment(PointObjective):
         if len(i) < 2:
             return (queries.z.sum() + keys.z.sum()) * 0
         x, y = (side.z[place] for side, place in ((queries, i), (keys, j)))
-        x, y = x - x.mean(0), y - y.mean(0)
+        x, y = _unit_size(x - x.mean(0)), _unit_size(y - y.mean(0))
         square = (x.T @ x).square().sum() * (y.T @ y).square().sum()
         return 1 - (x.T @ y).square().sum() / square.clamp_min(torch.finfo(x.dtype).tiny).sqrt()
+
+
+def _unit_size(z: Tensor) -> Tensor:
+    """So that fourth powers do not overflow in what does not depend on the size."""
+    return z / z.detach().abs().max().clamp_min(torch.finfo(z.dtype).tiny)

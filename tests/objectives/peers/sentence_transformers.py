@@ -343,7 +343,7 @@ LOSSES = [
         batch_triplets("BatchSemiHardTripletLoss", "batch_semi_hard_triplet_loss"), labelled,
     ),
     Row(
-        "CachedGISTEmbedLoss", "Mined(InfoNCE(0.1, geometry=Dot()), below_the_guide(0.1))",
+        "CachedGISTEmbedLoss", "Mined(InfoNCE(0.1, geometry=Dot(), guide_geometry=Dot()), below_the_guide(0.1))",
         gist("cached_gist_embed", "CachedGISTEmbedLoss", contrast_anchors=True, contrast_positives=True), stacked,
         note="caching is `cached` around any objective; the row as of `GISTEmbedLoss`",
     ),
@@ -384,7 +384,7 @@ LOSSES = [
     Row("EmbedDistillLoss", "0.5 * Alignment()", distilled("cosine"), towards),
     Row("EmbedDistillLoss (l2)", "Alignment(1.0, geometry=Dot())", distilled("l2"), towards),
     Row(
-        "GISTEmbedLoss", "Mined(InfoNCE(0.1, geometry=Dot()), below_the_guide(0.1))",
+        "GISTEmbedLoss", "Mined(InfoNCE(0.1, geometry=Dot(), guide_geometry=Dot()), below_the_guide(0.1))",
         gist("gist_embed", "GISTEmbedLoss", contrast_anchors=True, contrast_positives=True), stacked,
         note="a row is a pair: its query against keys and queries, its key against keys",
     ),

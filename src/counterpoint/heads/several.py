@@ -1,0 +1,37 @@
+"""Several heads on one representation."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from counterpoint.errors import InputError
+
+
+class Several(nn.Module):
+    """Heads side by side: what each makes of the representation, one after the other in one vector.
+
+    An objective on one of them is a `Part` of that vector.
+
+    Args:
+        *heads: At least one.
+
+    Raises:
+        InputError: for no head.
+
+    Examples:
+        >>> head = Several(nn.Linear(8, 4), nn.Linear(8, 2))
+        >>> head(torch.zeros(3, 8)).shape
+        torch.Size([3, 6])
+    """
+
+    def __init__(self, *heads: nn.Module) -> None:
+        super().__init__()
+        if not heads:
+            raise InputError("no heads", fix="give one or more")
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+        """All of them."""
+        return torch.cat([head(z) for head in self.heads], -1)
