@@ -16,6 +16,7 @@ from PIL import Image
 from counterpoint.comparing import Entry, Job, compare
 from counterpoint.comparing.entries import entry_file, read_entry, run_job
 from counterpoint.comparing.run import content_of
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.errors import InputError
 from counterpoint.report.wording import sure
 
@@ -86,7 +87,8 @@ def test_stopped_and_gone_on_with(tmp_path):
         ("digits", ["simclr"], {}, "nothing to compare it with"),
         ("digits", ["simclr", "nothing"], {}, "no system is called 'nothing'"),
         ("digits", ["simclr", "dcl"], {"seeds": 1}, "two seeds or more"),
-        ("digits", ["simclr", "dcl"], {"epochs": 1}, "epochs cannot be changed for images"),
+        ("digits", ["simclr", "dcl"], {"epochs": 1, "batch_size": 8}, "^batch_size cannot be changed for images"),
+        ("digits", ["simclr", "dcl"], {"epochs": 0}, "0 epochs are no training"),
         ("digits", ["e5", "dpr"], {}, "e5 does not train on images"),
     ],
 )
@@ -114,6 +116,25 @@ def test_a_folder_of_pictures_is_trained_on_as_digits_are(tmp_path):
     entry = read_entry(entry_file(job, tmp_path))
     assert entry.metric == "probe accuracy"
     assert entry.figures["probe accuracy"] > 0.8
+
+
+def test_epochs_are_of_two_views_of_each_image(tmp_path, monkeypatch):
+    """897 images to train on and batches of 256: three steps an epoch; six views take a third of the steps."""
+    asked = {}
+
+    def trained(config, images, seed, *, steps):
+        asked[config.name] = steps
+        return PixelsAsTheyAre(), None
+
+    monkeypatch.setattr("counterpoint.systems.core._digits.trained", trained)
+    for name in ("simclr", "swav"):
+        run_job(Job("digits", settings={"epochs": 2.5}, system=name), tmp_path)
+    assert asked == {"SimCLR": 8, "SwAV": 3}
+
+
+class PixelsAsTheyAre(PixelEncoder):
+    def forward(self, images):
+        return images.flatten(1)
 
 
 def test_what_is_for_images_and_what_for_texts(tmp_path):

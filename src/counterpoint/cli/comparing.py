@@ -24,7 +24,7 @@ def compare(
     ),
     base: Annotated[str, typer.Option(help="What texts start from: static, minilm, or a model.")] = "static",
     seeds: Annotated[int, typer.Option(help="Runs of each.")] = 3,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the texts, for all.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the texts or the images, for all.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Texts contrasted with each other, for all.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The highest, for all.")] = None,
     columns: Columns = None,

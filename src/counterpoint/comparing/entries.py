@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -123,8 +124,11 @@ def _on_images(job: Job, config: Config) -> tuple[str, dict[str, float], float]:
     if config.view is None:
         raise InputError(f"{job.system} does not train on images", fix="choose one whose family is core")
     parts = load_images(job.source).split(seed=job.seed)
+    # the same number of encoded views for all; 0: as many as for digits
+    epochs = job.settings.get("epochs", 0) * 2 / config.views
+    steps = math.ceil(epochs * max(1, len(parts[0]) // config.train.batch_size))
     started = time.perf_counter()
-    model, _ = trained(config, parts[0], job.seed)
+    model, _ = trained(config, parts[0], job.seed, steps=steps)
     seconds = time.perf_counter() - started
     return "probe accuracy", {"probe accuracy": accuracy(model, parts)}, round(seconds, 1)
 

@@ -61,7 +61,7 @@ def compare(
         seeds: Runs of each, two or more.
         reading: Options of `counterpoint.data.read`.
         say: Told of each run.
-        **settings: Fields of `TrainConfig` to change for all, for texts.
+        **settings: Fields of `TrainConfig` to change for all; for images only `epochs`, of two views of each.
 
     Raises:
         InputError: An unknown system, fewer than two, a system for other data, or a folder of another comparison.
@@ -79,8 +79,11 @@ def compare(
     if seeds < 2:
         raise InputError("an interval over seeds needs two seeds or more", fix="use 3")
     job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {})
-    if job.images and job.settings:
-        raise InputError(f"{', '.join(job.settings)} cannot be changed for images", fix="leave it out")
+    if not job.settings.get("epochs", 1) > 0:
+        raise InputError(f"{job.settings['epochs']} epochs are no training", fix="give more than 0")
+    fixed = sorted(job.settings.keys() - {"epochs"}) if job.images else []
+    if fixed:
+        raise InputError(f"{', '.join(fixed)} cannot be changed for images", fix="leave it out")
     _check_output(output, asdict(job))
     entries: dict[str, list[Entry]] = {name: [] for name in chosen}
     for seed in range(seeds):
