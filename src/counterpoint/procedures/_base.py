@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import torch
 from torch import nn
+
+from counterpoint.engine import distributed
+from counterpoint.points import Points
 
 if TYPE_CHECKING:
     from counterpoint.training._processes import Processes
@@ -28,6 +32,9 @@ class Procedure(nn.Module):
         [{'queries': 1}]
     """
 
+    processes: Processes | None = None
+    """Of the run; None before `start`."""
+
     def start(self, model: nn.Module, processes: Processes) -> None:
         """Before the first step.
 
@@ -35,6 +42,8 @@ class Procedure(nn.Module):
             model: Encoder and head as one module.
             processes: Of the run.
         """
+        del model
+        self.processes = processes
 
     def forward(self, calls: list[Call], again: Again) -> list[Call]:
         """From calls of the objective to calls of the objective, whose losses are averaged.
@@ -44,10 +53,24 @@ class Procedure(nn.Module):
             again: Encodes the same batch with another model.
         """
         del again
-        return calls
+        return [self.change(call) for call in calls]
+
+    def change(self, call: Call) -> Call:
+        """What becomes of one call, where that is all there is to do."""
+        return call
 
     def finish_step(self) -> None:
         """After a step of the optimiser."""
+
+    def everybody(self, points: Points) -> Points:
+        """All processes' points, from this one's."""
+        here = self.processes
+        return points if here is None or here.group is None else distributed.gather(points, here.group)
+
+    def own_share(self, points: Points) -> Points:
+        """This process's share of points that all of them hold: gathered, they are there once."""
+        here = self.processes
+        return points if here is None else points[torch.arange(here.rank, len(points), here.world).to(points.z.device)]
 
 
 class Chain(Procedure):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Call, Procedure
 
 
 class OneDomain(Procedure):
@@ -44,13 +44,10 @@ class OneDomain(Procedure):
         self.column, self.domains = column, domains
         self.register_buffer("steps", torch.tensor(0))
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
-        """Each call with the keys of this step's domain."""
-        del again
-        return [{**call, "keys": self._of_turn(as_points(call["keys"]))} for call in calls]
-
-    def _of_turn(self, keys: Points) -> Points:
-        return keys[_column(keys, self.column) == int(self.steps) % self.domains]
+    def change(self, call: Call) -> Call:
+        """The call with the keys of this step's domain."""
+        keys = as_points(call["keys"])
+        return {**call, "keys": keys[_column(keys, self.column) == int(self.steps) % self.domains]}
 
     def finish_step(self) -> None:
         """The next domain's turn."""
@@ -81,11 +78,9 @@ class CutDomains(Procedure):
         super().__init__()
         self.column = column
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
-        """Each call with its sides cut."""
-        del again
-        sides = ("queries", "keys")
-        return [{**call, **{s: self._cut(as_points(call[s])) for s in sides if s in call}} for call in calls]
+    def change(self, call: Call) -> Call:
+        """The call with its sides cut."""
+        return {**call, **{side: self._cut(as_points(call[side])) for side in ("queries", "keys") if side in call}}
 
     def _cut(self, points: Points) -> Points:
         domain = _column(points, self.column)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Call, Procedure
 from counterpoint.relation import Relation, equal, same
 
 
@@ -45,12 +45,8 @@ class PairGates(Procedure):
         """Of pairs of classes, in either order."""
         return torch.sigmoid(self.weight[torch.minimum(first, second), torch.maximum(first, second)])
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """Each call with pairs of its own."""
-        del again
-        return [self._paired(call) for call in calls]
-
-    def _paired(self, call: Call) -> Call:
         queries, keys = as_points(call["queries"]), as_points(call["keys"])
         if len(queries) != len(keys) or not {"label", "sample"} <= queries.columns.keys() & keys.columns.keys():
             raise InputError(

@@ -8,7 +8,7 @@ from torch import nn
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Call, Procedure
 from counterpoint.procedures.mixing import beta
 from counterpoint.relation import Columns, Pairs, Rule
 
@@ -46,12 +46,8 @@ class MixHardPairs(Procedure):
             raise InputError(f"alpha is {alpha} and the least share {least}", fix="1 and 0.8 are common")
         self.network, self.alpha, self.least = network, alpha, least
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """Each call with its mixtures, on one side."""
-        del again
-        return [self._mixed(call) for call in calls]
-
-    def _mixed(self, call: Call) -> Call:
         points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if side in call])
         if "label" not in points.columns:
             raise InputError("pairs are mixed by class, which the points lack", fix="pass Points(z, label=...)")

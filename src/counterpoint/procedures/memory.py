@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from counterpoint.engine import distributed
 from counterpoint.errors import InputError
 from counterpoint.objectives.clusters import sinkhorn
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Call, Procedure
 
 if TYPE_CHECKING:
-    from counterpoint.training._processes import Processes
+    pass
 
 
 class ClusteredNeighbours(Procedure):
@@ -82,24 +81,14 @@ class ClusteredNeighbours(Procedure):
         self.register_buffer("filled", torch.tensor(0))
         self.register_buffer("steps", torch.tensor(0))
         self._new: list[Tensor] = []
-        self._processes: Processes | None = None
 
     @property
     def begun(self) -> bool:
         """Whether there are clusters: since the first k-means of enough keys."""
         return bool(self.prototypes.any())
 
-    def start(self, model: nn.Module, processes: Processes) -> None:
-        """Whose keys are gathered."""
-        del model
-        self._processes = processes
-
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """Each call with the neighbours among its keys."""
-        del again
-        return [self._extended(call) for call in calls]
-
-    def _extended(self, call: Call) -> Call:
         keys = as_points(call["keys"])
         if "sample" not in keys.columns:
             raise InputError("keys without samples bring no neighbours", fix="give them a column 'sample'")
@@ -122,10 +111,8 @@ class ClusteredNeighbours(Procedure):
     @torch.no_grad()
     def finish_step(self) -> None:
         """The newest keys come in, the oldest go, and the prototypes follow."""
-        new, here = torch.cat(self._new), self._processes
+        new = self.everybody(Points(torch.cat(self._new))).z
         self._new.clear()
-        if here is not None and here.group is not None:
-            new = distributed.gather(Points(new), here.group).z
         scores = new @ F.normalize(self.prototypes, dim=1).T
         cluster = sinkhorn(scores / self.epsilon, iterations=10).argmax(1)
         self.z.copy_(torch.cat([new.to(self.z), self.z])[: len(self.z)])

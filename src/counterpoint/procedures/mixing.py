@@ -9,7 +9,7 @@ from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Call, Procedure
 
 
 class MixNegatives(Procedure):
@@ -49,15 +49,11 @@ class MixNegatives(Procedure):
         self.hardest, self.pairs, self.with_query, self.after = hardest, pairs, with_query, after
         self.register_buffer("steps", torch.tensor(0))
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
-        """Owned negatives for each query, where there are shared keys to mix."""
-        del again
-        if int(self.steps) < self.after:
-            return calls
-        return [self._mixed(call) if "keys" in call else call for call in calls]
-
     @torch.no_grad()
-    def _mixed(self, call: Call) -> Call:
+    def change(self, call: Call) -> Call:
+        """Owned negatives for each query, where there are shared keys to mix."""
+        if int(self.steps) < self.after or "keys" not in call:
+            return call
         queries, keys = as_points(call["queries"]), as_points(call["keys"])
         q, k = F.normalize(queries.z, dim=1), F.normalize(keys.z, dim=1)
         scores = q @ k.T
@@ -107,12 +103,8 @@ class MixPositives(Procedure):
             raise InputError(f"alpha is {alpha}, it must be above 0", fix="2 is common")
         self.alpha = alpha
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """Each call with its positives apart."""
-        del again
-        return [self._apart(call) for call in calls]
-
-    def _apart(self, call: Call) -> Call:
         queries = as_points(call["queries"])
         owned = as_points(call["owned"]) if "owned" in call else None
         keys = as_points(call["keys"]) if owned is None else Points(owned.z[:, 0])
@@ -151,13 +143,11 @@ class InterpolateNegatives(Procedure):
             raise InputError(f"alpha is {alpha}, it must be above 0", fix="1.6 is common")
         self.alpha = alpha
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """Each call with its queue mixed."""
-        del again
-        return [self._mixed(call) if isinstance(call.get("keys"), Points) else call for call in calls]
-
-    def _mixed(self, call: Call) -> Call:
-        keys = call["keys"]
+        keys = call.get("keys")
+        if not isinstance(keys, Points):
+            return call
         free = (keys.columns.get("sample", torch.zeros(len(keys))) < 0).nonzero()[:, 0]
         share = beta(len(free), self.alpha).to(keys.z)[:, None]
         other = free[torch.randperm(len(free)).to(free.device)]

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
-from counterpoint.engine import distributed
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Call, Procedure
 
 if TYPE_CHECKING:
-    from counterpoint.training._processes import Processes
+    pass
 
 
 class Prototypes(Procedure):
@@ -42,19 +40,9 @@ class Prototypes(Procedure):
         if shots < 1:
             raise InputError(f"{shots} shots, and a mean needs one", fix="5 is common")
         self.shots = shots
-        self._processes: Processes | None = None
 
-    def start(self, model: nn.Module, processes: Processes) -> None:
-        """Which of the means are shown here."""
-        del model
-        self._processes = processes
-
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """Each call as an episode."""
-        del again
-        return [self._episode(call) for call in calls]
-
-    def _episode(self, call: Call) -> Call:
         sides = [as_points(call[side]) for side in ("queries", "keys") if side in call]
         points = Points.cat(sides)
         if "label" not in points.columns:
@@ -64,13 +52,8 @@ class Prototypes(Procedure):
         label = points.columns["label"]
         rank = torch.arange(len(label), device=label.device) - torch.searchsorted(label, label)
         chosen = (rank < self.shots) & (label >= 0)
-        support, here = Points(points.z[chosen], label=label[chosen]), self._processes
-        if here is not None and here.group is not None:
-            support = distributed.gather(support, here.group)
+        support = self.everybody(Points(points.z[chosen], label=label[chosen]))
         classes, place = torch.unique(support.columns["label"], return_inverse=True)
         total = support.z.new_zeros(len(classes), support.z.shape[1]).index_add(0, place, support.z)
         keys = Points(total / torch.bincount(place, minlength=len(classes))[:, None], label=classes)
-        if here is not None:
-            # what is gathered is each mean once
-            keys = keys[torch.arange(here.rank, len(classes), here.world, device=label.device)]
-        return {**call, "queries": points[~chosen], "keys": keys}
+        return {**call, "queries": points[~chosen], "keys": self.own_share(keys)}

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from counterpoint.engine import distributed
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points, unmatched
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Call, Procedure
 
 if TYPE_CHECKING:
-    from counterpoint.training._processes import Processes
+    pass
 
 
 class Queue(Procedure):
@@ -53,25 +52,15 @@ class Queue(Procedure):
         self.register_buffer("z", torch.zeros(size, dim))
         self.register_buffer("filled", torch.tensor(0))
         self._new: list[Tensor] = []
-        self._processes: Processes | None = None
 
-    def start(self, model: nn.Module, processes: Processes) -> None:
-        """Which part of the queue is shown here."""
-        del model
-        self._processes = processes
-
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """Each call with the queue among its keys."""
-        del again
-        return [self._with_queue(call) for call in calls]
-
-    def _with_queue(self, call: Call) -> Call:
-        keys, here = as_points(call["keys"]), self._processes
+        keys = as_points(call["keys"])
         self._new.append(keys.z.detach())
-        kept = self.z[: int(self.filled)]
-        past = unmatched(kept if here is None else kept[here.rank :: here.world])
+        filled = bool(self.filled)
+        past = self.own_share(unmatched(self.z[: int(self.filled)]))
         if self.in_batch:
-            return {**call, "keys": Points.cat([keys, past]) if len(kept) else keys}
+            return {**call, "keys": Points.cat([keys, past]) if filled else keys}
         queries = as_points(call["queries"])
         if len(queries) != len(keys):
             raise InputError(
@@ -80,15 +69,13 @@ class Queue(Procedure):
             )
         own = Points(keys.z[:, None], positive=torch.ones(len(keys), 1))
         out = {name: value for name, value in call.items() if name != "keys"}
-        return {**out, "owned": own, **({"keys": past} if len(kept) else {})}
+        return {**out, "owned": own, **({"keys": past} if filled else {})}
 
     @torch.no_grad()
     def finish_step(self) -> None:
         """The newest keys come in, the oldest go."""
-        new, here = torch.cat(self._new), self._processes
+        new = self.everybody(Points(torch.cat(self._new))).z
         self._new.clear()
-        if here is not None and here.group is not None:
-            new = distributed.gather(Points(new), here.group).z
         whole = torch.cat([new.to(self.z), self.z])
         self.z.copy_(whole[: len(self.z)])
         self.filled.fill_(min(len(self.z), int(self.filled) + len(new)))

@@ -104,8 +104,7 @@ class Predictor(Procedure):
         super().__init__()
         self.network = network
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """The queries, predicted."""
-        del again
-        sides = [(call, as_points(call["queries"])) for call in calls]
-        return [{**call, "queries": q.with_z(self.network(q.z))} for call, q in sides]
+        queries = as_points(call["queries"])
+        return {**call, "queries": queries.with_z(self.network(queries.z))}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Call, Procedure
 from counterpoint.procedures.mixing import beta
 
 
@@ -49,12 +49,8 @@ class MixTargets(Procedure):
             )
         self.column, self.positives, self.negatives, self.alpha = column, positives, negatives, alpha
 
-    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+    def change(self, call: Call) -> Call:
         """Each call with its mixtures."""
-        del again
-        return [self._mixed(call) for call in calls]
-
-    def _mixed(self, call: Call) -> Call:
         points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if side in call])
         if self.column not in points.columns:
             raise InputError(f"the target is the column {self.column!r}, which is lacking", fix="give it to the points")
