@@ -21,6 +21,7 @@ MUTATIONS = [
     ("Debiased CL", "objectives/softmax.py", "if self.prior:", "if False:"),
     ("MACL", "objectives/adaptive.py", "1 + self.alpha * (mean - self.threshold)", "1 + 0 * (mean - self.threshold)"),
     ("iSogCLR", "objectives/adaptive.py", "self.tau[ids] - self.rate * self.direction[ids]", "self.tau[ids]"),
+    ("AMCL", "objectives/adaptive.py", "torch.sigmoid(-block.guide)", "torch.sigmoid(0 * block.guide)"),
     ("CACR", "objectives/attraction.py", "_weighted(-block.scores, block.negative, -self.negative)",
      "_weighted(-block.scores, block.negative, 0.0)"),
     ("GroCo", "objectives/sorting.py", "torch.atan(steepness * (b - a))", "torch.atan(0 * (b - a))"),
