@@ -66,11 +66,12 @@ class NeighbourScore(PointObjective):
         other = distance.masked_fill(alike | itself, torch.inf).amin(1, keepdim=True)
         near = distance.masked_fill(itself, torch.inf).topk(min(self.neighbours, len(points) - 1), largest=False)
         mine = alike.gather(1, near.indices).to(distance.dtype)
-        ratio = near.values / other.clamp_min(torch.finfo(distance.dtype).tiny)
+        tiny = torch.finfo(distance.dtype).tiny
+        ratio = near.values / other.clamp_min(tiny)
         close = 1 - _mean_of_means(ratio / ratio.amax(1, keepdim=True).clamp_min(1), mine)
         foreign = near.values * (1 - mine)
         some = bool((mine < 1).any())
-        apart = _mean_of_means(foreign / foreign.amax(), 1 - mine) if some else torch.ones_like(close)
+        apart = _mean_of_means(foreign / foreign.amax().clamp_min(tiny), 1 - mine) if some else torch.ones_like(close)
         return -((close + apart) / 4 + mine.mean() / 2).log()
 
 
