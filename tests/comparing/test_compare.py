@@ -89,7 +89,7 @@ def test_stopped_and_gone_on_with(tmp_path):
         ("digits", ["simclr", "dcl"], {"seeds": 1}, "two seeds or more"),
         ("digits", ["simclr", "dcl"], {"epochs": 1, "batch_size": 8}, "^batch_size cannot be changed for images"),
         ("digits", ["simclr", "dcl"], {"epochs": 0}, "0 epochs are no training"),
-        ("digits", ["e5", "dpr"], {}, "e5 does not train on images"),
+        ("digits", ["e5", "dpr"], {}, "^e5, seed 0: e5 does not train on images"),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path, source, systems, options, said):

@@ -30,6 +30,13 @@ def test_loss_is_that_of_whitening_by_eigenvectors():
     assert WMSE()(z, other).item() == pytest.approx(float((2 - 2 * (left * right).sum(1)).mean()), rel=1e-9)
 
 
+def test_directions_of_very_different_size_are_whitened_in_single_precision():
+    g = torch.Generator().manual_seed(0)
+    z = torch.randn(128, 3, generator=g) * torch.tensor([1.0, 1e-3, 1e-5])
+    torch.testing.assert_close(whiten(z).T @ whiten(z) / 127, torch.eye(3), atol=1e-3, rtol=0)
+    assert whiten(z).dtype == torch.float32
+
+
 def test_slices_are_whitened_by_themselves_and_alike_in_both_views():
     g = torch.Generator().manual_seed(1)
     z = torch.randn(24, 3, generator=g, dtype=torch.float64)

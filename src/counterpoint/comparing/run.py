@@ -158,6 +158,9 @@ def _in_process(job: Job, output: Path) -> None:
     try:
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             pool.submit(run_job, job, output).result()
+    except InputError as error:
+        what = f"{job.system}, seed {job.seed}: {error.what}"
+        raise InputError(what, file=error.file, line=error.line, fix=error.fix) from error
     except BrokenProcessPool as error:
         raise InputError(
             f"the process of {job.system}, seed {job.seed}, was killed (out of memory?)",

@@ -33,9 +33,11 @@ def whiten(z: Float[Tensor, "n d"], *, epsilon: float = 0.0) -> Float[Tensor, "n
         >>> torch.allclose(z.T @ z / 99, torch.eye(3), atol=1e-4)
         True
     """
-    centred = z - z.mean(0)
+    # in single precision a covariance whose directions differ by a factor of 3,000 is singular
+    wide = z if z.device.type == "mps" else z.double()
+    centred = wide - wide.mean(0)
     covariance = centred.T @ centred / max(1, len(z) - 1)
-    shrunk = (1 - epsilon) * covariance + epsilon * torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    shrunk = (1 - epsilon) * covariance + epsilon * torch.eye(z.shape[1], dtype=wide.dtype, device=z.device)
     factor, failed = torch.linalg.cholesky_ex(shrunk)
     if bool(failed):
         raise InputError(
@@ -43,7 +45,7 @@ def whiten(z: Float[Tensor, "n d"], *, epsilon: float = 0.0) -> Float[Tensor, "n
             fix="use a larger batch, fewer dimensions, or an epsilon above 0",
         )
     white: Tensor = torch.linalg.solve_triangular(factor, centred.T, upper=False).T
-    return white
+    return white.to(z.dtype)
 
 
 class WMSE(PointObjective):
