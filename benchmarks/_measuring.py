@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import statistics
 import subprocess
 import sys
@@ -13,13 +14,18 @@ from pathlib import Path
 from typing import Any
 
 
-def alternate(runs: Mapping[str, Callable[[], Any]], repeats: int, *, warm_up: bool = True) -> dict[str, list[float]]:
-    """Seconds of each repeat of each run; a run may return its own seconds."""
+def alternate(
+    runs: Mapping[str, Callable[[], Any]], repeats: int, *, warm_up: bool = True, enough: float = math.inf
+) -> dict[str, list[float]]:
+    """Seconds of each repeat of each run; a run may return its own seconds. After `enough` seconds three repeats do."""
     if warm_up:
         for run in runs.values():
             run()
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
+    begun = time.perf_counter()
+    for repeat in range(repeats):
+        if repeat >= 3 and time.perf_counter() - begun > enough:
+            break
         for name, run in runs.items():
             start = time.perf_counter()
             own = run()

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.objectives import REGISTRY, Guide, Objective
+from counterpoint.objectives._whole import WholeObjective
 from counterpoint.points import Points
 
 MOST = {"dense": 1.15, "peer": 1.0}
@@ -50,10 +51,10 @@ class Match:
         return time.perf_counter() - start
 
 
-def made(name: str, d: int) -> Objective:
-    """The registered objective, for vectors of `d` dimensions if it needs to know."""
-    learns = "dim" in inspect.signature(REGISTRY[name]).parameters
-    return REGISTRY[name](**({"dim": d} if learns else {}))
+def made(name: str, n: int, d: int) -> Objective:
+    """The registered objective, for `n` samples and vectors of `d` dimensions if it needs to know."""
+    asked = inspect.signature(REGISTRY[name]).parameters
+    return REGISTRY[name](**{word: value for word, value in (("dim", d), ("samples", n)) if word in asked})
 
 
 def own(name: str, n: int, d: int) -> Match:
@@ -61,8 +62,8 @@ def own(name: str, n: int, d: int) -> Match:
     g = torch.Generator().manual_seed(0)
     q, k = (torch.randn(n, d, generator=g).requires_grad_() for _ in range(2))
     columns = {"sample": torch.arange(n), "label": torch.arange(n) // 4, "score": torch.rand(n, generator=g)}
-    queries, keys = Points(q, columns), Points(k, columns)
-    objective = made(name, d)
+    queries, keys = (Points(z, columns | {"view": torch.full((n,), view)}) for view, z in enumerate((q, k)))
+    objective = made(name, n, d)
     guide = Guide(q.detach().flip(1), k.detach().flip(1)) if "guide" in objective.uses else None
 
     def loss(block: int | None) -> Callable[[], Tensor]:
@@ -77,7 +78,8 @@ def against_dense(only: str, n: int, d: int) -> list[Match]:
     for name in REGISTRY:
         if only not in name:
             continue
-        if made(name, d).kind == "point":
+        objective = made(name, n, d)
+        if objective.kind == "point" or isinstance(objective, WholeObjective):
             whole.append(name)
             continue
         match = own(name, min(n, 64), d)
@@ -88,7 +90,7 @@ def against_dense(only: str, n: int, d: int) -> list[Match]:
             continue
         matches.append(own(name, n, d))
     if whole:
-        print(f"  without rows, one way of computing: {', '.join(whole)}")
+        print(f"  one way of computing, nothing to compare: {', '.join(whole)}")
     return matches
 
 
@@ -108,7 +110,7 @@ def lists(arguments: argparse.Namespace) -> dict[str, Callable[[], list[Match]]]
 
 def line(match: Match, repeats: int, memory: dict[str, str]) -> bool:
     """Print one line; whether it is within its target."""
-    times = alternate(match.sides(), repeats)
+    times = alternate(match.sides(), repeats, enough=10)
     middle, low, high = ratio(times, "ours", "theirs")
     late = "  SLOWER" if middle > match.most else ""
     ours, theirs = (1e3 * statistics.median(times[side]) for side in ("ours", "theirs"))
