@@ -29,6 +29,9 @@ class Dot:
 
     def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
         """`scale * q_i . k_ij`."""
+        if k.shape[1] == 1:
+            # a product of matrices for each row takes eight times as long
+            return (_scaled(q, scale) * k[:, 0]).sum(-1, keepdim=True)
         return torch.einsum("nd,nsd->ns", _scaled(q, scale), k)
 
 

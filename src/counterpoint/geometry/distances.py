@@ -31,11 +31,11 @@ class Euclidean:
         return normalize(z) if self.normalized else z
 
     def _score(self, square: Tensor, scale: Tensor | float) -> Tensor:
-        square = square.clamp_min(0)
-        if not self.squared:
-            # sqrt has no gradient at 0: the distance of a point to itself stays put
-            square = torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
-        return -scale * square
+        if self.squared:
+            return -scale * square.clamp_min(0)
+        # sqrt has no gradient at 0: the distance of a point to itself stays put
+        apart = square > 0
+        return -scale * torch.where(apart, square, 1.0).sqrt() * apart
 
     def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
         """`|q|^2 + |k|^2 - 2 q . k`, and its negative root."""

@@ -146,7 +146,6 @@ class ScoredObjective(Objective):
         """1 / temperature."""
         if isinstance(self.temperature, Temperature):
             return self.temperature.scale()
-        check_temperature(self.temperature)
         return 1 / self.temperature
 
     def guide(self, sides: Sides) -> Guide:
@@ -166,6 +165,8 @@ class ScoredObjective(Objective):
         self, problem: Rows, equation: Equation, block: int | None, *, per_row: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """An equation over the rows of a problem, see `counterpoint.engine.rows.mean_rows`."""
+        if not isinstance(self.temperature, Temperature):
+            check_temperature(self.temperature)
         parameters = list(self.parameters())
         return mean_rows(problem, equation, self.scale, parameters, block=block, per_row=per_row, summed=self.summed)
 

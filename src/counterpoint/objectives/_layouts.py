@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from counterpoint.engine import distributed
@@ -249,9 +250,21 @@ def _pairs(sides: Sides, q: Points, k: Points, every_k: Points, relation: Relati
     return panels
 
 
+def rows_at(z: Float[Tensor, "n *d"], index: Int[Tensor, " p"]) -> Float[Tensor, "p *d"]:
+    """`z[index]`, but `z` itself for all rows in order, and a gradient that takes a fraction of the time."""
+    if len(index) == len(z) and torch.equal(index, torch.arange(len(z), device=index.device)):
+        return z
+    return z.index_select(0, index)
+
+
 def positive_pairs(q: Points, k: Points, rule: same) -> tuple[Tensor, Tensor]:
     """The positive pairs `(i, j)`, in order of i."""
-    joined = join(rule.ids(q.columns), rule.ids(k.columns), most=len(k))
+    left, right = rule.ids(q.columns), rule.ids(k.columns)
+    if q is not k and len(left) and bool(left[0] >= 0) and torch.equal(left, right) and bool((left.diff() > 0).all()):
+        # row i matches row i, the usual case
+        both = torch.arange(len(left), device=left.device)
+        return both, both
+    joined = join(left, right, most=len(k))
     assert joined is not None
     index, weight = joined
     i, place = weight.nonzero(as_tuple=True)

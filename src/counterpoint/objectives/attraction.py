@@ -12,7 +12,7 @@ from counterpoint.engine.blocks import Block, weighted_mean
 from counterpoint.errors import InputError
 from counterpoint.geometry import Euclidean, check_temperature
 from counterpoint.objectives._base import PointObjective, RowObjective
-from counterpoint.objectives._layouts import Layout
+from counterpoint.objectives._layouts import Layout, rows_at
 from counterpoint.points import Points
 
 
@@ -115,6 +115,6 @@ class PositiveTilt(PointObjective):
         check_temperature(self.temperature)
         if not len(i):
             return (queries.z.sum() + keys.z.sum()) * 0
-        score = (queries.z[i] * keys.z[j]).sum(1)
+        score = (rows_at(queries.z, i) * rows_at(keys.z, j)).sum(1)
         tilt = torch.softmax(score / self.sigma, 0) * len(i) - 1
         return (tilt * score).mean() / self.temperature

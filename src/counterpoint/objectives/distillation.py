@@ -93,13 +93,14 @@ class MarginMSE(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Mean squared difference of margins."""
         error = block.scores - _guide(block, "MarginMSE")
-        loss, means = torch.zeros_like(error[:, 0]), []
-        for weight in (block.positive, block.negative):
-            mean = weighted_mean(error, weight)
-            means.append(mean)
-            loss = loss + weighted_mean((error - mean[:, None]).square(), weight)
-        loss = loss + (means[0] - means[1]).square()
-        return loss, (block.positive > 0).any(1) & (block.negative > 0).any(1)
+        total = torch.stack([block.positive.sum(1), block.negative.sum(1)])
+        counts = (total > 0).all(0)
+        share = torch.stack([block.positive, block.negative]) / torch.where(total > 0, total, 1.0)[..., None]
+        both = share.sum(0)
+        # about their middle, where squares and the product of the means are small
+        error = error - (error.detach() * both).sum(1, keepdim=True) / 2
+        means = (error * share).sum(2)
+        return (error.square() * both).sum(1) - 2 * means[0] * means[1], counts
 
 
 class DistillKL(RowObjective):
@@ -138,8 +139,9 @@ class DistillKL(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """KL divergence of each row."""
         seen = (block.positive + block.negative) > 0
-        nothing = torch.finfo(block.scores.dtype).min / 4
-        guide = _guide(block, "DistillKL") / self.guide_temperature
-        teacher = F.log_softmax(torch.where(seen, guide, nothing), 1)
-        student = F.log_softmax(torch.where(seen, block.scores, nothing), 1)
-        return ((teacher - student) * teacher.exp() * seen).sum(1), seen.any(1)
+        guide, scores = _guide(block, "DistillKL") / self.guide_temperature, block.scores
+        if not bool(seen.all()):
+            nothing = torch.finfo(scores.dtype).min / 4
+            guide, scores = torch.where(seen, guide, nothing), torch.where(seen, scores, nothing)
+        teacher, student = F.log_softmax(guide, 1), F.log_softmax(scores, 1)
+        return ((teacher - student) * (teacher.exp() * seen)).sum(1), seen.any(1)

@@ -13,7 +13,7 @@ from counterpoint.engine.blocks import Block, weighted_mean
 from counterpoint.errors import InputError
 from counterpoint.geometry import Cosine, Dot, Euclidean, check_temperature
 from counterpoint.objectives._base import PointObjective, RowObjective
-from counterpoint.objectives._layouts import Guide, take_sides
+from counterpoint.objectives._layouts import Guide, rows_at, take_sides
 from counterpoint.points import Points
 from counterpoint.relation import same
 
@@ -233,17 +233,20 @@ class CoSENT(PointObjective):
             score = keys.columns["score"][j]
         else:
             raise InputError("CoSENT needs the pairs' scores", fix="give the queries a `score` column")
-        known = ~score.isnan()
-        i, j, score = i[known], j[known], score[known]
-        self.left_out = self.left_out + (~known).sum()
         check_temperature(self.temperature)
-        cosine = self.geometry.owned(queries.z[i], keys.z[j][:, None], 1 / self.temperature)[:, 0]
+        unknown = score.isnan()
+        if bool(unknown.any()):
+            i, j, score = i[~unknown], j[~unknown], score[~unknown]
+            self.left_out = self.left_out + unknown.sum()
         score, order = torch.sort(score, stable=True)
-        cosine = cosine[order]
+        cosine = self.geometry.owned(rows_at(queries.z, i), rows_at(keys.z, j)[:, None], 1 / self.temperature)[:, 0]
+        cosine = cosine.index_select(0, order)
         # how many pairs score strictly less
         below = torch.searchsorted(score, score)
         some = below > 0
         if not bool(some.any()):
             return cosine.sum() * 0
-        prefix = torch.logcumsumexp(cosine, 0)[below[some] - 1]
-        return F.softplus(torch.logsumexp(prefix - cosine[some], 0))
+        # sorted, the pairs that have one below them are the last
+        first = int(some.sum())
+        prefix = torch.logcumsumexp(cosine, 0).index_select(0, below[-first:] - 1)
+        return F.softplus(torch.logsumexp(prefix - cosine[-first:], 0))

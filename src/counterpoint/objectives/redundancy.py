@@ -12,6 +12,7 @@ from torch import Tensor
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
 from counterpoint.objectives._base import PointObjective
+from counterpoint.objectives._layouts import rows_at
 from counterpoint.points import Points
 
 
@@ -188,7 +189,7 @@ class ManifoldCapacity(PointObjective):
 
     def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
         """Singular values of the means, and of each pair."""
-        x, y = queries.z[i], keys.z[j]
+        x, y = rows_at(queries.z, i), rows_at(keys.z, j)
         if not len(x):
             return (queries.z.sum() + keys.z.sum()) * 0
         value: Tensor = -torch.linalg.svdvals((x + y) / 2).sum()
@@ -256,7 +257,7 @@ class KernelAlignment(PointObjective):
         """On the positive pairs, in `O(n d^2)`: `<XX', YY'> = |X'Y|^2`."""
         if len(i) < 2:
             return (queries.z.sum() + keys.z.sum()) * 0
-        x, y = (side.z[place] for side, place in ((queries, i), (keys, j)))
+        x, y = rows_at(queries.z, i), rows_at(keys.z, j)
         x, y = _unit_size(x - x.mean(0)), _unit_size(y - y.mean(0))
         square = (x.T @ x).square().sum() * (y.T @ y).square().sum()
         return 1 - (x.T @ y).square().sum() / square.clamp_min(torch.finfo(x.dtype).tiny).sqrt()
