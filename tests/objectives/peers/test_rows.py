@@ -19,13 +19,17 @@ ROWS = {f"{peer.name}: {row.name}": (peer, row) for peer in PEERS for row in pee
 @pytest.mark.parametrize("name", ROWS)
 def test_same_loss_and_gradient(name):
     peer, row = ROWS[name]
+    # some references are loops, or part of a peer's class within another one
+    there = not peer.package or installed(peer.package)
+    if row.against == "their class" and not there:
+        pytest.skip(f"{peer.name} is not installed")
     try:
         for seed in range(3):
             check(row, seed)
-    except ModuleNotFoundError as error:
-        if installed(peer.package):
+    except ModuleNotFoundError:
+        if there:
             raise
-        pytest.skip(f"{peer.name} is not installed: {error}")
+        pytest.skip(f"{peer.name} is not installed")
 
 
 def test_no_class_is_named_twice():
