@@ -35,8 +35,7 @@ class MultiView(ScoredObjective):
     Args:
         temperature: A number or a learned `Temperature`.
         denominator: See above; `"each-view"` needs a `view` column.
-        relation: Same `sample` by default; the positives must be those of a column.
-        **options: `geometry`, see `RowObjective`.
+        **options: `geometry`, `relation` (the positives must be those of a column), see `RowObjective`.
 
     Raises:
         InputError: in a call, for unreduced losses, other positives, or views that are not named.
