@@ -247,6 +247,6 @@ class CoSENT(PointObjective):
         if not bool(some.any()):
             return cosine.sum() * 0
         # sorted, the pairs that have one below them are the last
-        first = int(some.sum())
-        prefix = torch.logcumsumexp(cosine, 0).index_select(0, below[-first:] - 1)
-        return F.softplus(torch.logsumexp(prefix - cosine[-first:], 0))
+        number = int(some.sum())
+        prefix = torch.logcumsumexp(cosine, 0).index_select(0, below[-number:] - 1)
+        return F.softplus(torch.logsumexp(prefix - cosine[-number:], 0))

@@ -75,13 +75,13 @@ class Triplet(RowObjective):
         most = int((weight > 0).sum(1).max())
         top = weight.topk(most, dim=1)
         terms, weights = [], []
-        farthest = block.negatives(nothing).amin(1) if self.mining == "semi-hard" else others[:, 0]
         for p, w in zip(scores.gather(1, top.indices).unbind(1), top.values.unbind(1), strict=True):
             if self.mining == "all":
                 gap = block.scores - p[:, None]
                 share = w[:, None] * block.negative
             else:
                 farther = torch.where(others < p[:, None], others, -nothing).amax(1)
+                farthest = block.negatives(nothing).amin(1)
                 gap = torch.where(counts, torch.where(farther > -nothing, farther, farthest) - p, 0.0)[:, None]
                 share = (w * counts)[:, None]
             mean, total = mean_over(
