@@ -63,12 +63,12 @@ class Procedure(nn.Module):
         """After a step of the optimiser."""
 
     def everybody(self, points: Points) -> Points:
-        """All processes' points, from this one's."""
+        """All processes' points, from this one's; with gradient, which sums what every process found."""
         here = self.processes
         return points if here is None or here.group is None else distributed.gather(points, here.group)
 
     def own_share(self, points: Points) -> Points:
-        """This process's share of points that all of them hold: gathered, they are there once."""
+        """This process's share of `n` points that all of them hold, every `world`-th: gathered, they are there once."""
         here = self.processes
         return points if here is None else points[torch.arange(here.rank, len(points), here.world).to(points.z.device)]
 

@@ -46,7 +46,7 @@ class PairGates(Procedure):
         return torch.sigmoid(self.weight[torch.minimum(first, second), torch.maximum(first, second)])
 
     def change(self, call: Call) -> Call:
-        """Each call with pairs of its own."""
+        """The call with pairs of its own."""
         queries, keys = as_points(call["queries"]), as_points(call["keys"])
         if len(queries) != len(keys) or not {"label", "sample"} <= queries.columns.keys() & keys.columns.keys():
             raise InputError(

@@ -47,7 +47,7 @@ class MixHardPairs(Procedure):
         self.network, self.alpha, self.least = network, alpha, least
 
     def change(self, call: Call) -> Call:
-        """Each call with its mixtures, on one side."""
+        """The call with its mixtures, on one side."""
         points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if side in call])
         if "label" not in points.columns:
             raise InputError("pairs are mixed by class, which the points lack", fix="pass Points(z, label=...)")

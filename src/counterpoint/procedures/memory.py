@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -13,9 +11,6 @@ from counterpoint.errors import InputError
 from counterpoint.objectives.clusters import sinkhorn
 from counterpoint.points import Points, as_points
 from counterpoint.procedures._base import Call, Procedure
-
-if TYPE_CHECKING:
-    pass
 
 
 class ClusteredNeighbours(Procedure):
@@ -88,7 +83,7 @@ class ClusteredNeighbours(Procedure):
         return bool(self.prototypes.any())
 
     def change(self, call: Call) -> Call:
-        """Each call with the neighbours among its keys."""
+        """The call with the neighbours among its keys."""
         keys = as_points(call["keys"])
         if "sample" not in keys.columns:
             raise InputError("keys without samples bring no neighbours", fix="give them a column 'sample'")

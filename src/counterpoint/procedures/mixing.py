@@ -104,7 +104,7 @@ class MixPositives(Procedure):
         self.alpha = alpha
 
     def change(self, call: Call) -> Call:
-        """Each call with its positives apart."""
+        """The call with its positives apart."""
         queries = as_points(call["queries"])
         owned = as_points(call["owned"]) if "owned" in call else None
         keys = as_points(call["keys"]) if owned is None else Points(owned.z[:, 0])
@@ -144,7 +144,7 @@ class InterpolateNegatives(Procedure):
         self.alpha = alpha
 
     def change(self, call: Call) -> Call:
-        """Each call with its queue mixed."""
+        """The call with its queue mixed."""
         keys = call.get("keys")
         if not isinstance(keys, Points):
             return call

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
 from counterpoint.procedures._base import Call, Procedure
-
-if TYPE_CHECKING:
-    pass
 
 
 class Prototypes(Procedure):
@@ -42,7 +37,7 @@ class Prototypes(Procedure):
         self.shots = shots
 
     def change(self, call: Call) -> Call:
-        """Each call as an episode."""
+        """The call as an episode."""
         sides = [as_points(call[side]) for side in ("queries", "keys") if side in call]
         points = Points.cat(sides)
         if "label" not in points.columns:

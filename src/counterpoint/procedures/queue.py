@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points, unmatched
 from counterpoint.procedures._base import Call, Procedure
-
-if TYPE_CHECKING:
-    pass
 
 
 class Queue(Procedure):
@@ -54,7 +49,7 @@ class Queue(Procedure):
         self._new: list[Tensor] = []
 
     def change(self, call: Call) -> Call:
-        """Each call with the queue among its keys."""
+        """The call with the queue among its keys."""
         keys = as_points(call["keys"])
         self._new.append(keys.z.detach())
         filled = bool(self.filled)

@@ -50,7 +50,7 @@ class MixTargets(Procedure):
         self.column, self.positives, self.negatives, self.alpha = column, positives, negatives, alpha
 
     def change(self, call: Call) -> Call:
-        """Each call with its mixtures."""
+        """The call with its mixtures."""
         points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if side in call])
         if self.column not in points.columns:
             raise InputError(f"the target is the column {self.column!r}, which is lacking", fix="give it to the points")
