@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.engine import Block
-from counterpoint.engine.rows import Panel, Rows, join
+from counterpoint.engine.places import join
+from counterpoint.engine.rows import Panel, Rows
 from counterpoint.geometry import Cosine
 from counterpoint.objectives import REGISTRY, Guide, InfoNCE, RowObjective
 from counterpoint.points import Points

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from counterpoint.engine.blocks import Block, Sparse
 from counterpoint.engine.fused import FusedBlock, available
+from counterpoint.engine.places import Places, beside, compact, join
 from counterpoint.geometry import Cosine, Dot, Geometry
 from counterpoint.points import Points
 from counterpoint.relation import COPIES, Relation, never, same
@@ -23,10 +24,6 @@ from counterpoint.relation import COPIES, Relation, never, same
 # Scores of one block: 2^22 float32 are 16 MB, which stays in cache long enough to be used again.
 _BLOCK_SCORES = 2**22
 _FEWEST_ROWS = 256
-_MOST_SPARSE = 8
-
-# places `(n, p)` in each row, and their weights: those of weight 0 are padding
-Places = tuple[Tensor, Tensor]
 
 
 @dataclass
@@ -86,7 +83,7 @@ class Panel:
                 out.append((place, weight))
         if self.positives == "ignored":
             out.append(positives)
-        return positives if self.positives == "numerator" else none, _beside([none, *out])
+        return positives if self.positives == "numerator" else none, beside([none, *out])
 
     def dense(self, start: int, stop: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Weights `(b, width)` as positives and as negatives."""
@@ -99,44 +96,6 @@ class Panel:
         if self.positives == "counted":
             negative = torch.where(positive > 0, 1.0, negative)
         return torch.zeros_like(positive), negative
-
-
-def join(q: Tensor, k: Tensor, *, most: int = _MOST_SPARSE, hashes: bool = False) -> Places | None:
-    """For each id in `q`, the places in `k` with the same id; None if there are more than `most` for some.
-
-    Ids below 0 match nothing, unless they are hashes.
-    """
-    order = torch.argsort(k, stable=True)
-    sorted_k = k[order]
-    low = torch.searchsorted(sorted_k, q)
-    count = torch.searchsorted(sorted_k, q, right=True) - low
-    count = count if hashes else torch.where(q >= 0, count, 0)
-    p = int(count.max()) if len(q) else 0
-    if p > most:
-        return None
-    steps = torch.arange(p, device=q.device)
-    place = low[:, None] + torch.where(steps < count[:, None], steps, 0)
-    index = order[place.clamp_max(max(len(k) - 1, 0))]
-    return index, (steps < count[:, None]).to(torch.float32)
-
-
-def _beside(parts: Sequence[Places]) -> Places:
-    return torch.cat([index for index, _ in parts], 1), torch.cat([weight for _, weight in parts], 1)
-
-
-def _compact(places: Places) -> tuple[Tensor, Tensor]:
-    """Each place once, in as few columns as hold them, and how many `(n,)`; the padding repeats a place of the row."""
-    index, weight = places
-    none = torch.iinfo(index.dtype).max
-    index = torch.where(weight > 0, index, none).sort(1).values
-    again = torch.zeros_like(index, dtype=torch.bool)
-    again[:, 1:] = index[:, 1:] == index[:, :-1]
-    index = torch.where(again, none, index).sort(1).values
-    count = (index != none).sum(1)
-    index = index[:, : int(count.max())]
-    # any columns will do in a row that has none, but different ones: what is put back there must be put back once
-    first = torch.where(count[:, None] > 0, index[:, :1], torch.arange(index.shape[1], device=index.device))
-    return torch.where(index == none, first, index), count
 
 
 @dataclass
@@ -193,7 +152,7 @@ class Rows:
             for places, (index, weight) in zip((positives, out), part, strict=True):
                 places.append((index + offset, weight))
             offset += panel.width
-        return Sparse(*_compact(_beside(positives)), *_compact(_beside(out)))
+        return Sparse(*compact(beside(positives)), *compact(beside(out)))
 
     def block(
         self,

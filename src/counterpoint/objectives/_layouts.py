@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from counterpoint.engine import distributed
-from counterpoint.engine.rows import Panel, join
+from counterpoint.engine.places import join
+from counterpoint.engine.rows import Panel
 from counterpoint.errors import InputError
 from counterpoint.geometry import Geometry
 from counterpoint.points import Points, as_points

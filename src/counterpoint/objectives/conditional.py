@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from counterpoint.engine.blocks import Block, log_weight, weighted_mean
-from counterpoint.engine.rows import join
+from counterpoint.engine.places import join
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot, Temperature, check_temperature
 from counterpoint.objectives._base import RowObjective
