@@ -66,6 +66,12 @@ def test_same_corpus_same_tokenizer():
     assert len(made) == 1
 
 
+def test_same_corpus_same_characters_where_not_all_are_kept():
+    rare = [chr(0x4E00 + i) for i in range(1200)]
+    made = {StaticEncoder.train_tokenizer(rare, 1200).to_str() for _ in range(3)}
+    assert len(made) == 1
+
+
 def test_untrained_cosine_is_nearly_that_of_tf_idf():
     from sklearn.feature_extraction.text import TfidfVectorizer
 

@@ -46,3 +46,14 @@ def test_small_transformer_is_saved_and_loaded(tmp_path):
     assert np.array_equal(same.encode(TEXTS), encoder.encode(TEXTS))
     other = small_transformer(TEXTS, layers=1, width=16, vocab_size=80, seed=4)
     assert abs(other.encode(TEXTS) - encoder.encode(TEXTS)).max() > 0.01
+
+
+def test_same_texts_same_word_pieces():
+    # enough words for ties, and more characters of one count than are kept
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefghij"), size=5)) for _ in range(400)]
+    rare = [chr(0x1200 + i) for i in range(1200)]
+    makes = [small_transformer([*words, *rare], layers=1, width=16, vocab_size=1500) for _ in range(3)]
+    first, *others = (make.tokenizer.get_vocab() for make in makes)
+    assert all(other == first for other in others)
+    assert sum(len(token) > 3 for token in first) > 100

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from counterpoint.encoders._base import clean
-from counterpoint.encoders.static import ALPHABET
+from counterpoint.encoders._vocabulary import characters
 from counterpoint.encoders.transformer import ROW, TransformerEncoder
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def small_transformer(
@@ -43,19 +48,8 @@ def small_transformer(
         (1, 16)
     """
     import transformers
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size, special_tokens=special, limit_alphabet=ALPHABET, show_progress=False
-    )
-    tokenizer.train_from_iterator((clean(text) for text in texts), trainer)
-    ends = [(token, special.index(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    tokenizer = _word_pieces([clean(text) for text in texts], vocab_size)
     fast = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=max_seq_length,
@@ -77,3 +71,38 @@ def small_transformer(
         torch.manual_seed(seed)
         model = transformers.BertModel(config, add_pooling_layer=False)
     return TransformerEncoder(model, fast, max_seq_length=max_seq_length, **options)
+
+
+def _word_pieces(texts: Sequence[str], vocab_size: int) -> Tokenizer:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    def tokenizer(vocab: dict[str, int]) -> Tokenizer:
+        made = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+        made.normalizer = normalizers.BertNormalizer(lowercase=True)
+        made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        return made
+
+    alphabet = characters(texts, tokenizer({}))
+
+    def learned(first: Sequence[str], size: int) -> dict[str, int]:
+        learner = tokenizer({})
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=size,
+            special_tokens=list(first),
+            initial_alphabet=alphabet,
+            limit_alphabet=len(alphabet),
+            show_progress=False,
+        )
+        learner.train_from_iterator(texts, trainer)
+        vocab: dict[str, int] = learner.get_vocab()
+        return vocab
+
+    # The trainer numbers characters within words as it meets them, in the order of a hash table, and breaks ties by
+    # number. So they are found first, without merges, and then given in an order of ours.
+    found = sorted(learned(_SPECIAL, 0).keys() - set(_SPECIAL))
+    trained = tokenizer(learned([*_SPECIAL, *found], vocab_size))
+    trained.add_special_tokens(_SPECIAL)
+    trained.decoder = decoders.WordPiece()
+    ends = [(token, _SPECIAL.index(token)) for token in ("[CLS]", "[SEP]")]
+    trained.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    return trained

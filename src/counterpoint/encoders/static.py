@@ -13,11 +13,9 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder, clean
+from counterpoint.encoders._vocabulary import characters
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.errors import InputError
-
-ALPHABET = 1000
-"""Characters a trained tokenizer knows: the most frequent."""
 
 DOCUMENT = "[DOC]"
 """The token that `from_corpus` puts before documents, as their prompt."""
@@ -109,13 +107,16 @@ class StaticEncoder(TextEncoder):
             ]
         )
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[^\w+#]+|_"), "removed")
+        texts = [clean(text) for text in texts]
+        alphabet = characters(texts, tokenizer)
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             special_tokens=["[PAD]", "[UNK]", DOCUMENT],
-            limit_alphabet=ALPHABET,
+            initial_alphabet=alphabet,
+            limit_alphabet=len(alphabet),
             show_progress=False,
         )
-        tokenizer.train_from_iterator((clean(text) for text in texts), trainer)
+        tokenizer.train_from_iterator(texts, trainer)
         return tokenizer
 
     @classmethod
