@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -178,26 +179,25 @@ class Relation:
         """
         positive = self._dense(self.positive(q, k), shape, like)
         if "positive" in k:
-            positive = torch.maximum(positive, k["positive"].to(like.dtype).expand(shape))
-        out = torch.zeros((1, 1), dtype=torch.bool, device=like.device)
-        if (own := itself(q, k)) is not None:
-            out = out | own
-        if (copies := duplicate(q, k)) is not None:
-            # a duplicate that is itself a positive of this query stays one
-            out = out | (copies & (positive == 0))
-        if "valid" in k:
-            out = out | ~k["valid"]
-        keep = (~out).to(like.dtype)
+            given = k["positive"].to(like.dtype).expand(shape)
+            positive = given if positive is None else torch.maximum(positive, given)
+        if positive is None:
+            positive = like.new_zeros(shape)
+        nobody = positive == 0
+        negative = nobody.to(like.dtype) if self.negative is None else self._dense(self.negative(q, k), shape, like)
+        if negative is None:
+            negative = like.new_zeros(shape)
+        copies = duplicate(q, k)
+        # a duplicate that is itself a positive of this query stays one
+        parts = itself(q, k), None if copies is None else copies & nobody, ~k["valid"] if "valid" in k else None
+        if outs := [part for part in parts if part is not None]:
+            out = reduce(torch.logical_or, outs)
+            positive, negative = positive.masked_fill(out, 0.0), negative.masked_fill(out, 0.0)
         if (ignored := self.ignored(q, k)) is not None:
-            keep = keep * (1 - ignored.to(like.dtype))
-        if self.negative is None:
-            negative = (positive == 0).to(like.dtype)
-        else:
-            negative = self._dense(self.negative(q, k), shape, like)
-        return positive * keep, negative * keep
+            keep = 1 - ignored.to(like.dtype)
+            positive, negative = positive * keep, negative * keep
+        return positive, negative
 
     @staticmethod
-    def _dense(weight: Pairs | None, shape: tuple[int, int], like: Tensor) -> Tensor:
-        if weight is None:
-            return torch.zeros(shape, dtype=like.dtype, device=like.device)
-        return weight.to(device=like.device, dtype=like.dtype).expand(shape)
+    def _dense(weight: Pairs | None, shape: tuple[int, int], like: Tensor) -> Tensor | None:
+        return None if weight is None else weight.to(device=like.device, dtype=like.dtype).expand(shape)

@@ -190,7 +190,7 @@ class Rows:
             relation: Any = sparse.rows(start, stop)
         else:
             parts = [p.dense(start, stop, joined.detach()) for p in self.panels]
-            relation = (torch.cat([p for p, _ in parts], 1), torch.cat([n for _, n in parts], 1))
+            relation = parts[0] if len(parts) == 1 else tuple(torch.cat(part, 1) for part in zip(*parts, strict=True))
         # other geometries may need the scores they gave for their own gradient
         fresh = isinstance(self.geometry, Dot) or len(scores) > 1
         guide = _single(guides) if guides else None

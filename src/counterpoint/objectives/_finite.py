@@ -23,7 +23,7 @@ def check_finite(sides: Sides, group: Any) -> None:
     """
     parts = _parts(sides)
     # 0, or NaN where something in the sum is not finite
-    probe = torch.stack([_sum(values) * 0 for _, values, _ in parts]).sum()
+    probe = torch.stack([_sum(values) for _, values, _ in parts]).sum() * 0
     if _is_zero(probe, group):
         return
     sentence = next(filter(None, (_sentence(*part) for part in parts)), None)

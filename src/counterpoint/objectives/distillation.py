@@ -67,9 +67,9 @@ class ScoreError(RowObjective):
 class MarginMSE(RowObjective):
     """The student's margin between a positive and a negative must be the teacher's.
 
-    `mean_{p, n} ((s_ip - s_in) - (t_ip - t_in))^2`, which with `e = s - t` is `(mean_p e - mean_n e)^2 + var_p e +
-    var_n e`, so that many positives and negatives cost no more than one of each. Source: Hofstaetter et al. 2020,
-    "Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge Distillation", eq. 8.
+    `mean_{p, n} ((s_ip - s_in) - (t_ip - t_in))^2`, which with `e = s - t` and `m = mean_p e` is `mean_p (e - m)^2 +
+    mean_n (e - m)^2`, so that many positives and negatives cost no more than one of each. Source: Hofstaetter et al.
+    2020, "Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge Distillation", eq. 8.
 
     Args:
         layout: Which keys a query sees.
@@ -93,14 +93,11 @@ class MarginMSE(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Mean squared difference of margins."""
         error = block.scores - _guide(block, "MarginMSE")
-        total = torch.stack([block.positive.sum(1), block.negative.sum(1)])
-        counts = (total > 0).all(0)
-        share = torch.stack([block.positive, block.negative]) / torch.where(total > 0, total, 1.0)[..., None]
-        both = share.sum(0)
-        # about their middle, where squares and the product of the means are small
-        error = error - (error.detach() * both).sum(1, keepdim=True) / 2
-        means = (error * share).sum(2)
-        return (error.square() * both).sum(1) - 2 * means[0] * means[1], counts
+        weights, totals = (block.positive, block.negative), (block.positive.sum(1), block.negative.sum(1))
+        positives, negatives = (w / torch.where(t > 0, t, 1.0)[:, None] for w, t in zip(weights, totals, strict=True))
+        # about the mean of the positives there is no product of means to take off
+        error = error - (error * positives).sum(1, keepdim=True)
+        return (error.square() * (positives + negatives)).sum(1), (totals[0] > 0) & (totals[1] > 0)
 
 
 class DistillKL(RowObjective):
