@@ -201,21 +201,9 @@ def test_fingerprint_follows_what_a_system_shares_with_its_family():
         assert fingerprint("counterpoint.systems.retrieval.dpr") == other
 
 
-WAITING = frozenset(
-    """
-    ccl-k dbpm decoupled-uniformity groco hib isogclr moco-dual-view mv-dhel pal pnda poly-view
-    xue-et-al-simplicity-bias
-    """.split()  # noqa: SIM905 - names, not quotes
-)
-"""Not measured yet, or not since their code last changed; `counterpoint verify --stale` measures them."""
-
-
 @pytest.mark.parametrize("s", MEASURED, ids=lambda s: s.slug)
 def test_kept_verdict_is_of_the_code_as_it_is(s):
     verdict = load(s.slug)
-    if s.slug in WAITING:
-        assert verdict is None or not current(s, verdict), "it waits no longer: take it off the list"
-        return
     assert verdict is not None, f"never measured; run: counterpoint verify {s.slug}"
     assert current(s, verdict), f"the recipe has changed since it was measured; run: counterpoint verify {s.slug}"
     for claim, kept in zip(s.claims, verdict.outcomes, strict=True):
