@@ -29,14 +29,24 @@ def loops(z, samples, views, t):
     return infonce / len(ids), dhel / len(ids)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_losses_are_those_of_naive_loops_over_three_views(seed):
-    z = F.normalize(torch.randn(12, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64), dim=1)
-    samples, views = [0, 1, 2, 3] * 3, [0] * 4 + [1] * 4 + [2] * 4
+def check_against_loops(number, seed):
+    z = torch.randn(4 * number, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    z = F.normalize(z, dim=1)
+    samples, views = [0, 1, 2, 3] * number, torch.arange(number).repeat_interleave(4).tolist()
     points = Points(z, sample=torch.tensor(samples), view=torch.tensor(views))
     wanted = loops(z, samples, views, 0.3)
     assert MultiView(0.3)(points).item() == pytest.approx(wanted[0], rel=1e-9)
     assert MultiView(0.3, denominator="each-view")(points).item() == pytest.approx(wanted[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_losses_are_those_of_naive_loops_over_three_views(seed):
+    check_against_loops(3, seed)
+
+
+@pytest.mark.parametrize("number", [2, 10])
+def test_losses_are_the_same_for_few_and_many_views(number):
+    check_against_loops(number, 0)
 
 
 @pytest.mark.parametrize(("name", "which"), [("mv-infonce", 0), ("mv-dhel", 1)])

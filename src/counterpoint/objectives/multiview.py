@@ -131,11 +131,12 @@ def _negatives(block: Block) -> tuple[Float[Tensor, "b 2"], Bool[Tensor, " b"]]:
 
 
 def _matched(problem: Rows, rule: same) -> Rows:
-    """Each row's own sample alone, as owned keys: few scores, where a sum over positives would take all."""
+    """Each row's own sample alone, as owned keys, where samples are small: few scores, and not those of all keys."""
     panel = problem.panels[0]
     queries, keys = panel.queries, panel.keys
-    places = join(rule.ids(queries.columns), rule.ids(keys.columns), most=len(keys))
-    assert places is not None
+    places = join(rule.ids(queries.columns), rule.ids(keys.columns))
+    if places is None:
+        return problem
     index, found = places
     own = _at(keys, index)
     valid = (found > 0) & own.columns.get("valid", torch.ones_like(found, dtype=torch.bool))
