@@ -70,14 +70,16 @@ def ratio(times: Mapping[str, Sequence[float]], ours: str, theirs: str) -> tuple
 def growth_mb(run: Callable[[], Any]) -> float:
     """How far a run lifts the peak resident size above where it stands; the best of two, as the first one loads things.
 
-    glibc is made to hand freed blocks of a megabyte or more back at once, so that what is measured is what is in use;
-    that makes this process slow, and times are not to be taken in it.
+    glibc is made to hand back what is free, and freed blocks of a megabyte or more at once, so that what is measured is
+    what is in use; that makes this process slow, and times are not to be taken in it.
     """
+    libc = ctypes.CDLL(None)
     for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-        ctypes.CDLL(None).mallopt(option, 1_000_000)
+        libc.mallopt(option, 1_000_000)
     found = []
     for _ in range(2):
         gc.collect()
+        libc.malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the peak is where it stands
         before = peak_mb()
         run()
