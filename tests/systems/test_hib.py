@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from counterpoint.data.images import digits
+from counterpoint.data.images import Images, digits
 from counterpoint.errors import InputError
 from counterpoint.objectives import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.points import Points
 from counterpoint.systems import get
-from counterpoint.systems.core.hib import occlude
+from counterpoint.systems.core.hib import occlude, uncertainty
 
 
 def test_match_probability_is_the_mean_over_all_pairs_of_draws():
@@ -77,3 +77,19 @@ def test_occlusion_hides_one_half_of_some():
     assert torch.equal(pixels[~hidden], whole[~hidden])
     left = pixels[hidden].sum((1, 2, 3)) / whole[hidden].sum((1, 2, 3))
     assert 0.3 < float(left.mean()) < 0.7
+
+
+class Fixed:
+    """An encoder whose vectors are the points `(mean, log variance)` to be."""
+
+    def encode(self, pixels):
+        return pixels.flatten(1).numpy()
+
+
+@pytest.mark.parametrize(("scale", "bias"), [(1.0, 0.0), (3.0, 2.0)])
+def test_uncertainty_is_of_the_learned_match(scale, bias):
+    z = torch.tensor([[0.5, -50.0], [0.5, 0.0], [0.5, 4.0]])  # on a line: no variance, 1 and e^4
+    images = Images(z[:, None, None], torch.arange(3), "made")
+    sure, fair, wild = uncertainty(Fixed(), torch.nn.Identity(), HedgedMatch(scale=scale, bias=bias), images)
+    assert sure == pytest.approx(1 / (1 + math.exp(bias)), rel=1e-4)
+    assert sure < fair < wild

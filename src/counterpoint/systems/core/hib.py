@@ -45,12 +45,12 @@ class Variance(nn.Module):
         return torch.cat([mean, log_variance - self.lower], 1)
 
 
-def uncertainty(model: PixelEncoder, head: nn.Module, images: Images) -> np.ndarray:
-    """`1 - p(match)` of each image with itself (section 3.4), by 64 draws."""
+def uncertainty(model: PixelEncoder, head: nn.Module, learned: HedgedMatch, images: Images) -> np.ndarray:
+    """`1 - p(match)` of each image with itself (section 3.4), by 64 draws, with the scale and bias learned."""
+    geometry = HedgedMatch(64, scale=learned.log_scale.exp().item(), bias=learned.bias.item())
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.manual_seed(0)
         z = head(torch.from_numpy(model.encode(images.pixels)))
-        geometry = HedgedMatch(64)
         drawn = [geometry.prepare(z) for _ in range(2)]
         log_p = torch.cat([geometry.owned(a[None], b[None, None], 1.0)[0] for a, b in zip(*drawn, strict=True)])
     return np.asarray(1 - log_p.exp().numpy())
@@ -86,8 +86,10 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
         neighbours = KNeighborsClassifier(5).fit(means(model, head, train), train.labels.numpy())
         return np.asarray(neighbours.predict(means(model, head, test)) == test.labels.numpy())
 
-    model, head = fit(hib(), train, seed, steps=_STEPS)
-    unsure, known = uncertainty(model, head, test), right(model, head)
+    objective = hib().objective()
+    model, head = fit(replace(hib(), objective=lambda: objective), train, seed, steps=_STEPS)
+    (learned,) = (part for part in objective.modules() if isinstance(part, HedgedMatch))
+    unsure, known = uncertainty(model, head, learned, test), right(model, head)
     worst = unsure > np.median(unsure)
     occlusion = (float(unsure[hidden.numpy()].mean()), float(unsure[~hidden.numpy()].mean()))
     errors = (float(known[~worst].mean()), float(known[worst].mean()))
