@@ -183,13 +183,13 @@ class Relation:
             positive = given if positive is None else torch.maximum(positive, given)
         if positive is None:
             positive = like.new_zeros(shape)
-        nobody = positive == 0
-        negative = nobody.to(like.dtype) if self.negative is None else self._dense(self.negative(q, k), shape, like)
+        unmatched = positive == 0
+        negative = unmatched.to(like.dtype) if self.negative is None else self._dense(self.negative(q, k), shape, like)
         if negative is None:
             negative = like.new_zeros(shape)
         copies = duplicate(q, k)
         # a duplicate that is itself a positive of this query stays one
-        parts = itself(q, k), None if copies is None else copies & nobody, ~k["valid"] if "valid" in k else None
+        parts = itself(q, k), None if copies is None else copies & unmatched, ~k["valid"] if "valid" in k else None
         if outs := [part for part in parts if part is not None]:
             out = reduce(torch.logical_or, outs)
             positive, negative = positive.masked_fill(out, 0.0), negative.masked_fill(out, 0.0)

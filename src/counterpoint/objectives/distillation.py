@@ -93,11 +93,11 @@ class MarginMSE(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Mean squared difference of margins."""
         error = block.scores - _guide(block, "MarginMSE")
-        weights, totals = (block.positive, block.negative), (block.positive.sum(1), block.negative.sum(1))
-        positives, negatives = (w / torch.where(t > 0, t, 1.0)[:, None] for w, t in zip(weights, totals, strict=True))
+        positive, negative = block.positive, block.negative
         # about the mean of the positives there is no product of means to take off
-        error = error - (error * positives).sum(1, keepdim=True)
-        return (error.square() * (positives + negatives)).sum(1), (totals[0] > 0) & (totals[1] > 0)
+        square = (error - weighted_mean(error, positive)[:, None]).square()
+        counts = (positive > 0).any(1) & (negative > 0).any(1)
+        return weighted_mean(square, positive) + weighted_mean(square, negative), counts
 
 
 class DistillKL(RowObjective):

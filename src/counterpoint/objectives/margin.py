@@ -68,9 +68,11 @@ class Triplet(RowObjective):
         nothing = torch.finfo(scores.dtype).max / 4
         others = block.negatives(-nothing)
         if self.mining == "hard":
-            farthest = torch.where(weight > 0, scores, nothing).amin(1)
-            gap = torch.where(counts, others.amax(1) - farthest, 0.0)
+            hardest = torch.where(weight > 0, scores, nothing).amin(1)
+            gap = torch.where(counts, others.amax(1) - hardest, 0.0)
             return mean_over(self.shape(gap + self.margin)[:, None], counts[:, None].to(gap.dtype), self.over)
+        if self.mining == "semi-hard":
+            farthest = block.negatives(nothing).amin(1)
         # at most as many passes as a row has positives
         most = int((weight > 0).sum(1).max())
         top = weight.topk(most, dim=1)
@@ -81,7 +83,6 @@ class Triplet(RowObjective):
                 share = w[:, None] * block.negative
             else:
                 farther = torch.where(others < p[:, None], others, -nothing).amax(1)
-                farthest = block.negatives(nothing).amin(1)
                 gap = torch.where(counts, torch.where(farther > -nothing, farther, farthest) - p, 0.0)[:, None]
                 share = (w * counts)[:, None]
             mean, total = mean_over(
