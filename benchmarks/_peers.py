@@ -42,9 +42,11 @@ class Data:
         self.q, self.k = (torch.randn(n, d, generator=g).requires_grad_() for _ in range(2))
         self.label = torch.arange(n) // 2
         self.score, self.teacher = torch.rand(n, generator=g), torch.randn(n, 4, generator=g)
-        self.owned = torch.randn(n, 4, d, generator=g)
+        self.owned = torch.randn(n, 4, d, generator=g).requires_grad_()
+        # a peer takes them one by one
+        self.each = [column.detach().clone().requires_grad_() for column in self.owned.unbind(1)]
         self.points, self.scored = Points(self.q, label=self.label), Points(self.q, score=self.score)
-        self.candidates = Points(self.owned, positive=torch.eye(4)[:1].expand(n, 4))
+        self.candidates = Points(self.owned, positive=torch.eye(4)[:1].repeat(n, 1))
         self.list = Points(self.owned, positive=torch.ones(n, 4))
 
     def pairs(self, objective: Objective) -> Loss:
@@ -66,7 +68,7 @@ class Contest:
 
     @property
     def leaves(self) -> tuple[Tensor, ...]:
-        return self.data.q, self.data.k
+        return self.data.q, self.data.k, self.data.owned, *self.data.each
 
     def difference(self) -> float:
         a, b = float(self.ours().detach()), float(self.theirs().detach())
@@ -96,7 +98,7 @@ def sentence_transformers(d: int) -> Iterator[Contest]:
         lambda: ours(data.scored, data.k),
         lambda: cosent.compute_loss_from_embeddings([data.q, data.k], data.score),
     )
-    four = [data.q, *data.owned.unbind(1)]
+    embeddings = [data.q, *data.each]
     margin, mse = MarginMSE(), losses.MarginMSELoss(None)
     kl, divergence = DistillKL(1.0, geometry=Dot()), losses.DistillKLDivLoss(None)
     guide = Guide(owned=data.teacher)
@@ -104,13 +106,13 @@ def sentence_transformers(d: int) -> Iterator[Contest]:
         "MarginMSELoss, 3 negatives",
         data,
         lambda: margin(data.q, owned=data.candidates, guide=guide),
-        lambda: mse.compute_loss_from_embeddings(four, data.teacher),
+        lambda: mse.compute_loss_from_embeddings(embeddings, data.teacher),
     )
     yield Contest(
         "DistillKLDivLoss, 4 keys",
         data,
         lambda: kl(data.q, owned=data.list, guide=guide),
-        lambda: divergence.compute_loss_from_embeddings(four, data.teacher),
+        lambda: divergence.compute_loss_from_embeddings(embeddings, data.teacher),
     )
     for name, method, n, options in (
         ("BatchHardTripletLoss", "batch_hard_triplet_loss", 1024, {"mining": "hard"}),

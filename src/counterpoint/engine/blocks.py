@@ -206,7 +206,15 @@ def log_weight(weight: Tensor) -> Tensor:
     return torch.where(weight > 0, weight, 1.0).log()
 
 
+# weights that sum to less are nothing; above the least float, so that a gradient divided by it is finite
+_LEAST = 1e-30
+
+
+def shares(weight: Float[Tensor, "b m"]) -> Float[Tensor, "b m"]:
+    """Each row's weights with the sum 1; all 0 where a row has none."""
+    return weight / weight.sum(1, keepdim=True).clamp_min(_LEAST)
+
+
 def weighted_mean(value: Float[Tensor, "b m"], weight: Float[Tensor, "b m"]) -> Float[Tensor, " b"]:
     """Mean of each row under its weights; 0 where a row has none. Values with weight 0 may be anything finite."""
-    total = weight.sum(1)
-    return (value * weight).sum(1) / torch.where(total > 0, total, 1.0)
+    return (value * weight).sum(1) / weight.sum(1).clamp_min(_LEAST)

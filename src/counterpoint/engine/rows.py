@@ -115,11 +115,13 @@ class Rows:
     def __len__(self) -> int:
         return len(self.panels[0].queries)
 
-    def weight(self, start: int, stop: int) -> Tensor | float:
-        """Weight of each row, 0 or more; padding is no row."""
+    def weighted(self, counts: Tensor, start: int, stop: int) -> Tensor:
+        """For how much each row counts, 0 or more, with its weight; padding is no row."""
         columns = self.panels[0].queries.columns
-        weight: Tensor | float = columns["weight"][start:stop] if "weight" in columns else 1.0
-        return weight * columns["valid"][start:stop] if "valid" in columns else weight
+        for name in ("weight", "valid"):
+            if name in columns:
+                counts = counts * columns[name][start:stop]
+        return counts
 
     @property
     def width(self) -> int:
@@ -259,9 +261,12 @@ def mean_rows(
 
     def finish(seen: Block, start: int, stop: int) -> tuple[Tensor, Tensor]:
         loss, counts = equation(seen)
-        weight = (counts * problem.weight(start, stop)).to(loss.dtype)
+        weight = problem.weighted(counts, start, stop)
+        some = weight.bool()
+        if loss.ndim > 1:
+            some = some.view(-1, *[1] * (loss.ndim - 1))
         # a row that does not count may hold anything, and must not reach the sum
-        return torch.where((weight > 0).view(-1, *[1] * (loss.ndim - 1)), loss, 0.0), weight
+        return torch.where(some, loss, 0.0), weight.to(loss.dtype)
 
     kernel = None
     if block is None:
@@ -271,7 +276,7 @@ def mean_rows(
     if kernel is not None or block == 0 or block >= n:
         loss, weight = compute(0, n, rowwise, shared) if kernel is None else finish(kernel, 0, n)
         total = loss if per_row else (loss * weight).sum()
-        return total, weight.sum(), (weight == 0).sum()
+        return total, weight.sum(), n - weight.count_nonzero()
     result: tuple[Tensor, Tensor, Tensor] = _Blocked.apply(  # type: ignore[no-untyped-call]
         compute, n, block, per_row, torch.is_grad_enabled(), len(rowwise), len(shared), *rowwise, *shared, *parameters
     )
@@ -303,8 +308,7 @@ class _Blocked(torch.autograd.Function):
                 ]
             ctx.save_for_backward(*tensors)
             losses, weights = (torch.cat(part) for part in zip(*parts, strict=True))
-            total, left_out = losses, (weights == 0).sum()
-            weight = weights.sum()
+            total, weight, left_out = losses, weights.sum(), n - weights.count_nonzero()
         else:
             total, weight, left_out, grads = _sweep(ctx, tensors, None)
             ctx.save_for_backward(*[g for g in grads if g is not None])
@@ -358,4 +362,4 @@ def _sweep(
             del gradient
         del loss, total, found
     every = torch.cat(weights)
-    return torch.stack(totals).sum(), every.sum(), (every == 0).sum(), grads
+    return torch.stack(totals).sum(), every.sum(), len(every) - every.count_nonzero(), grads

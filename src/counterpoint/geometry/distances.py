@@ -33,9 +33,8 @@ class Euclidean:
     def _score(self, square: Tensor, scale: Tensor | float) -> Tensor:
         if self.squared:
             return -scale * square.clamp_min(0)
-        # sqrt has no gradient at 0: the distance of a point to itself stays put
-        apart = square > 0
-        return -scale * torch.where(apart, square, 1.0).sqrt() * apart
+        # sqrt has no gradient at 0, clamped it has one of 0: the distance of a point to itself stays put
+        return -scale * square.clamp_min(torch.finfo(square.dtype).tiny).sqrt()
 
     def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
         """`|q|^2 + |k|^2 - 2 q . k`, and its negative root."""

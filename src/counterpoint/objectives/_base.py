@@ -215,10 +215,10 @@ class RowObjective(ScoredObjective):
                     value = distributed.total(value, group)
                     weight = distributed.total(weight, group)
                 # where no row counts the loss is 0, with a gradient of 0
-                value = self.finish(value / weight) if bool(weight > 0) else value * 0
+                value = self.finish(value / weight) if bool(weight) else value * 0
             losses.append(value)
             rows += len(problem)
-        self.left_out = torch.stack(out).sum()
+        self.left_out = out[0] if len(out) == 1 else torch.stack(out).sum()
         if rows and int(self.left_out) == rows:
             self._check_columns(sides)
         if len({value.shape for value in losses}) > 1:
@@ -226,7 +226,7 @@ class RowObjective(ScoredObjective):
                 "the two sides have different numbers of rows, so their losses cannot be averaged row by row",
                 fix="use reduction='mean', or two one-way objectives",
             )
-        return torch.stack(losses).mean(0)
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean(0)
 
     def _check_columns(self, sides: Sides) -> None:
         """No row counts: is it that nothing says who matches whom?"""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import reduce
 from typing import Any
 
 import torch
@@ -22,13 +24,12 @@ def check_finite(sides: Sides, group: Any) -> None:
         InputError: says which side, and the first of its rows that is at fault.
     """
     parts = _parts(sides)
-    # 0, or NaN where something in the sum is not finite
-    probe = torch.stack([_sum(values) for _, values, _ in parts]).sum() * 0
-    if _is_zero(probe, group):
+    probe = reduce(torch.add, (_sum(values) for _, values, _ in parts))
+    if _is_finite(probe, group):
         return
     sentence = next(filter(None, (_sentence(*part) for part in parts)), None)
     # finite values may have a sum that is not
-    if not _is_zero(torch.tensor(float(sentence is not None), device=probe.device), group):
+    if not _is_finite(torch.full_like(probe, 0.0 if sentence is None else math.nan), group):
         raise InputError(sentence or "another process has vectors or weights that are not finite", fix=_FIX)
 
 
@@ -39,7 +40,7 @@ def check_loss(loss: Tensor, group: Any) -> None:
         InputError: where it is not, with a group on every process or on none.
     """
     total = loss.detach().sum()
-    if _is_zero(total * 0, group):
+    if _is_finite(total, group):
         return
     whose = "the vectors are finite" if group is None else "all processes' vectors are finite"
     raise InputError(f"the loss is {float(total)}, though {whose}", fix=_FIX)
@@ -48,12 +49,13 @@ def check_loss(loss: Tensor, group: Any) -> None:
 _FIX = "what diverged needs a lower learning rate or float32; what overflows, shorter vectors"
 
 
-def _is_zero(value: Tensor, group: Any) -> bool:
-    return bool((value if group is None else distributed.total(value, group)) == 0)
+def _is_finite(value: Tensor, group: Any) -> bool:
+    # of a finite value and of all others: 0, and NaN
+    return math.isfinite(value if group is None else distributed.total(value * 0, group))
 
 
 def _sum(values: Tensor) -> Tensor:
-    return values.detach().sum(dtype=torch.promote_types(values.dtype, torch.float32)).float()
+    return values.detach().sum(dtype=torch.promote_types(values.dtype, torch.float32))
 
 
 # a function that is finite where a column may be, and what a row is where it may not

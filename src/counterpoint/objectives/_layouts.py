@@ -73,7 +73,7 @@ class Sides:
             queries=prepare(self.queries),
             keys=None if self.keys is None else prepare(self.keys),
             owned=None if self.owned is None else prepare(self.owned),
-            guide=replace(self.guide, queries=guiding(self.guide.queries), keys=guiding(self.guide.keys)),
+            guide=Guide(guiding(self.guide.queries), guiding(self.guide.keys), self.guide.owned),
         )
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from counterpoint.engine.blocks import Block, weighted_mean
+from counterpoint.engine.blocks import Block, shares, weighted_mean
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot, Temperature, check_temperature
 from counterpoint.objectives._base import RowObjective
@@ -61,7 +61,7 @@ class ScoreError(RowObjective):
         """Mean over what is positive or negative."""
         error = self.shape(block.scores - _guide(block, "ScoreError"))
         seen = torch.maximum(block.positive, block.negative)
-        return weighted_mean(error, seen), (seen > 0).any(1)
+        return weighted_mean(error, seen), seen.any(1)
 
 
 class MarginMSE(RowObjective):
@@ -93,11 +93,10 @@ class MarginMSE(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Mean squared difference of margins."""
         error = block.scores - _guide(block, "MarginMSE")
-        positive, negative = block.positive, block.negative
+        positive, negative = shares(block.positive), shares(block.negative)
         # about the mean of the positives there is no product of means to take off
-        square = (error - weighted_mean(error, positive)[:, None]).square()
-        counts = (positive > 0).any(1) & (negative > 0).any(1)
-        return weighted_mean(square, positive) + weighted_mean(square, negative), counts
+        square = (error - (error * positive).sum(1, keepdim=True)).square()
+        return (square * (positive + negative)).sum(1), positive.any(1) & negative.any(1)
 
 
 class DistillKL(RowObjective):
@@ -135,10 +134,11 @@ class DistillKL(RowObjective):
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """KL divergence of each row."""
-        seen = (block.positive + block.negative) > 0
+        seen = (block.positive + block.negative).bool()
         guide, scores = _guide(block, "DistillKL") / self.guide_temperature, block.scores
         if not bool(seen.all()):
+            # far below what is seen, where the teacher's probability is 0
             nothing = torch.finfo(scores.dtype).min / 4
             guide, scores = torch.where(seen, guide, nothing), torch.where(seen, scores, nothing)
         teacher, student = F.log_softmax(guide, 1), F.log_softmax(scores, 1)
-        return ((teacher - student) * (teacher.exp() * seen)).sum(1), seen.any(1)
+        return ((teacher - student) * teacher.exp()).sum(1), seen.any(1)

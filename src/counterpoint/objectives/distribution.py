@@ -238,15 +238,14 @@ class CoSENT(PointObjective):
         if bool(unknown.any()):
             i, j, score = i[~unknown], j[~unknown], score[~unknown]
             self.left_out = self.left_out + unknown.sum()
-        score, order = torch.sort(score, stable=True)
+        score, order = torch.sort(score)
         cosine = self.geometry.owned(rows_at(queries.z, i), rows_at(keys.z, j)[:, None], 1 / self.temperature)[:, 0]
         cosine = cosine.index_select(0, order)
         # how many pairs score strictly less
         below = torch.searchsorted(score, score)
-        some = below > 0
-        if not bool(some.any()):
-            return cosine.sum() * 0
         # sorted, the pairs that have one below them are the last
-        number = int(some.sum())
+        number = int(below.count_nonzero())
+        if not number:
+            return cosine.sum() * 0
         prefix = torch.logcumsumexp(cosine, 0).index_select(0, below[-number:] - 1)
         return F.softplus(torch.logsumexp(prefix - cosine[-number:], 0))
