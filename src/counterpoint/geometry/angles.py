@@ -29,7 +29,8 @@ class Dot:
 
     def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
         """`scale * q_i . k_ij`."""
-        return _scaled(_Owned.apply(q, k), scale)  # type: ignore[no-untyped-call]
+        inner: Tensor = _Owned.apply(q, k)  # type: ignore[no-untyped-call]
+        return _scaled(inner, scale)
 
 
 def _scaled(value: Tensor, scale: Tensor | float) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -33,8 +35,8 @@ class Euclidean:
     def _score(self, square: Tensor, scale: Tensor | float) -> Tensor:
         if self.squared:
             return -scale * square.clamp_min(0)
-        # sqrt has no gradient at 0, clamped it has one of 0: the distance of a point to itself stays put
-        return -scale * square.clamp_min(torch.finfo(square.dtype).tiny).sqrt()
+        root: Tensor = _Root.apply(square)  # type: ignore[no-untyped-call]
+        return -scale * root
 
     def shared(self, q: Float[Tensor, "n d"], k: Float[Tensor, "m d"], scale: Tensor | float) -> Float[Tensor, "n m"]:
         """`|q|^2 + |k|^2 - 2 q . k`, and its negative root."""
@@ -44,6 +46,21 @@ class Euclidean:
     def owned(self, q: Float[Tensor, "n d"], k: Float[Tensor, "n s d"], scale: Tensor | float) -> Float[Tensor, "n s"]:
         """The same for each query's own keys."""
         return self._score((q[:, None] - k).square().sum(-1), scale)
+
+
+class _Root(torch.autograd.Function):
+    """Square root, 0 of what is below 0, with a gradient of 0 there: the distance of a point to itself stays put."""
+
+    @staticmethod
+    def forward(ctx: Any, square: Tensor) -> Tensor:
+        root = square.clamp_min(0).sqrt_()
+        ctx.save_for_backward(root)
+        return root
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (root,) = ctx.saved_tensors
+        return torch.where(root > 0, grad / (2 * root), 0.0)
 
 
 class Lp:
