@@ -40,6 +40,9 @@ def beside(parts: Sequence[Places]) -> Places:
 def compact(places: Places) -> tuple[Tensor, Tensor]:
     """Each place once, in as few columns as hold them, and how many `(n,)`; the padding repeats a place of the row."""
     index, weight = places
+    if index.shape[1] <= 1:
+        count = (weight > 0).sum(1)
+        return index[:, : int(count.max())], count
     none = torch.iinfo(index.dtype).max
     index = torch.where(weight > 0, index, none).sort(1).values
     again = torch.zeros_like(index, dtype=torch.bool)
