@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from counterpoint.comparing import Entry, Job, compare
@@ -19,6 +20,7 @@ from counterpoint.comparing.run import content_of
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.errors import InputError
 from counterpoint.report.wording import sure
+from counterpoint.systems import every
 
 ROWS = "query\tdocument\n" + "".join(
     f"the {c} {t} {n}\t{t} {n} painted {c}\n" for c in ("red", "blue") for t in ("car", "boat") for n in range(30)
@@ -89,7 +91,10 @@ def test_stopped_and_gone_on_with(tmp_path):
         ("digits", ["simclr", "dcl"], {"seeds": 1}, "two seeds or more"),
         ("digits", ["simclr", "dcl"], {"epochs": 1, "batch_size": 8}, "^batch_size cannot be changed for images"),
         ("digits", ["simclr", "dcl"], {"epochs": 0}, "0 epochs are no training"),
-        ("digits", ["e5", "dpr"], {}, "^e5, seed 0: e5 does not train on images"),
+        ("digits", ["e5", "dpr"], {}, "^e5 does not train on images"),
+        ("digits", ["simclr", "mcl"], {}, "^mcl trains in a way of its own"),
+        ("digits", ["simclr", "core-tuning"], {}, "^core-tuning trains in a way of its own"),
+        ("pairs.tsv", ["e5", "simclr"], {}, "^simclr trains on images, not on texts"),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path, source, systems, options, said):
@@ -130,6 +135,54 @@ def test_epochs_are_of_two_views_of_each_image(tmp_path, monkeypatch):
     for name in ("simclr", "swav"):
         run_job(Job("digits", settings={"epochs": 2.5}, system=name), tmp_path)
     assert asked == {"SimCLR": 8, "SwAV": 3}
+
+
+def test_the_loop_is_the_same_for_all(tmp_path, monkeypatch):
+    """Also for those whose own measurement is shorter, with smaller batches."""
+    asked = []
+
+    def trained(config, images, seed, *, steps):
+        asked.append((config.train, steps))
+        return PixelsAsTheyAre(), None
+
+    monkeypatch.setattr("counterpoint.systems.core._digits.trained", trained)
+    for name in ("simclr", "supcon", "ecaml", "hyperspherical-embedding"):
+        run_job(Job("digits", settings={"epochs": 1}, system=name), tmp_path)
+    assert len(asked) == 4
+    assert all(one == asked[0] for one in asked)
+
+
+def pictures(folder, classes):
+    """Twenty pictures in colour of each class."""
+    g = torch.Generator().manual_seed(0)
+    labels = torch.arange(classes).repeat_interleave(20)
+    pixels = torch.rand(len(labels), 8, 8, 3, generator=g)
+    file = folder / f"{classes}.npz"
+    np.savez(file, images=(255 * pixels).byte().numpy(), labels=labels.numpy())
+    return str(file)
+
+
+LACKING = {"causirl", "ccl-k", "pnda", "invariant-nw-head", "pal", "supremix", "sepclr"}
+"""They learn from columns that pictures alone do not have."""
+ON_IMAGES = [s for s in every() if s.config().view is not None and not s.trains_itself]
+
+
+@pytest.mark.parametrize("system", ON_IMAGES, ids=lambda s: s.slug)
+def test_any_pictures_will_do(tmp_path, system):
+    """A step on pictures of another number of classes than digits."""
+    job = Job(pictures(tmp_path, 8), system=system.slug, settings={"epochs": 0.1})
+    if system.slug in LACKING:
+        with pytest.raises(InputError, match="column"):
+            run_job(job, tmp_path)
+    else:
+        run_job(job, tmp_path)
+        assert 0 <= read_entry(entry_file(job, tmp_path)).figures["probe accuracy"] <= 1
+
+
+@pytest.mark.parametrize("name", ["hydra", "hyperspherical-embedding", "encouraging-loss"])
+def test_more_classes_than_a_system_has_is_one_sentence(tmp_path, name):
+    with pytest.raises(InputError, match="12 classes, and"):
+        run_job(Job(pictures(tmp_path, 12), system=name), tmp_path)
 
 
 class PixelsAsTheyAre(PixelEncoder):

@@ -68,6 +68,7 @@ def run_job(job: Job, folder: Path) -> None:
     """Run a job and keep its entry in `folder`; a job on texts that was stopped goes on from its checkpoint."""
     from counterpoint.systems import get
 
+    check_job(job)
     config = get(job.system).config()
     before = peak_mb()
     if job.images:
@@ -76,6 +77,27 @@ def run_job(job: Job, folder: Path) -> None:
         metric, figures, seconds = _on_texts(job, config, folder / f".{job.system}-{job.seed}")
     entry = Entry(config.name, job.seed, metric, figures, seconds, round(peak_mb() - before, 1))
     write_json(entry_file(job, folder), asdict(entry))
+
+
+def check_job(job: Job) -> None:
+    """Whether the system can be trained on such data, from the start and with the budget that all share.
+
+    Raises:
+        InputError: if not.
+    """
+    from counterpoint.systems import get
+
+    system = get(job.system)
+    for_images = system.config().view is not None
+    if job.images and not for_images:
+        raise InputError(f"{job.system} does not train on images", fix="choose one whose family is core")
+    if for_images and not job.images:
+        raise InputError(f"{job.system} trains on images, not on texts", fix="compare it on digits or emoji")
+    if job.images and system.trains_itself:
+        raise InputError(
+            f"{job.system} trains in a way of its own, with another start or budget than all others",
+            fix=f"counterpoint verify {job.system} measures it beside its baseline",
+        )
 
 
 def entry_file(job: Job, folder: Path) -> Path:
@@ -101,8 +123,6 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
     from counterpoint.fitting.presets import preset
     from counterpoint.fitting.run import kind_of, make_task, train_as
 
-    if config.view is not None:
-        raise InputError(f"{job.system} trains on images, not on texts", fix="compare it on digits or emoji")
     parts = load_parts(job.source, job.reading, 0.05, 0.1, 0, None)
     encoder = make_base(job.base, parts.train.texts(), job.seed)
     # the budget and its learning rate are those of the base, for all the same; the rest is the system's
@@ -119,11 +139,17 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
 
 
 def _on_images(job: Job, config: Config) -> tuple[str, dict[str, float], float]:
+    from counterpoint.systems import get
     from counterpoint.systems.core._digits import accuracy, trained
+    from counterpoint.systems.core._labelled import CLASSES, run_on_ten_classes
+    from counterpoint.systems.core.simclr import simclr
 
-    if config.view is None:
-        raise InputError(f"{job.system} does not train on images", fix="choose one whose family is core")
     parts = load_images(job.source).split(seed=job.seed)
+    found = 1 + int(parts[0].labels.max())
+    if found > CLASSES and get(job.system).run is run_on_ten_classes:
+        raise InputError(f"{found} classes, and {job.system} has {CLASSES}", fix="choose images of fewer classes")
+    # the loop's settings are the same for all
+    config = replace(config, train=simclr().train)
     # the same number of encoded views for all; 0: as many as for digits
     epochs = job.settings.get("epochs", 0) * 2 / config.views
     steps = math.ceil(epochs * max(1, len(parts[0]) // config.train.batch_size))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoint.comparing.entries import Entry, Job, entry_file, read_entry, run_job
+from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, read_entry, run_job
 from counterpoint.errors import InputError
 from counterpoint.files import write_json
 from counterpoint.fitting.run import environment
@@ -85,6 +85,8 @@ def compare(
     if fixed:
         raise InputError(f"{', '.join(fixed)} cannot be changed for images", fix="leave it out")
     _check_output(output, asdict(job))
+    for name in chosen:
+        check_job(replace(job, system=name))
     entries: dict[str, list[Entry]] = {name: [] for name in chosen}
     for seed in range(seeds):
         for name in chosen:

@@ -14,6 +14,13 @@ from torch import Tensor
 from counterpoint.errors import InputError
 
 
+class _Columns(dict[str, Tensor]):
+    """Says what is lacking."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise InputError(f"the images have no column {name!r}", fix="choose images that have it, or add it")
+
+
 @dataclass(frozen=True)
 class Images:
     """Images of one size and their classes.
@@ -27,7 +34,7 @@ class Images:
         columns: What else is known of each image, `(n,)` int64 from 0: its domain, its subclass.
 
     Raises:
-        InputError: Labels, names or a column of another length.
+        InputError: Labels, names or a column of another length; later, a column that is asked for and lacking.
 
     Examples:
         >>> images = Images(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 1]), "", names=("a", "b", "c"))
@@ -43,6 +50,7 @@ class Images:
     columns: dict[str, Int[Tensor, " n"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", _Columns(self.columns))
         lengths = {"labels": len(self.labels), **{name: len(column) for name, column in self.columns.items()}}
         if self.names:
             lengths["names"] = len(self.names)

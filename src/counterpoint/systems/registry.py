@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Mapping
@@ -88,6 +89,17 @@ class System:
             'simcse'
         """
         return slug(self.name)
+
+    @property
+    def trains_itself(self) -> bool:
+        """Whether its own module says how it is trained, beyond the config: in stages, say, or on images it makes.
+
+        Examples:
+            >>> get("MCL").trains_itself, get("SimCLR").trains_itself
+            (True, False)
+        """
+        recipe = inspect.getclosurevars(self.run).nonlocals.get("recipe", self.run)
+        return bool(recipe.__module__ == self.module)
 
 
 def slug(name: str) -> str:

@@ -5,18 +5,35 @@ from __future__ import annotations
 from dataclasses import replace
 
 from counterpoint.config import Config
+from counterpoint.data.images import Images
+from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
 from counterpoint.objectives import Encouraging
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, long_tail, probe_accuracy
-from counterpoint.systems.core.supcon import cross_entropy
+from counterpoint.systems.core.supcon import ClassBatches, cross_entropy
 from counterpoint.systems.registry import Claim, system
+from counterpoint.views import View
+
+CLASSES = 10
+
+
+class TenClasses(ClassBatches):
+    """All ten classes are keys, also where the images have fewer."""
+
+    def __init__(self, images: Images, view: View, views: int = 2) -> None:
+        super().__init__(images, view, views)
+        if self._classes > CLASSES:
+            raise InputError(
+                f"{self._classes} classes, and the classifier has {CLASSES}", fix="give images of fewer classes"
+            )
+        self._classes = CLASSES
 
 
 def ten_classes() -> Config:
     """The baseline: cross-entropy."""
-    return cross_entropy(10)
+    return replace(cross_entropy(CLASSES), batches=TenClasses)
 
 
 @system(
