@@ -64,7 +64,8 @@ def compare(
         **settings: Fields of `TrainConfig` to change for all; for images only `epochs`, of two views of each.
 
     Raises:
-        InputError: An unknown system, fewer than two, a system for other data, or a folder of another comparison.
+        InputError: An unknown system, fewer than two, one for other data or that trains in a way of its own, or a
+            folder of another comparison.
 
     Examples:
         >>> compare("digits", ["simclr"], Path("nowhere"))
