@@ -27,9 +27,11 @@ from counterpoint.evaluate.geometry import (
     variation,
 )
 from counterpoint.evaluate.mean_classifier import collision, mean_classifier, mean_classifier_loss
+from counterpoint.evaluate.places import Found, own_documents, place, prepared
 from counterpoint.evaluate.ranking import (
     Judged,
     average_precision,
+    evaluate_judged,
     evaluate_rankings,
     hit_rate,
     judge,
@@ -44,6 +46,7 @@ __all__ = [
     "Collapse",
     "Difference",
     "Figure",
+    "Found",
     "Interval",
     "Judged",
     "Result",
@@ -61,6 +64,7 @@ __all__ = [
     "evaluate_any",
     "evaluate_classification",
     "evaluate_clustering",
+    "evaluate_judged",
     "evaluate_rankings",
     "evaluate_retrieval",
     "evaluate_sts",
@@ -76,7 +80,10 @@ __all__ = [
     "ndcg",
     "nearest_mean",
     "neural_collapse",
+    "own_documents",
+    "place",
     "precision",
+    "prepared",
     "probe",
     "rank",
     "rankme",
