@@ -57,7 +57,7 @@ def test_retrieval_uses_both_prompts_and_ranks_exactly():
     ranked = rank(encoder, RETRIEVAL, 2)
     assert [ranked[q][0] for q in ("a", "b")] == ["2", "3"]
     # what scores 0 is tied, and does not stand as the corpus does
-    assert [d for d in by_hash(RETRIEVAL.corpus) if d != "2"][0] == ranked["a"][1]
+    assert next(d for d in by_hash(RETRIEVAL.corpus) if d != "2") == ranked["a"][1]
     assert rank(encoder, RETRIEVAL, 3)["c"] == list(by_hash(RETRIEVAL.corpus))
     assert result["mrr@10"].values.tolist() == [1, 1]
     assert result["recall@1"].values.tolist() == [1, 0.5]

@@ -6,12 +6,12 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from counterpoint.errors import InputError
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Figure, Interval, Result
-from counterpoint.search.exact import METRICS, Metric, exact_search
+from counterpoint.search.exact import METRICS, TIED, Metric, exact_search, score_rows
 
 
 def similarity(
@@ -90,7 +90,9 @@ def knn(
 ) -> np.ndarray:
     """The label most of the `k` nearest training rows (by cosine) have.
 
-    Of labels with as many votes the one whose votes have the higher sum of cosines wins.
+    Rows that are as near as the `k`-th share the votes that are left for them, so the order of the rows plays no part.
+    Of labels with as many votes the one whose votes have the higher sum of cosines wins, and of those with the same
+    sum, too, the first by name.
 
     Raises:
         InputError: No training rows, other numbers of labels and rows, or what `exact_search` refuses.
@@ -102,12 +104,30 @@ def knn(
     """
     _check(train_nd, labels_n)
     classes, label_n = np.unique(labels_n, return_inverse=True)
-    ids_mk, cosines_mk = exact_search(test_md, train_nd, k)
-    votes_mc = np.zeros((len(ids_mk), len(classes)))
-    rows = np.arange(len(ids_mk))[:, None]
-    # cosines are within [-1, 1], so 1e-3 / k of them all never outweighs a vote
-    np.add.at(votes_mc, (rows, label_n[ids_mk]), 1 + cosines_mk * (1e-3 / k))
-    return np.asarray(classes[votes_mc.argmax(1)])
+    chosen = [
+        _most_votes(cosine_bn, label_n, min(k, len(train_nd)))
+        for cosine_bn in (rows.scores_bm for rows in score_rows(test_md, train_nd))
+    ]
+    return np.asarray(classes[np.concatenate([np.empty(0, dtype=np.int64), *chosen])])
+
+
+def _most_votes(
+    cosine_bn: Float[np.ndarray, "b n"], label_n: Int64[np.ndarray, " n"], k: int
+) -> Int64[np.ndarray, " b"]:
+    last_b1 = np.partition(cosine_bn, -k, axis=1)[:, -k, None]
+    closer_bn, level_bn = cosine_bn > last_b1 + TIED, np.abs(cosine_bn - last_b1) <= TIED
+    share_b1 = (k - closer_bn.sum(1, keepdims=True)) / level_bn.sum(1, keepdims=True)
+    row, column = np.nonzero(closer_bn | level_bn)
+    vote = np.where(closer_bn[row, column], 1.0, share_b1[row, 0])
+    votes_bc, cosines_bc = (
+        np.bincount(row * c + label_n[column], weights=weight, minlength=len(cosine_bn) * c).reshape(-1, c)
+        for c in (int(label_n.max()) + 1,)
+        for weight in (vote, vote * cosine_bn[row, column])
+    )
+    # sums in another order differ in the last digits
+    most_bc = votes_bc >= votes_bc.max(1, keepdims=True) - 1e-9
+    cosines_bc = np.where(most_bc, cosines_bc, -np.inf)
+    return np.asarray((cosines_bc >= cosines_bc.max(1, keepdims=True) - k * TIED).argmax(1))
 
 
 def nearest_mean(
@@ -118,6 +138,8 @@ def nearest_mean(
     metric: Metric = "cosine",
 ) -> np.ndarray:
     """The label whose training rows have the nearest mean: a class is known by its prototype, without fitting anything.
+
+    Of labels whose means are equally near it is the first by name.
 
     With the cosine, rows are scaled to length one before they are averaged. Sources: Snell et al. 2017, "Prototypical
     Networks for Few-shot Learning", eq. 1 and 2 (Euclidean); Mensink et al. 2013 (nearest class mean).

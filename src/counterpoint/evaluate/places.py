@@ -128,7 +128,8 @@ def prepared(test: Retrieval) -> tuple[Retrieval, tuple[str, ...]]:
 
     Examples:
         >>> corpus = {"q": "a car", "d": "a red car", "r": "a boat"}
-        >>> test = Retrieval(corpus, {"q": "A car", "r": "a lake", "s": "a ship"}, {"q": {"d": 1}, "r": {"q": 1}}, "memory")
+        >>> queries = {"q": "A car", "r": "a lake", "s": "a ship"}
+        >>> test = Retrieval(corpus, queries, {"q": {"d": 1}, "r": {"q": 1}}, "memory")
         >>> for note in prepared(test)[1]:
         ...     print(note)
         queries left out, as they are not judged: 1

@@ -209,7 +209,7 @@ class BM25:
 
 
 def _chosen(scores_bm: np.ndarray, row: int, columns: np.ndarray) -> np.ndarray:
-    return scores_bm[row, columns].astype(np.float64)
+    return np.asarray(scores_bm[row, columns], dtype=np.float64)
 
 
 def _words(texts: Sequence[str], stopwords: frozenset[str]) -> list[list[str]]:
