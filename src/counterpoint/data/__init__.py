@@ -5,8 +5,8 @@ from __future__ import annotations
 from counterpoint.data.build import check_trainable, describe
 from counterpoint.data.corpus import DebianCorpus, debian
 from counterpoint.data.hashing import input_hash, normalise
-from counterpoint.data.layouts import pairs_from_retrieval, read, retrieval_from_pairs
-from counterpoint.data.splits import Split, split
+from counterpoint.data.layouts import pairs_from_retrieval, read, read_judgements, retrieval_from_pairs
+from counterpoint.data.splits import Split, split, split_queries
 from counterpoint.data.types import (
     SCHEMAS,
     Example,
@@ -35,7 +35,9 @@ __all__ = [
     "normalise",
     "pairs_from_retrieval",
     "read",
+    "read_judgements",
     "retrieval_from_pairs",
     "split",
+    "split_queries",
     "write_rejects",
 ]

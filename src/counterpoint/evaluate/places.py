@@ -136,8 +136,7 @@ def prepared(test: Retrieval) -> tuple[Retrieval, tuple[str, ...]]:
         queries that are documents of the corpus, each left out of its own results: 1
         queries with the id of a document of another text, which stays in their results: 1
     """
-    itself = own_documents(test)
-    others = {q: {d: gain for d, gain in gains.items() if d != q or q not in itself} for q, gains in test.qrels.items()}
+    itself, others = own_documents(test), without_itself(test)
     relevant, left_out = relevant_of(others)
     queries = {q: text for q, text in test.queries.items() if q in relevant}
     counts = {
@@ -164,6 +163,12 @@ def by_hash(corpus: Mapping[str, str]) -> dict[str, str]:
     """
     place = dict(zip(corpus, input_hash(list(corpus.values())).tolist(), strict=True))
     return {document: corpus[document] for document in sorted(corpus, key=lambda d: (place[d], d))}
+
+
+def without_itself(test: Retrieval) -> dict[str, dict[str, float]]:
+    """The judgements, without those of a query with itself (`own_documents`)."""
+    itself = own_documents(test)
+    return {q: {d: gain for d, gain in gains.items() if d != q or q not in itself} for q, gains in test.qrels.items()}
 
 
 def own_documents(test: Retrieval) -> frozenset[str]:

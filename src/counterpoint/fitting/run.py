@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from counterpoint.config import Config
-from counterpoint.data import Example, Retrieval, Schema, retrieval_from_pairs
+from counterpoint.data import Example, Retrieval, Schema, TextData, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import Kind, StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
@@ -24,7 +24,7 @@ from counterpoint.fitting.bases import choose_base, make_base
 from counterpoint.fitting.content import content_of
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
-from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
+from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
@@ -62,6 +62,7 @@ def fit(
     skip_bad: bool = False,
     dev: float | int | str = 0.05,
     test: float | int | str = 0.1,
+    strict_split: bool = False,
     index: bool = False,
     seed: int = 0,
     say: Callable[[str], None] = print,
@@ -85,6 +86,7 @@ def fit(
         skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
         dev: Rows held out for validation: a fraction, a number, or a file of its own.
         test: Rows held out for the figures: the same.
+        strict_split: Of retrieval data: leave out of training what shares a document with dev or test.
         index: Make a search index of all documents.
         seed: Of the split, the base and the training.
         say: Told what happens, a sentence at a time.
@@ -113,12 +115,12 @@ def fit(
     asked = {
         "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
-        "seed": seed, **settings,
+        "strict_split": strict_split, "seed": seed, **settings,
     }  # fmt: skip
     if processes.first:
         _check_output(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
-    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
+    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None, strict=strict_split)
     say(parts.description)
     encoder = _base(parts, choose_base(base), seed, output, processes)
     config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train))
@@ -183,8 +185,11 @@ def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     """The task that fits the schema."""
     schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
     if isinstance(test, Retrieval):
-        documents = [t for e in train_part.examples for t in e.positives]
-        return RetrievalTask(test, retrieval_from_pairs(dev.examples, few(documents, encoder), dev.source))
+        if isinstance(dev, TextData):
+            documents = [t for e in train_part.examples for t in e.positives]
+            dev = retrieval_from_pairs(dev.examples, documents, dev.source)
+        return RetrievalTask(test, dev, encoder)
+    assert isinstance(dev, TextData)  # as the test is
     if schema == "scored":
         return STSTask(test, dev)
     if schema == "labelled":
@@ -276,7 +281,11 @@ def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
         documents = parts.test.corpus
     else:
         every = (
-            t for d in (parts.train, parts.dev, parts.test) for e in d.examples for t in e.positives or (e.anchor,)
+            t
+            for d in (parts.train, parts.dev, parts.test)
+            if isinstance(d, TextData)
+            for e in d.examples
+            for t in e.positives or (e.anchor,)
         )
         documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
     z = encoder.encode(documents.values(), kind="document")

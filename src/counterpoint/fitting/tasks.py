@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from counterpoint.data import Example, Retrieval, TextData, input_hash, retrieval_from_pairs
 from counterpoint.encoders import Encoder, StaticEncoder
-from counterpoint.evaluate import Figure, Found, evaluate_judged, evaluate_rankings, figure, knn, probe, sts
+from counterpoint.evaluate import Figure, Found, evaluate_judged, figure, knn, probe, sts
 from counterpoint.evaluate.encoder import place_encoded
 from counterpoint.evaluate.places import place, prepared
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
 from counterpoint.search import BM25, reciprocal_rank_fusion
+from counterpoint.search.exact import SCORES, ScoreRows
 
 _METRICS = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
 _DEPTH = 100
@@ -72,22 +73,29 @@ class Task(abc.ABC):
 
 
 class RetrievalTask(Task):
-    """Queries that should find their documents among many: MRR@10, recall@1, recall@10, nDCG@10."""
+    """Queries that should find their documents among many: MRR@10, recall@1, recall@10, nDCG@10.
+
+    Args:
+        test: What the figures are of.
+        dev: What training is validated by, among fewer documents where encoding is slow.
+        encoder: Of the kind that is measured.
+    """
 
     metric = "mrr@10"
     unit = "queries"
 
-    def __init__(self, test: Retrieval, dev: Retrieval) -> None:
+    def __init__(self, test: Retrieval, dev: Retrieval, encoder: Encoder) -> None:
         self.test, self.notes = prepared(test)
-        self.dev, _ = prepared(dev)
+        self.dev = _among_fewer(prepared(dev)[0], encoder)
 
     @classmethod
     def of_pairs(cls, test: TextData, dev: TextData, others: Sequence[Example], encoder: Encoder) -> RetrievalTask:
-        """Held-out pairs, among all documents of the data; dev among fewer where encoding is slow."""
+        """Held-out pairs, among all documents of the data."""
         documents = [text for e in others for text in (*e.positives, *e.negatives)]
         return cls(
             retrieval_from_pairs(test.examples, documents, test.source),
-            retrieval_from_pairs(dev.examples, few(documents, encoder), dev.source),
+            retrieval_from_pairs(dev.examples, documents, dev.source),
+            encoder,
         )
 
     def validate(self, encoder: Encoder) -> float:
@@ -113,19 +121,14 @@ class RetrievalTask(Task):
         return measured
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
-        """BM25 and the encoder by reciprocal rank fusion of the 100 best of each."""
+        """BM25 and the encoder by reciprocal rank fusion of the 100 best of each; all others share the last place."""
         found = [m.found for m in (baselines[0], trained) if m.found is not None]
         # a last column of -1 where a corpus is smaller, so that fusion knows that nothing follows
         ids = [np.pad(f.ids_nk, ((0, 0), (0, _DEPTH + 1 - f.ids_nk.shape[1])), constant_values=-1) for f in found]
         scores = [np.pad(f.scores_nk, ((0, 0), (0, _DEPTH + 1 - f.ids_nk.shape[1]))) for f in found]
         fused = reciprocal_rank_fusion(ids, scores=scores, depth=2 * _DEPTH)
-        names = list(self.test.corpus)
-        run = {
-            query: {names[i]: score for i, score in zip(row.tolist(), values.tolist(), strict=True) if i >= 0}
-            for query, row, values in zip(self.test.queries, *fused, strict=True)
-        }
-        figures = dict(evaluate_rankings(run, self.test.qrels, metrics=_METRICS))
-        return [Measured(f"{baselines[0].name} + {trained.name}", figures)]
+        both = place(_spread(*fused, len(self.test.corpus)), self.test)
+        return [Measured(f"{baselines[0].name} + {trained.name}", _figures(both))]
 
     def scores(self, measured: Measured) -> Scores:
         """Each query with its document, and with another query's."""
@@ -274,10 +277,13 @@ class LabelTask(Task):
         return np.array(right, dtype=float), train, test
 
 
-def few(documents: list[str], encoder: Encoder) -> list[str]:
-    """Documents to validate among: a sample, so that validating takes little of the time."""
+def _among_fewer(test: Retrieval, encoder: Encoder) -> Retrieval:
+    """A test among its relevant documents and a sample of the others, so that validating takes little of the time."""
     most = 10_000 if isinstance(encoder, StaticEncoder) else 2_000
-    return documents[:: max(1, len(documents) // most)]
+    relevant = {d for gains in test.qrels.values() for d, gain in gains.items() if gain > 0}
+    others = [d for d in test.corpus if d not in relevant]
+    kept = relevant.union(others[:: max(1, len(others) // most)])
+    return replace(test, corpus={d: text for d, text in test.corpus.items() if d in kept})
 
 
 def halves(data: TextData) -> list[Example]:
@@ -293,6 +299,19 @@ def halves(data: TextData) -> list[Example]:
 
 def _figures(found: Found) -> dict[str, Figure]:
     return dict(evaluate_judged(found.judged, metrics=_METRICS))
+
+
+def _spread(
+    ids_nk: Int64[np.ndarray, "n k"], scores_nk: Float[np.ndarray, "n k"], documents: int
+) -> Iterator[ScoreRows]:
+    """Whole rows of scores from lists of the best: 0 for what is in none."""
+    step = max(1, SCORES // documents)
+    for start in range(0, len(ids_nk), step):
+        ids_bk, best_bk = ids_nk[start : start + step], scores_nk[start : start + step]
+        row, column = np.nonzero(ids_bk >= 0)
+        scores_bm = np.zeros((len(ids_bk), documents), dtype=np.float32)
+        scores_bm[row, ids_bk[row, column]] = best_bk[row, column]
+        yield ScoreRows(scores_bm, scores_bm.max(1))
 
 
 def _rank(expected: float) -> float:

@@ -15,7 +15,7 @@ STYLES = {BETTER: "green", WORSE: "red"}
 
 
 def terminal_table(content: Content) -> Table:
-    """The systems' figures with their intervals, and below them the verdict and the primary paired differences.
+    """The systems' figures with their intervals; below them the primary paired differences, the verdict and the notes.
 
     Examples:
         >>> from counterpoint.report.content import Data, Figure, Model, System
@@ -49,5 +49,7 @@ def terminal_table(content: Content) -> Table:
         caption.append(f"{judge(d)}\n", style=STYLES.get(judge(d), "yellow"))
     word, sentence = verdict(content)
     caption.append(f"{word}. {sentence}", style="bold")
+    for note in content.data.notes:
+        caption.append(f"\nnote: {note}", style="dim")
     table.caption = caption
     return table

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,7 +156,7 @@ class BM25:
             scores_bm = (counts_bv @ self._weights_vm).toarray()
             scale_b = scores_bm.max(1)
             scores_bm[scores_bm <= 0] = -np.inf
-            yield ScoreRows(scores_bm, scale_b, partial(_chosen, scores_bm))
+            yield ScoreRows(scores_bm, scale_b)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write to a folder (JSON and npz, nothing that runs code on loading), whole or not at all."""
@@ -206,10 +205,6 @@ class BM25:
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise InputError(f"the BM25 index cannot be read ({error})", file=folder, fix="build it again") from error
         return self
-
-
-def _chosen(scores_bm: np.ndarray, row: int, columns: np.ndarray) -> np.ndarray:
-    return np.asarray(scores_bm[row, columns], dtype=np.float64)
 
 
 def _words(texts: Sequence[str], stopwords: frozenset[str]) -> list[list[str]]:

@@ -78,12 +78,18 @@ class ScoreRows:
         scores_bm: Higher is better; -inf for what is not found. Whoever takes the block may write in it.
         scale_b: How large the scores of a query can be: scores that differ by rounding errors of numbers of that
             size are equal.
-        exactly: Row of the block and columns -> the same scores with less rounding, float64.
+        again: Row of the block and columns -> the same scores with less rounding, float64, if there are such.
     """
 
     scores_bm: Float[np.ndarray, "b m"]
     scale_b: Float[np.ndarray, " b"]
-    exactly: Callable[[int, Int[np.ndarray, " c"]], Float[np.ndarray, " c"]]
+    again: Callable[[int, Int[np.ndarray, " c"]], Float[np.ndarray, " c"]] | None = None
+
+    def exactly(self, row: int, columns: Int[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:
+        """Some scores of a row as exactly as they are to be had, float64."""
+        if self.again is not None:
+            return self.again(row, columns)
+        return np.asarray(self.scores_bm[row, columns], dtype=np.float64)
 
 
 def score_rows(
@@ -117,13 +123,13 @@ def _dense_rows(queries_bd: Tensor, keys_md: Tensor, metric: Metric, scale_b: np
     def every() -> np.ndarray:
         return _scores(queries_bd.double(), keys_md.double(), metric).numpy()
 
-    def exactly(row: int, columns: Int[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:
+    def again(row: int, columns: Int[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:
         if len(columns) > len(keys_md) // 8:  # of a collapsed model everything is near: one product for all is faster
             return np.asarray(every()[row, columns])
         chosen = keys_md[torch.from_numpy(columns)].double()
         return np.asarray(_scores(queries_bd[row : row + 1].double(), chosen, metric)[0].numpy())
 
-    return ScoreRows(_scores(queries_bd, keys_md, metric).numpy(), scale_b, exactly)
+    return ScoreRows(_scores(queries_bd, keys_md, metric).numpy(), scale_b, again)
 
 
 def top_k(scores_nm: Float[Tensor, "n m"], k: int) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:

@@ -92,6 +92,7 @@ def _ranks(ranked_k: Int64[np.ndarray, " k"], score_k: Float[np.ndarray, " k"] |
     value_k = np.where(there_k, score_k, 0).astype(np.float64)
     step_k = np.abs(np.diff(value_k, prepend=value_k[0]))
     group_k = ((step_k > TIED * np.abs(value_k).max()) | ~there_k).cumsum()
+    group_k -= group_k[0]
     mean_g = np.bincount(group_k, weights=rank_k) / np.bincount(group_k)
     rank_k = np.asarray(mean_g[group_k])
     if there_k[-1]:
