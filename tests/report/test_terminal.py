@@ -23,6 +23,13 @@ def test_the_table_has_every_figure_and_the_verdict():
     assert "Yes. Clearly better than untrained and BM25." in text
 
 
+def test_notes_stand_under_the_table():
+    data = dataclasses.replace(sample().data, notes=("queries left out, as no document is relevant: [b]1",))
+    text = printed(dataclasses.replace(sample(), data=data))
+    verdict = text.index("Yes. Clearly better")
+    assert text.index("note: queries left out, as no document is relevant: [b]1") > verdict
+
+
 def test_markup_in_names_is_text():
     systems = (System("[red]x[/red]", sample().systems[0].figures),)
     assert "[red]x[/red]" in printed(dataclasses.replace(sample(), title="[b]t", systems=systems))

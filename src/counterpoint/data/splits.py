@@ -134,7 +134,7 @@ def split_queries(
     try:
         parts = split(TextData("pairs", rows, data.source), test=test, dev=dev, seed=seed)
     except InputError as error:
-        fix = f"{error.fix}, or let the parts share documents" if strict else error.fix
+        fix = f"{error.fix}, or let the parts share documents (without --strict-split)" if strict else error.fix
         raise InputError(error.what, file=error.file, fix=fix) from None
 
     def take(part: TextData) -> Retrieval:

@@ -10,7 +10,7 @@ from counterpoint import evaluate, report
 from counterpoint.config import Config
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.fitting.parts import Parts
-from counterpoint.fitting.tasks import Measured, Task
+from counterpoint.fitting.tasks import Measured, Task, on_new
 from counterpoint.training import TrainResult
 
 
@@ -55,7 +55,7 @@ def content_of(
             splits=parts.sizes,
             rejected=len(parts.train.rejected),
             rejected_file=str(output / "rejected.jsonl") if parts.train.rejected else "",
-            notes=(*parts.train.notes, *task.notes),
+            notes=(*parts.train.notes, *task.notes, *on_new(measured, task.metric, parts.known)),
         ),
         systems=tuple(_system(m) for m in measured),
         differences=tuple(_differences(task.metric, measured, before, after)),

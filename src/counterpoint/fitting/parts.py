@@ -34,12 +34,21 @@ _DEV = ("dev", "validation", "valid", "val")
 
 @dataclass(frozen=True)
 class Parts:
-    """The data of a run: what to train on, and what to measure by."""
+    """The data of a run: what to train on, and what to measure by.
+
+    Attributes:
+        train: What to train on; its notes say how the parts came about.
+        dev: What to validate by.
+        test: What to measure by.
+        description: All that is to be said before training.
+        known: The test queries with a relevant document that was a positive in training.
+    """
 
     train: TextData
     dev: TextData | Retrieval
     test: TextData | Retrieval
     description: str
+    known: frozenset[str] = frozenset()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -141,10 +150,10 @@ def _retrieval_parts(
         notes["queries left out of training, as they share documents with dev or test"] = before - len(pairs)
     check_trainable(pairs)
     positives = {normalise(text) for e in pairs.examples for text in e.positives}
-    known = sum(any(normalise(text) in positives for text in _answers(test, q)) for q in test.queries)
+    known = frozenset(q for q in test.queries if any(normalise(text) in positives for text in _answers(test, q)))
     notes["training queries that are documents of the corpus, each no partner of itself"] = len(own_documents(train))
-    share = f"{known:,} of {len(test.queries):,}" + (" (none with --strict-split)" if known else "")
-    parts = Parts(pairs, dev, test, "")
+    share = f"{len(known):,} of {len(test.queries):,}" + (" (none with --strict-split)" if known else "")
+    parts = Parts(pairs, dev, test, "", known)
     size = parts.sizes
     where = {
         name: f"the queries of {others[name][0]}" if name in others else "a part of them" for name in ("dev", "test")

@@ -192,6 +192,16 @@ class RetrievalTask(Task):
         return queries, documents, np.array(rows)
 
 
+def on_new(measured: Sequence[Measured], metric: str, known: frozenset[str]) -> tuple[str, ...]:
+    """The metric over the queries that are not known, said in a sentence; nothing if all or none are."""
+    items = measured[0].figures[metric].items
+    new = np.array([item not in known for item in items])
+    if new.all() or not new.any():
+        return ()
+    said = ", ".join(f"{m.name} {m.figures[metric].values[new].mean():.3f}" for m in measured)
+    return (f"{metric} over the {new.sum():,} test queries none of whose documents was trained on: {said}",)
+
+
 class STSTask(Task):
     """Scored pairs: Spearman and Pearson correlation of the cosine with the score."""
 
