@@ -15,7 +15,7 @@ from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.frozen import classification, clustering, sts
 from counterpoint.evaluate.places import Found, by_hash, own_documents, place, prepared
-from counterpoint.evaluate.ranking import METRICS, evaluate_judged
+from counterpoint.evaluate.ranking import METRICS, evaluate_judged, parse_metric
 from counterpoint.search.exact import Metric, exact_search, score_rows
 
 
@@ -103,6 +103,8 @@ def evaluate_retrieval(
         >>> evaluate_retrieval(Letters(), test)["mrr@10"].value
         1.0
     """
+    for name in metrics:  # before anything is encoded
+        parse_metric(name)
     test, notes = prepared(retrieval)
     found, _ = place_encoded(encoder, test, metric=metric)
     return evaluate_judged(

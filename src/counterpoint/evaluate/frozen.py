@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int64
 
 from counterpoint.errors import InputError
@@ -114,7 +115,7 @@ def knn(
 def _most_votes(
     cosine_bn: Float[np.ndarray, "b n"], label_n: Int64[np.ndarray, " n"], k: int
 ) -> Int64[np.ndarray, " b"]:
-    last_b1 = np.partition(cosine_bn, -k, axis=1)[:, -k, None]
+    last_b1 = torch.from_numpy(cosine_bn).topk(k, dim=1).values[:, -1:].numpy()
     closer_bn, level_bn = cosine_bn > last_b1 + TIED, np.abs(cosine_bn - last_b1) <= TIED
     share_b1 = (k - closer_bn.sum(1, keepdims=True)) / level_bn.sum(1, keepdims=True)
     row, column = np.nonzero(closer_bn | level_bn)

@@ -313,7 +313,7 @@ def evaluate_judged(
         >>> evaluate_judged(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), metrics=["mrr@10"])["mrr@10"].value
         0.5
     """
-    asked = {name: _parse(name) for name in metrics}
+    asked = {name: parse_metric(name) for name in metrics}
     figures = {
         name: figure(name, metric(judged, k), items=judged.queries, samples=samples, seed=seed)
         for name, (metric, k) in asked.items()
@@ -322,7 +322,12 @@ def evaluate_judged(
     return Result("retrieval", source, figures, (*left_out, *notes))
 
 
-def _parse(name: str) -> tuple[Callable[[Judged, int], np.ndarray], int]:
+def parse_metric(name: str) -> tuple[Callable[[Judged, int], np.ndarray], int]:
+    """The metric and its depth, from NAME@K.
+
+    Raises:
+        InputError: There is none of that name, or K is no number above 0.
+    """
     kind, _, k = name.partition("@")
     if kind not in _METRICS or not k.isdecimal() or int(k) < 1:
         raise InputError(f"unknown metric {name!r}", fix=f"NAME@K with NAME one of {', '.join(_METRICS)}")

@@ -158,7 +158,7 @@ class RetrievalTask(Task):
         first = [self._found(m).judged for m in (before, after)]
         ranks = dict(zip(first[0].queries, zip(*(f.first_n.tolist() for f in first), strict=True), strict=True))
         # equals in an order that knows nothing of them
-        asked = sorted(ranks, key=lambda q: input_hash(self.test.queries[q]))
+        asked = sorted(ranks, key=lambda q: (input_hash(self.test.queries[q]), q))
 
         def gain(q: str) -> float:
             return float(1 / ranks[q][1] - 1 / ranks[q][0])

@@ -5,8 +5,8 @@ knows names and texts, gives `Hit`s.
 """
 
 from counterpoint.search.bm25 import BM25
-from counterpoint.search.exact import exact_search
+from counterpoint.search.exact import ScoreRows, exact_search, score_rows
 from counterpoint.search.fusion import reciprocal_rank_fusion
 from counterpoint.search.index import Hit, Index
 
-__all__ = ["BM25", "Hit", "Index", "exact_search", "reciprocal_rank_fusion"]
+__all__ = ["BM25", "Hit", "Index", "ScoreRows", "exact_search", "reciprocal_rank_fusion", "score_rows"]
