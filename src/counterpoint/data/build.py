@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from counterpoint.data.jsonrows import type_name
 from counterpoint.data.schema import NAMES, NLI, NUMBERED, UNLABELLED, Columns, Roles
-from counterpoint.data.tables import Row, Table, nothing_read, plain, type_name
+from counterpoint.data.tables import Row, Table, nothing_read, plain
 from counterpoint.data.types import Example, Rejects, TextData
 from counterpoint.errors import InputError
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.data.build import BadRowError, build, identified, passage
+from counterpoint.data.jsonrows import type_name
 from counterpoint.data.layouts import beir_folder, find, open_table
 from counterpoint.data.schema import (
     GENERIC,
@@ -24,7 +25,7 @@ from counterpoint.data.schema import (
     missing,
     recognise,
 )
-from counterpoint.data.tables import FORMATS, Row, Table, nothing_read, plain, read_table, suffix, type_name
+from counterpoint.data.tables import FORMATS, Row, Table, nothing_read, plain, read_table, suffix
 from counterpoint.data.types import Documents, Progress, Rejects
 from counterpoint.errors import InputError
 from counterpoint.files import atomic, remove

@@ -10,6 +10,7 @@ from typing import Any
 
 from counterpoint.data.build import BY_ID, build, identified
 from counterpoint.data.hashing import normalise
+from counterpoint.data.lines import read_lines
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
     FORMATS,
@@ -17,7 +18,6 @@ from counterpoint.data.tables import (
     arrow_rows,
     keyed,
     plain,
-    read_lines,
     read_table,
     suffix,
 )
@@ -38,7 +38,7 @@ def read(
 
     | source | layout |
     |---|---|
-    | `.jsonl` `.ndjson` `.json` (`.gz`) | one JSON object (or array, or text) a line; FlagEmbedding; Tevatron |
+    | `.jsonl` `.ndjson` `.json` (`.gz`) | JSON, a row a line or one array of them; FlagEmbedding; Tevatron |
     | `.csv` `.tsv` `.tab` (`.gz`) | with or without a header; quotes enclosing or plain, found out |
     | `.parquet` `.pq` | Parquet |
     | `.txt` `.text` (`.gz`) | one text a line |
