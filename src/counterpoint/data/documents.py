@@ -106,6 +106,8 @@ def read_documents(
     kept = found if anchors else [(line, text) for text, line in _firsts(found).items()]
     ids = [f"d{i}" for i in range(len(kept))]
     notes = (*data.notes, *_copies(len(found) - len(kept), "text"))
+    if anchors and any(e.prompt for e in data.examples):
+        notes = (*notes, "the rows' prompts are not put before the texts, only the one of the model or of --prompt")
     lines = [line for line, _ in kept]
     return Documents(ids, [text for _, text in kept], {}, name, notes, reject.rows, lines, data.columns)
 

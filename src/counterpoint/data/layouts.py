@@ -326,7 +326,8 @@ def retrieval_from_pairs(
     """Make a retrieval test of held-out pairs: anchors are queries, their positives what they should find.
 
     Equal texts (after `normalise`) are one document or one query, so that a copy of a relevant text is never
-    counted as wrong. Ids are "q0", "q1", ... and "d0", "d1", ... in order of appearance.
+    counted as wrong; queries with different prompts are different queries. Ids are "q0", "q1", ... and "d0", "d1", ...
+    in order of appearance.
 
     Args:
         examples: Pairs or tuples; negatives are left out (give them as `extra_documents` to add them).
@@ -340,20 +341,23 @@ def retrieval_from_pairs(
         >>> test.qrels
         {'q0': {'d0': 1.0}, 'q1': {'d0': 1.0, 'd1': 1.0}}
     """
-    documents: dict[str, tuple[str, str]] = {}
-    queries: dict[str, tuple[str, str]] = {}
+    documents: dict[tuple[str, str], tuple[str, str]] = {}
+    queries: dict[tuple[str, str], tuple[str, str]] = {}
     qrels: dict[str, dict[str, float]] = {}
+    prompts: dict[str, str] = {}
 
-    def add(table: dict[str, tuple[str, str]], prefix: str, text: str) -> str:
-        return table.setdefault(normalise(text), (f"{prefix}{len(table)}", text))[0]
+    def add(table: dict[tuple[str, str], tuple[str, str]], prefix: str, text: str, prompt: str = "") -> str:
+        return table.setdefault((prompt, normalise(text)), (f"{prefix}{len(table)}", text))[0]
 
     for example in examples:
-        query = add(queries, "q", example.anchor)
+        query = add(queries, "q", example.anchor, example.prompt)
+        if example.prompt:
+            prompts[query] = example.prompt
         for positive in example.positives:
             qrels.setdefault(query, {})[add(documents, "d", positive)] = 1.0
     for text in extra_documents:
         add(documents, "d", text)
-    return Retrieval(dict(documents.values()), dict(queries.values()), qrels, source)
+    return Retrieval(dict(documents.values()), dict(queries.values()), qrels, source, prompts=prompts)
 
 
 def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
@@ -375,7 +379,8 @@ def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
         positives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain > 0)
         negatives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain <= 0)
         if positives:
-            examples.append(Example(retrieval.queries[query], positives, negatives))
+            prompt = retrieval.prompts.get(query, "")
+            examples.append(Example(retrieval.queries[query], positives, negatives, prompt=prompt))
     if not examples:
         raise InputError("no query has a relevant document", file=retrieval.source, fix="check the judgements")
     single = all(len(e.positives) == 1 and not e.negatives for e in examples)

@@ -104,6 +104,7 @@ class Retrieval:
         qrels: Query id -> document id -> gain; 0 or less is judged and not relevant.
         source: Where it came from.
         rejected: The rows left out under `skip_bad`, with their reasons.
+        prompts: Query id -> an instruction to put before the query when it is encoded; a lexical search goes without.
 
     Examples:
         >>> Retrieval({"d": "a text"}, {"q": "a query"}, {"q": {"d": 1.0}}, "memory").qrels["q"]
@@ -115,6 +116,7 @@ class Retrieval:
     qrels: dict[str, dict[str, float]]
     source: str
     rejected: list[Rejected] = field(default_factory=list)
+    prompts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from counterpoint.data import Retrieval, TextData, retrieval_from_pairs
+from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.errors import InputError
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.evaluate.figures import Result
@@ -31,13 +32,14 @@ class Encodes(Protocol):
 def rank(encoder: Encodes, retrieval: Retrieval, k: int = 100, *, metric: Metric = "cosine") -> dict[str, list[str]]:
     """Rank a test's documents for its queries by exact search: query id -> the `k` best document ids.
 
-    Queries are encoded with `kind="query"`, documents with `kind="document"`. Equal scores go to the document
-    that comes first in the corpus.
+    Queries are encoded with `kind="query"`, after their own prompts if they have any, documents with
+    `kind="document"`. Equal scores go to the document that comes first in the corpus.
 
     Raises:
         InputError: No documents, or embeddings that are not finite.
     """
-    queries_nd = encoder.encode(list(retrieval.queries.values()), kind="query")
+    prompts = [retrieval.prompts.get(query, "") for query in retrieval.queries]
+    queries_nd = encode_prompted(encoder, list(retrieval.queries.values()), prompts, kind="query")
     documents_md = encoder.encode(list(retrieval.corpus.values()), kind="document")
     ids_nk, _ = exact_search(queries_nd, documents_md, k, metric=metric)
     return named(ids_nk, list(retrieval.queries), list(retrieval.corpus))
@@ -114,10 +116,10 @@ def evaluate_sts(
         InputError: The data are not scored pairs.
     """
     _need(data, "scored")
-    pairs = [(e.anchor, e.positives[0], e.score) for e in data.examples if e.score is not None]
-    first, second, scores = zip(*pairs, strict=True)
+    pairs = [(e.anchor, e.prompt, e.positives[0], e.score) for e in data.examples if e.score is not None]
+    first, prompts, second, scores = zip(*pairs, strict=True)
     return sts(
-        encoder.encode(first),
+        encode_prompted(encoder, first, prompts),
         encoder.encode(second),
         scores,
         metrics=metrics,
@@ -204,8 +206,9 @@ def evaluate_any(
 
 def _labelled(encoder: Encodes, data: TextData) -> tuple[Float[np.ndarray, "n d"], list[str]]:
     _need(data, "labelled")
-    rows = [(e.anchor, e.label) for e in data.examples if e.label is not None]
-    return encoder.encode([text for text, _ in rows]), [label for _, label in rows]
+    rows = [(e.anchor, e.prompt, e.label) for e in data.examples if e.label is not None]
+    texts, prompts, labels = zip(*rows, strict=True)
+    return encode_prompted(encoder, texts, prompts), list(labels)
 
 
 def _need(data: TextData, schema: str) -> None:

@@ -24,6 +24,7 @@ from counterpoint.fitting.bases import choose_base, make_base
 from counterpoint.fitting.content import content_of
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
+from counterpoint.fitting.prompts import share_prompt
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.training import TextBatches, TrainResult, train
@@ -123,6 +124,9 @@ def fit(
     encoder = _base(parts, choose_base(base), seed, output, processes)
     config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train))
     config = replace(config, train=replace(config.train, seed=seed, **settings))
+    parts, config, about_prompts = share_prompt(parts, config, encoder)
+    if about_prompts:
+        say(about_prompts)
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
     say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from counterpoint.data.hashing import input_hash
 from counterpoint.encoders.features import Kind, concat, drop_tokens, lengths, take
+from counterpoint.encoders.prompting import tokenize_prompted
 from counterpoint.points import Points
 from counterpoint.training.payload import Arguments, Payload
 
@@ -25,7 +26,8 @@ class TextBatches:
 
     The anchors are the queries. Positives, then hard negatives, are keys that every query sees: a hard negative is a
     negative of everybody. An example without positives and without a label is its own positive: it is encoded twice,
-    and dropout makes the difference (SimCSE). Every distinct text is tokenised once.
+    and dropout makes the difference (SimCSE). A row's own prompt stands before its anchor, in place of the encoder's.
+    Every distinct text is tokenised once.
 
     Args:
         examples: The rows.
@@ -62,17 +64,20 @@ class TextBatches:
         self._several = any(len(e.positives) > 1 for e in self._examples)
         self._alone = [not e.positives and e.label is None for e in self._examples]
         self._keyed = any(alone or e.texts[1:] for alone, e in zip(self._alone, self._examples, strict=True))
-        anchors = dict.fromkeys(e.prompt + e.anchor for e in self._examples)
+        anchors = dict.fromkeys((e.prompt, e.anchor) for e in self._examples)
         others = dict.fromkeys(t for e in self._examples for t in (*e.positives, *e.negatives))
         others |= dict.fromkeys(e.anchor for e, alone in zip(self._examples, self._alone, strict=True) if alone)
-        self._place: list[dict[str, int]] = []
-        start = 0
-        for texts in (anchors, others):
-            self._place.append({text: start + i for i, text in enumerate(texts)})
-            start += len(texts)
-        parts = [encoder.tokenize(list(t), kind) for t, kind in zip((anchors, others), kinds, strict=True) if t]
+        self._anchor = {anchor: i for i, anchor in enumerate(anchors)}
+        self._other = {text: len(anchors) + i for i, text in enumerate(others)}
+        parts = []
+        if anchors:
+            prompts, texts = zip(*anchors, strict=True)
+            parts.append(tokenize_prompted(encoder, texts, prompts, kinds[0]))
+        if others:
+            parts.append(encoder.tokenize(list(others), kinds[1]))
         self._features = concat(parts)
-        self._hash = torch.from_numpy(np.asarray(input_hash([*anchors, *others])))
+        whole = [prompt + text for prompt, text in anchors]
+        self._hash = torch.from_numpy(np.asarray(input_hash([*whole, *others])))
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -81,16 +86,16 @@ class TextBatches:
         """The batch of these examples."""
         among = rows if among is None else among
         chosen = [(row, self._examples[row], self._alone[row]) for row in rows.tolist()]
-        anchors = [self._place[0][e.prompt + e.anchor] for _, e, _ in chosen]
+        anchors = [self._anchor[e.prompt, e.anchor] for _, e, _ in chosen]
         keys, sample, partner, first = [], [], [], []
         for anchor, (row, e, alone) in zip(anchors, chosen, strict=True):
-            mine = [self._place[1][text] for text in ((e.anchor,) if alone else e.positives)]
+            mine = [self._other[text] for text in ((e.anchor,) if alone else e.positives)]
             first.append(mine[0] if mine else anchor)
             keys += mine
             sample += [row] * len(mine)
             partner += [anchor] * len(mine)
         for _, e, _ in chosen:
-            more = [self._place[1][text] for text in e.negatives]
+            more = [self._other[text] for text in e.negatives]
             keys += more
             sample += [-1] * len(more)
             partner += more
@@ -133,7 +138,7 @@ class TextBatches:
     def _texts(self, row: int) -> list[int]:
         """Hashes of an example's anchor and positives."""
         e = self._examples[row]
-        places = [self._place[0][e.prompt + e.anchor], *(self._place[1][text] for text in e.positives)]
+        places = [self._anchor[e.prompt, e.anchor], *(self._other[text] for text in e.positives)]
         return [int(self._hash[place]) for place in places]
 
 
