@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,14 +35,23 @@ def encode(
 
     Example: counterpoint encode texts.txt --model runs/fit/model --output vectors.npy
     """
+    from counterpoint.data import account, read_documents, write_rows
+
     kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
     if kind not in kinds:
         raise InputError(f"--kind is {kind}", fix="give query or document")
-    texts = _texts(source, reading(columns, schema, split, skip_bad), output)
+    documents = None
+    texts: Iterable[str] = (line.rstrip("\n") for line in sys.stdin)
+    if source != "-":
+        documents = read_documents(source, **reading(columns, schema, split, skip_bad), anchors=True)
+        typer.echo(account(documents, output.with_name(output.name + ".rejected.jsonl")), err=True)
+        texts = documents.texts
     z = open_model(model).encode(
         texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
     )
     typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")
+    if documents is not None and (rows := write_rows(documents, output)):
+        typer.echo(f"{rows}: the row of the source that each belongs to")
 
 
 def index(
@@ -133,31 +142,12 @@ def _model_of(folder: Path, metadata: dict[str, object]) -> str:
 
 def _documents(source: str, options: dict[str, Any], output: Path) -> Iterator[tuple[str, str]]:
     """Ids and texts of documents."""
-    from counterpoint.data import Retrieval, debian, read, write_rejects
+    from counterpoint.data import account, debian, read_documents
     from counterpoint.fitting import INCLUDED
 
     if source == INCLUDED:
         yield from debian().heldout.corpus.items()
         return
-    data = read(source, **options)
-    if data.rejected:
-        write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
-    if isinstance(data, Retrieval):
-        yield from data.corpus.items()
-        return
-    texts = dict.fromkeys(t for e in data.examples for t in (e.positives or (e.anchor,)))
-    yield from ((f"d{i}", text) for i, text in enumerate(texts))
-
-
-def _texts(source: str, options: dict[str, Any], output: Path) -> Iterator[str] | list[str]:
-    """The texts to encode: every anchor of a file, in order."""
-    from counterpoint.data import Retrieval, read, write_rejects
-
-    if source == "-":
-        return (line.rstrip("\n") for line in sys.stdin)
-    data = read(source, **options)
-    if data.rejected:
-        write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
-    if isinstance(data, Retrieval):
-        return list(data.corpus.values())
-    return [e.anchor for e in data.examples]
+    documents = read_documents(source, **options)
+    typer.echo(account(documents, output.with_name(output.name + ".rejected.jsonl")), err=True)
+    yield from zip(documents.ids, documents.texts, strict=True)

@@ -109,7 +109,8 @@ def read_documents(
     if anchors and any(e.prompt for e in data.examples):
         notes = (*notes, "the rows' prompts are not put before the texts, only the one of the model or of --prompt")
     lines = [line for line, _ in kept]
-    return Documents(ids, [text for _, text in kept], {}, name, notes, reject.rows, lines, data.columns)
+    roles_said = {"text": data.columns["anchor"]} if anchors else data.columns
+    return Documents(ids, [text for _, text in kept], {}, name, notes, reject.rows, lines, roles_said)
 
 
 def kept_rows(documents: Documents) -> list[dict[str, Any]] | None:
