@@ -136,12 +136,19 @@ def arrow_rows(
         for row in batch.to_pylist():
             number += 1
             for column, names in (labels or {}).items():
-                index = row.get(column)
-                if isinstance(index, int):  # -1 is "no label" by convention
-                    row[column] = names[index] if 0 <= index < len(names) else None
+                row[column] = _class_names(row.get(column), names)
             yield number, row
         if progress is not None:
             progress(number, total)
+
+
+def _class_names(value: Any, names: Sequence[str]) -> Any:
+    """The names of a class, or of a list of them, by number; -1 is "no label" by convention."""
+    if isinstance(value, list):
+        return [_class_names(item, names) for item in value]
+    if not isinstance(value, int):
+        return value
+    return names[value] if 0 <= value < len(names) else None
 
 
 def _delimited(path: Path, form: str, reject: Rejects, names: Iterable[str], progress: Progress | None) -> Table:

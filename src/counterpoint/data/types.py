@@ -30,6 +30,7 @@ class Example:
         line: Where it came from, 1-based (a line, or a row of a Parquet or Arrow file); 0 if nowhere.
         scores: A teacher's scores of `positives` and then `negatives`, in order; empty if there are none.
         prompt: An instruction to put before the anchor; empty if there is none.
+        labels: For a text with several labels: all of them, perhaps none; None where texts have one `label`.
 
     Examples:
         >>> Example("a plane takes off", ("an aeroplane departs",)).texts
@@ -44,6 +45,7 @@ class Example:
     line: int = 0
     scores: tuple[float, ...] = ()
     prompt: str = ""
+    labels: tuple[str, ...] | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -88,6 +90,11 @@ class TextData:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether the rows have sets of labels, not one label each."""
+        return any(example.labels is not None for example in self.examples)
 
     def texts(self) -> Iterator[str]:
         """Every text of every row, in order, with repeats."""

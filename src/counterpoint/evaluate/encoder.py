@@ -9,12 +9,13 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float, Int64
 
-from counterpoint.data import Retrieval, TextData, retrieval_from_pairs
+from counterpoint.data import Retrieval, TextData, all_labels, retrieval_from_pairs
 from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.errors import InputError
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.frozen import classification, clustering, sts
+from counterpoint.evaluate.multilabel import multilabel_classification
 from counterpoint.evaluate.ranking import METRICS, evaluate_rankings
 from counterpoint.search.exact import Metric, exact_search
 
@@ -157,6 +158,26 @@ def evaluate_classification(
     )
 
 
+def evaluate_multilabel(
+    encoder: Encodes, train: TextData, test: TextData, *, k: int = 10, samples: int = SAMPLES, seed: int = 0
+) -> Result:
+    """Neighbours and a probe for each label on frozen embeddings; see `multilabel_classification`.
+
+    Raises:
+        InputError: The data are not labelled texts, or have no label.
+    """
+    for data in (train, test):
+        _need(data, "labelled")
+    embedded = [
+        encode_prompted(encoder, [e.anchor for e in data.examples], [e.prompt for e in data.examples])
+        for data in (train, test)
+    ]
+    labels = [[all_labels(e) for e in data.examples] for data in (train, test)]
+    return multilabel_classification(
+        embedded[0], labels[0], embedded[1], labels[1], k=k, source=test.source, samples=samples, seed=seed
+    )
+
+
 def evaluate_clustering(encoder: Encodes, data: TextData, *, seeds: Sequence[int] = range(5)) -> Result:
     """k-means of labelled texts; see `clustering`.
 
@@ -176,6 +197,8 @@ def evaluate_any(
     seed: int = 0,
 ) -> list[Result]:
     """Every evaluation the data allow: retrieval of a `Retrieval` or of pairs, STS, or classification and clustering.
+
+    Texts with several labels are not clustered.
 
     Args:
         encoder: What encodes.
@@ -198,6 +221,8 @@ def evaluate_any(
     test = data
     if train is None:
         train, test = (replace(data, examples=data.examples[i::2]) for i in range(2))
+    if data.multilabel:
+        return [evaluate_multilabel(encoder, train, test, samples=samples, seed=seed)]
     return [
         evaluate_classification(encoder, train, test, samples=samples, seed=seed),
         evaluate_clustering(encoder, data),

@@ -269,7 +269,7 @@ class LabelTask(Task):
         return Map(maps[0], maps[1], texts=tuple(e.anchor for e in chosen), labels=tuple(e.label or "" for e in chosen))
 
     def _nearest(self, encoder: Encoder, part: TextData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        train, test = (_normalised(_anchors(encoder, p)) for p in (self.train, part))
+        train, test = (encoded(encoder, p) for p in (self.train, part))
         predicted = knn(train, [e.label or "" for e in self.train.examples], test)
         right = [a == e.label for a, e in zip(predicted, part.examples, strict=True)]
         return np.array(right, dtype=float), train, test
@@ -301,13 +301,13 @@ def _filled(row: list[int]) -> list[int]:
 
 
 def _scored(encoder: Encoder, data: TextData) -> tuple[np.ndarray, np.ndarray, list[float]]:
-    a = _anchors(encoder, data)
     b = encoder.encode([e.positives[0] for e in data.examples])
-    return _normalised(a), _normalised(b), [float(e.score or 0) for e in data.examples]
+    return encoded(encoder, data), _normalised(b), [float(e.score or 0) for e in data.examples]
 
 
-def _anchors(encoder: Encoder, data: TextData) -> np.ndarray:
-    return encode_prompted(encoder, [e.anchor for e in data.examples], [e.prompt for e in data.examples])
+def encoded(encoder: Encoder, data: TextData) -> np.ndarray:
+    """The anchors, each after its row's prompt, as vectors of length one."""
+    return _normalised(encode_prompted(encoder, [e.anchor for e in data.examples], [e.prompt for e in data.examples]))
 
 
 def _normalised(z: np.ndarray) -> np.ndarray:

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 class TextBatches:
     """Examples of any schema as batches of points.
 
-    The anchors are the queries. Positives, then hard negatives, are keys that every query sees: a hard negative is a
-    negative of everybody. An example without positives and without a label is its own positive: it is encoded twice,
-    and dropout makes the difference (SimCSE). A row's own prompt stands before its anchor, in place of the encoder's.
-    Every distinct text is tokenised once.
+    The anchors are the queries, each after its row's own prompt where it has one, in place of the encoder's. Positives,
+    then hard negatives, are keys that every query sees: a hard negative is a negative of everybody. An example without
+    positives and without a label is its own positive: it is encoded twice, and dropout makes the difference (SimCSE).
+    Texts with sets of labels have the column `labels`, 1 for each label that they have and 0 for every other, and
+    `label`, the same where the set is the same. Every distinct text is tokenised once.
 
     Args:
         examples: The rows.
@@ -59,10 +60,15 @@ class TextBatches:
         self._examples = list(examples)
         names = sorted({e.label for e in examples if e.label is not None})
         self._labels = {name: i for i, name in enumerate(names)}
+        sets = dict.fromkeys(frozenset(e.labels) for e in examples if e.labels is not None)
+        self._sets = {labels: i for i, labels in enumerate(sets)}
+        members = sorted(set().union(*sets))
+        hot = [[float(member in labels) for member in members] for labels in sets]
+        self._hot = torch.tensor(hot).view(len(sets), len(members))
         # of the whole data, so that all processes agree on which columns there are
         self._scored = any(e.score is not None for e in self._examples)
         self._several = any(len(e.positives) > 1 for e in self._examples)
-        self._alone = [not e.positives and e.label is None for e in self._examples]
+        self._alone = [not e.positives and e.label is None and e.labels is None for e in self._examples]
         self._keyed = any(alone or e.texts[1:] for alone, e in zip(self._alone, self._examples, strict=True))
         anchors = dict.fromkeys((e.prompt, e.anchor) for e in self._examples)
         others = dict.fromkeys(t for e in self._examples for t in (*e.positives, *e.negatives))
@@ -102,6 +108,11 @@ class TextBatches:
         columns = {"sample": rows.clone(), "input": self._hash[anchors], "partner": self._hash[first]}
         if self._labels:
             columns["label"] = torch.tensor([self._labels.get(e.label or "", -1) for _, e, _ in chosen])
+        if self._sets:
+            which = torch.tensor([-1 if e.labels is None else self._sets[frozenset(e.labels)] for _, e, _ in chosen])
+            columns["labels"] = self._hot[which] * (which >= 0)[:, None]
+            # the same set is the same label, to whom it may concern; no labels are nobody's
+            columns["label"] = torch.where(columns["labels"].any(1), which, -1)
         if self._scored:
             columns["score"] = torch.tensor([float("nan") if e.score is None else e.score for _, e, _ in chosen])
         key_columns = {
