@@ -124,6 +124,11 @@ class TransformerEncoder(TextEncoder):
         self._extra = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
         self._cast: dict[str, Tensor] | None = None
 
+    @property
+    def can_take_more(self) -> bool:
+        """Whether it has positions for longer texts than it is set to read."""
+        return self.max_seq_length < self.positions
+
     def add_lora(self, r: int = 16, *, alpha: int = 32, dropout: float = 0.0, **config: Any) -> None:
         """Freeze the model and learn low-rank updates of its linear layers: W + (alpha / r) B A.
 
