@@ -146,14 +146,18 @@ def give_pad_token(model: Any, tokenizer: Any) -> None:
             table.weight[rows:] = 0
 
 
+def merged(model: Any) -> Any:
+    """The model itself, or a copy with its LoRA updates merged into the weights."""
+    return copy.deepcopy(model).merge_and_unload() if hasattr(model, "merge_and_unload") else model
+
+
 def write_checkpoint(folder: Path, model: Any, tokenizer: Any) -> None:
     """Write config.json, model.safetensors and the tokenizer's files, LoRA updates merged into the weights.
 
     Texts are said to be padded at their end, which is what every model and every pooling makes the same vectors of:
     padded at the start, positions that are counted (GPT-2) would shift, and with them weights by position.
     """
-    if hasattr(model, "merge_and_unload"):
-        model = copy.deepcopy(model).merge_and_unload()
+    model = merged(model)
     with _quiet():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
