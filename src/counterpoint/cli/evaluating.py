@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, note, reading
 
 
 def evaluate(
@@ -41,7 +41,9 @@ def evaluate(
     labelled = None if train is None else read_source(train, **options)
     if isinstance(labelled, Retrieval):
         raise InputError("--train is a retrieval test", fix="give labelled texts")
-    results = evaluate_any(encoder, data, labelled)
+    with encoder.counting() as cut:
+        results = evaluate_any(encoder, data, labelled)
+    note(cut.sentence())
     if as_json:
         typer.echo(json.dumps([r.to_json(items=False) for r in results]))
         return

@@ -114,9 +114,11 @@ def report(
 
     Example: counterpoint report runs/fit
     """
+    from counterpoint.files import check_output
     from counterpoint.report import write_report
 
-    write_report(read_content(run), run / "report.html")
+    content = read_content(run)
+    write_report(content, check_output(run / "report.html", "file"))
     typer.echo(run / "report.html")
 
 

@@ -31,6 +31,9 @@ from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
 
+RUN_FILES = ("run.json", ".training", "rejected.jsonl")
+"""What tells the folder of a run, at whatever point it stopped."""
+
 _TOKEN_DROPOUT: dict[BaseKind, float] = {"static": 0.2, "transformer": 0.0}
 """Share of a document's tokens left out in training: a static base's view, as dropout is a transformer's."""
 
@@ -121,7 +124,7 @@ def fit(
     }  # fmt: skip
     check_length(choose_base(base), max_length)
     if processes.first:
-        check_output(output, ours=("run.json", ".training", "rejected.jsonl"), source=source)
+        check_output(output, ours=RUN_FILES, source=source)
         _check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
     parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
