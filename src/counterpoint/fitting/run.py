@@ -156,7 +156,7 @@ def fit(
         say(_sentence(m))
     content = content_of(
         parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
-        (*task.notes(), *cut), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
+        (*task.notes, *cut), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)
