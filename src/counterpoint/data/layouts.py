@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from counterpoint.data.build import BY_ID, build, titled
+from counterpoint.data.build import BY_ID, build, identified
 from counterpoint.data.hashing import normalise
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
@@ -72,42 +72,70 @@ def read(
     """
     name = os.fspath(source)
     reject = Rejects(name, skip_bad)
+    if files := beir_files(name, split):
+        return _beir(*files, reject, progress)
+    table, documents = open_table(name, KNOWN_NAMES, columns, split, reject, progress)
+    return build(table, recognise(table, name, columns, schema), name, reject, documents)
+
+
+def beir_files(name: str, split: str | None) -> tuple[Path, Path, Path] | None:
+    """Corpus, queries and judgements, where `name` is a BEIR folder or the judgements in one."""
+    path = Path(name)
+    if name.startswith("hf:") or not path.exists():
+        return None
+    if path.is_dir():
+        texts = _beir_texts(path)
+        return (*texts, _qrels(path, split)) if texts else None
+    if not (path.name.startswith("qrels") or path.parent.name == "qrels"):
+        return None
+    folder = beir_folder(path)
+    if texts := _beir_texts(folder):
+        return (*texts, path)
+    raise InputError(
+        "judgements without the texts they judge",
+        file=name,
+        fix=f"put corpus.jsonl and queries.jsonl into {folder}",
+    )
+
+
+def beir_folder(path: Path) -> Path:
+    """The folder whose corpus a BEIR folder, or judgements within it, speak of."""
+    return path if path.is_dir() else path.parent.parent if path.parent.name == "qrels" else path.parent
+
+
+def open_table(
+    name: str,
+    known: Iterable[str],
+    columns: ColumnMap | None,
+    split: str | None,
+    reject: Rejects,
+    progress: Progress | None,
+) -> tuple[Table, Mapping[str, str] | None]:
+    """The rows of a file, a saved dataset or the hub, and the texts of the documents they name by id, if they do.
+
+    Args:
+        name: What to read.
+        known: Names of columns by which a header is known.
+        columns: Role -> column, the caller's word; these names are known, too.
+        split: Which part of a dataset.
+        reject: Called with every row that cannot be read.
+        progress: Called with what is done and the total.
+
+    Raises:
+        InputError: There is no such thing, or it is of no known layout.
+    """
     if name.startswith("hf:"):
-        return _text_data(_hub(name, split, reject), name, reject, columns, schema)
+        return _hub(name, split, reject), None
     path = Path(name)
     if not path.exists():
         raise InputError("no such file or folder", file=name, fix=_alike(path))
     if path.is_dir():
-        if texts := _beir_texts(path):
-            return _beir(texts, _qrels(path, split), reject, progress)
-        return _text_data(_saved(path, split, reject), name, reject, columns, schema)
-    folder = path.parent.parent if path.parent.name == "qrels" else path.parent
-    if path.name.startswith("qrels") or path.parent.name == "qrels":
-        if texts := _beir_texts(folder):
-            return _beir(texts, path, reject, progress)
-        raise InputError(
-            "judgements without the texts they judge",
-            file=name,
-            fix=f"put corpus.jsonl and queries.jsonl into {folder}",
-        )
+        return _saved(path, split, reject), None
     given = [[v] if isinstance(v, str | int) else v for v in (columns or {}).values()]
     names = [v for several in given for v in several if isinstance(v, str) and not v.isdecimal()]
-    table = read_table(path, reject, [*KNOWN_NAMES, *names], progress)
-    documents = None
-    if any(plain(column) in BY_ID for column in table.columns):
-        documents = _documents(path, reject)
-    return _text_data(table, name, reject, columns, schema, documents)
-
-
-def _text_data(
-    table: Table,
-    name: str,
-    reject: Rejects,
-    columns: ColumnMap | None,
-    schema: str | None,
-    documents: Mapping[str, str] | None = None,
-) -> TextData:
-    return build(table, recognise(table, name, columns, schema), name, reject, documents)
+    table = read_table(path, reject, [*known, *names], progress)
+    by_id = any(plain(column) in BY_ID for column in table.columns)
+    return table, _documents(path, reject) if by_id else None
 
 
 def _alike(path: Path) -> str:
@@ -120,7 +148,8 @@ def _alike(path: Path) -> str:
     return f"did you mean {path.with_name(close[0])}" if close else "check the path" + hub
 
 
-def _find(folder: Path, stem: str) -> Path | None:
+def find(folder: Path, stem: str) -> Path | None:
+    """`STEM.jsonl` of a folder, gzipped or not."""
     files = (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz")
     return next((file for file in files if file.is_file()), None)
 
@@ -129,7 +158,7 @@ def _find(folder: Path, stem: str) -> Path | None:
 
 
 def _beir_texts(folder: Path) -> tuple[Path, Path] | None:
-    corpus, queries = _find(folder, "corpus"), _find(folder, "queries")
+    corpus, queries = find(folder, "corpus"), find(folder, "queries")
     return (corpus, queries) if corpus and queries else None
 
 
@@ -138,25 +167,15 @@ def _texts_by_id(
 ) -> dict[str, str]:
     """Id -> text of a corpus or of queries; `keys` are the names the text may have."""
     reject = reject.at(path)
-    found: dict[str, str] = {}
-    for line, row in read_table(path, reject, progress=progress).rows:
-        key = next((row[k] for k in ("_id", "docid", "id", "query_id") if k in row), None)
-        text = titled({**row, "text": next((row[k] for k in keys if k in row), None)})
-        if key is None or isinstance(key, dict | list):
-            reject("no id in column '_id'", line, row)
-        elif str(key) in found:
-            reject(f"the id {str(key)!r} occurs twice", line, row, "give every row its own id")
-        elif not isinstance(text, str):
-            reject(f"column 'text' of id {str(key)!r} is not a text", line, row)
-        elif not text.strip():
-            reject(f"the text of id {str(key)!r} is empty", line, row)
-        else:
-            found[str(key)] = text
-    return found
+    table = read_table(path, reject, progress=progress)
+    id_column = next((k for k in ("_id", "docid", "id", "query_id") if k in table.columns), "_id")
+    text = next((k for k in keys if k in table.columns), keys[0])
+    parts = ("title", text) if "title" in table.columns else (text,)
+    return {key: joined for _, key, joined, _ in identified(table.rows, id_column, parts, reject)}
 
 
 def _documents(path: Path, reject: Rejects) -> dict[str, str]:
-    corpus = _find(path.parent, "corpus")
+    corpus = find(path.parent, "corpus")
     if corpus is None:
         raise InputError(
             "the columns hold document ids, but there is no corpus.jsonl beside the file",
@@ -182,9 +201,10 @@ def _qrels(folder: Path, split: str | None) -> Path:
     return by_name[split]
 
 
-def _beir(texts: tuple[Path, Path], qrels_file: Path, reject: Rejects, progress: Progress | None) -> Retrieval:
+def _beir(
+    corpus_file: Path, queries_file: Path, qrels_file: Path, reject: Rejects, progress: Progress | None
+) -> Retrieval:
     """Read corpus.jsonl, queries.jsonl and judgements (BEIR's three columns or TREC's four)."""
-    corpus_file, queries_file = texts
     corpus = _texts_by_id(corpus_file, ("text",), reject, progress)
     queries = _texts_by_id(queries_file, ("text",), reject)
     bad = reject.at(qrels_file)

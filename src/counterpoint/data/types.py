@@ -118,6 +118,40 @@ class Retrieval:
 
 
 @dataclass(frozen=True)
+class Documents:
+    """What is searched or encoded: texts with their ids, and what else is known of each.
+
+    Attributes:
+        ids: The file's own where it has any (numbers as text), else "d0", "d1", ...; no two alike.
+        texts: One an id; a title and a text are joined by a space.
+        columns: Name -> one value an id: texts, whole numbers, numbers or truth values, one type a column; None is
+            missing.
+        source: Where they came from.
+        notes: What else was noticed, said by `describe`.
+        rejected: The rows left out under `skip_bad`, with their reasons.
+        lines: Where each came from, 1-based; empty if nowhere.
+        roles: Role ("id", "title", "text", ...) -> column it was read from.
+
+    Examples:
+        >>> documents = Documents(["A-17"], ["a red lamp"], {"price": [9.5]}, "memory")
+        >>> len(documents), documents.columns["price"]
+        (1, [9.5])
+    """
+
+    ids: list[str]
+    texts: list[str]
+    columns: dict[str, list[Any]]
+    source: str
+    notes: tuple[str, ...] = ()
+    rejected: list[Rejected] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    roles: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
 class Rejects:
     """What to do with a bad row of `file`: raise `InputError`, or note it and go on when `skip` is set."""
 
