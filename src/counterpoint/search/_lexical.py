@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from counterpoint.errors import InputError
 from counterpoint.files import atomic, remove, write_json
 from counterpoint.search.bm25 import BM25
+from counterpoint.search.fusion import reciprocal_rank_fusion
+from counterpoint.search.hit import Document, Hit
 
 
 class Words:
@@ -53,3 +57,24 @@ def make(texts: list[str], language: str) -> BM25:
 
 def _place(folder: Path, state: int) -> Path:
     return folder / f"bm25-{state}"
+
+
+def fused(
+    hits: Sequence[Hit],
+    lexical: Sequence[str],
+    k: int,
+    weights: tuple[float, float],
+    get: Callable[[list[str]], Mapping[str, Document]],
+) -> list[Hit]:
+    """The best of what was found by vector and by words; `get` gives the documents found by words alone."""
+    dense = [hit.id for hit in hits]
+    names = sorted(set(dense) | set(lexical))
+    number = {name: i for i, name in enumerate(names)}
+    rankings = [np.array([[number[name] for name in r]], dtype=np.int64) for r in (dense, lexical)]
+    (ids,), (scores,) = reciprocal_rank_fusion(rankings, weights=weights, depth=k)
+    found = [(names[i], float(s)) for i, s in zip(ids, scores, strict=True) if i >= 0]
+    documents: dict[str, Hit | Document] = {hit.id: hit for hit in hits}
+    documents |= get([name for name, _ in found if name not in documents])
+    return [
+        Hit(name, score, documents[name].text, documents[name].columns) for name, score in found if name in documents
+    ]

@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from counterpoint.errors import InputError, MissingExtra
+from counterpoint.search import _folder
+from counterpoint.search._given import LIMIT, Columns
 from counterpoint.search._segments import comparable
-from counterpoint.search._where import Kinds, Scalar, Where, conditions, to_milvus
+from counterpoint.search._where import Kind, Kinds, Where, conditions, to_milvus
 from counterpoint.search.exact import Metric
 from counterpoint.search.hit import Document, Hit
 
 T = TypeVar("T")
 
-LIMIT = 65_535  # bytes in a Milvus VARCHAR
 DEEPEST = 16_384  # results Milvus gives for one query
 _ROWS, _BYTES = 1000, 16 << 20  # most in one insert; a cluster refuses messages above 64 MB
 _FIELDS = ["id", "text", "columns"]
@@ -108,7 +109,7 @@ class Collection:
         ids: Sequence[str],
         texts: Sequence[str],
         vectors_nd: np.ndarray,
-        columns: Mapping[str, Sequence[Scalar]],
+        columns: Columns,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Insert or overwrite, in batches; then flush once."""
@@ -207,6 +208,35 @@ class Collection:
         if self.metric == "euclidean":  # Milvus gives the squared distance
             score = -(max(score, 0.0) ** 0.5)
         return Hit(entity["id"], score, entity["text"], dict(entity["columns"]))
+
+
+def connect(folder: Path, about: Mapping[str, Any], token: str) -> Collection:
+    """The collection of an index."""
+
+    def kinds() -> dict[str, frozenset[Kind]]:
+        return {name: frozenset(held) for name, held in _folder.read(folder)["columns"].items()}
+
+    return Collection(about["uri"], about["collection"], about["metric"], token=token, folder=folder, kinds=kinds)
+
+
+def fill(
+    folder: Path,
+    about: Mapping[str, Any],
+    token: str,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    embeddings: np.ndarray,
+    columns: Columns,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Make a collection and write to it; it is dropped again if that fails."""
+    with contextlib.closing(connect(folder, about, token)) as collection:
+        try:
+            collection.create(about["dim"])
+            collection.add(ids, texts, embeddings, columns, progress)
+        except BaseException:
+            collection.drop()
+            raise
 
 
 def _import() -> Any:

@@ -49,9 +49,11 @@ class Segment:
         """The rows of those of `keys_k` (ascending) that are here."""
         if self.keys_m is None:
             lowest, highest = np.searchsorted(keys_k, [self.first, self.first + len(self)])
-            return keys_k[lowest:highest] - self.first
+            found_k: np.ndarray = keys_k[lowest:highest] - self.first
+            return found_k
         rows = np.searchsorted(self.keys_m, keys_k).clip(max=len(self) - 1)
-        return rows[self.keys_m[rows] == keys_k]
+        here: np.ndarray = rows[self.keys_m[rows] == keys_k]
+        return here
 
     def without(self, dead_k: Int64[np.ndarray, "k"]) -> Segment:
         """The same with the documents `dead_k` (ascending) gone."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +16,13 @@ from jaxtyping import Float
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import remove
 from counterpoint.search import _folder
-from counterpoint.search._lexical import Words
-from counterpoint.search._milvus import LIMIT, Collection
-from counterpoint.search._store import Store, View, create, take_place
-from counterpoint.search._where import Kind, Scalar, Where, check_text, kind_of, plain
+from counterpoint.search._given import Columns, check_given, kinds_of, plain_columns
+from counterpoint.search._lexical import Words, fused
+from counterpoint.search._milvus import Collection, connect, fill
+from counterpoint.search._store import Store, create, take_place
+from counterpoint.search._view import View
+from counterpoint.search._where import Where
 from counterpoint.search.exact import METRICS, Metric
-from counterpoint.search.fusion import reciprocal_rank_fusion
 from counterpoint.search.hit import Document, Hit
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called while documents are written, with how many are and how many there are."""
-
-Columns = Mapping[str, Sequence[Scalar]]
-"""By name, one value a document: a string, a number, True or False, or None for none."""
 
 
 class Index:
@@ -104,8 +101,8 @@ class Index:
                 cluster does not answer.
             MissingExtra: `uri` is given and the extra `search` is not installed.
         """
-        folder, columns = Path(folder), _plain(columns)
-        _check(ids, texts, embeddings, columns, uri)
+        folder, columns = Path(folder), plain_columns(columns)
+        check_given(ids, texts, embeddings, columns, uri)
         if metric not in METRICS:
             raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
         _folder.check(folder)
@@ -117,7 +114,7 @@ class Index:
             "data": "" if uri else _folder.new_data(),
             "uri": uri,
             "collection": f"documents_{uuid.uuid4().hex}" if uri else "",
-            "columns": _kinds(columns) if uri else {},
+            "columns": kinds_of(columns) if uri else {},
             "language": language,
             "fingerprint": "" if encoder is None else _fingerprint(encoder),
             "metadata": dict(metadata or {}),
@@ -126,7 +123,7 @@ class Index:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             if uri:
-                _fill(folder, about, token, ids, texts, embeddings, columns, progress)
+                fill(folder, about, token, ids, texts, embeddings, columns, progress)
             else:
                 create(folder / about["data"], about, ids, texts, embeddings, columns, progress)
             take_place(folder, about)
@@ -146,6 +143,19 @@ class Index:
         index._store.read(index._words)
         return index
 
+    @staticmethod
+    def check_folder(folder: str | os.PathLike[str], *, source: str | os.PathLike[str] | None = None) -> None:
+        """Whether `build` may write to a folder, to be asked before documents are read and encoded.
+
+        Args:
+            folder: The index to be.
+            source: Where the documents are read from.
+
+        Raises:
+            InputError: It holds something else, is a file, or may not be written to.
+        """
+        _folder.check(Path(folder), source)
+
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, encoder: TextEncoder | None = None, token: str = "") -> Index:
         """Open what `build` made.
@@ -160,7 +170,7 @@ class Index:
         """
         folder = Path(folder)
         about = _folder.read(folder)
-        index = cls(folder, _connect(folder, about, token) if about["uri"] else Store(folder))
+        index = cls(folder, connect(folder, about, token) if about["uri"] else Store(folder))
         try:
             if isinstance(index._store, Collection) and not index._store.load():
                 raise InputError(
@@ -221,10 +231,11 @@ class Index:
         about = self._about
         if about["fingerprint"] not in ("", _fingerprint(encoder)):
             model = about["metadata"].get("model")
+            widths = f" ({encoder.dim} dimensions, not {about['dim']})" if encoder.dim != about["dim"] else ""
             raise InputError(
-                "this is not the model that made the index; its vectors mean something else",
+                f"this is not the model that made the index{widths}, or it has changed since",
                 file=self.folder,
-                fix=f"use that one{f' ({model}, unless it has changed)' if model else ''} or build the index again",
+                fix=f"use the one that did{f' ({model})' if model else ''}, or build the index again",
             )
 
     def get(self, ids: Sequence[str]) -> list[Document | None]:
@@ -307,7 +318,7 @@ class Index:
             among_m = None if passing is None else np.array([name in passing for name in words.names])
             rows, _ = words.bm25.search(queries, max(depth, k), among_m=among_m)
             lexical = [[words.names[row] for row in found if row >= 0] for found in rows]
-            return [_fused(view, hits, found, k, weights) for hits, found in zip(dense, lexical, strict=True)]
+            return [fused(hits, found, k, weights, view.get) for hits, found in zip(dense, lexical, strict=True)]
 
         return self._store.read(work)
 
@@ -328,8 +339,8 @@ class Index:
             InputError: As `build`, another number of dimensions, the place is read-only, or another process keeps
                 writing.
         """
-        about, columns = self._about, _plain(columns)
-        _check(ids, texts, embeddings, columns, about["uri"])
+        about, columns = self._about, plain_columns(columns)
+        check_given(ids, texts, embeddings, columns, about["uri"])
         if embeddings.shape[1] != about["dim"]:
             raise InputError(
                 f"embeddings of {embeddings.shape[1]} dimensions do not go into an index of {about['dim']}",
@@ -339,7 +350,9 @@ class Index:
         self._store.add(ids, texts, embeddings, columns, progress)
         if isinstance(self._store, Collection):
             self._forget_words()
-            known = {name: sorted({*about["columns"].get(name, ()), *kinds}) for name, kinds in _kinds(columns).items()}
+            known = {
+                name: sorted({*about["columns"].get(name, ()), *kinds}) for name, kinds in kinds_of(columns).items()
+            }
             _folder.write(self.folder, about | {"columns": about["columns"] | known})
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -372,95 +385,7 @@ class Index:
         return kept
 
 
-def _fused(
-    view: View | Collection, hits: list[Hit], lexical: list[str], k: int, weights: tuple[float, float]
-) -> list[Hit]:
-    dense = [hit.id for hit in hits]
-    names = sorted(set(dense) | set(lexical))
-    number = {name: i for i, name in enumerate(names)}
-    rankings = [np.array([[number[name] for name in r]], dtype=np.int64) for r in (dense, lexical)]
-    (ids,), (scores,) = reciprocal_rank_fusion(rankings, weights=weights, depth=k)
-    found = [(names[i], float(s)) for i, s in zip(ids, scores, strict=True) if i >= 0]
-    documents: dict[str, Hit | Document] = {hit.id: hit for hit in hits}
-    documents |= view.get([name for name, _ in found if name not in documents])
-    return [
-        Hit(name, score, documents[name].text, documents[name].columns) for name, score in found if name in documents
-    ]
-
-
 def _fingerprint(encoder: TextEncoder) -> str:
     from counterpoint.encoders import fingerprint
 
     return fingerprint(encoder)
-
-
-def _connect(folder: Path, about: Mapping[str, Any], token: str) -> Collection:
-    def kinds() -> dict[str, frozenset[Kind]]:
-        return {name: frozenset(held) for name, held in _folder.read(folder)["columns"].items()}
-
-    return Collection(about["uri"], about["collection"], about["metric"], token=token, folder=folder, kinds=kinds)
-
-
-def _fill(
-    folder: Path,
-    about: Mapping[str, Any],
-    token: str,
-    ids: Sequence[str],
-    texts: Sequence[str],
-    embeddings: np.ndarray,
-    columns: Columns,
-    progress: Progress | None,
-) -> None:
-    """Make a collection and write to it; it is dropped again if that fails."""
-    with contextlib.closing(_connect(folder, about, token)) as collection:
-        try:
-            collection.create(about["dim"])
-            collection.add(ids, texts, embeddings, columns, progress)
-        except BaseException:
-            collection.drop()
-            raise
-
-
-def _plain(columns: Columns | None) -> dict[str, list[Any]]:
-    """With Python's own values in place of NumPy's."""
-    for name, values in (columns or {}).items():
-        refuse_string(values, f"the column {name}")
-    return {name: [plain(value) for value in values] for name, values in (columns or {}).items()}
-
-
-def _kinds(columns: Columns) -> dict[str, list[Kind]]:
-    return {
-        name: sorted({kind for value in values if (kind := kind_of(value, name))}) for name, values in columns.items()
-    }
-
-
-def _check(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray, columns: Columns, uri: str) -> None:
-    refuse_string(ids, "ids")
-    refuse_string(texts, "texts")
-    if embeddings.ndim != 2 or not len(ids) == len(texts) == len(embeddings):
-        raise InputError(
-            f"{len(ids)} ids, {len(texts)} texts and embeddings of shape {embeddings.shape} do not fit",
-            fix="give one of each for every document",
-        )
-    if len(ids) == 0 or embeddings.shape[1] == 0:
-        raise InputError("there is nothing to index", fix="give at least one document")
-    for name, text in zip(ids, texts, strict=True):
-        check_text(name, "an id")
-        check_text(text, f"the text of {name!r}")
-    if len(set(ids)) != len(ids):
-        twice = Counter(ids).most_common(1)[0][0]
-        raise InputError(f"the id {twice!r} stands twice", fix="give every document its own")
-    bad = [name for name in ids if not name or (uri and len(name.encode()) > LIMIT)]
-    if bad:
-        raise InputError(
-            f"the id {bad[0][:40]!r} has {len(bad[0].encode()):,} bytes",
-            fix=f"use 1 to {LIMIT:,}" if uri else "give one",
-        )
-    for name, values in columns.items():
-        check_text(name, "a column's name")
-        if not name or len(values) != len(ids):
-            raise InputError(
-                f"the column {name!r} has {len(values)} values for {len(ids)} documents", fix="give one for each"
-            )
-        for identifier, value in zip(ids, values, strict=True):
-            kind_of(value, f"the column {name} of {identifier!r}")
