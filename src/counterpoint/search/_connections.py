@@ -18,6 +18,7 @@ from counterpoint.search._segments import Segment, open_segment
 from counterpoint.search._view import Snapshot, View
 
 _PATIENCE = 20.0  # seconds a writer waits for another
+_LOG = 64 << 20  # bytes of SQLite's log that are kept for the next write
 
 
 class Busy(InputError):  # noqa: N818 - as the other errors a user sees
@@ -86,6 +87,7 @@ class Data:
             check_same_thread=False,
         )
         db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA journal_size_limit = {_LOG}")
         return db
 
     def view(self, db: sqlite3.Connection) -> View:

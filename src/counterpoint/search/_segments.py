@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from counterpoint.errors import InputError
+from counterpoint.files import remove
 from counterpoint.search.exact import Metric, _scores, _sorted, top_k
 
 _ROWS = 16_384  # vectors written or taken at once
@@ -87,13 +88,17 @@ def open_segment(folder: Path, name: str, first: int, rows: int, dim: int, keys:
 
 def write_segment(file: Path, blocks: Iterator[Float[np.ndarray, "_ d"]], rows: int, dim: int) -> None:
     """Write `rows` vectors to `file` and have the disk say that it has them."""
-    with file.open("xb") as out:
-        head = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
-        np.lib.format.write_array_header_1_0(out, head)
-        for block_bd in blocks:
-            out.write(np.ascontiguousarray(block_bd, dtype="<f4").data)
-        out.flush()
-        os.fsync(out.fileno())
+    try:
+        with file.open("xb") as out:
+            head = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
+            np.lib.format.write_array_header_1_0(out, head)
+            for block_bd in blocks:
+                out.write(np.ascontiguousarray(block_bd, dtype="<f4").data)
+            out.flush()
+            os.fsync(out.fileno())
+    except BaseException:
+        remove(file)
+        raise
     sync_folder(file.parent)
 
 

@@ -104,9 +104,16 @@ class Store:
                         continue  # a build took its place while this waited
                     _folder.clean(self.folder, data.folder.name)
                     clean(data.folder, db)
-                    yield data, db
-                    db.execute("UPDATE state SET version = version + 1")
-                    db.execute("COMMIT")
+                    try:
+                        yield data, db
+                        db.execute("UPDATE state SET version = version + 1")
+                        db.execute("COMMIT")
+                    except BaseException:
+                        if db.in_transaction:
+                            db.execute("ROLLBACK")
+                        with contextlib.suppress(sqlite3.Error):  # its log may be what fills the disk
+                            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                        raise
                     clean(data.folder, db)
                     return
 
@@ -132,11 +139,13 @@ class Store:
         return len(keys)
 
     def close(self) -> None:
-        """Close it; closing twice is fine."""
+        """Close it and let go of the files; closing twice is fine."""
         with self._lock:
-            self._closed = True
-            if self._data is not None and self._data.pid == os.getpid():
-                self._data.close()
+            self._closed, data, self._data = True, self._data, None
+        if data is not None and data.pid == os.getpid():
+            data.close()
+        elif data is not None:
+            self._left.append(data)
 
 
 def create(
