@@ -327,7 +327,9 @@ def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
         documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
     z = encoder.encode(documents.values(), kind="document")
     metadata = {"model": os.path.relpath(output / "model", output / "index")}
-    Index.build(output / "index", list(documents), list(documents.values()), z, metadata=metadata).close()
+    Index.build(
+        output / "index", list(documents), list(documents.values()), z, encoder=encoder, metadata=metadata
+    ).close()
 
 
 def _sentence(m: Measured) -> str:
