@@ -80,7 +80,7 @@ def test_judgements_of_train_dev_and_test_are_used_as_such(tmp_path):
     assert parts.sizes == {"train": 20, "dev": 5, "test": 15}
     assert list(parts.test.queries) == ids[20:35]
     assert not texts(parts.train) & (texts(parts.dev) | texts(parts.test))
-    assert parts.train.notes[0] == (
+    assert parts.notes[0] == (
         "trained on the queries of train (20), validated on the queries of dev (5), "
         "measured on the queries of test (15)"
     )
@@ -121,7 +121,7 @@ def test_duplicates_that_are_queries_and_documents_do_not_cross_the_split(tmp_pa
     assert not trained & set(parts.test.queries.values())
     # nothing is its own partner
     assert all(e.positives == (both[f"q{int(q) ^ 1}"],) for e in parts.train.examples for q in [e_id(both, e.anchor)])
-    assert "training queries that are documents of the corpus, each no partner of itself: 28" in parts.train.notes
+    assert "training queries that are documents of the corpus, each no partner of itself: 28" in parts.notes
 
 
 def e_id(both: dict[str, str], text: str) -> str:
@@ -131,8 +131,8 @@ def e_id(both: dict[str, str], text: str) -> str:
 def test_what_is_left_out_is_said(tmp_path):
     rows = [(q, "d0", int(i > 0)) for i, q in enumerate(list(QUERIES)[:30])]
     parts = parts_of(beir(tmp_path / "b", DOCUMENTS, QUERIES, test=rows))
-    assert "queries left out, as they are not judged: 10" in parts.train.notes
-    assert "queries left out, as no document is relevant: 1" in parts.train.notes
+    assert "queries left out, as they are not judged: 10" in parts.notes
+    assert "queries left out, as no document is relevant: 1" in parts.notes
     assert sum(parts.sizes.values()) == 29
 
 
@@ -149,7 +149,7 @@ def test_cisi_and_scifact_are_split():
         pytest.skip(f"no scifact in {DATA}")
     cisi = parts_of(DATA / "cisi", dev=0.05, test=0.1)
     assert cisi.sizes == {"train": 64, "dev": 4, "test": 8}
-    assert "queries left out, as they are not judged: 36" in cisi.train.notes
+    assert "queries left out, as they are not judged: 36" in cisi.notes
     scifact = parts_of(DATA / "scifact", dev=0.05)
     assert scifact.sizes == {"train": 767, "dev": 40, "test": 300}
     assert len(scifact.known) == 194

@@ -35,6 +35,9 @@ def fit(
     strict_split: Annotated[
         bool, typer.Option("--strict-split", help="Retrieval data: no document that was trained on is searched for.")
     ] = False,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens at which a transformer cuts texts, up to its positions.")
+    ] = None,
     index: Annotated[bool, typer.Option(help="Make a search index of all documents too.")] = False,
     columns: Columns = None,
     schema: Schema = None,
@@ -85,6 +88,7 @@ def fit(
             test=test,
             strict_split=strict_split,
             index=index,
+            max_length=max_length,
             seed=seed,
             say=lambda sentence: errors.print(sentence, highlight=False, markup=False, soft_wrap=True),
             on_row=on_row,
@@ -114,9 +118,11 @@ def report(
 
     Example: counterpoint report runs/fit
     """
+    from counterpoint.files import check_output
     from counterpoint.report import write_report
 
-    write_report(read_content(run), run / "report.html")
+    content = read_content(run)
+    write_report(content, check_output(run / "report.html", "file"))
     typer.echo(run / "report.html")
 
 

@@ -5,6 +5,7 @@ from counterpoint.evaluate.encoder import (
     evaluate_any,
     evaluate_classification,
     evaluate_clustering,
+    evaluate_multilabel,
     evaluate_retrieval,
     evaluate_sts,
     named,
@@ -27,6 +28,7 @@ from counterpoint.evaluate.geometry import (
     variation,
 )
 from counterpoint.evaluate.mean_classifier import collision, mean_classifier, mean_classifier_loss
+from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
 from counterpoint.evaluate.places import Found, own_documents, place, prepared
 from counterpoint.evaluate.ranking import (
     Judged,
@@ -65,17 +67,21 @@ __all__ = [
     "evaluate_classification",
     "evaluate_clustering",
     "evaluate_judged",
+    "evaluate_multilabel",
     "evaluate_rankings",
     "evaluate_retrieval",
     "evaluate_sts",
     "few_shot",
     "figure",
     "hit_rate",
+    "indicators",
     "judge",
     "knn",
+    "knn_sets",
     "mean_classifier",
     "mean_classifier_loss",
     "mean_cosine",
+    "multilabel_classification",
     "named",
     "ndcg",
     "nearest_mean",
@@ -85,6 +91,7 @@ __all__ = [
     "precision",
     "prepared",
     "probe",
+    "probe_sets",
     "rank",
     "rankme",
     "recall",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 
 from counterpoint.errors import InputError
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Figure, Interval, Result
 from counterpoint.search.exact import METRICS, TIED, Metric, exact_search, score_rows
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def similarity(
@@ -103,32 +107,44 @@ def knn(
         >>> knn(train, ["a", "a", "b"], np.array([[1.0, 0.1]]), k=3)
         array(['a'], dtype='<U1')
     """
+    from scipy.sparse import csr_array
+
     _check(train_nd, labels_n)
     classes, label_n = np.unique(labels_n, return_inverse=True)
-    chosen = [
-        _most_votes(cosine_bn, label_n, min(k, len(train_nd)))
-        for cosine_bn in (rows.scores_bm for rows in score_rows(test_md, train_nd))
-    ]
-    return np.asarray(classes[np.concatenate([np.empty(0, dtype=np.int64), *chosen])])
+    label_nc = csr_array((np.ones(len(label_n)), (np.arange(len(label_n)), label_n)))
+    chosen = [np.empty(0, dtype=np.int64)]
+    for vote_bn, cosine_bn in neighbour_votes(train_nd, test_md, k):
+        vote_bc, cosine_bc = (vote_bn @ label_nc).toarray(), (vote_bn.multiply(cosine_bn) @ label_nc).toarray()
+        # sums in another order differ in the last digits
+        most_bc = vote_bc >= vote_bc.max(1, keepdims=True) - 1e-9
+        cosine_bc = np.where(most_bc, cosine_bc, -np.inf)
+        chosen.append((cosine_bc >= cosine_bc.max(1, keepdims=True) - k * TIED).argmax(1))
+    return np.asarray(classes[np.concatenate(chosen)])
 
 
-def _most_votes(
-    cosine_bn: Float[np.ndarray, "b n"], label_n: Int64[np.ndarray, " n"], k: int
-) -> Int64[np.ndarray, " b"]:
-    last_b1 = torch.from_numpy(cosine_bn).topk(k, dim=1).values[:, -1:].numpy()
-    closer_bn, level_bn = cosine_bn > last_b1 + TIED, np.abs(cosine_bn - last_b1) <= TIED
-    share_b1 = (k - closer_bn.sum(1, keepdims=True)) / level_bn.sum(1, keepdims=True)
-    row, column = np.nonzero(closer_bn | level_bn)
-    vote = np.where(closer_bn[row, column], 1.0, share_b1[row, 0])
-    votes_bc, cosines_bc = (
-        np.bincount(row * c + label_n[column], weights=weight, minlength=len(cosine_bn) * c).reshape(-1, c)
-        for c in (int(label_n.max()) + 1,)
-        for weight in (vote, vote * cosine_bn[row, column])
-    )
-    # sums in another order differ in the last digits
-    most_bc = votes_bc >= votes_bc.max(1, keepdims=True) - 1e-9
-    cosines_bc = np.where(most_bc, cosines_bc, -np.inf)
-    return np.asarray((cosines_bc >= cosines_bc.max(1, keepdims=True) - k * TIED).argmax(1))
+def neighbour_votes(
+    train_nd: Float[np.ndarray, "n d"], test_md: Float[np.ndarray, "m d"], k: int
+) -> Iterator[tuple[csr_array, Float[np.ndarray, "b n"]]]:
+    """The votes that the training rows have for each test row, `k` in all, and their cosines, in blocks of test rows.
+
+    The `k` nearest have one each; rows that are as near as the `k`-th share what is left, so that the order of the rows
+    plays no part. With fewer than `k` rows all have one.
+
+    Examples:
+        >>> train = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+        >>> [votes.toarray().tolist() for votes, _ in neighbour_votes(train, train[:1], 2)]
+        [[[1.0, 0.5, 0.5]]]
+    """
+    from scipy.sparse import csr_array
+
+    k = min(k, len(train_nd))
+    for cosine_bn in (rows.scores_bm for rows in score_rows(test_md, train_nd)):
+        last_b1 = torch.from_numpy(cosine_bn).topk(k, dim=1).values[:, -1:].numpy()
+        closer_bn, level_bn = cosine_bn > last_b1 + TIED, np.abs(cosine_bn - last_b1) <= TIED
+        share_b = (k - closer_bn.sum(1)) / level_bn.sum(1)
+        row, column = np.nonzero(closer_bn | level_bn)
+        vote = np.where(closer_bn[row, column], 1.0, share_b[row])
+        yield csr_array((vote, (row, column)), cosine_bn.shape), cosine_bn
 
 
 def nearest_mean(

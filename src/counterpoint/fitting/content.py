@@ -26,6 +26,7 @@ def content_of(
     output: Path,
     index: bool,
     base: str,
+    notes: tuple[str, ...],
     facts: dict[str, Any],
 ) -> report.Content:
     """The report's content."""
@@ -46,6 +47,7 @@ def content_of(
             base=base,
             objective=config.name,
             dim=encoder.dim,
+            max_length=getattr(encoder, "max_seq_length", None),
             prompts=dict(encoder.prompts),
         ),
         data=report.Data(
@@ -55,11 +57,12 @@ def content_of(
             splits=parts.sizes,
             rejected=len(parts.train.rejected),
             rejected_file=str(output / "rejected.jsonl") if parts.train.rejected else "",
-            notes=(*parts.train.notes, *task.notes, *on_new(measured, task.metric, parts.known)),
+            notes=parts.train.notes,
         ),
         systems=tuple(_system(m) for m in measured),
         differences=tuple(_differences(task.metric, measured, before, after)),
         unit=task.unit,
+        notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
         history=tuple({k: v for k, v in row.items() if isinstance(v, (int, float))} for row in result.history),
         dev_metric=task.metric,

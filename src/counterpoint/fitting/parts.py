@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from counterpoint.data import (
     Example,
     Retrieval,
     TextData,
+    account,
     check_trainable,
     debian,
     describe,
@@ -21,8 +24,8 @@ from counterpoint.data import (
     read_judgements,
     split,
     split_queries,
-    write_rejects,
 )
+from counterpoint.encoders import Kind
 from counterpoint.errors import InputError
 from counterpoint.evaluate.places import own_documents, without_itself
 
@@ -41,6 +44,7 @@ class Parts:
         dev: What to validate by.
         test: What to measure by.
         description: All that is to be said before training.
+        notes: How the parts of retrieval data came about, and what was left out.
         known: The test queries with a relevant document that was a positive in training.
     """
 
@@ -49,12 +53,39 @@ class Parts:
     test: TextData | Retrieval
     description: str
     known: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
         """Rows or queries of each part."""
         parts = {"train": self.train, "dev": self.dev, "test": self.test}
         return {name: len(p.queries) if isinstance(p, Retrieval) else len(p) for name, p in parts.items()}
+
+    def digest(self) -> str:
+        """Of everything that is trained on and measured by: another when a text, a label or the split changes."""
+        digest = hashlib.blake2b(digest_size=16)
+        for part in (self.train, self.dev, self.test):
+            if isinstance(part, TextData):
+                rows: Iterable[object] = part.examples
+            else:
+                rows = chain(part.corpus.items(), part.queries.items(), part.qrels.items())
+            for row in rows:
+                digest.update(repr(row).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def sides(self) -> list[tuple[str, Kind, Iterator[str]]]:
+        """Every text that is encoded: what a side is called, its kind and its texts."""
+        rows = [e for part in (self.train, self.dev, self.test) if isinstance(part, TextData) for e in part.examples]
+        if self.train.schema not in ("pairs", "tuples"):
+            return [("texts", None, (text for e in rows for text in e.texts))]
+        queries = chain(e.prompt + e.anchor for e in rows)
+        documents = chain.from_iterable(e.texts[1:] for e in rows)
+        if isinstance(self.dev, Retrieval):
+            queries = chain(queries, self.dev.queries.values())
+        if isinstance(self.test, Retrieval):
+            queries = chain(queries, self.test.queries.values())
+            documents = chain(documents, self.test.corpus.values())
+        return [("queries", "query", queries), ("documents", "document", documents)]
 
 
 def load_parts(
@@ -82,13 +113,12 @@ def load_parts(
     skip_bad = bool(reading.get("skip_bad"))
     several = {} if reading.get("split") else _roles(read_judgements(source, skip_bad=skip_bad))
     data = several.pop("train")[1] if several else read(source, **reading)
-    if data.rejected and output is not None:
-        write_rejects(data.rejected, output / "rejected.jsonl")
+    said = _account(data, output, "rejected.jsonl")
     given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
     others = several | {name: (str(file), read(str(file), **reading)) for name, file in given.items()}
     sizes = {name: 0 if name in others else _amount(part) for name, part in (("dev", dev), ("test", test))}
     if isinstance(data, Retrieval):
-        return _retrieval_parts(data, others, sizes, seed, strict)
+        return _retrieval_parts(data, others, sizes, seed, strict, said)
     check_trainable(data)
     rows: dict[str, TextData] = {}
     for name, (file, other) in others.items():
@@ -99,11 +129,13 @@ def load_parts(
                 fix="give the same kind",
             )
         rows[name] = other
+        if other.rejected:
+            said += f"; {name}: {_account(other, output, f'rejected-{name}.jsonl')}"
     both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
     train_part = _without(both.train, (text for other in rows.values() for text in other.texts()))
-    said = describe(data)
     if len(train_part) < len(both.train):
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
+    train_part = replace(train_part, rejected=data.rejected)
     return Parts(train_part, rows.get("dev", both.dev), rows.get("test", both.test), said)
 
 
@@ -122,6 +154,7 @@ def _retrieval_parts(
     sizes: Mapping[str, float | int],
     seed: int,
     strict: bool,
+    read_as: str,
 ) -> Parts:
     """The queries of the others are left out of training; what is not there is cut off."""
     notes: dict[str, int] = {}
@@ -158,14 +191,14 @@ def _retrieval_parts(
     where = {
         name: f"the queries of {others[name][0]}" if name in others else "a part of them" for name in ("dev", "test")
     }
-    said = (
+    notes_said = (
         f"trained on the queries of {'train' if others else 'the judgements'} ({size['train']:,}), "
         f"validated on {where['dev']} ({size['dev']:,}), measured on {where['test']} ({size['test']:,})",
         *(f"{what}: {n:,}" for what, n in notes.items() if n),
         f"test queries with a relevant document that was a positive in training: {share}",
     )
-    train_part = replace(pairs, notes=said)
-    return replace(parts, train=train_part, description="; ".join([describe(data), *said]))
+    train_part = replace(pairs, rejected=data.rejected)
+    return replace(parts, train=train_part, description="; ".join([read_as, *notes_said]), notes=notes_said)
 
 
 def _with_answers(data: Retrieval) -> Retrieval:
@@ -184,6 +217,11 @@ def _unseen(data: Retrieval, seen: set[str]) -> tuple[Retrieval, int]:
 
 def _answers(data: Retrieval, query: str) -> list[str]:
     return [data.corpus[document] for document, gain in data.qrels[query].items() if gain > 0]
+
+
+def _account(data: TextData | Retrieval, output: Path | None, name: str) -> str:
+    """What was read; the rows that were left out are written to `name` in `output`."""
+    return describe(data) if output is None else account(data, output / name)
 
 
 def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Retrieval:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from counterpoint.data import Example, Retrieval, TextData, input_hash, retrieval_from_pairs
-from counterpoint.encoders import Encoder, StaticEncoder
+from counterpoint.encoders import Encoder, StaticEncoder, encode_prompted
 from counterpoint.evaluate import Figure, Found, evaluate_judged, figure, knn, probe, sts
 from counterpoint.evaluate.encoder import place_encoded
 from counterpoint.evaluate.places import place, prepared
@@ -39,7 +39,7 @@ class Task(abc.ABC):
     metric: str
     unit: str
     notes: tuple[str, ...] = ()
-    """What is to be said of the test: what was left out, and why."""
+    """What must be known to read the figures, such as what was left out of them and why; sentences."""
 
     @abc.abstractmethod
     def validate(self, encoder: Encoder) -> float:
@@ -281,7 +281,7 @@ class LabelTask(Task):
         return Map(maps[0], maps[1], texts=tuple(e.anchor for e in chosen), labels=tuple(e.label or "" for e in chosen))
 
     def _nearest(self, encoder: Encoder, part: TextData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        train, test = (_normalised(encoder.encode([e.anchor for e in p.examples])) for p in (self.train, part))
+        train, test = (encoded(encoder, p) for p in (self.train, part))
         predicted = knn(train, [e.label or "" for e in self.train.examples], test)
         right = [a == e.label for a, e in zip(predicted, part.examples, strict=True)]
         return np.array(right, dtype=float), train, test
@@ -332,9 +332,13 @@ def _rank(expected: float) -> float:
 
 
 def _scored(encoder: Encoder, data: TextData) -> tuple[np.ndarray, np.ndarray, list[float]]:
-    a = encoder.encode([e.anchor for e in data.examples])
     b = encoder.encode([e.positives[0] for e in data.examples])
-    return _normalised(a), _normalised(b), [float(e.score or 0) for e in data.examples]
+    return encoded(encoder, data), _normalised(b), [float(e.score or 0) for e in data.examples]
+
+
+def encoded(encoder: Encoder, data: TextData) -> np.ndarray:
+    """The anchors, each after its row's prompt, as vectors of length one."""
+    return _normalised(encode_prompted(encoder, [e.anchor for e in data.examples], [e.prompt for e in data.examples]))
 
 
 def _normalised(z: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 
 from counterpoint.data.types import Example
+from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.search.exact import TIED
 
@@ -79,6 +80,6 @@ def consistent(
     answer = np.array([place[e.positives[0]] for e in examples])
     own = np.full(len(texts), -1)
     own[chosen] = np.arange(len(chosen))
-    queries = encoder.encode([e.anchor for e in examples], kind="query")
+    queries = encode_prompted(encoder, [e.anchor for e in examples], [e.prompt for e in examples], kind="query")
     rank = ranks(queries, z[answer], z[chosen], own[answer])
     return [e for e, r in zip(examples, rank.tolist(), strict=True) if r <= k]
