@@ -116,7 +116,7 @@ def read_documents(
 def kept_rows(documents: Documents) -> list[dict[str, Any]] | None:
     """Which row of the source each document is, where that is not plain: the line, and the id if the source has ids.
 
-    None where the documents have no ids of their own and come from lines that follow one another without a gap.
+    None where the documents have no ids of their own, none was left out, and their lines follow one another.
 
     Examples:
         >>> kept_rows(Documents(["d0", "d1"], ["one", "three"], {}, "a.txt", lines=[1, 3]))
@@ -126,7 +126,8 @@ def kept_rows(documents: Documents) -> list[dict[str, Any]] | None:
     """
     own = "id" in documents.roles
     lines = documents.lines
-    if not own and lines == list(range(lines[0], lines[0] + len(lines))):
+    plain = not documents.rejected and lines == list(range(lines[0], lines[0] + len(lines)))
+    if plain and not own:
         return None
     rows = ({"row": i, "line": line, "id": key} for i, (line, key) in enumerate(zip(lines, documents.ids, strict=True)))
     return [row if own else {name: row[name] for name in ("row", "line")} for row in rows]
