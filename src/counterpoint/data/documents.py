@@ -43,7 +43,7 @@ TEXTS = (
 )
 _ROLES = ("id", "title", "text")
 _ALIAS = {"anchor": "text", "query": "text"}
-_PAIRED = {name for role in ("anchor", "positive", "negative") for name in NAMES[role]} - set(TEXTS)
+_PAIRED = {name for role in ("anchor", "positive", "negative", "prompt") for name in NAMES[role]} - set(TEXTS)
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?")
 _TRUTH = {"true": True, "false": False}
@@ -183,7 +183,8 @@ def corpus_roles(table: Table, file: str, given: ColumnMap) -> Columns | None:
     for column, what in kinds.items():
         if what != "object":
             every.setdefault(plain(column), column)
-    if not roles and every.keys() & _PAIRED:
+    paired = [] if roles else [column for name, column in every.items() if name in _PAIRED]
+    if len(paired) > 1 or (paired and every.keys() & set(TEXTS)):
         return None
     taken = {column for several in roles.values() for column in several}
     names = {name: column for name, column in every.items() if column not in taken and kinds[column] != "list"}
@@ -191,7 +192,7 @@ def corpus_roles(table: Table, file: str, given: ColumnMap) -> Columns | None:
         roles["id"] = (one,)
     if "text" not in roles:
         title = roles.get("title") or tuple(names[name] for name in TITLES if name in names)[:1]
-        text = _first(names, TEXTS) or _only_text(table, kinds, roles, title)
+        text = paired[0] if paired else _first(names, TEXTS) or _only_text(table, kinds, roles, title)
         if text is None and title:
             text, title = title[0], ()
         if text is None and given:
