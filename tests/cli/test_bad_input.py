@@ -165,7 +165,9 @@ def test_skip_bad(trained, tmp_path):
     for command, listed in commands.items():
         done = counterpoint(*command, "--skip-bad", cwd=tmp_path, timeout=300)
         assert done.returncode == 0, done.stderr
-        assert f"; 2 rows left out, listed with the reasons in {listed}" in done.stderr.replace("\n", "")
+        assert f"; 2 rows left out, listed with the reasons in {listed}" in (done.stdout + done.stderr).replace(
+            "\n", ""
+        )
         lines = (tmp_path / listed).read_text().splitlines()
         assert len(lines) == 2
         assert '"line": 2' in lines[0]
@@ -183,7 +185,8 @@ def test_a_corpus_is_found_by_its_own_ids_and_titles(trained, tmp_path):
     write(tmp_path, "corpus.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     model = trained / "run" / "model"
     done = counterpoint("index", "corpus.jsonl", "--model", model, "--output", "index", cwd=tmp_path)
-    assert "read 2 documents from corpus.jsonl: id = '_id', title = 'title', text = 'text'" in done.stderr
+    said = "read 2 documents from corpus.jsonl: id = '_id', title = 'title', text = 'text'"
+    assert said in done.stdout + done.stderr
     found = counterpoint("search", "index", "aardvark", "boat", "--json", cwd=tmp_path)
     hits = [json.loads(line)["hits"][0] for line in found.stdout.splitlines()]
     assert [(hit["id"], hit["text"]) for hit in hits] == [("L1", "Aardvark feed it ants"), ("7", "paint the boat")]
