@@ -101,7 +101,7 @@ class RetrievalTask(Task):
         measured = []
         for name, index in (
             ("BM25", BM25(documents)),
-            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, stemmer="")),
+            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
         ):
             ids, _ = index.search(list(self.test.queries.values()), _DEPTH)
             ranking = named(ids, list(self.test.queries), list(self.test.corpus))

@@ -122,7 +122,7 @@ class Index:
                 try:
                     collection.create(embeddings.shape[1])
                     collection.write(ids, texts, embeddings, replace=False, progress=progress)
-                    _save_lexical(part, list(ids), BM25(texts, stemmer=stemmer))
+                    _save_lexical(part, list(ids), BM25(texts, language=stemmer))
                     write_json(part / "index.json", about)
                 except BaseException:
                     if uri:
@@ -285,7 +285,7 @@ class Index:
         if self._lexical is None or len(self._lexical[0]) != len(self):
             found = self._collection.all_texts()
             stemmer = _read(self.folder)["stemmer"]
-            self._lexical = list(found), BM25(list(found.values()), stemmer=stemmer)
+            self._lexical = list(found), BM25(list(found.values()), language=stemmer)
             _save_lexical(self.folder, *self._lexical)
         return self._lexical
 
