@@ -1,14 +1,14 @@
-"""What tokenizers trained on a corpus share: its characters, their normal form, pieces of scripts without blanks, bytes."""
+"""What tokenizers trained on a corpus share: its characters, their form, pieces of scripts without blanks, bytes."""
 
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+import regex
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 """The tokens of a character that has none, one for each byte of its UTF-8."""
@@ -19,7 +19,8 @@ _LETTER = rf"(?:(?=\p{{L}}){_SOUTH_EAST_ASIAN})"
 # a vowel written before, letters joined by the Khmer or Myanmar sign for stacking, marks, a vowel written after,
 # Myanmar's final consonant
 _CLUSTER = (
-    rf"[เ-ไເ-ໄ]?{_LETTER}\p{{M}}*(?:(?<=[\u17D2\u1039]){_LETTER}\p{{M}}*)*[ะาๅະາ]?(?:[\u1000-\u1021]\p{{M}}*\u103A\p{{M}}*)?"
+    rf"[เ-ไເ-ໄ]?{_LETTER}\p{{M}}*(?:(?<=[\u17D2\u1039]){_LETTER}\p{{M}}*)*[ะาๅະາ]?"
+    r"(?:[\u1000-\u1021]\p{M}*\u103A\p{M}*)?"
 )
 _PIECE = rf"(?=[\p{{L}}\p{{N}}ー]){_EAST_ASIAN}\p{{M}}*|{_CLUSTER}"
 # the marks of scripts whose letters are read without them, the vowel points of Arabic and Hebrew, the stroke that
@@ -28,8 +29,7 @@ _ACCENTS = (
     r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Common}])\p{Mn}+|\A[\p{Mn}&&\p{Inherited}]+"
     r"|[\u064B-\u0652\u0670\u0640\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u00AD\u200C\u200D]"
 )
-_MANY = re.compile(r"[\u3400-\u9FFF\uA000-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\U00020000-\U000323AF]")
-_SHARE = 0.01
+_SHARE = 0.001
 
 
 def without_accents() -> normalizers.Normalizer:
@@ -82,17 +82,15 @@ def alphabet(counts: Mapping[str, int], most: int) -> list[str]:
     return sorted(sorted(counts, key=lambda character: (-counts[character], character))[:most])
 
 
-def needs_bytes(counts: Mapping[str, int], most: int) -> bool:
-    """Whether texts hold, or others like them will, characters beyond an alphabet of `most`.
-
-    So it is where the alphabet has no room for all, and with scripts of thousands of characters.
+def has_spaceless(counts: Mapping[str, int]) -> bool:
+    """Whether more than a thousandth of the characters are of scripts without blanks, or of Hangul.
 
     Examples:
-        >>> needs_bytes({"a": 9, "b": 1}, 2), needs_bytes({"a": 9, "b": 1}, 1), needs_bytes({"a": 9, "猫": 1}, 2)
-        (False, True, True)
+        >>> has_spaceless({"a": 9, "é": 1}), has_spaceless({"a": 9, "猫": 1})
+        (False, True)
     """
-    many = sum(times for character, times in counts.items() if _MANY.match(character))
-    return len(counts) > most or many > _SHARE * sum(counts.values())
+    piece = regex.compile(_PIECE)
+    return sum(n for character, n in counts.items() if piece.fullmatch(character)) > _SHARE * sum(counts.values())
 
 
 def with_bytes(tokenizer: Tokenizer) -> Tokenizer:

@@ -17,7 +17,7 @@ from counterpoint.encoders._vocabulary import (
     BYTES,
     alphabet,
     count,
-    needs_bytes,
+    has_spaceless,
     with_bytes,
     without_accents,
     without_blanks,
@@ -93,11 +93,11 @@ class StaticEncoder(TextEncoder):
         Text has one form (NFKC), lower case and no accents (of Latin, Greek and Cyrillic; other scripts keep their
         vowel signs); English endings are taken off, in steps after Porter (1980), plurals as in Harman's S stemmer
         (1991); a word that comes again within 2,000 characters is left out, so that a text is the set of its words;
-        what is not a letter with its marks, a digit, `+` or `#` separates. Of scripts without blanks, and of Hangul,
-        each character is a piece of its own. Characters are tokens as far as half of the vocabulary reaches; where
-        there are more, or a hundredth of the text is in a script of thousands of characters, those without a token are
-        the bytes of their UTF-8, and nothing is unknown. All of this is in the tokenizer file, so every program that
-        reads it sees the same tokens. The same texts give the same tokenizer.
+        what is not a letter with its marks, a digit, `+` or `#` separates. Characters are tokens as far as half of the
+        vocabulary reaches. Where more than a thousandth of them is of scripts without blanks, or of Hangul, each of
+        these is a piece of its own; there, and where the vocabulary has no room for all, characters without a token
+        become the bytes of their UTF-8, and nothing is unknown. All of this is in the tokenizer file, so every program
+        that reads it sees the same tokens. The same texts give the same tokenizer.
 
         Args:
             texts: The corpus.
@@ -116,12 +116,13 @@ class StaticEncoder(TextEncoder):
                 normalizers.Replace(Regex(r"\b(\w+)\b(?![+#])(?=(?m:.{0,2000})\b\1\b(?![+#]))"), " "),
             ]
         )
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Split(Regex(r"[^\w+#]+|_"), "removed"), without_blanks()]
-        )
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[^\w+#]+|_"), "removed")
         texts = [clean(text) for text in texts]
         counts, most = count(texts, tokenizer), vocab_size // 2
-        bytes_too = needs_bytes(counts, most) and most > len(BYTES)
+        spaceless = has_spaceless(counts)
+        if spaceless:
+            tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, without_blanks()])
+        bytes_too = (spaceless or len(counts) > most) and most > len(BYTES)
         characters = alphabet(counts, most)
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size - bytes_too * len(BYTES),

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 # Lucene's English stop words (org.apache.lucene.analysis.en.EnglishAnalyzer)
 STOPWORDS = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this "
-    "to was will with".split()
+    words(
+        "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
+        "this to was will with"
+    )
 )
 _SCORES = 1 << 24  # scores held at once while searching: 64 MB
 

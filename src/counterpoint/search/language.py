@@ -48,7 +48,9 @@ def recognise(texts: Sequence[str]) -> Recognised:
     )
     # three more, as in few texts chance has a say
     if others.total() > _FOREIGN * sum(map(bool, spoken)) + 3:
-        return Recognised("", f"the texts are in several languages, {first} and {others.most_common(1)[0][0]} among them")
+        return Recognised(
+            "", f"the texts are in several languages, {first} and {others.most_common(1)[0][0]} among them"
+        )
     if first not in stemmers():
         return Recognised("", f"there is no stemmer for {first}")
     return Recognised(first)
