@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Language, Schema, SkipBad, Split, reading
 
 if TYPE_CHECKING:
     from counterpoint.report import Content
@@ -33,6 +33,7 @@ def fit(
     dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     checkpoint_seconds: Annotated[float | None, typer.Option(help="At most so much work is lost in a kill.")] = None,
     index: Annotated[bool, typer.Option(help="Make a search index of all documents too.")] = False,
+    language: Language = "auto",
     columns: Columns = None,
     schema: Schema = None,
     split: Split = None,
@@ -81,6 +82,7 @@ def fit(
             dev=dev,
             test=test,
             index=index,
+            language=language,
             seed=seed,
             say=lambda sentence: errors.print(sentence, highlight=False, markup=False, soft_wrap=True),
             on_row=on_row,

@@ -8,6 +8,7 @@ from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
+from counterpoint.encoders.unknown import unknown_note, unknown_share
 
 __all__ = [
     "POOLINGS",
@@ -29,4 +30,6 @@ __all__ = [
     "load",
     "pool",
     "take",
+    "unknown_note",
+    "unknown_share",
 ]

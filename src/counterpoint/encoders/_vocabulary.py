@@ -7,7 +7,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-import regex
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -74,6 +73,7 @@ def alphabet(counts: Mapping[str, int], most: int) -> list[str]:
     A trainer that chooses them itself breaks ties by the order of a hash table, which no seed fixes.
 
     Examples:
+        >>> from tokenizers import models
         >>> tokenizer = Tokenizer(models.BPE())
         >>> tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
         >>> alphabet(count(["a Cab", "B"], tokenizer), 2)
@@ -89,8 +89,9 @@ def has_spaceless(counts: Mapping[str, int]) -> bool:
         >>> has_spaceless({"a": 9, "é": 1}), has_spaceless({"a": 9, "猫": 1})
         (False, True)
     """
-    piece = regex.compile(_PIECE)
-    return sum(n for character, n in counts.items() if piece.fullmatch(character)) > _SHARE * sum(counts.values())
+    cut = without_blanks()
+    many = sum(n for character, n in counts.items() if len(cut.pre_tokenize_str(f"a{character}")) > 1)
+    return many > _SHARE * sum(counts.values())
 
 
 def with_bytes(tokenizer: Tokenizer) -> Tokenizer:
@@ -99,6 +100,7 @@ def with_bytes(tokenizer: Tokenizer) -> Tokenizer:
     The 256 tokens of the bytes come after all others.
 
     Examples:
+        >>> from tokenizers import models
         >>> tokenizer = Tokenizer(models.BPE({"[UNK]": 0, "a": 1}, [], unk_token="[UNK]"))
         >>> tokenizer.encode("aé").tokens, with_bytes(tokenizer).encode("aé").tokens
         (['a', '[UNK]'], ['a', '<0xC3>', '<0xA9>'])

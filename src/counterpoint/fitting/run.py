@@ -16,7 +16,7 @@ import torch
 from counterpoint.config import Config
 from counterpoint.data import Example, Retrieval, Schema, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
-from counterpoint.encoders import Kind, StaticEncoder, load
+from counterpoint.encoders import Kind, StaticEncoder, load, unknown_note
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
@@ -26,6 +26,7 @@ from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
 from counterpoint.report import Content, model_card, write_report
+from counterpoint.search.language import check_language
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
 
@@ -63,6 +64,7 @@ def fit(
     dev: float | int | str = 0.05,
     test: float | int | str = 0.1,
     index: bool = False,
+    language: str = "auto",
     seed: int = 0,
     say: Callable[[str], None] = print,
     on_row: Callable[[dict[str, Any]], None] | None = None,
@@ -86,6 +88,7 @@ def fit(
         dev: Rows held out for validation: a fraction, a number, or a file of its own.
         test: Rows held out for the figures: the same.
         index: Make a search index of all documents.
+        language: Of the texts, for BM25's stems: recognised, or a name, or "none" (see `counterpoint.search.BM25`).
         seed: Of the split, the base and the training.
         say: Told what happens, a sentence at a time.
         on_row: Told each monitored step.
@@ -106,6 +109,7 @@ def fit(
         >>> sorted(p.name for p in result.folder.iterdir())
         ['model', 'report.html', 'run.json']
     """
+    check_language(language)
     started = time.time()
     output, processes = Path(output), Processes.current()
     say = say if processes.first else lambda _: None
@@ -113,7 +117,7 @@ def fit(
     asked = {
         "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
-        "seed": seed, **settings,
+        "language": language, "seed": seed, **settings,
     }  # fmt: skip
     if processes.first:
         _check_output(output, asked)
@@ -125,10 +129,13 @@ def fit(
     config = replace(config, train=replace(config.train, seed=seed, **settings))
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
+    unknown = unknown_note(encoder, list(parts.train.texts()))
+    if unknown:
+        say(f"note: {unknown}")
     say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")
     baselines, before = [], None
     if processes.first:
-        baselines, before = task.baselines(), task.measure("untrained", encoder)
+        baselines, before = task.baselines(language), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
     result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=on_row)
@@ -261,7 +268,7 @@ def _save(
     (output / "model" / "README.md").write_text(model_card(content))
     write_report(content, output / "report.html")
     if parts is not None:
-        _index(output, encoder, parts)
+        _index(output, encoder, parts, str(asked["language"]))
         say(f"index of all documents: {output / 'index'}")
     about = {"asked": asked, "content": content.to_json(), "steps": result.steps, "best_step": result.best_step}
     write_json(output / "run.json", about)
@@ -269,7 +276,7 @@ def _save(
     say(f"model: {output / 'model'}; report: {output / 'report.html'}")
 
 
-def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
+def _index(output: Path, encoder: TextEncoder, parts: Parts, language: str) -> None:
     from counterpoint.search import Index
 
     if isinstance(parts.test, Retrieval):
@@ -281,11 +288,13 @@ def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
         documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
     z = encoder.encode(documents.values(), kind="document")
     metadata = {"model": os.path.relpath(output / "model", output / "index")}
-    Index.build(output / "index", list(documents), list(documents.values()), z, metadata=metadata).close()
+    Index.build(
+        output / "index", list(documents), list(documents.values()), z, metadata=metadata, language=language
+    ).close()
 
 
 def _sentence(m: Measured) -> str:
-    return f"{m.name}: " + ", ".join(
+    return f"{m.name}{m.about and f' ({m.about})'}: " + ", ".join(
         f"{name} {f.value:.3f}" + (f" [{f.interval.low:.3f}, {f.interval.high:.3f}]" if f.interval else "")
         for name, f in m.figures.items()
     )

@@ -14,6 +14,7 @@ from counterpoint.encoders import Encoder, StaticEncoder
 from counterpoint.evaluate import Figure, evaluate_rankings, figure, knn, named, probe, sts
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
 from counterpoint.search import BM25, exact_search, reciprocal_rank_fusion
+from counterpoint.search.words import spaceless
 
 _METRICS = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
 _DEPTH = 100
@@ -28,6 +29,9 @@ class Measured:
     figures: dict[str, Figure]
     ranking: dict[str, list[str]] = field(default_factory=dict)
     z: tuple[Float[np.ndarray, "n d"], ...] = ()
+    about: str = ""
+    answered: float | None = None
+    """The share of queries that it found any document for; None where it ranks all documents."""
 
 
 class Task(abc.ABC):
@@ -44,8 +48,9 @@ class Task(abc.ABC):
     def measure(self, name: str, encoder: Encoder) -> Measured:
         """All figures on test, with intervals."""
 
-    def baselines(self) -> list[Measured]:
-        """Systems without an encoder."""
+    def baselines(self, language: str = "auto") -> list[Measured]:
+        """Systems without an encoder; `language` is that of the texts, see `BM25`."""
+        del language
         return []
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
@@ -95,17 +100,19 @@ class RetrievalTask(Task):
         ranking, z = self._rank(encoder, self.test, _DEPTH)
         return Measured(name, _figures(ranking, self.test), ranking, z)
 
-    def baselines(self) -> list[Measured]:
+    def baselines(self, language: str = "auto") -> list[Measured]:
         """BM25 at its best (stemmed, weakly normalised), and with the textbook's settings and no stemming."""
         documents = list(self.test.corpus.values())
         measured = []
         for name, index in (
-            ("BM25", BM25(documents)),
+            ("BM25", BM25(documents, language=language)),
             ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
         ):
             ids, _ = index.search(list(self.test.queries.values()), _DEPTH)
             ranking = named(ids, list(self.test.queries), list(self.test.corpus))
-            measured.append(Measured(name, _figures(ranking, self.test), ranking))
+            answered = index.answered(list(self.test.queries.values()))
+            figures = _figures(ranking, self.test)
+            measured.append(Measured(name, figures, ranking, about=index.describe(), answered=answered))
         return measured
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
@@ -286,9 +293,17 @@ def halves(data: TextData) -> list[Example]:
     Examples:
         >>> halves(TextData("texts", [Example("a b c d")], "memory"))[0].texts
         ('a c', 'b d')
+
+    Where there are no blanks, pairs of characters stand for words.
     """
-    words = [e.anchor.split() for e in data.examples]
-    return [Example(" ".join(w[::2]), (" ".join(w[1::2]),)) for w in words if len(w) > 3]
+    found = []
+    for e in data.examples:
+        words, blank = e.anchor.split(), " "
+        if len(words) <= 3 and any(map(spaceless, e.anchor)):
+            words, blank = [e.anchor[i : i + 2] for i in range(0, len(e.anchor), 2)], ""
+        if len(words) > 3:
+            found.append(Example(blank.join(words[::2]), (blank.join(words[1::2]),)))
+    return found
 
 
 def _figures(ranking: dict[str, list[str]], test: Retrieval) -> dict[str, Figure]:

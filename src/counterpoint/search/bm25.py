@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from counterpoint.errors import InputError
 from counterpoint.files import atomic
 from counterpoint.search.exact import top_k
-from counterpoint.search.language import recognise, stemmers
+from counterpoint.search.language import check_language, recognise
 from counterpoint.search.words import words
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ class BM25:
             raise InputError("there is nothing to search in: no texts", fix="give at least one")
         if not (0 <= k1 < np.inf and 0 <= b <= 1):
             raise InputError(f"k1 is {k1} and b is {b}", fix="k1 is 0 or more, b from 0 to 1")
-        if language not in ("auto", "", "none") and language not in stemmers():
-            choices = f"auto, none, {', '.join(stemmers())}"
-            raise InputError(f"there is no stemmer for the language {language!r}", fix=f"choose one of {choices}")
+        check_language(language)
         self.k1, self.b = float(k1), float(b)
         self.language, self._why = _language(texts, language)
         counted = self._words(texts)
@@ -114,15 +112,29 @@ class BM25:
         return stems
 
     def describe(self) -> str:
-        """How words were treated, in a phrase.
+        """What the words were made to, and why, in a phrase.
 
         Examples:
-            >>> BM25(["the cat is on the mat"]).describe(), BM25(["今天北京天气晴朗"]).describe()
-            ('BM25: English stems', 'BM25: words as they are, no language with a stemmer was recognised')
+            >>> BM25(["the cat is on the mat"]).describe(), BM25(["Haus", "am See"], language="german").describe()
+            ('English stems', 'German stems, as asked')
+            >>> BM25(["今天北京天气晴朗"]).describe()
+            'words as they are: pairs of characters, as the script has no blanks'
         """
         if self.language:
-            return f"BM25: {self.language.capitalize()} stems{self._why and f', {self._why}'}"
-        return f"BM25: words as they are, {self._why}"
+            return ", ".join([f"{self.language.capitalize()} stems", *filter(None, [self._why])])
+        return f"words as they are: {self._why}"
+
+    def answered(self, queries: Sequence[str]) -> float:
+        """The share of queries, 0 to 1, that it finds any document for.
+
+        Examples:
+            >>> BM25(["a cat", "a dog"]).answered(["cats and dogs", "birds"])
+            0.5
+        """
+        asked = self._words(queries)
+        vocabulary = sorted(set(chain.from_iterable(asked)))
+        known = {word for word, stem in zip(vocabulary, self._stems(vocabulary), strict=True) if stem in self._term}
+        return sum(not known.isdisjoint(query) for query in asked) / max(1, len(asked))
 
     def __len__(self) -> int:
         documents: int = self._weights_vm.shape[1]

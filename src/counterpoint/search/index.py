@@ -81,7 +81,7 @@ class Index:
         metadata: Mapping[str, Any] | None = None,
         uri: str = "",
         token: str = "",
-        stemmer: str = "english",
+        language: str = "auto",
         progress: Progress | None = None,
     ) -> Index:
         """Index documents; what was in `folder` is replaced when, and only when, the new index is whole.
@@ -95,7 +95,7 @@ class Index:
             metadata: Anything JSON can hold; by convention `model` (path or name), `hash`, `prompts`.
             uri: A Milvus cluster ("http://host:19530"); a file in `folder` if not given.
             token: For a cluster, "user:password" or an API key; it is not written to the folder.
-            stemmer: The language of the texts for BM25, see `BM25`.
+            language: Of the texts, for BM25, see `BM25`.
             progress: Called with how many documents are written and how many there are.
 
         Raises:
@@ -113,7 +113,7 @@ class Index:
             "uri": uri,
             # under a new name, so that a cluster serves the old one until the new one is whole
             "collection": f"documents_{uuid.uuid4().hex}",
-            "stemmer": stemmer,
+            "language": language,
             "metadata": dict(metadata or {}),
         }
         with atomic(folder) as part:
@@ -122,7 +122,7 @@ class Index:
                 try:
                     collection.create(embeddings.shape[1])
                     collection.write(ids, texts, embeddings, replace=False, progress=progress)
-                    _save_lexical(part, list(ids), BM25(texts, language=stemmer))
+                    _save_lexical(part, list(ids), BM25(texts, language=language))
                     write_json(part / "index.json", about)
                 except BaseException:
                     if uri:
@@ -284,8 +284,8 @@ class Index:
         # others may have added to a cluster
         if self._lexical is None or len(self._lexical[0]) != len(self):
             found = self._collection.all_texts()
-            stemmer = _read(self.folder)["stemmer"]
-            self._lexical = list(found), BM25(list(found.values()), language=stemmer)
+            language = _read(self.folder)["language"]
+            self._lexical = list(found), BM25(list(found.values()), language=language)
             _save_lexical(self.folder, *self._lexical)
         return self._lexical
 
@@ -324,7 +324,7 @@ def _read(folder: Path) -> dict[str, Any]:
             about["format"] == 1
             and about["metric"] in METRICS
             and isinstance(about["dim"], int)
-            and all(isinstance(about[key], str) for key in ("uri", "collection", "stemmer"))
+            and all(isinstance(about[key], str) for key in ("uri", "collection", "language"))
             and isinstance(about["metadata"], dict)
         )
     except FileNotFoundError as error:

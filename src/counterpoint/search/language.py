@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from counterpoint.errors import MissingExtra
+from counterpoint.errors import InputError, MissingExtra
 from counterpoint.search._function_words import FUNCTION_WORDS
 from counterpoint.search.words import spaceless, words
 
@@ -33,14 +33,18 @@ def recognise(texts: Sequence[str]) -> Recognised:
     Examples:
         >>> recognise(["Das Haus ist am See", "Wir sind nicht im Haus"])
         Recognised(language='german', why='')
-        >>> recognise(["今天北京天气晴朗"]).why
-        'no language with a stemmer was recognised'
+        >>> recognise(["მთვარე ანათებს"]).why, recognise(["今天北京天气晴朗"]).why
+        ('no language with a stemmer was recognised', 'pairs of characters, as the script has no blanks')
     """
     chosen = sorted(random.Random(0).sample(range(len(texts)), min(_TEXTS, len(texts))))
-    sample = [[w for w in words(texts[i][:_CHARACTERS]) if not spaceless(w)] for i in chosen]
+    every = [words(texts[i][:_CHARACTERS]) for i in chosen]
+    sample = [[word for word in text if not spaceless(word)] for text in every]
+    read = sum(map(len, sample))
     spoken = [Counter(name for word in text for name in _languages().get(word, ())) for text in sample]
     total = sum(spoken, Counter[str]())
-    if not total or max(total.values()) < _SHARE * sum(map(len, sample)):
+    if not total or max(total.values()) < _SHARE * read:
+        if 2 * read < sum(map(len, every)):
+            return Recognised("", "pairs of characters, as the script has no blanks")
         return Recognised("", "no language with a stemmer was recognised")
     first = max(total, key=lambda name: total[name])
     others = Counter(
@@ -54,6 +58,19 @@ def recognise(texts: Sequence[str]) -> Recognised:
     if first not in stemmers():
         return Recognised("", f"there is no stemmer for {first}")
     return Recognised(first)
+
+
+def check_language(language: str) -> None:
+    """Refuse what is neither "auto", "none" (or "") nor a language with a stemmer.
+
+    Examples:
+        >>> check_language("german")
+    """
+    if language not in ("auto", "", "none") and language not in stemmers():
+        raise InputError(
+            f"there is no stemmer for the language {language!r}",
+            fix=f"choose one of auto, none, {', '.join(stemmers())}",
+        )
 
 
 def stemmers() -> tuple[str, ...]:
