@@ -85,14 +85,14 @@ def verdict(content: Content) -> tuple[str, str]:
         ('Not clear', 'No clear difference from BM25.')
         >>> nothing = Difference("trained", "BM25", "MRR@10", 0.6, 0.5, 0.7, answered=0.03)
         >>> verdict(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (nothing,)))
-        ('Not compared', 'BM25 found nothing for 97% of the queries: being ahead of it says nothing.')
+        ('Not compared', 'Being ahead of BM25 says nothing: it found nothing for 97% of the queries.')
     """
     own = [d for d in primary(content) if d.a == content.model.name]
     rivals = {kind: [d.b for d in own if judge(d) == kind] for kind in (BETTER, WORSE, UNCLEAR)}
     phrases = {BETTER: "clearly better than", UNCLEAR: "no clear difference from", WORSE: "clearly worse than"}
     parts = [f"{phrases[kind]} {_and(names)}" for kind, names in rivals.items() if names]
     nothing = [
-        f"{d.b} found nothing for {1 - (d.answered or 0):.0%} of the {content.unit}: being ahead of it says nothing."
+        f"Being ahead of {d.b} says nothing: it found nothing for {1 - (d.answered or 0):.0%} of the {content.unit}."
         for d in own
         if judge(d) == UNANSWERED
     ]
