@@ -88,7 +88,6 @@ def with_bm25s(texts: list[str], name: str) -> Search:
         "stemmer": Stemmer.Stemmer(language) if language else None,
         "stopwords": "en" if language == "english" else None,
         "show_progress": False,
-        "return_ids": False,
     }
     index = bm25s.BM25()
     index.index(bm25s.tokenize(texts, **options), show_progress=False)
