@@ -61,7 +61,7 @@ def with_tantivy(texts: list[str], name: str) -> Search:
     schema = schema.build()
     index = tantivy.Index(schema)
     index.register_tokenizer("ours", analyzer)
-    writer = index.writer()
+    writer = index.writer(num_threads=1)  # one segment, one idf
     for i, text in enumerate(texts):
         writer.add_document(tantivy.Document(id=i, text=text))
     writer.commit()
@@ -88,13 +88,20 @@ def with_bm25s(texts: list[str], name: str) -> Search:
         "stemmer": Stemmer.Stemmer(language) if language else None,
         "stopwords": "en" if language == "english" else None,
         "show_progress": False,
+        "return_ids": False,
     }
     index = bm25s.BM25()
     index.index(bm25s.tokenize(texts, **options), show_progress=False)
 
     def search(queries: list[str]) -> list[list[int]]:
-        ids, scores = index.retrieve(bm25s.tokenize(queries, **options), k=DEPTH, show_progress=False)
-        return [[int(i) for i, s in zip(*row, strict=True) if s > 0] for row in zip(ids, scores, strict=True)]
+        # it refuses words that no text has, empty ones (which its own tokenizer makes), and queries without a word
+        known = [[word for word in q if word and word in index.vocab_dict] for q in bm25s.tokenize(queries, **options)]
+        asked = [i for i, query in enumerate(known) if query]
+        found: list[list[int]] = [[] for _ in queries]
+        ids, scores = index.retrieve([known[i] for i in asked], k=DEPTH, show_progress=False)
+        for i, row in zip(asked, zip(ids, scores, strict=True), strict=True):
+            found[i] = [int(j) for j, score in zip(*row, strict=True) if score > 0]
+        return found
 
     return search
 
