@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Language, Schema, SkipBad, Split, reading
 
 if TYPE_CHECKING:
     from counterpoint.report import Content
@@ -39,6 +39,7 @@ def fit(
         int | None, typer.Option(min=1, help="Tokens at which a transformer cuts texts, up to its positions.")
     ] = None,
     index: Annotated[bool, typer.Option(help="Make a search index of all documents too.")] = False,
+    language: Language = "auto",
     columns: Columns = None,
     schema: Schema = None,
     split: Split = None,
@@ -88,6 +89,7 @@ def fit(
             test=test,
             strict_split=strict_split,
             index=index,
+            language=language,
             max_length=max_length,
             seed=seed,
             say=lambda sentence: errors.print(sentence, highlight=False, markup=False, soft_wrap=True),
