@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,9 +29,10 @@ def evaluate(
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from counterpoint.cli.searching import open_model
-    from counterpoint.data import Retrieval
+    from counterpoint.data import Retrieval, account
     from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_any
     from counterpoint.fitting.parts import read_source
@@ -38,7 +40,10 @@ def evaluate(
     encoder = open_model(model)
     options = reading(columns, schema, split, skip_bad)
     data = read_source(source, **options)
+    typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)
     labelled = None if train is None else read_source(train, **options)
+    if labelled is not None:
+        typer.echo(account(labelled, f"{Path(str(train)).name}.rejected.jsonl"), err=True)
     if isinstance(labelled, Retrieval):
         raise InputError("--train is a retrieval test", fix="give labelled texts")
     with encoder.counting() as cut:
@@ -48,7 +53,11 @@ def evaluate(
         typer.echo(json.dumps([r.to_json(items=False) for r in results]))
         return
     for result in results:
-        table = Table("figure", "value", "95% interval", "n", title=f"{result.task}: {result.source}")
+        title = Text(f"{result.task}: {result.source}")
+        table = Table("figure", "value", "95% interval", "n", title=title)
         for name, f in result.items():
             table.add_row(name, f"{f.value:.4f}", str(f.interval or ""), f"{f.n:,}")
-        Console().print(table)
+        console = Console()
+        console.print(table)
+        for sentence in result.notes:
+            console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterpoint.data.hashing import input_hash, normalise
-from counterpoint.data.types import Example, TextData
+from counterpoint.data.types import Example, Retrieval, TextData
 from counterpoint.errors import InputError
 
 
@@ -28,8 +29,8 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
     Rows that share a text (after `normalise`), directly or through other rows, form a component, and a
     component goes to one part whole. Components are drawn at random until a part has its rows; one too large
     for what is left of a part is passed over, so the largest stay in train. Labelled texts are stratified:
-    each label has its share of each part as nearly as components allow. Within a part the order of the
-    rows is kept. Near-duplicates (one word changed) are not recognised.
+    each label (of a text with several the rarest) has its share of each part as nearly as components allow.
+    Within a part the order of the rows is kept. Near-duplicates (one word changed) are not recognised.
 
     Args:
         data: What to split.
@@ -90,6 +91,60 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
     return Split(take(0), take(2), take(1))
 
 
+def split_queries(
+    data: Retrieval, *, test: float | int = 0.1, dev: float | int = 0.1, seed: int = 0, strict: bool = False
+) -> tuple[Retrieval, Retrieval, Retrieval]:
+    """Split the judged queries of retrieval data; the corpus is common to all parts.
+
+    That a document is relevant to queries of two parts is no leak: the corpus is known, the test is whether new
+    queries find their documents in it. Queries of the same text (after `normalise`) go to one part, and so do a query
+    and a relevant document of it that is a query, too (pairs of duplicates).
+
+    Args:
+        data: What to split.
+        test: Queries of the test part: a fraction below 1, or a number; 0 for none.
+        dev: The same for the dev part.
+        seed: Same seed and same data, same split.
+        strict: Keep apart whatever shares a judged document, so that no document that was seen in training is
+            searched for in the test, as `split` does with pairs.
+
+    Returns:
+        Train, dev and test, each with its own queries and their judgements.
+
+    Raises:
+        InputError: As `split`.
+
+    Examples:
+        >>> queries = {f"q{i}": f"text {i}" for i in range(10)}
+        >>> data = Retrieval({"d": "one for all"}, queries, {q: {"d": 1.0} for q in queries}, "memory")
+        >>> [len(part.queries) for part in split_queries(data, test=2, dev=1)]
+        [7, 1, 2]
+        >>> split_queries(data, test=2, dev=1, strict=True)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        counterpoint.errors.InputError: memory: shared texts hold the rows together (10 of 10 in one piece), ...
+    """
+    judged = [query for query in data.queries if query in data.qrels]
+    asked = {normalise(data.queries[query]) for query in judged}
+
+    def tied(query: str) -> tuple[str, ...]:
+        texts = [data.corpus[document] for document, gain in data.qrels[query].items() if strict or gain > 0]
+        return tuple(text for text in texts if strict or normalise(text) in asked)
+
+    rows = [Example(data.queries[query], tied(query), line=i) for i, query in enumerate(judged)]
+    try:
+        parts = split(TextData("pairs", rows, data.source), test=test, dev=dev, seed=seed)
+    except InputError as error:
+        fix = f"{error.fix}, or let the parts share documents (without --strict-split)" if strict else error.fix
+        raise InputError(error.what, file=error.file, fix=fix) from None
+
+    def take(part: TextData) -> Retrieval:
+        kept = [judged[row.line] for row in part.examples]
+        return replace(data, queries={q: data.queries[q] for q in kept}, qrels={q: data.qrels[q] for q in kept})
+
+    return take(parts.train), take(parts.dev), take(parts.test)
+
+
 def components(examples: Sequence[Example]) -> NDArray[np.int64]:
     """The component (0, 1, ...) of each row: rows that share a normalised text are in the same one.
 
@@ -123,9 +178,14 @@ def _rows(size: float | int, n: int, name: str) -> int:
 
 
 def _strata(data: TextData, component_n: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The stratum of each row: the label of its component's first row; one for all without labels."""
+    """The stratum of each row: the label of its component's first row, of several the rarest; one for all without."""
     first: dict[int, Hashable] = {}
-    labels = [first.setdefault(c, e.label) for c, e in zip(component_n.tolist(), data.examples, strict=True)]
+    common = Counter(label for e in data.examples for label in e.labels or ())
+
+    def stratum(e: Example) -> Hashable:
+        return e.label if not e.labels else min(e.labels, key=lambda label: (common[label], label))
+
+    labels = [first.setdefault(c, stratum(e)) for c, e in zip(component_n.tolist(), data.examples, strict=True)]
     numbers = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     return np.array([numbers[label] for label in labels], dtype=np.int64)
 

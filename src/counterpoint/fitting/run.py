@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from counterpoint.config import Config
-from counterpoint.data import Example, Retrieval, Schema, retrieval_from_pairs
+from counterpoint.data import Example, Retrieval, Schema, TextData, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load
 from counterpoint.encoders._base import TextEncoder
@@ -23,9 +23,11 @@ from counterpoint.errors import InputError
 from counterpoint.files import check_output, remove, write_json
 from counterpoint.fitting.bases import check_length, choose_base, make_base
 from counterpoint.fitting.content import content_of
+from counterpoint.fitting.labelsets import LabelSetTask
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
-from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
+from counterpoint.fitting.prompts import share_prompt
+from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
@@ -67,6 +69,7 @@ def fit(
     skip_bad: bool = False,
     dev: float | int | str = 0.05,
     test: float | int | str = 0.1,
+    strict_split: bool = False,
     index: bool = False,
     max_length: int | None = None,
     seed: int = 0,
@@ -91,6 +94,7 @@ def fit(
         skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
         dev: Rows held out for validation: a fraction, a number, or a file of its own.
         test: Rows held out for the figures: the same.
+        strict_split: Of retrieval data: leave out of training what shares a document with dev or test.
         index: Make a search index of all documents.
         max_length: Tokens at which a transformer cuts texts, up to its positions; what its folder says if not given.
         seed: Of the split, the base and the training.
@@ -120,20 +124,24 @@ def fit(
     asked = {
         "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
-        "max_length": max_length, "seed": seed, **settings,
+        "max_length": max_length, "strict_split": strict_split, "seed": seed, **settings,
     }  # fmt: skip
     check_length(choose_base(base), max_length)
     if processes.first:
         check_output(output, ours=RUN_FILES, source=source)
         _check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
-    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
+    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None, strict=strict_split)
     say(parts.description)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
     encoder = _base(parts, choose_base(base), seed, max_length, output, processes)
-    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train))
+    sets = parts.train.multilabel
+    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train), multilabel=sets)
     config = replace(config, train=replace(config.train, seed=seed, **settings))
+    parts, config, about_prompts = share_prompt(parts, config, encoder)
+    if about_prompts:
+        say(about_prompts)
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
     cut = cut_sentences(parts, encoder) if processes.first else ()
@@ -197,12 +205,15 @@ def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     """The task that fits the schema."""
     schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
     if isinstance(test, Retrieval):
-        documents = [t for e in train_part.examples for t in e.positives]
-        return RetrievalTask(test, retrieval_from_pairs(dev.examples, few(documents, encoder), dev.source))
+        if isinstance(dev, TextData):
+            documents = [t for e in train_part.examples for t in e.positives]
+            dev = retrieval_from_pairs(dev.examples, documents, dev.source)
+        return RetrievalTask(test, dev, encoder)
+    assert isinstance(dev, TextData)  # as the test is
     if schema == "scored":
         return STSTask(test, dev)
     if schema == "labelled":
-        return LabelTask(train_part, test, dev)
+        return (LabelSetTask if train_part.multilabel else LabelTask)(train_part, test, dev)
     if schema == "texts":
         test, dev = replace(test, examples=halves(test)), replace(dev, examples=halves(dev))
     return RetrievalTask.of_pairs(test, dev, train_part.examples, encoder)
@@ -316,12 +327,18 @@ def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
         documents = parts.test.corpus
     else:
         every = (
-            t for d in (parts.train, parts.dev, parts.test) for e in d.examples for t in e.positives or (e.anchor,)
+            t
+            for d in (parts.train, parts.dev, parts.test)
+            if isinstance(d, TextData)
+            for e in d.examples
+            for t in e.positives or (e.anchor,)
         )
         documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
     z = encoder.encode(documents.values(), kind="document")
     metadata = {"model": os.path.relpath(output / "model", output / "index")}
-    Index.build(output / "index", list(documents), list(documents.values()), z, metadata=metadata).close()
+    Index.build(
+        output / "index", list(documents), list(documents.values()), z, encoder=encoder, metadata=metadata
+    ).close()
 
 
 def _sentence(m: Measured) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 
-from counterpoint.errors import InputError, MissingExtra
+from counterpoint.errors import InputError, MissingExtra, refuse_string
 from counterpoint.files import atomic
-from counterpoint.search.exact import top_k
+from counterpoint.search.exact import SCORES, ScoreRows, top_k
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -30,7 +30,6 @@ STOPWORDS = frozenset(
     )
 )
 _WORD = re.compile(r"\w\w+")
-_SCORES = 1 << 24  # scores held at once while searching: 64 MB
 
 
 class BM25:
@@ -73,6 +72,7 @@ class BM25:
         stemmer: str = "english",
         stopwords: frozenset[str] = STOPWORDS,
     ) -> None:
+        refuse_string(texts, "texts")
         if not texts:
             raise InputError("there is nothing to search in: no texts", fix="give at least one")
         if not (0 <= k1 < np.inf and 0 <= b <= 1):
@@ -118,35 +118,52 @@ class BM25:
         documents: int = self._weights_vm.shape[1]
         return documents
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[Int64[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
+    def search(
+        self, queries: Sequence[str], k: int, *, among_m: Bool[np.ndarray, "m"] | None = None
+    ) -> tuple[Int64[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
         """The `k` best documents of every query, best first; equal scores by the lower id.
 
         Args:
             queries: The texts to search for.
             k: How many to return, at least 1; with fewer documents than that, `k` is their number.
+            among_m: Which documents may be found; all if not given. Scores are the same.
 
         Returns:
             ids (n, k) int64 and scores (n, k) float32. A document that shares no word with the query is not
             found: its place holds id -1 and score -inf.
         """
+        refuse_string(queries, "queries")
         if k < 1:
             raise InputError(f"k is {k}", fix="it must be at least 1")
         k = min(k, len(self))
         ids = np.empty((len(queries), k), dtype=np.int64)
         scores = np.empty((len(queries), k), dtype=np.float32)
+        start = 0
+        for rows in self.score_rows(queries):
+            part = slice(start, start := start + len(rows.scores_bm))
+            if among_m is not None:
+                rows.scores_bm[:, ~among_m] = -np.inf
+            best_ids, best = top_k(torch.from_numpy(rows.scores_bm), k)
+            ids[part] = best_ids.masked_fill(best.isinf(), -1).numpy()
+            scores[part] = best.numpy()
+        return ids, scores
+
+    def score_rows(self, queries: Sequence[str]) -> Iterator[ScoreRows]:
+        """The scores of every query with every document, in blocks of queries of 64 MB at most.
+
+        -inf where a document shares no word with the query: it is not found.
+        """
         words = _words(queries, self.stopwords)
         vocabulary = sorted(set(chain.from_iterable(words)))
         stems = zip(vocabulary, self._stems(vocabulary), strict=True)
         known = {word: self._term[stem] for word, stem in stems if stem in self._term}
-        step = max(1, _SCORES // len(self))
+        step = max(1, SCORES // len(self))
         for start in range(0, len(queries), step):
-            part = slice(start, start + step)
-            counts_nv = _counts(words[part], known, len(self._term))
-            scores_nm = torch.from_numpy((counts_nv @ self._weights_vm).toarray())
-            best_ids, best = top_k(scores_nm, k)
-            ids[part] = best_ids.masked_fill(best <= 0, -1).numpy()
-            scores[part] = best.masked_fill(best <= 0, -torch.inf).numpy()
-        return ids, scores
+            counts_bv = _counts(words[start : start + step], known, len(self._term))
+            scores_bm = (counts_bv @ self._weights_vm).toarray()
+            scale_b = scores_bm.max(1)
+            scores_bm[scores_bm <= 0] = -np.inf
+            yield ScoreRows(scores_bm, scale_b)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write to a folder (JSON and npz, nothing that runs code on loading), whole or not at all."""
