@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from counterpoint.encoders.encoding import encode
-from counterpoint.encoders.features import Features, Kind, from_ids
+from counterpoint.encoders.features import Features, Kind
 from counterpoint.errors import InputError
 from counterpoint.files import atomic
 
@@ -95,7 +95,7 @@ class TextEncoder(nn.Module, abc.ABC):
         if isinstance(texts, str):
             raise InputError("texts must be a list of strings, not one string", fix="write [text]")
         prompt = self.prompt(kind)
-        features = from_ids(self._token_ids([prompt + clean(t, i) for i, t in enumerate(texts)]))
+        features = self._flat([prompt + clean(t, i) for i, t in enumerate(texts)])
         return self._mark_prompt(features, prompt)
 
     def forward(self, features: Features) -> Float[Tensor, "n d"]:
@@ -133,7 +133,7 @@ class TextEncoder(nn.Module, abc.ABC):
             write_settings(part, self, self._write(part))
 
     @abc.abstractmethod
-    def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]: ...
+    def _flat(self, texts: list[str]) -> Features: ...
 
     def _mark_prompt(self, features: Features, prompt: str) -> Features:
         del prompt

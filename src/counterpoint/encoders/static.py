@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder, clean
 from counterpoint.encoders._vocabulary import characters
+from counterpoint.encoders._words import Words
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.errors import InputError
 
@@ -33,7 +33,6 @@ _ENDINGS = (
 """Endings and what they become, each after the one before."""
 
 _IDF_POWER = 0.7
-_MET_TOKENS = 1 << 23  # 64 MB
 
 
 class StaticEncoder(TextEncoder):
@@ -74,7 +73,7 @@ class StaticEncoder(TextEncoder):
             raise InputError(f"the embedding table has {len(weight)} rows, the tokenizer {tokens} tokens")
         tokenizer.no_padding()
         self.tokenizer = tokenizer
-        self._met = _Met()
+        self._words = Words(tokenizer)
         self.embedding = nn.Embedding.from_pretrained(weight.detach().float().clone(), freeze=False)
         self.log_weight = None if log_weight is None else nn.Parameter(log_weight.detach().clone())
 
@@ -180,13 +179,11 @@ class StaticEncoder(TextEncoder):
         """
         options = {name: getattr(self, name) for name in ("prompts", "default_prompt_name", "do_lower_case")}
         other = StaticEncoder(self.tokenizer, weight, **options)
-        other._met = self._met
+        other._words = self._words
         return other
 
-    def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]:
-        if self.do_lower_case:
-            texts = [text.lower() for text in texts]
-        return self._met.ids(texts, self.tokenizer)
+    def _flat(self, texts: list[str]) -> Features:
+        return self._words.features([text.lower() for text in texts] if self.do_lower_case else texts)
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
         ids = features["input_ids"]
@@ -209,30 +206,6 @@ class StaticEncoder(TextEncoder):
         save_file({"embedding.weight": self.folded().cpu().contiguous()}, folder / "model.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"))
         return [("StaticEmbedding", ".")]
-
-
-class _Met:
-    """Token ids of texts met before: tokenising takes longer than all else, and training, validating, measuring and
-    indexing meet the same texts. Copies of an encoder share it.
-    """
-
-    def __init__(self) -> None:
-        self._ids: dict[str, array[int]] = {}
-        self._room = _MET_TOKENS
-
-    def __deepcopy__(self, memo: object) -> _Met:
-        return self
-
-    def ids(self, texts: Sequence[str], tokenizer: Tokenizer) -> list[array[int]]:
-        new = [text for text in dict.fromkeys(texts) if text not in self._ids]
-        encodings = tokenizer.encode_batch_fast(new, add_special_tokens=False)
-        fresh = {text: array("q", encoding.ids) for text, encoding in zip(new, encodings, strict=True)}
-        found = [self._ids[text] if text in self._ids else fresh[text] for text in texts]
-        size = sum(map(len, fresh.values()))
-        if size <= self._room:
-            self._ids |= fresh
-            self._room -= size
-        return found
 
 
 def _idf(ids: list[list[int]], size: int) -> Float[Tensor, " v"]:

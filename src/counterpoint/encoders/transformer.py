@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder
-from counterpoint.encoders.features import Features, lengths
+from counterpoint.encoders.features import Features, from_ids, lengths
 from counterpoint.encoders.packing import layout
 from counterpoint.encoders.pooling import Pooling, check_pooling, pool
 from counterpoint.errors import InputError, MissingExtra
@@ -163,6 +163,9 @@ class TransformerEncoder(TextEncoder):
             yield
         finally:
             self._cast = None
+
+    def _flat(self, texts: list[str]) -> Features:
+        return from_ids(self._token_ids(texts))
 
     def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]:
         texts = [text.strip() for text in texts]
