@@ -7,7 +7,7 @@ import sys
 import typer
 
 from counterpoint import __version__
-from counterpoint.cli import comparing, demo, evaluating, fitting, ledger, searching
+from counterpoint.cli import comparing, demo, distilling, evaluating, fitting, ledger, pushing, searching
 from counterpoint.errors import InputError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command()(searching.encode)
 app.command()(searching.index)
 app.command()(searching.search)
 app.command()(evaluating.evaluate)
+app.command()(distilling.distill)
+app.command()(pushing.push)
 app.command()(comparing.compare)
 app.command()(demo.demo)
 app.command()(ledger.systems)

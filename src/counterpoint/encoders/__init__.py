@@ -1,5 +1,6 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
+from counterpoint.encoders.distilling import distill
 from counterpoint.encoders.encoding import encode, fast_bfloat16
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
@@ -22,6 +23,7 @@ __all__ = [
     "TransformerEncoder",
     "VisionTransformer",
     "concat",
+    "distill",
     "drop_tokens",
     "encode",
     "fast_bfloat16",

@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from counterpoint.fitting.content import content_of
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
+from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
@@ -63,6 +64,7 @@ def fit(
     dev: float | int | str = 0.05,
     test: float | int | str = 0.1,
     index: bool = False,
+    log: str | None = None,
     seed: int = 0,
     say: Callable[[str], None] = print,
     on_row: Callable[[dict[str, Any]], None] | None = None,
@@ -86,6 +88,7 @@ def fit(
         dev: Rows held out for validation: a fraction, a number, or a file of its own.
         test: Rows held out for the figures: the same.
         index: Make a search index of all documents.
+        log: Also show the run in "tensorboard", "wandb" or "trackio"; the files are in the folder's `logs`.
         seed: Of the split, the base and the training.
         say: Told what happens, a sentence at a time.
         on_row: Told each monitored step.
@@ -107,6 +110,8 @@ def fit(
         ['model', 'report.html', 'run.json']
     """
     started = time.time()
+    if log is not None:
+        check_tracker(log)
     output, processes = Path(output), Processes.current()
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -131,7 +136,15 @@ def fit(
         baselines, before = task.baselines(), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
-    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=on_row)
+    shown = {**asked, "objective": config.name, **asdict(config.train)}
+    tracking = Tracking(log, output, shown) if log and processes.first else None
+    listeners = [listen for listen in (on_row, tracking and tracking.row) if listen]
+
+    def tell(row: dict[str, Any]) -> None:
+        for listen in listeners:
+            listen(row)
+
+    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=tell)
     if not processes.first or before is None:
         return FitResult(output, encoder, Content("", "", None, None, ()), [])  # type: ignore[arg-type]
     for warning in result.warnings:
@@ -140,6 +153,9 @@ def fit(
     measured = [*baselines, before, after, *task.combined(baselines, after)]
     for m in measured[len(baselines) + 1 :]:
         say(_sentence(m))
+    if tracking is not None:
+        values = {f"{m.name}/{name}": figure.value for m in measured for name, figure in m.figures.items()}
+        tracking.figures(values, result.steps)
     content = content_of(
         parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
         {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
