@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gzip
+import itertools
 import os
 import pickle
 from pathlib import Path
@@ -17,7 +18,12 @@ from counterpoint.encoders import StaticEncoder, _words
 from counterpoint.encoders._words import Words, works_within_words
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared/data"))
-CORPUS = ["The cat's café, re-opened (2nd floor)!", "naïve ΟΔΟΣ straße 東京 は", "\u0301a b\u00a0c\td\ne  f ½ ﬁ", "C++ [PAD] x[PAD]y"]
+CORPUS = [
+    "The cat's café, re-opened (2nd floor)!",
+    "naïve ΟΔΟΣ straße 東京 は",
+    "\u0301a b\u00a0c\td\ne  f ½ ﬁ",
+    "C++ [PAD] x[PAD]y",
+]
 
 
 def make(name: str) -> Tokenizer:
@@ -53,7 +59,7 @@ TOKENIZERS = {name: make(name) for name in ("wordpiece", "bpe", "unigram", "byte
 def rows(words: Words, texts: list[str]) -> list[list[int]]:
     features = words.features(texts)
     ids, offsets = features["input_ids"].tolist(), features["offsets"].tolist()
-    return [ids[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [ids[a:b] for a, b in itertools.pairwise(offsets)]
 
 
 def itself(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
@@ -102,8 +108,16 @@ def change(tokenizer: Tokenizer, what: str) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["a token with a blank", "a token that takes blanks", "a pattern", "a blank replaced", "strip", "chance"]
-    + ["no splitting", "metaspace"],
+    [
+        "a token with a blank",
+        "a token that takes blanks",
+        "a pattern",
+        "a blank replaced",
+        "strip",
+        "chance",
+        "no splitting",
+        "metaspace",
+    ],
 )
 def test_what_looks_across_words_is_left_to_the_tokenizer(what):
     tokenizer = make("bpe")
@@ -140,7 +154,13 @@ def test_copies_share_the_table_and_pickles_begin_anew():
     assert rows(pickle.loads(pickle.dumps(words)), CORPUS) == rows(words, CORPUS)
 
 
-FILES = ("tatoeba/tatoeba.tsv.gz", "text/brown.txt.gz", "classify/trec-train.tsv", "scifact/corpus.jsonl", "stsb/pt-test.tsv")
+FILES = (
+    "tatoeba/tatoeba.tsv.gz",
+    "text/brown.txt.gz",
+    "classify/trec-train.tsv",
+    "scifact/corpus.jsonl",
+    "stsb/pt-test.tsv",
+)
 
 
 @pytest.mark.parametrize("name", ["wordpiece", "ours"])

@@ -14,9 +14,7 @@ from counterpoint.fitting import fit
 from counterpoint.fitting.tracking import Tracking, check_tracker
 
 pytest.importorskip("accelerate")
-ROWS = "query\tdocument\n" + "".join(
-    f"the {c} {n}\t{c} {n} here\n" for c in ("red", "blue", "pink") for n in range(40)
-)
+ROWS = "query\tdocument\n" + "".join(f"the {c} {n}\t{c} {n} here\n" for c in ("red", "blue", "pink") for n in range(40))
 
 
 def scalars(folder):
@@ -114,7 +112,8 @@ def test_others_are_told_the_same(tmp_path, monkeypatch, name):
     told = [json.loads(line) for line in (tmp_path / "told.jsonl").read_text().splitlines()]
     assert [what for what, _ in told] == ["init", "config", *["log"] * (len(rows) + 1), "finish"]
     assert told[0][1]["project"] == "counterpoint"
-    assert told[1][1]["batch_size"] and told[1][1]["source"] == str(tmp_path / "pairs.tsv")
+    assert told[1][1]["batch_size"]
+    assert told[1][1]["source"] == str(tmp_path / "pairs.tsv")
     assert [step for step, _ in (value for what, value in told[2:-2])] == [row["step"] for row in rows]
     assert told[3][1][1]["train/loss"] == pytest.approx(rows[1]["loss"])
     assert "test/trained/mrr@10" in told[-2][1][1]

@@ -86,8 +86,7 @@ def distill(
     weight_v = _weights(len(kept), sif) if texts is None else _counted_weights(kept, texts, tokenizer, sif)
     table = np.zeros((max(names) + 1, dim), dtype=np.float32)
     table[kept] = _components(z_vd, dim) * weight_v[:, None]
-    options = {"do_lower_case": encoder.do_lower_case}
-    return StaticEncoder(tokenizer, torch.from_numpy(table), **options)
+    return StaticEncoder(tokenizer, torch.from_numpy(table), do_lower_case=encoder.do_lower_case)
 
 
 def _backend(encoder: TextEncoder, dim: int) -> Tokenizer:
@@ -182,4 +181,5 @@ def _components(z_vd: Float[np.ndarray, "v d"], dim: int) -> Float[np.ndarray, "
     centred_vd = z_vd - z_vd.mean(axis=0, dtype=np.float64)
     _, direction_dd = np.linalg.eigh(centred_vd.T @ centred_vd)
     y_vk: Float[np.ndarray, "v k"] = centred_vd @ direction_dd[:, ::-1][:, :dim]
-    return y_vk * np.sign(y_vk[np.abs(y_vk).argmax(axis=0), np.arange(dim)])
+    y_vk *= np.sign(y_vk[np.abs(y_vk).argmax(axis=0), np.arange(dim)])
+    return y_vk
