@@ -132,7 +132,9 @@ def test_a_run_is_pushed_whole_in_one_commit(run, hub):
     assert commit.keys() == {"README.md", "report.html"}
     for name, content in commit.items():
         text = content.decode()
-        assert str(run.parent) not in text.replace("\\", "") and "me/small" in text and "path/to" not in text, name
+        assert str(run.parent) not in text.replace("\\", ""), name
+        assert "me/small" in text, name
+        assert "path/to" not in text, name
     assert "pairs\\_here.tsv" in commit["README.md"].decode()
 
 

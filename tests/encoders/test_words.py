@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from counterpoint.encoders import StaticEncoder, _words
-from counterpoint.encoders._words import Words, works_within_words
+from counterpoint.encoders import StaticEncoder, _words, static
+from counterpoint.encoders._words import Words, kind_of
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared/data"))
 CORPUS = [
@@ -67,7 +67,23 @@ def itself(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 pieces = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
-    [*" ".join(CORPUS).split(" "), "[PAD]", "C++", "\U0010fffd", "a\u0301", "\u0301", "\x1c", "Σ", "cats", "cat", ""]
+    [
+        *" ".join(CORPUS).split(" "),
+        "[PAD]",
+        "[DOC]",
+        "C++",
+        "re-run",
+        "a_b",
+        "\n",
+        "\U0010fffd",
+        "a\u0301",
+        "\u0301",
+        "\x1c",
+        "Σ",
+        "cats",
+        "cat",
+        "",
+    ]
 )
 texts = st.lists(st.lists(pieces, max_size=8).map(" ".join), max_size=5)
 
@@ -77,14 +93,30 @@ texts = st.lists(st.lists(pieces, max_size=8).map(" ".join), max_size=5)
 @given(first=texts, second=texts)
 def test_the_ids_are_the_tokenizers(name, first, second):
     tokenizer = TOKENIZERS[name]
-    words = Words(tokenizer)
+    words = Words(tokenizer, static._LOCAL)
     assert rows(words, first) == itself(tokenizer, first)
     assert rows(words, second + first) == itself(tokenizer, second + first)
 
 
-def test_which_are_known_to_work_within_words():
-    known = {name: works_within_words(tokenizer) for name, tokenizer in TOKENIZERS.items()}
-    assert known == {"wordpiece": True, "bpe": True, "unigram": True, "byte level": False, "ours": False}
+@pytest.mark.parametrize("between", [1990, 1991, 1999, 2000, 2001, 2002, 3000])
+def test_a_word_that_comes_again_far_away(between):
+    tokenizer = TOKENIZERS["ours"]
+    filling = ("running dogs, " * 300)[: between - 2]
+    some = [f"cats {filling} cat", f"[DOC] cats {filling} cat", f"cat\n{filling}\ncat\n"]
+    assert rows(Words(tokenizer, static._LOCAL), some) == itself(tokenizer, some)
+
+
+@pytest.mark.parametrize(
+    "text", ["[DOC]", "[DOC] ", "[DOC] [DOC] cat", "[DOC] cat [DOC] cat", "[DOC]cat cat", " [DOC] cat"]
+)
+def test_special_tokens_in_texts(text):
+    tokenizer = TOKENIZERS["ours"]
+    assert rows(Words(tokenizer, static._LOCAL), [text, "cat cat"]) == itself(tokenizer, [text, "cat cat"])
+
+
+def test_how_each_is_cut():
+    known = {name: kind_of(tokenizer, static._LOCAL) for name, tokenizer in TOKENIZERS.items()}
+    assert known == {"wordpiece": "spaces", "bpe": "spaces", "unigram": "spaces", "byte level": "whole", "ours": "runs"}
 
 
 def change(tokenizer: Tokenizer, what: str) -> None:
@@ -122,7 +154,7 @@ def change(tokenizer: Tokenizer, what: str) -> None:
 def test_what_looks_across_words_is_left_to_the_tokenizer(what):
     tokenizer = make("bpe")
     change(tokenizer, what)
-    assert not works_within_words(tokenizer)
+    assert kind_of(tokenizer, static._LOCAL) == "whole"
 
 
 @pytest.mark.parametrize("direction", ["right", "left"])
@@ -130,7 +162,7 @@ def test_what_looks_across_words_is_left_to_the_tokenizer(what):
 def test_a_truncation_is_kept_to(name, direction):
     tokenizer = make(name)
     tokenizer.enable_truncation(3, direction=direction)
-    words = Words(tokenizer)
+    words = Words(tokenizer, static._LOCAL)
     assert rows(words, [*CORPUS, "a"]) == itself(tokenizer, [*CORPUS, "a"])
     tokenizer.no_truncation()
     assert rows(words, CORPUS) == itself(tokenizer, CORPUS)
@@ -140,7 +172,7 @@ def test_a_truncation_is_kept_to(name, direction):
 def test_a_full_table_forgets_what_came_last(name, monkeypatch):
     monkeypatch.setattr(_words, "_MOST_PIECES", 6)
     tokenizer = TOKENIZERS[name]
-    words = Words(tokenizer)
+    words = Words(tokenizer, static._LOCAL)
     for _ in range(2):
         for text in CORPUS:
             assert rows(words, [text, "cat cat"]) == itself(tokenizer, [text, "cat cat"])
@@ -171,4 +203,4 @@ def test_real_corpora(file, name):
         pytest.skip(f"no {file} in {DATA}")
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
         some = [line.rstrip("\n") for line in lines][:20_000:10]
-    assert rows(Words(TOKENIZERS[name]), some) == itself(TOKENIZERS[name], some)
+    assert rows(Words(TOKENIZERS[name], static._LOCAL), some) == itself(TOKENIZERS[name], some)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder, clean
 from counterpoint.encoders._vocabulary import characters
-from counterpoint.encoders._words import Words
+from counterpoint.encoders._words import ONCE, SEPARATORS, Words
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.errors import InputError
 
@@ -31,6 +31,9 @@ _ENDINGS = (
     (r"(?<=\w{4})at\b", ""),  # generate, generat, gener
 )
 """Endings and what they become, each after the one before."""
+
+_LOCAL = frozenset(pattern for pattern, _ in _ENDINGS)
+"""Patterns of `train_tokenizer` that change nothing in ASCII texts but within words."""
 
 _IDF_POWER = 0.7
 
@@ -73,7 +76,7 @@ class StaticEncoder(TextEncoder):
             raise InputError(f"the embedding table has {len(weight)} rows, the tokenizer {tokens} tokens")
         tokenizer.no_padding()
         self.tokenizer = tokenizer
-        self._words = Words(tokenizer)
+        self._words = Words(tokenizer, _LOCAL)
         self.embedding = nn.Embedding.from_pretrained(weight.detach().float().clone(), freeze=False)
         self.log_weight = None if log_weight is None else nn.Parameter(log_weight.detach().clone())
 
@@ -102,10 +105,10 @@ class StaticEncoder(TextEncoder):
                 normalizers.StripAccents(),
                 normalizers.Lowercase(),
                 *(normalizers.Replace(Regex(pattern), to) for pattern, to in _ENDINGS),
-                normalizers.Replace(Regex(r"\b(\w+)\b(?![+#])(?=(?m:.{0,2000})\b\1\b(?![+#]))"), " "),
+                normalizers.Replace(Regex(ONCE), " "),
             ]
         )
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[^\w+#]+|_"), "removed")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(SEPARATORS), "removed")
         texts = [clean(text) for text in texts]
         alphabet = characters(texts, tokenizer)
         trainer = trainers.BpeTrainer(
