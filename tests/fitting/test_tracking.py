@@ -139,10 +139,19 @@ def test_an_unknown_tracker_is_refused_before_any_work(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "wandb" else object())
-    with pytest.raises(MissingExtra, match=r"wandb is not installed; run: pip install 'counterpoint\[log\]'"):
-        check_tracker("wandb")
+@pytest.mark.parametrize(
+    ("name", "missing", "said"),
+    [
+        ("tensorboard", "tensorboard", r"tensorboard is not installed; run: pip install 'counterpoint\[log\]'"),
+        ("wandb", "accelerate", r"accelerate is not installed; run: pip install 'counterpoint\[log\]'"),
+        ("wandb", "wandb", "wandb is not installed; run: pip install wandb"),
+    ],
+)
+def test_a_missing_package_is_named(monkeypatch, name, missing, said):
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None if module == missing else object())
+    with pytest.raises(InputError, match=said) as error:
+        check_tracker(name)
+    assert isinstance(error.value, MissingExtra) == (missing != "wandb")
 
 
 def test_a_trackio_without_steps_is_refused(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from counterpoint.errors import InputError, MissingExtra
 from counterpoint.files import write_json
 
 TRACKERS = ("tensorboard", "wandb", "trackio")
+_IN_EXTRA = ("accelerate", "tensorboard")
 _PROJECT = "counterpoint"
 
 
@@ -22,8 +23,8 @@ def check_tracker(name: str) -> None:
     """Whether runs can be logged there, to be asked before any work.
 
     Raises:
-        InputError: An unknown tracker, or a trackio too old to be told of steps.
-        MissingExtra: Its package, or accelerate, through which it is called, is not installed.
+        InputError: An unknown tracker, wandb or trackio is not installed, or a trackio too old to be told of steps.
+        MissingExtra: TensorBoard, or accelerate, through which all are called, is not installed.
 
     Examples:
         >>> check_tracker("a diary")
@@ -33,8 +34,10 @@ def check_tracker(name: str) -> None:
     if name not in TRACKERS:
         raise InputError(f"unknown tracker {name!r}", fix=f"choose {', '.join(TRACKERS[:-1])} or {TRACKERS[-1]}")
     for module in ("accelerate", name):
-        if importlib.util.find_spec(module) is None:
+        if importlib.util.find_spec(module) is None and module in _IN_EXTRA:
             raise MissingExtra(module, extra="log")
+        if importlib.util.find_spec(module) is None:
+            raise InputError(f"{module} is not installed", fix=f"run: pip install {module}")
     if name == "trackio":
         run = importlib.import_module(name).Run
         if "step" not in inspect.signature(run.log).parameters:
