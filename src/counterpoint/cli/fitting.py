@@ -32,6 +32,9 @@ def fit(
     patience: Annotated[int | None, typer.Option(help="Stop after so many validations without a new best.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     checkpoint_seconds: Annotated[float | None, typer.Option(help="At most so much work is lost in a kill.")] = None,
+    strict_split: Annotated[
+        bool, typer.Option("--strict-split", help="Retrieval data: no document that was trained on is searched for.")
+    ] = False,
     max_length: Annotated[
         int | None, typer.Option(min=1, help="Tokens at which a transformer cuts texts, up to its positions.")
     ] = None,
@@ -84,6 +87,7 @@ def fit(
             **reading(columns, schema, split, skip_bad),
             dev=dev,
             test=test,
+            strict_split=strict_split,
             index=index,
             log=log,
             max_length=max_length,

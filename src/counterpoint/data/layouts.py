@@ -185,10 +185,36 @@ def _documents(path: Path, reject: Rejects) -> dict[str, str]:
     return _texts_by_id(corpus, ("text", "document_text"), reject)
 
 
+def read_judgements(source: str | os.PathLike[str], *, skip_bad: bool = False) -> dict[str, Retrieval]:
+    """All judgements of a BEIR folder: name ("train", "dev", "test", ...) -> a test, of texts that are read once.
+
+    Each has the queries that are judged there. What is not a BEIR folder has none.
+
+    Raises:
+        InputError: As `read`.
+    """
+    folder = Path(source)
+    texts = _beir_texts(folder) if folder.is_dir() else None
+    if texts is None:
+        return {}
+    reject = Rejects(os.fspath(source), skip_bad)
+    corpus, queries = _beir_read(texts, reject, None)
+    found = {}
+    for name, file in _qrels_files(folder).items():
+        qrels = _judgements(file, texts, corpus, queries, reject)
+        judged = {query: text for query, text in queries.items() if query in qrels}
+        found[name] = Retrieval(corpus, judged, qrels, reject.file, reject.rows)
+    return found
+
+
+def _qrels_files(folder: Path) -> dict[str, Path]:
+    files = sorted({*folder.glob("qrels*.tsv*"), *folder.glob("qrels/*.tsv*")})
+    return {file.name.removesuffix(".gz").removesuffix(".tsv"): file for file in files}
+
+
 def _qrels(folder: Path, split: str | None) -> Path:
     """The judgements of a BEIR folder: those of `split`; else of the test; else the only ones."""
-    files = sorted({*folder.glob("qrels*.tsv*"), *folder.glob("qrels/*.tsv*")})
-    by_name = {file.name.removesuffix(".gz").removesuffix(".tsv"): file for file in files}
+    by_name = _qrels_files(folder)
     if split is None:
         split = "test" if "test" in by_name or len(by_name) != 1 else next(iter(by_name))
     if split not in by_name:
@@ -204,9 +230,27 @@ def _qrels(folder: Path, split: str | None) -> Path:
 def _beir(
     corpus_file: Path, queries_file: Path, qrels_file: Path, reject: Rejects, progress: Progress | None
 ) -> Retrieval:
-    """Read corpus.jsonl, queries.jsonl and judgements (BEIR's three columns or TREC's four)."""
-    corpus = _texts_by_id(corpus_file, ("text",), reject, progress)
-    queries = _texts_by_id(queries_file, ("text",), reject)
+    """Read corpus.jsonl, queries.jsonl and judgements."""
+    texts = (corpus_file, queries_file)
+    corpus, queries = _beir_read(texts, reject, progress)
+    return Retrieval(corpus, queries, _judgements(qrels_file, texts, corpus, queries, reject), reject.file, reject.rows)
+
+
+def _beir_read(
+    texts: tuple[Path, Path], reject: Rejects, progress: Progress | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    corpus, queries = texts
+    return _texts_by_id(corpus, ("text",), reject, progress), _texts_by_id(queries, ("text",), reject)
+
+
+def _judgements(
+    qrels_file: Path,
+    texts: tuple[Path, Path],
+    corpus: Mapping[str, str],
+    queries: Mapping[str, str],
+    reject: Rejects,
+) -> dict[str, dict[str, float]]:
+    """Read judgements: BEIR's three columns or TREC's four."""
     bad = reject.at(qrels_file)
     qrels: dict[str, dict[str, float]] = {}
     for line, text in read_lines(qrels_file, bad):
@@ -223,16 +267,16 @@ def _beir(
         elif value != value or abs(value) == float("inf"):
             bad(f"the gain is not a finite number: {cells[-1]!r}", line, cells)
         elif query not in queries:
-            bad(f"unknown query {query!r}", line, cells, f"add it to {queries_file.name}")
+            bad(f"unknown query {query!r}", line, cells, f"add it to {texts[1].name}")
         elif document not in corpus:
-            bad(f"unknown document {document!r}", line, cells, f"add it to {corpus_file.name}")
+            bad(f"unknown document {document!r}", line, cells, f"add it to {texts[0].name}")
         elif qrels.get(query, {}).get(document, value) != value:
             bad(f"query {query!r} and document {document!r} are judged twice", line, cells)
         else:
             qrels.setdefault(query, {})[document] = value
     if not qrels:
         raise InputError("no judgement can be used", file=qrels_file, fix="check its ids")
-    return Retrieval(corpus, queries, qrels, reject.file, reject.rows)
+    return qrels
 
 
 # -- Hugging Face datasets

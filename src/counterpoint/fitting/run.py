@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from counterpoint.config import Config
-from counterpoint.data import Example, Retrieval, Schema, retrieval_from_pairs
+from counterpoint.data import Example, Retrieval, Schema, TextData, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load
 from counterpoint.encoders._base import TextEncoder
@@ -27,7 +27,7 @@ from counterpoint.fitting.labelsets import LabelSetTask
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
 from counterpoint.fitting.prompts import share_prompt
-from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
+from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
 from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.training import TextBatches, TrainResult, train
@@ -70,6 +70,7 @@ def fit(
     skip_bad: bool = False,
     dev: float | int | str = 0.05,
     test: float | int | str = 0.1,
+    strict_split: bool = False,
     index: bool = False,
     log: str | None = None,
     max_length: int | None = None,
@@ -95,6 +96,7 @@ def fit(
         skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
         dev: Rows held out for validation: a fraction, a number, or a file of its own.
         test: Rows held out for the figures: the same.
+        strict_split: Of retrieval data: leave out of training what shares a document with dev or test.
         index: Make a search index of all documents.
         log: Also show the run in "tensorboard", "wandb" or "trackio"; the files are in the folder's `logs`.
         max_length: Tokens at which a transformer cuts texts, up to its positions; what its folder says if not given.
@@ -127,14 +129,14 @@ def fit(
     asked = {
         "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
-        "max_length": max_length, "seed": seed, **settings,
+        "max_length": max_length, "strict_split": strict_split, "seed": seed, **settings,
     }  # fmt: skip
     check_length(choose_base(base), max_length)
     if processes.first:
         check_output(output, ours=RUN_FILES, source=source)
         _check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
-    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
+    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None, strict=strict_split)
     say(parts.description)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
@@ -219,8 +221,11 @@ def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     """The task that fits the schema."""
     schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
     if isinstance(test, Retrieval):
-        documents = [t for e in train_part.examples for t in e.positives]
-        return RetrievalTask(test, retrieval_from_pairs(dev.examples, few(documents, encoder), dev.source))
+        if isinstance(dev, TextData):
+            documents = [t for e in train_part.examples for t in e.positives]
+            dev = retrieval_from_pairs(dev.examples, documents, dev.source)
+        return RetrievalTask(test, dev, encoder)
+    assert isinstance(dev, TextData)  # as the test is
     if schema == "scored":
         return STSTask(test, dev)
     if schema == "labelled":
@@ -338,7 +343,11 @@ def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
         documents = parts.test.corpus
     else:
         every = (
-            t for d in (parts.train, parts.dev, parts.test) for e in d.examples for t in e.positives or (e.anchor,)
+            t
+            for d in (parts.train, parts.dev, parts.test)
+            if isinstance(d, TextData)
+            for e in d.examples
+            for t in e.positives or (e.anchor,)
         )
         documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
     z = encoder.encode(documents.values(), kind="document")

@@ -204,12 +204,15 @@ class Hit:
 
 @dataclass(frozen=True)
 class Query:
-    """A query, the text it should find, and the rank of that text: None where not measured, 0 where not found."""
+    """A query, the text it should find, and the rank of that text: None where not measured, 0 where not found.
+
+    Among texts that score the same the rank is the mean of theirs.
+    """
 
     text: str
     gold: str = ""
-    rank_before: int | None = None
-    rank_after: int | None = None
+    rank_before: float | None = None
+    rank_after: float | None = None
     results: tuple[Hit, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int64
 
 from counterpoint.errors import InputError, MissingExtra, refuse_string
 from counterpoint.files import atomic
-from counterpoint.search.exact import top_k
+from counterpoint.search.exact import SCORES, ScoreRows, top_k
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -30,7 +30,6 @@ STOPWORDS = frozenset(
     )
 )
 _WORD = re.compile(r"\w\w+")
-_SCORES = 1 << 24  # scores held at once while searching: 64 MB
 
 
 class BM25:
@@ -139,21 +138,32 @@ class BM25:
         k = min(k, len(self))
         ids = np.empty((len(queries), k), dtype=np.int64)
         scores = np.empty((len(queries), k), dtype=np.float32)
+        start = 0
+        for rows in self.score_rows(queries):
+            part = slice(start, start := start + len(rows.scores_bm))
+            if among_m is not None:
+                rows.scores_bm[:, ~among_m] = -np.inf
+            best_ids, best = top_k(torch.from_numpy(rows.scores_bm), k)
+            ids[part] = best_ids.masked_fill(best.isinf(), -1).numpy()
+            scores[part] = best.numpy()
+        return ids, scores
+
+    def score_rows(self, queries: Sequence[str]) -> Iterator[ScoreRows]:
+        """The scores of every query with every document, in blocks of queries of 64 MB at most.
+
+        -inf where a document shares no word with the query: it is not found.
+        """
         words = _words(queries, self.stopwords)
         vocabulary = sorted(set(chain.from_iterable(words)))
         stems = zip(vocabulary, self._stems(vocabulary), strict=True)
         known = {word: self._term[stem] for word, stem in stems if stem in self._term}
-        step = max(1, _SCORES // len(self))
+        step = max(1, SCORES // len(self))
         for start in range(0, len(queries), step):
-            part = slice(start, start + step)
-            counts_nv = _counts(words[part], known, len(self._term))
-            scores_nm = torch.from_numpy((counts_nv @ self._weights_vm).toarray())
-            if among_m is not None:
-                scores_nm[:, torch.from_numpy(~among_m)] = 0
-            best_ids, best = top_k(scores_nm, k)
-            ids[part] = best_ids.masked_fill(best <= 0, -1).numpy()
-            scores[part] = best.masked_fill(best <= 0, -torch.inf).numpy()
-        return ids, scores
+            counts_bv = _counts(words[start : start + step], known, len(self._term))
+            scores_bm = (counts_bv @ self._weights_vm).toarray()
+            scale_b = scores_bm.max(1)
+            scores_bm[scores_bm <= 0] = -np.inf
+            yield ScoreRows(scores_bm, scale_b)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write to a folder (JSON and npz, nothing that runs code on loading), whole or not at all."""
