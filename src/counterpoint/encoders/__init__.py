@@ -1,6 +1,7 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
 from counterpoint.encoders.cutting import Cut, count_cut
+from counterpoint.encoders.distilling import distill
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
@@ -27,6 +28,7 @@ __all__ = [
     "VisionTransformer",
     "concat",
     "count_cut",
+    "distill",
     "drop_tokens",
     "encode",
     "encode_prompted",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from counterpoint.encoders._vocabulary import (
     without_accents,
     without_blanks,
 )
+from counterpoint.encoders._words import ONCE, SEPARATORS, Words
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.errors import InputError
 
@@ -40,8 +40,10 @@ _ENDINGS = (
 )
 """Endings and what they become, each after the one before."""
 
+_LOCAL = frozenset(pattern for pattern, _ in _ENDINGS)
+"""Patterns of `train_tokenizer` that change nothing in ASCII texts but within words."""
+
 _IDF_POWER = 0.7
-_MET_TOKENS = 1 << 23  # 64 MB
 
 
 class StaticEncoder(TextEncoder):
@@ -82,7 +84,7 @@ class StaticEncoder(TextEncoder):
             raise InputError(f"the embedding table has {len(weight)} rows, the tokenizer {tokens} tokens")
         tokenizer.no_padding()
         self.tokenizer = tokenizer
-        self._met = _Met()
+        self._words = Words(tokenizer, _LOCAL)
         self.embedding = nn.Embedding.from_pretrained(weight.detach().float().clone(), freeze=False)
         self.log_weight = None if log_weight is None else nn.Parameter(log_weight.detach().clone())
 
@@ -113,10 +115,10 @@ class StaticEncoder(TextEncoder):
                 without_accents(),
                 normalizers.Lowercase(),
                 *(normalizers.Replace(Regex(pattern), to) for pattern, to in _ENDINGS),
-                normalizers.Replace(Regex(r"\b(\w+)\b(?![+#])(?=(?m:.{0,2000})\b\1\b(?![+#]))"), " "),
+                normalizers.Replace(Regex(ONCE), " "),
             ]
         )
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[^\w+#]+|_"), "removed")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(SEPARATORS), "removed")
         texts = [clean(text) for text in texts]
         counts, most = count(texts, tokenizer), vocab_size // 2
         spaceless = has_spaceless(counts)
@@ -199,13 +201,11 @@ class StaticEncoder(TextEncoder):
         """
         options = {name: getattr(self, name) for name in ("prompts", "default_prompt_name", "do_lower_case")}
         other = StaticEncoder(self.tokenizer, weight, **options)
-        other._met = self._met
+        other._words = self._words
         return other
 
-    def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]:
-        if self.do_lower_case:
-            texts = [text.lower() for text in texts]
-        return self._met.ids(texts, self.tokenizer)
+    def _flat(self, texts: list[str]) -> Features:
+        return self._words.features([text.lower() for text in texts] if self.do_lower_case else texts)
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
         ids = features["input_ids"]
@@ -228,30 +228,6 @@ class StaticEncoder(TextEncoder):
         save_file({"embedding.weight": self.folded().cpu().contiguous()}, folder / "model.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"))
         return [("StaticEmbedding", ".")]
-
-
-class _Met:
-    """Token ids of texts met before: tokenising takes longer than all else, and training, validating, measuring and
-    indexing meet the same texts. Copies of an encoder share it.
-    """
-
-    def __init__(self) -> None:
-        self._ids: dict[str, array[int]] = {}
-        self._room = _MET_TOKENS
-
-    def __deepcopy__(self, memo: object) -> _Met:
-        return self
-
-    def ids(self, texts: Sequence[str], tokenizer: Tokenizer) -> list[array[int]]:
-        new = [text for text in dict.fromkeys(texts) if text not in self._ids]
-        encodings = tokenizer.encode_batch_fast(new, add_special_tokens=False)
-        fresh = {text: array("q", encoding.ids) for text, encoding in zip(new, encodings, strict=True)}
-        found = [self._ids[text] if text in self._ids else fresh[text] for text in texts]
-        size = sum(map(len, fresh.values()))
-        if size <= self._room:
-            self._ids |= fresh
-            self._room -= size
-        return found
 
 
 def _idf(ids: list[list[int]], size: int) -> Float[Tensor, " v"]:

@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
 from counterpoint.fitting.prompts import share_prompt
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
+from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.search.language import check_language
 from counterpoint.training import TextBatches, TrainResult, train
@@ -73,6 +74,7 @@ def fit(
     strict_split: bool = False,
     index: bool = False,
     language: str = "auto",
+    log: str | None = None,
     max_length: int | None = None,
     seed: int = 0,
     say: Callable[[str], None] = print,
@@ -99,6 +101,7 @@ def fit(
         strict_split: Of retrieval data: leave out of training what shares a document with dev or test.
         index: Make a search index of all documents.
         language: Of the texts, for BM25's stems: recognised, or a name, or "none" (see `counterpoint.search.BM25`).
+        log: Also show the run in "tensorboard", "wandb" or "trackio"; the files are in the folder's `logs`.
         max_length: Tokens at which a transformer cuts texts, up to its positions; what its folder says if not given.
         seed: Of the split, the base and the training.
         say: Told what happens, a sentence at a time.
@@ -122,6 +125,8 @@ def fit(
     """
     check_language(language)
     started = time.time()
+    if log is not None:
+        check_tracker(log)
     output, processes = Path(output), Processes.current()
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -158,7 +163,15 @@ def fit(
         baselines, before = task.baselines(language), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
-    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=on_row)
+    shown = {**asked, "objective": config.name, **asdict(config.train)}
+    tracking = Tracking(log, output, shown) if log and processes.first else None
+    listeners = [listen for listen in (on_row, tracking and tracking.row) if listen]
+
+    def tell(row: dict[str, Any]) -> None:
+        for listen in listeners:
+            listen(row)
+
+    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=tell)
     if not processes.first or before is None:
         return FitResult(output, encoder, Content("", "", None, None, ()), [])  # type: ignore[arg-type]
     for warning in result.warnings:
@@ -167,6 +180,9 @@ def fit(
     measured = [*baselines, before, after, *task.combined(baselines, after)]
     for m in measured[len(baselines) + 1 :]:
         say(_sentence(m))
+    if tracking is not None:
+        values = {f"{m.name}/{name}": figure.value for m in measured for name, figure in m.figures.items()}
+        tracking.figures(values, result.steps)
     content = content_of(
         parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
         (*task.notes, *cut), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
