@@ -128,14 +128,15 @@ def test_a_query_that_is_a_document_is_not_among_its_own_results(tmp_path):
             (v, t, n) for v in ("sail", "paint", "mend") for t in ("boat", "car", "lamp", "door") for n in (0, 1)
         )
     }
-    (tmp_path / "qrels").mkdir()
+    source = tmp_path / "beir"
+    (source / "qrels").mkdir(parents=True)
     for name in ("corpus", "queries"):
-        (tmp_path / f"{name}.jsonl").write_text(
+        (source / f"{name}.jsonl").write_text(
             "".join(json.dumps({"_id": i, "text": t}) + "\n" for i, t in both.items())
         )
     rows = [("query-id", "corpus-id", "score"), *((f"q{i}", f"q{i ^ 1}", 1) for i in range(24))]
-    (tmp_path / "qrels" / "test.tsv").write_text(lines(rows))
-    result = fit(tmp_path, tmp_path / "run", base="static", epochs=1, test=6, dev=2, say=lambda _: None)
+    (source / "qrels" / "test.tsv").write_text(lines(rows))
+    result = fit(source, tmp_path / "run", base="static", epochs=1, test=6, dev=2, say=lambda _: None)
     assert all(m.figures["recall@1"].value == 1 for m in result.measured if "BM25" in m.name)
     assert "queries that are documents of the corpus, each left out of its own results: 6" in result.content.notes
     for listed in result.content.queries:

@@ -40,13 +40,13 @@ def seen(monkeypatch):
 def lexical(monkeypatch):
     """Every query that BM25 searches for."""
     queries: list[str] = []
-    original = BM25.search
+    original = BM25.score_rows
 
-    def spy(self, chosen, *rest, **more):
+    def spy(self, chosen):
         queries.extend(chosen)
-        return original(self, chosen, *rest, **more)
+        return original(self, chosen)
 
-    monkeypatch.setattr(BM25, "search", spy)
+    monkeypatch.setattr(BM25, "score_rows", spy)
     return queries
 
 
