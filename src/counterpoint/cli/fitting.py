@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Language, Schema, SkipBad, Split, reading
 
 if TYPE_CHECKING:
     from counterpoint.report import Content
@@ -39,6 +39,7 @@ def fit(
         int | None, typer.Option(min=1, help="Tokens at which a transformer cuts texts, up to its positions.")
     ] = None,
     index: Annotated[bool, typer.Option(help="Make a search index of all documents too.")] = False,
+    language: Language = "auto",
     log: Annotated[str | None, typer.Option(help="Show the run in tensorboard, wandb or trackio too.")] = None,
     columns: Columns = None,
     schema: Schema = None,
@@ -89,6 +90,7 @@ def fit(
             test=test,
             strict_split=strict_split,
             index=index,
+            language=language,
             log=log,
             max_length=max_length,
             seed=seed,

@@ -81,8 +81,8 @@ def index(
             language=language,
             uri=uri,
             token=token,
-        ):
-            typer.echo(f"{output}: {len(documents):,} documents")
+        ) as made:
+            typer.echo(f"{output}: {len(documents):,} documents; BM25: {made.describe_words()}")
         return
     folder = _folder(output)
     with Index.open(folder, token=token) as found:

@@ -11,6 +11,7 @@ from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokeniz
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
+from counterpoint.encoders.unknown import unknown_note, unknown_share
 
 __all__ = [
     "POOLINGS",
@@ -39,4 +40,6 @@ __all__ = [
     "pool",
     "take",
     "tokenize_prompted",
+    "unknown_note",
+    "unknown_share",
 ]

@@ -12,7 +12,15 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder, clean
-from counterpoint.encoders._vocabulary import characters
+from counterpoint.encoders._vocabulary import (
+    BYTES,
+    alphabet,
+    count,
+    has_spaceless,
+    with_bytes,
+    without_accents,
+    without_blanks,
+)
 from counterpoint.encoders._words import ONCE, SEPARATORS, Words
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.errors import InputError
@@ -84,15 +92,18 @@ class StaticEncoder(TextEncoder):
     def train_tokenizer(texts: Iterable[str], vocab_size: int = 32_000) -> Tokenizer:
         """A byte-pair tokenizer trained on `texts`, for bags of words.
 
-        Text is decomposed (NFKD), stripped of accents and lower-cased; English endings are taken off, in steps after
-        Porter (1980), plurals as in Harman's S stemmer (1991); a word that comes again within 2,000 characters is left
-        out, so that a text is the set of its words; what is not a letter, a digit, `+` or `#` separates. All of this
-        is in the tokenizer file, so every program that reads it sees the same tokens. The same texts give the same
-        tokenizer.
+        Text has one form (NFKC), lower case and no accents (of Latin, Greek and Cyrillic; other scripts keep their
+        vowel signs); English endings are taken off, in steps after Porter (1980), plurals as in Harman's S stemmer
+        (1991); a word that comes again within 2,000 characters is left out, so that a text is the set of its words;
+        what is not a letter with its marks, a digit, `+` or `#` separates. Characters are tokens as far as half of the
+        vocabulary reaches. Where more than a thousandth of them is of scripts without blanks, or of Hangul, each of
+        these is a piece of its own; there, and where the vocabulary has no room for all, characters without a token
+        become the bytes of their UTF-8, and nothing is unknown. All of this is in the tokenizer file, so every program
+        that reads it sees the same tokens. The same texts give the same tokenizer.
 
         Args:
             texts: The corpus.
-            vocab_size: At most so many tokens.
+            vocab_size: At most so many tokens; with 512 or fewer there are none for bytes.
 
         Examples:
             >>> StaticEncoder.train_tokenizer(["cafes generate"] * 2, 60).encode("Cafés, café! Generating").tokens
@@ -101,8 +112,7 @@ class StaticEncoder(TextEncoder):
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.Sequence(
             [
-                normalizers.NFKD(),
-                normalizers.StripAccents(),
+                without_accents(),
                 normalizers.Lowercase(),
                 *(normalizers.Replace(Regex(pattern), to) for pattern, to in _ENDINGS),
                 normalizers.Replace(Regex(ONCE), " "),
@@ -110,16 +120,21 @@ class StaticEncoder(TextEncoder):
         )
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(SEPARATORS), "removed")
         texts = [clean(text) for text in texts]
-        alphabet = characters(texts, tokenizer)
+        counts, most = count(texts, tokenizer), vocab_size // 2
+        spaceless = has_spaceless(counts)
+        if spaceless:
+            tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, without_blanks()])
+        bytes_too = (spaceless or len(counts) > most) and most > len(BYTES)
+        characters = alphabet(counts, most)
         trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
+            vocab_size=vocab_size - bytes_too * len(BYTES),
             special_tokens=["[PAD]", "[UNK]", DOCUMENT],
-            initial_alphabet=alphabet,
-            limit_alphabet=len(alphabet),
+            initial_alphabet=characters,
+            limit_alphabet=len(characters),
             show_progress=False,
         )
         tokenizer.train_from_iterator(texts, trainer)
-        return tokenizer
+        return with_bytes(tokenizer) if bytes_too else tokenizer
 
     @classmethod
     def from_corpus(

@@ -66,7 +66,13 @@ def content_of(
         warnings=tuple(result.warnings),
         history=tuple({k: v for k, v in row.items() if isinstance(v, (int, float))} for row in result.history),
         dev_metric=task.metric,
-        settings={"system": config.name, **settings, "steps": result.steps, "best step": result.best_step},
+        settings={
+            "system": config.name,
+            **{m.name: m.about for m in measured if m.about},
+            **settings,
+            "steps": result.steps,
+            "best step": result.best_step,
+        },
         environment=facts,
         scores_before=task.scores(before),
         scores_after=task.scores(after),
@@ -100,9 +106,8 @@ def _differences(
         # one item has no interval
         for name in (name for name in names if a.figures[name].n > 1):
             d = evaluate.compare(b.figures[name], a.figures[name])
-            found.append(
-                report.Difference(a.name, b.name, name, d.value, d.interval.low, d.interval.high, a.figures[name].n)
-            )
+            low, high, n = d.interval.low, d.interval.high, a.figures[name].n
+            found.append(report.Difference(a.name, b.name, name, d.value, low, high, n, b.answered))
     return found
 
 

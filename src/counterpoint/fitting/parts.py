@@ -80,11 +80,9 @@ class Parts:
             return [("texts", None, (text for e in rows for text in e.texts))]
         queries = chain(e.prompt + e.anchor for e in rows)
         documents = chain.from_iterable(e.texts[1:] for e in rows)
-        if isinstance(self.dev, Retrieval):
-            queries = chain(queries, self.dev.queries.values())
-        if isinstance(self.test, Retrieval):
-            queries = chain(queries, self.test.queries.values())
-            documents = chain(documents, self.test.corpus.values())
+        for part in (self.dev, self.test):
+            if isinstance(part, Retrieval):
+                queries, documents = chain(queries, part.queries.values()), chain(documents, part.corpus.values())
         return [("queries", "query", queries), ("documents", "document", documents)]
 
 

@@ -16,7 +16,7 @@ import torch
 from counterpoint.config import Config
 from counterpoint.data import Example, Retrieval, Schema, TextData, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
-from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load
+from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.cutting import FIX
 from counterpoint.errors import InputError
@@ -30,6 +30,7 @@ from counterpoint.fitting.prompts import share_prompt
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
 from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.report import Content, model_card, write_report
+from counterpoint.search.language import check_language
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
@@ -72,6 +73,7 @@ def fit(
     test: float | int | str = 0.1,
     strict_split: bool = False,
     index: bool = False,
+    language: str = "auto",
     log: str | None = None,
     max_length: int | None = None,
     seed: int = 0,
@@ -98,6 +100,7 @@ def fit(
         test: Rows held out for the figures: the same.
         strict_split: Of retrieval data: leave out of training what shares a document with dev or test.
         index: Make a search index of all documents.
+        language: Of the texts, for BM25's stems: recognised, or a name, or "none" (see `counterpoint.search.BM25`).
         log: Also show the run in "tensorboard", "wandb" or "trackio"; the files are in the folder's `logs`.
         max_length: Tokens at which a transformer cuts texts, up to its positions; what its folder says if not given.
         seed: Of the split, the base and the training.
@@ -120,6 +123,7 @@ def fit(
         >>> sorted(p.name for p in result.folder.iterdir())
         ['model', 'report.html', 'run.json']
     """
+    check_language(language)
     started = time.time()
     if log is not None:
         check_tracker(log)
@@ -129,7 +133,7 @@ def fit(
     asked = {
         "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
-        "max_length": max_length, "strict_split": strict_split, "seed": seed, **settings,
+        "language": language, "max_length": max_length, "strict_split": strict_split, "seed": seed, **settings,
     }  # fmt: skip
     check_length(choose_base(base), max_length)
     if processes.first:
@@ -149,13 +153,14 @@ def fit(
         say(about_prompts)
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
-    cut = cut_sentences(parts, encoder) if processes.first else ()
+    unknown = unknown_note(encoder, list(parts.train.texts()))
+    cut = (*cut_sentences(parts, encoder), *filter(None, [unknown])) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
     say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")
     baselines, before = [], None
     if processes.first:
-        baselines, before = task.baselines(), task.measure("untrained", encoder)
+        baselines, before = task.baselines(language), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
     shown = {**asked, "objective": config.name, **asdict(config.train)}
@@ -328,7 +333,7 @@ def _save(
     (output / "model" / "README.md").write_text(model_card(content))
     write_report(content, output / "report.html")
     if parts is not None:
-        _index(output, encoder, parts)
+        _index(output, encoder, parts, str(asked["language"]))
         say(f"index of all documents: {output / 'index'}")
     about = {"asked": asked, "content": content.to_json(), "steps": result.steps, "best_step": result.best_step}
     write_json(output / "run.json", about)
@@ -336,7 +341,7 @@ def _save(
     say(f"model: {output / 'model'}; report: {output / 'report.html'}")
 
 
-def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
+def _index(output: Path, encoder: TextEncoder, parts: Parts, language: str) -> None:
     from counterpoint.search import Index
 
     if isinstance(parts.test, Retrieval):
@@ -353,12 +358,18 @@ def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
     z = encoder.encode(documents.values(), kind="document")
     metadata = {"model": os.path.relpath(output / "model", output / "index")}
     Index.build(
-        output / "index", list(documents), list(documents.values()), z, encoder=encoder, metadata=metadata
+        output / "index",
+        list(documents),
+        list(documents.values()),
+        z,
+        encoder=encoder,
+        metadata=metadata,
+        language=language,
     ).close()
 
 
 def _sentence(m: Measured) -> str:
-    return f"{m.name}: " + ", ".join(
+    return f"{m.name}{m.about and f' ({m.about})'}: " + ", ".join(
         f"{name} {f.value:.3f}" + (f" [{f.interval.low:.3f}, {f.interval.high:.3f}]" if f.interval else "")
         for name, f in m.figures.items()
     )

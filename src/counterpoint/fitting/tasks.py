@@ -17,6 +17,7 @@ from counterpoint.evaluate.places import place, prepared
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
 from counterpoint.search import BM25, reciprocal_rank_fusion
 from counterpoint.search.exact import SCORES, ScoreRows
+from counterpoint.search.words import spaceless
 
 _METRICS = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
 _DEPTH = 100
@@ -31,6 +32,9 @@ class Measured:
     figures: dict[str, Figure]
     found: Found | None = None
     z: tuple[Float[np.ndarray, "n d"], ...] = ()
+    about: str = ""
+    answered: float | None = None
+    """The share of queries that it found any document for; None where it ranks all documents."""
 
 
 class Task(abc.ABC):
@@ -49,8 +53,9 @@ class Task(abc.ABC):
     def measure(self, name: str, encoder: Encoder) -> Measured:
         """All figures on test, with intervals."""
 
-    def baselines(self) -> list[Measured]:
-        """Systems without an encoder."""
+    def baselines(self, language: str = "auto") -> list[Measured]:
+        """Systems without an encoder; `language` is that of the texts, see `BM25`."""
+        del language
         return []
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
@@ -108,16 +113,18 @@ class RetrievalTask(Task):
         found, z = place_encoded(encoder, self.test, _DEPTH + 1)
         return Measured(name, _figures(found), found, z)
 
-    def baselines(self) -> list[Measured]:
+    def baselines(self, language: str = "auto") -> list[Measured]:
         """BM25 at its best (stemmed, weakly normalised), and with the textbook's settings and no stemming."""
         documents = list(self.test.corpus.values())
         measured = []
         for name, index in (
-            ("BM25", BM25(documents)),
-            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, stemmer="")),
+            ("BM25", BM25(documents, language=language)),
+            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
         ):
-            found = place(index.score_rows(list(self.test.queries.values())), self.test, _DEPTH + 1)
-            measured.append(Measured(name, _figures(found), found))
+            queries = list(self.test.queries.values())
+            found = place(index.score_rows(queries), self.test, _DEPTH + 1)
+            answered = index.answered(queries)
+            measured.append(Measured(name, _figures(found), found, about=index.describe(), answered=answered))
         return measured
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
@@ -302,9 +309,17 @@ def halves(data: TextData) -> list[Example]:
     Examples:
         >>> halves(TextData("texts", [Example("a b c d")], "memory"))[0].texts
         ('a c', 'b d')
+
+    Where there are no blanks, pairs of characters stand for words.
     """
-    words = [e.anchor.split() for e in data.examples]
-    return [Example(" ".join(w[::2]), (" ".join(w[1::2]),)) for w in words if len(w) > 3]
+    found = []
+    for e in data.examples:
+        words, blank = e.anchor.split(), " "
+        if len(words) <= 3 and any(map(spaceless, e.anchor)):
+            words, blank = [e.anchor[i : i + 2] for i in range(0, len(e.anchor), 2)], ""
+        if len(words) > 3:
+            found.append(Example(blank.join(words[::2]), (blank.join(words[1::2]),)))
+    return found
 
 
 def _figures(found: Found) -> dict[str, Figure]:

@@ -9,5 +9,18 @@ from counterpoint.search.exact import ScoreRows, exact_search, score_rows
 from counterpoint.search.fusion import reciprocal_rank_fusion
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.index import Index
+from counterpoint.search.language import recognise
+from counterpoint.search.words import words
 
-__all__ = ["BM25", "Document", "Hit", "Index", "ScoreRows", "exact_search", "reciprocal_rank_fusion", "score_rows"]
+__all__ = [
+    "BM25",
+    "Document",
+    "Hit",
+    "Index",
+    "ScoreRows",
+    "exact_search",
+    "reciprocal_rank_fusion",
+    "recognise",
+    "score_rows",
+    "words",
+]

@@ -25,7 +25,7 @@ class Words:
     @classmethod
     def of(cls, texts: Mapping[str, str], language: str, state: int) -> Words:
         """Made from all ids and texts."""
-        return cls(list(texts), make(list(texts.values()), language), state)
+        return cls(list(texts), BM25(list(texts.values()), language=language), state)
 
     @classmethod
     def load(cls, folder: Path, state: int) -> Words | None:
@@ -48,11 +48,6 @@ class Words:
             for other in folder.glob("bm25-*"):
                 if other.name != place.name:
                     remove(other)
-
-
-def make(texts: list[str], language: str) -> BM25:
-    """The BM25 of texts in a language."""
-    return BM25(texts, stemmer="english" if language == "auto" else language)
 
 
 def _place(folder: Path, state: int) -> Path:

@@ -24,6 +24,7 @@ from counterpoint.search._view import View
 from counterpoint.search._where import Where
 from counterpoint.search.exact import METRICS, Metric
 from counterpoint.search.hit import Document, Hit
+from counterpoint.search.language import check_language
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
@@ -90,7 +91,7 @@ class Index:
             encoder: What made the embeddings. Its fingerprint is kept, and `check` refuses another.
             metric: How queries will be compared.
             metadata: Anything JSON can hold; by convention `model` (path or name).
-            language: Of the texts, for BM25.
+            language: Of the texts, for BM25's stems (see `BM25`).
             uri: A Milvus cluster ("http://host:19530"); the folder itself if not given. A cluster holds ids and
                 texts of at most 65,535 bytes; longer texts are cut there, with a warning.
             token: For a cluster, "user:password" or an API key; it is not written to the folder.
@@ -105,6 +106,7 @@ class Index:
         check_given(ids, texts, embeddings, columns, uri)
         if metric not in METRICS:
             raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
+        check_language(language)
         _folder.check(folder)
         about = {
             "format": _folder.FORMAT,
@@ -366,6 +368,10 @@ class Index:
         if isinstance(self._store, Collection):
             self._forget_words()
         return removed
+
+    def describe_words(self) -> str:
+        """How BM25 takes the words of the documents, see `BM25.describe`."""
+        return self._store.read(self._words).bm25.describe()
 
     def _forget_words(self) -> None:
         """A cluster's state is known by the number of its documents alone."""
