@@ -39,6 +39,7 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     table = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 256)).astype(np.float32)
+    table[tokenizer.token_to_id("[UNK]")] = 0  # they leave it out, which is the same direction
     theirs = StaticModel(table, tokenizer, normalize=True, max_length=None)
     own = StaticEncoder.train_tokenizer(texts[:20_000])
     own_table = torch.randn(own.get_vocab_size(), 256)

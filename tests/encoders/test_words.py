@@ -184,6 +184,18 @@ def test_a_full_table_forgets_what_came_last(name, monkeypatch):
     assert len(words._numbers) <= 6
 
 
+@pytest.mark.parametrize("name", ["wordpiece", "ours", "byte level"])
+def test_an_interrupted_call_leaves_a_table_that_is_right(name, monkeypatch):
+    tokenizer = TOKENIZERS[name]
+    words = Words(tokenizer, static._LOCAL)
+    rows(words, CORPUS[:2])
+    with monkeypatch.context() as during:
+        during.setattr(words, "_tokenized", lambda pieces: [][1])
+        with pytest.raises(IndexError):
+            words.features([*CORPUS, "dogs and cats"])
+    assert rows(words, [*CORPUS, "dogs and cats", "more"]) == itself(tokenizer, [*CORPUS, "dogs and cats", "more"])
+
+
 def test_copies_share_the_table_and_pickles_begin_anew():
     words = Words(TOKENIZERS["wordpiece"])
     words.features(CORPUS)

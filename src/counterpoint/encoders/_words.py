@@ -7,7 +7,7 @@ import re
 import threading
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Literal
 
 import numpy as np
@@ -94,9 +94,9 @@ class Words:
                 yield from found
 
         with self._lock:
-            known = len(self._numbers), len(self._ends)
+            known = len(self._unit), len(self._ends)
             number_p = np.fromiter(map(self._numbers.__getitem__, pieces()), dtype=np.int64)
-            self._learn(known[0])
+            self._learn()
             counts_n = np.array(counts, dtype=np.int64)
             unit_p = np.frombuffer(self._unit, dtype=np.int64)[number_p] if len(number_p) else number_p
             if self.kind == "runs":
@@ -106,9 +106,9 @@ class Words:
             self._forget(*known)
         return self._truncated(ids_t, _sums(length_p, counts_n))
 
-    def _learn(self, known: int) -> None:
-        """Tokenise the pieces from number `known` on."""
-        new = list(self._numbers)[known:] if known < len(self._numbers) else []
+    def _learn(self) -> None:
+        """Tokenise the pieces that have a number and nothing else yet."""
+        new = _newest(self._numbers, len(self._numbers) - len(self._unit))
         if not new:
             return
         names = new
@@ -119,13 +119,14 @@ class Words:
             names = [word or f" {piece}" for word, piece in zip(normal, new, strict=True)]
         first = {name: i for i, name in reversed(list(enumerate(names))) if name not in self._units}
         fresh = sorted(first, key=first.__getitem__)
+        ids_t, length_p = self._tokenized([new[first[name]] for name in fresh])
+        ends_p = length_p.cumsum() + (self._ends[-1] if self._ends else 0)
+        # all at once, so that a call that is interrupted leaves a table that is right
         self._units |= {name: len(self._units) + i for i, name in enumerate(fresh)}
         self._once.extend(not name.startswith(" ") for name in fresh)
-        self._unit.extend(map(self._units.__getitem__, names))
-        ids_t, length_p = self._tokenized([new[first[name]] for name in fresh])
         self._ids.frombytes(ids_t.tobytes())
-        ends_p = length_p.cumsum() + (self._ends[-1] if self._ends else 0)
         self._ends.frombytes(ends_p.tobytes())
+        self._unit.extend(map(self._units.__getitem__, names))
 
     def _once_off(self) -> Any:
         """The normaliser without its last step, which looks for repeated words."""
@@ -167,9 +168,9 @@ class Words:
         """Drop what was learned since there were so many, if the table is full."""
         if len(self._numbers) <= _MOST_PIECES and len(self._ids) <= _MOST_TOKENS:
             return
-        for piece in list(self._numbers)[pieces:]:
+        for piece in _newest(self._numbers, len(self._numbers) - pieces):
             del self._numbers[piece]
-        for name in list(self._units)[units:]:
+        for name in _newest(self._units, len(self._units) - units):
             del self._units[name]
         del self._unit[pieces:]
         del self._ends[units:]
@@ -204,6 +205,11 @@ class _Numbers(dict[str, int]):
     def __missing__(self, piece: str) -> int:
         number = self[piece] = len(self)
         return number
+
+
+def _newest(table: dict[str, int], n: int) -> list[str]:
+    """The last `n` keys, in order."""
+    return list(islice(reversed(table), n))[::-1]
 
 
 def kind_of(tokenizer: Tokenizer, local: frozenset[str] = frozenset()) -> Kind:
