@@ -8,10 +8,12 @@ import textwrap
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
-from counterpoint.encoders import StaticEncoder, encode
+from counterpoint.encoders import StaticEncoder, encode, fingerprint, load
 from counterpoint.errors import InputError
 
 WORDS = [
@@ -217,3 +219,41 @@ def test_full_disk(tmp_path, monkeypatch):
             encode(ENCODER, texts, out=out, window=10)
     assert not out.exists()
     assert len(encode(ENCODER, texts, out=out, window=10)) == 30
+
+
+@pytest.mark.parametrize("name", ["static", "bert", "roberta", "llama"])
+def test_fingerprint_is_of_what_vectors_depend_on(tiny, tmp_path, name):
+    encoder = tiny(name)
+    first = fingerprint(encoder)
+    assert fingerprint(tiny(name)) == first
+    encoder.encode(["dogs"])
+    encoder.save(tmp_path / "here")
+    assert fingerprint(encoder) == fingerprint(load(tmp_path / "here")) == first
+    load(tmp_path / "here").save(tmp_path / "there")
+    assert fingerprint(load(tmp_path / "there")) == first
+    others = [tiny(name, normalize=False), tiny(name, truncate_dim=8), tiny(name, prompts={"query": "dogs "})]
+    changed = tiny(name)
+    with torch.no_grad():
+        next(changed.parameters()).view(-1)[5] += 1e-3
+    digests = {first, *map(fingerprint, [*others, changed])}
+    assert len(digests) == 5
+
+
+def test_fingerprint_of_a_model_whose_pooler_is_not_in_its_folder(tiny, tmp_path):
+    tiny("bert").save(tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    save_file({k: v for k, v in load_file(path).items() if "pooler" not in k}, path, {"format": "pt"})
+    assert fingerprint(load(tmp_path / "model")) == fingerprint(load(tmp_path / "model"))
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's
+def test_fingerprint_with_lora_is_that_of_the_saved_model(tiny, tmp_path):
+    pytest.importorskip("peft")
+    encoder = tiny("bert")
+    encoder.add_lora(2)
+    with torch.no_grad():
+        for name, p in encoder.named_parameters():
+            if "lora_B" in name:
+                p.normal_(generator=torch.Generator().manual_seed(0))
+    encoder.save(tmp_path / "model")
+    assert fingerprint(encoder) == fingerprint(load(tmp_path / "model")) != fingerprint(tiny("bert"))

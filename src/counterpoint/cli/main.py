@@ -7,7 +7,7 @@ import sys
 import typer
 
 from counterpoint import __version__
-from counterpoint.cli import comparing, demo, evaluating, fitting, ledger, searching
+from counterpoint.cli import comparing, demo, encoding, evaluating, fitting, ledger, searching
 from counterpoint.errors import InputError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 app.command()(fitting.fit)
 app.command()(fitting.report)
-app.command()(searching.encode)
+app.command()(encoding.encode)
 app.command()(searching.index)
 app.command()(searching.search)
 app.command()(evaluating.evaluate)

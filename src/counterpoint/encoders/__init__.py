@@ -1,6 +1,6 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
-from counterpoint.encoders.encoding import encode, fast_bfloat16
+from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
@@ -25,6 +25,7 @@ __all__ = [
     "drop_tokens",
     "encode",
     "fast_bfloat16",
+    "fingerprint",
     "lengths",
     "load",
     "pool",

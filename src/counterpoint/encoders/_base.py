@@ -115,6 +115,10 @@ class TextEncoder(nn.Module, abc.ABC):
         """Everything but the weights that the vectors of a text depend on."""
         return [type(self).__name__, self.dim, self.normalize, self.do_lower_case]
 
+    def weights(self) -> Mapping[str, Tensor]:
+        """The weights that the vectors of a text depend on, by name, as they are once saved and loaded again."""
+        return self.state_dict()
+
     @contextlib.contextmanager
     def at(self, dtype: torch.dtype) -> Iterator[None]:
         """Within: `forward` computes at this precision, without gradient. float32 is all there is here."""

@@ -121,10 +121,14 @@ def _is_causal(model: nn.Module) -> bool:
     return any(m.is_causal for m in attention)
 
 
+def merged(model: Any) -> Any:
+    """The model itself, or a copy with its LoRA updates merged into the weights."""
+    return copy.deepcopy(model).merge_and_unload() if hasattr(model, "merge_and_unload") else model
+
+
 def write_checkpoint(folder: Path, model: Any, tokenizer: Any) -> None:
     """Write config.json, model.safetensors and the tokenizer's files, LoRA updates merged into the weights."""
-    if hasattr(model, "merge_and_unload"):
-        model = copy.deepcopy(model).merge_and_unload()
+    model = merged(model)
     with _quiet():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

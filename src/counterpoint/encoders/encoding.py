@@ -104,9 +104,9 @@ def encode(
                         result[done : done + len(batch)] = block
                     done += len(batch)
                 return result if total is not None else np.concatenate(blocks)
-            settings = [encoder.prompt(kind), precision, budget, window]
-            fingerprint = _fingerprint(encoder, settings)
-            with NpyWriter(Path(out), encoder.dim, fingerprint, resume) as writer:
+            settings = repr([fingerprint(encoder), encoder.prompt(kind), precision, budget, window])
+            made_with = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
+            with NpyWriter(Path(out), encoder.dim, made_with, resume) as writer:
                 for batch in _windows(texts, window):
                     if writer.skip(batch):
                         report(len(batch))
@@ -156,10 +156,25 @@ def _windows(texts: Iterable[str], size: int) -> Iterator[list[str]]:
         yield window
 
 
-def _fingerprint(encoder: TextEncoder, settings: list[object]) -> str:
-    """A digest of the weights, the tokeniser and the settings: equal digests give equal vectors."""
-    digest = hashlib.blake2b(repr([*settings, *encoder.identity()]).encode(), digest_size=16)
-    for name, tensor in encoder.state_dict().items():
+def fingerprint(encoder: TextEncoder) -> str:
+    """A digest of what a text's vector depends on: the weights, the tokenizer, the prompts, the encoder's settings.
+
+    Equal digests give equal vectors. A model that is saved and loaded again keeps its digest, wherever its
+    folder is; weights that no vector depends on (a pooler) are not in it.
+
+    Returns:
+        32 hexadecimal digits (BLAKE2b, 128 bits).
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> one, same, other = (StaticEncoder.from_corpus(["a small corpus"], dim=8, seed=s) for s in (0, 0, 1))
+        >>> fingerprint(one) == fingerprint(same), fingerprint(one) == fingerprint(other)
+        (True, False)
+    """
+    kinds: tuple[Kind, ...] = (None, "query", "document")
+    settings = [*map(encoder.prompt, kinds), *encoder.identity()]
+    digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
+    for name, tensor in encoder.weights().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,10 @@ class StaticEncoder(TextEncoder):
     def identity(self) -> list[object]:
         """See `TextEncoder`."""
         return [*super().identity(), self.tokenizer.to_str()]
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """See `TextEncoder`."""
+        return {"embedding.weight": self.folded()}
 
     def folded(self) -> Float[Tensor, "v d"]:
         """The table with the weights in it: exp(w) e."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ ROW = 64
 """Tokens a packed row, if no text is longer. Longer rows spend more on attention that is masked."""
 LONGEST_PACKED = 512
 """Batches with a longer text are padded: their masks would be large."""
+_NOT_OF_THE_MODEL = ("_name_or_path", "architectures", "dtype", "transformers_version")
 
 
 class Dense(nn.Module):
@@ -148,10 +150,19 @@ class TransformerEncoder(TextEncoder):
     def identity(self) -> list[object]:
         """See `TextEncoder`."""
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        words = backend.to_str() if backend else repr(self.tokenizer)
-        config = self.model.config.to_json_string()
+        words = json.loads(backend.to_str()) if backend else self.tokenizer.get_vocab()
+        # what tokenising leaves set, and what saving and loading add
+        config = {k: v for k, v in self.model.config.to_diff_dict().items() if v and k not in _NOT_OF_THE_MODEL}
+        words = {k: v for k, v in words.items() if k not in ("truncation", "padding")}
         settings = [self.pooling, self.include_prompt, self.max_seq_length]
-        return [*super().identity(), *settings, words, config]
+        return [*super().identity(), *settings, sorted(words.items()), json.dumps(config, sort_keys=True)]
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """See `TextEncoder`: LoRA's updates merged, without the pooler, which is not used."""
+        from counterpoint.encoders._checkpoint import merged
+
+        heads = self.heads.state_dict(prefix="heads.")
+        return {k: v for k, v in merged(self.model).state_dict().items() if "pooler" not in k} | heads
 
     @contextlib.contextmanager
     def at(self, dtype: torch.dtype) -> Iterator[None]:

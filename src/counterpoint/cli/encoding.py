@@ -1,0 +1,59 @@
+"""`counterpoint encode`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from counterpoint.cli.options import Columns, Model, Schema, SkipBad, Split, reading
+from counterpoint.errors import InputError
+
+if TYPE_CHECKING:
+    from counterpoint.encoders import Kind
+
+
+def encode(
+    source: Annotated[str, typer.Argument(help="Texts: any file that fit takes, or - for lines of standard input.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .npy file, float32, one row a text.")],
+    model: Model = "minilm",
+    kind: Annotated[str | None, typer.Option(help="query or document: chooses the model's prompt.")] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="Tokens computed at once.")] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    resume: Annotated[bool, typer.Option(help="Go on with what a stopped run left, or start over.")] = True,
+    columns: Columns = None,
+    schema: Schema = None,
+    split: Split = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Turn texts into vectors, at constant memory, resumable.
+
+    Example: counterpoint encode texts.txt --model runs/fit/model --output vectors.npy
+    """
+    from counterpoint.cli.searching import open_model
+
+    kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
+    if kind not in kinds:
+        raise InputError(f"--kind is {kind}", fix="give query or document")
+    texts = _texts(source, reading(columns, schema, split, skip_bad), output)
+    z = open_model(model).encode(
+        texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
+    )
+    typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")
+
+
+def _texts(source: str, options: dict[str, Any], output: Path) -> Iterator[str] | list[str]:
+    """The texts to encode: every anchor of a file, in order."""
+    from counterpoint.data import Retrieval, read, write_rejects
+
+    if source == "-":
+        return (line.rstrip("\n") for line in sys.stdin)
+    data = read(source, **options)
+    if data.rejected:
+        write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
+    if isinstance(data, Retrieval):
+        return list(data.corpus.values())
+    return [e.anchor for e in data.examples]
