@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from counterpoint.cli.options import Columns, Model, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Backend, Columns, Model, Schema, SkipBad, Split, reading
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def encode(
     source: Annotated[str, typer.Argument(help="Texts: any file that fit takes, or - for lines of standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .npy file, float32, one row a text.")],
     model: Model = "minilm",
+    backend: Backend = "auto",
     kind: Annotated[str | None, typer.Option(help="query or document: chooses the model's prompt.")] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="Tokens computed at once.")] = None,
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
@@ -39,7 +40,7 @@ def encode(
     if kind not in kinds:
         raise InputError(f"--kind is {kind}", fix="give query or document")
     texts = _texts(source, reading(columns, schema, split, skip_bad), output)
-    z = open_model(model).encode(
+    z = open_model(model, backend).encode(
         texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
     )
     typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")

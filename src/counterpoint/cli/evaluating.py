@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Backend, Columns, Json, Schema, SkipBad, Split, reading
 
 
 def evaluate(
@@ -16,6 +16,7 @@ def evaluate(
     train: Annotated[
         str | None, typer.Option(help="Labelled texts to fit the probes on; else half of the source.")
     ] = None,
+    backend: Backend = "auto",
     columns: Columns = None,
     schema: Schema = None,
     split: Split = None,
@@ -35,7 +36,7 @@ def evaluate(
     from counterpoint.evaluate import evaluate_any
     from counterpoint.fitting.parts import read_source
 
-    encoder = open_model(model)
+    encoder = open_model(model, backend)
     options = reading(columns, schema, split, skip_bad)
     data = read_source(source, **options)
     labelled = None if train is None else read_source(train, **options)

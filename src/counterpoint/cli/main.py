@@ -7,7 +7,7 @@ import sys
 import typer
 
 from counterpoint import __version__
-from counterpoint.cli import comparing, demo, encoding, evaluating, fitting, ledger, searching
+from counterpoint.cli import comparing, demo, encoding, evaluating, exporting, fitting, ledger, searching
 from counterpoint.errors import InputError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(encoding.encode)
 app.command()(searching.index)
 app.command()(searching.search)
 app.command()(evaluating.evaluate)
+app.command()(exporting.export)
 app.command()(comparing.compare)
 app.command()(demo.demo)
 app.command()(ledger.systems)

@@ -22,6 +22,10 @@ SkipBad = Annotated[bool, typer.Option(help="Leave bad rows out and write them b
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm.")]
 
+Backend = Annotated[
+    str, typer.Option(help="torch, openvino or onnx; auto: the folder's exported graph if it was measured faster.")
+]
+
 
 def reading(columns: list[str] | None, schema: str | None, split: str | None, skip_bad: bool) -> dict[str, Any]:
     """The options of `counterpoint.data.read`.

@@ -6,14 +6,15 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Model, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Backend, Columns, Json, Model, Schema, SkipBad, Split, reading
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
+    from counterpoint.encoders import exported
     from counterpoint.encoders._base import TextEncoder
 
 
@@ -21,6 +22,7 @@ def index(
     source: Annotated[str, typer.Argument(help="Documents: any file that fit takes; of pairs, the positives.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the index.")] = Path("runs/index"),
     model: Model = "minilm",
+    backend: Backend = "auto",
     uri: Annotated[str, typer.Option(help="A Milvus cluster, http://HOST:19530; a file of its own if not given.")] = "",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     columns: Columns = None,
@@ -37,7 +39,7 @@ def index(
     from counterpoint.search import Index
 
     documents = dict(_documents(source, reading(columns, schema, split, skip_bad), output))
-    z = open_model(model).encode(documents.values(), kind="document", progress=True)
+    z = open_model(model, backend).encode(documents.values(), kind="document", progress=True)
     # a folder is found again from wherever the index stands; a name stays a name
     where = os.path.relpath(model, output) if Path(model).is_dir() else model
     with Index.build(
@@ -54,6 +56,7 @@ def search(
     k: Annotated[int, typer.Option("--top", "-k", min=1, help="Results a query.")] = 5,
     mode: Annotated[str, typer.Option(help="dense: by meaning; hybrid: fused with BM25.")] = "hybrid",
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another place of the index's model.")] = None,
+    backend: Backend = "auto",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     as_json: Json = False,
 ) -> None:
@@ -70,7 +73,7 @@ def search(
     folder = folder / "index" if (folder / "index" / "index.json").exists() else folder
     console = Console(highlight=False)
     with Index.open(folder, token=token) as found:
-        encoder = open_model(model or _model_of(folder, found.metadata))
+        encoder = open_model(model or _model_of(folder, found.metadata), backend)
         for query in queries or (line.strip() for line in sys.stdin):
             if not query:
                 continue
@@ -86,13 +89,16 @@ def search(
                 console.print(f"{rank:3d}  {hit.score:.3f}  {hit.id}: {text[:160]}", markup=False, soft_wrap=True)
 
 
-def open_model(name: str) -> TextEncoder:
-    """The encoder of a folder, a hub name, or minilm."""
-    from counterpoint.fitting.bases import make_base
+def open_model(name: str, backend: str = "auto") -> TextEncoder:
+    """The encoder of a folder, a hub name, or minilm; what runs it is said if it is not torch."""
+    from counterpoint.encoders import load
+    from counterpoint.encoders.exported import ExportedEncoder
+    from counterpoint.fitting.bases import resolve_base
 
-    if name == "static":
-        raise InputError("static is a base to train from, not a model", fix="give the folder of a trained model")
-    return make_base(name, (), seed=0)
+    encoder = load(resolve_base(name), backend=cast("exported.Backend", backend))
+    if isinstance(encoder, ExportedEncoder):
+        typer.echo(f"{name}: {encoder.export.describe()}; --backend torch is the original", err=True)
+    return encoder
 
 
 def _model_of(folder: Path, metadata: dict[str, object]) -> str:

@@ -68,7 +68,7 @@ class Graph(abc.ABC):
         for start in range(0, rows, step):
             chunk = slice(start, min(start + step, rows))
             # texts come sorted by length: what is padding in all rows of a chunk is left out
-            used = columns if columns == ROW else int(mask_rw[chunk].any(0).nonzero()[0][-1]) + 1
+            used = columns if columns == ROW else int(np.flatnonzero(mask_rw[chunk].any(0))[-1]) + 1
             chunks.append((chunk, used))
         with self._lock:
             self._run(ids_rw, mask_rw, chunks, hidden_rwd, dtype)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from counterpoint.encoders._graphs import Graph, Target, installed, open_graph
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.encoders.packing import layout
-from counterpoint.encoders.transformer import LONGEST_PACKED, PACKABLE, ROW, TransformerEncoder
+from counterpoint.encoders.transformer import LONGEST_PACKED, PACKABLE, ROW, Dense, TransformerEncoder
 from counterpoint.errors import InputError
 
 Backend = Literal["auto", "torch", "openvino", "onnx"]
@@ -79,6 +79,13 @@ class Export:
     def chosen(self) -> bool:
         """Whether `auto` takes it: it was faster than torch, and its vectors agree with the original's."""
         return self.rate > self.torch_rate and self.mean_cosine >= AGREES
+
+    def describe(self) -> str:
+        """What runs and why, in half a sentence."""
+        return (
+            f"through {self.name} ({self.rate:,.0f} texts a second, by torch {self.torch_rate:,.0f}, when it was "
+            f"exported; mean cosine with the original {self.mean_cosine:.4f})"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As it is in export.json."""
@@ -141,7 +148,7 @@ class _Graph(nn.Module):
 
 
 class ExportedEncoder(TransformerEncoder):
-    """A transformer whose token vectors are computed by a compiled graph; pooling, heads, prompts and all else are ours.
+    """A transformer whose token vectors come from a compiled graph; pooling, heads, prompts and all else are ours.
 
     `load` makes one from a folder that `counterpoint.exporting.export` wrote. It does not learn.
 
@@ -159,7 +166,7 @@ class ExportedEncoder(TransformerEncoder):
 
     def __init__(self, folder: Path, export: Export, config: Any, tokenizer: Any, **options: Any) -> None:
         graph = open_graph(export.target, folder / export.file, config.hidden_size)
-        super().__init__(_Graph(config, graph), tokenizer, **options)  # type: ignore[arg-type]
+        super().__init__(_Graph(config, graph), tokenizer, **options)
         self.folder = folder
         self.export = export
         self._dtype = torch.float32
@@ -216,7 +223,7 @@ class ExportedEncoder(TransformerEncoder):
         settings = ("pooling", "include_prompt", "max_seq_length", "prompts", "default_prompt_name", "normalize")
         more = ("truncate_dim", "similarity", "do_lower_case")
         options = {name: getattr(self, name) for name in settings + more}
-        return TransformerEncoder(model, self.tokenizer, heads=list(self.heads), **options)
+        return TransformerEncoder(model, self.tokenizer, heads=cast(list[Dense], list(self.heads)), **options)
 
     def _write(self, folder: Path) -> list[tuple[str, str]]:
         modules = self._original()._write(folder)

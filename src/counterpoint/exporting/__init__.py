@@ -1,4 +1,4 @@
-"""A transformer as a compiled graph beside its weights: OpenVINO or ONNX, float or int8, measured against the original."""
+"""A transformer as a compiled graph beside its weights: OpenVINO or ONNX, float or int8, measured."""
 
 from counterpoint.exporting.run import export
 

@@ -24,7 +24,7 @@ from counterpoint.encoders.transformer import PACKABLE, TransformerEncoder
 from counterpoint.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from counterpoint.encoders.exported import Target
+    from counterpoint.encoders._graphs import Target
 
 NEEDS: dict[tuple[Target, bool], tuple[str, ...]] = {
     ("openvino", False): ("openvino",),
@@ -41,8 +41,8 @@ class _Hidden(nn.Module):
     """Token ids and the number of each place's text (0: padding) -> token vectors.
 
     A place sees those of the same number (of a causal model: up to itself), and its position is how many of them come
-    before it. A row that holds one text is numbered by the usual attention mask of ones and zeros, so that whatever runs
-    models of Hugging Face runs this one; a row can also hold several texts, numbered 1, 2, 3.
+    before it. A row that holds one text is numbered by the usual attention mask of ones and zeros, so that whatever
+    runs models of Hugging Face runs this one; a row can also hold several texts, numbered 1, 2, 3.
     """
 
     def __init__(self, encoder: TransformerEncoder) -> None:
@@ -152,7 +152,7 @@ _EXAMPLES = ("a", "a text of some more words", "two words")
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporters' warnings, bars and log lines (what comes out is compared with the original), or telemetry."""
+    """Without the exporters' warnings, bars and log lines (what comes out is compared with the original)."""
     level = logging.root.manager.disable
     telemetry = os.environ.get("NNCF_CI")
     logging.disable(logging.WARNING)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from counterpoint.encoders import StaticEncoder, load
 from counterpoint.encoders._graphs import Target
@@ -102,7 +103,7 @@ def _texts(given: Sequence[str] | None, seed: int) -> tuple[list[str], list[str]
     if given is None:
         from counterpoint.data import debian
 
-        given = debian().train.texts()
+        given = list(debian().train.texts())
     texts = sorted({text for text in given if text.strip()})
     if len(texts) < 2:
         raise InputError(f"{len(texts)} different texts are too few to calibrate and measure on", fix="give more")
@@ -141,10 +142,11 @@ def _compared(
     )
 
 
-def _unit(z_nd: np.ndarray) -> np.ndarray:
+def _unit(z_nd: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     z_nd = z_nd.astype(np.float64)
     lengths_n1 = np.linalg.norm(z_nd, axis=1, keepdims=True)
-    return z_nd / np.maximum(lengths_n1, 1e-12)
+    unit_nd: Float[np.ndarray, "n d"] = z_nd / np.maximum(lengths_n1, 1e-12)
+    return unit_nd
 
 
 def _best(encoders: Sequence[TransformerEncoder], texts: list[str]) -> list[float]:
@@ -160,9 +162,7 @@ def _best(encoders: Sequence[TransformerEncoder], texts: list[str]) -> list[floa
     return [min(column) for column in zip(*seconds[1:], strict=True)]
 
 
-def _figures(
-    encoder: TransformerEncoder, graph: TransformerEncoder, data: TextData | Retrieval
-) -> list[list[Any]]:
+def _figures(encoder: TransformerEncoder, graph: TransformerEncoder, data: TextData | Retrieval) -> list[list[Any]]:
     """Task, source, figure, value of the original, value of the graph."""
     from counterpoint.evaluate import evaluate_any
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from counterpoint.encoders import StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
-from counterpoint.errors import MissingExtra
+from counterpoint.errors import InputError, MissingExtra
 
 
 def minilm_folder() -> Path | None:
@@ -46,9 +46,21 @@ def make_base(base: str, texts: Iterable[str], seed: int) -> TextEncoder:
     """
     if base == "static":
         return StaticEncoder.from_corpus(texts, seed=seed)
-    if base == "minilm":
-        folder = minilm_folder()
-        if folder is None:
-            raise MissingExtra("all-MiniLM-L6-v2", extra="minilm")
-        return load(folder)
-    return load(base)
+    return load(resolve_base(base), backend="torch")
+
+
+def resolve_base(name: str) -> str | Path:
+    """The folder or hub name of a model, where "minilm" is the one of its extra.
+
+    Raises:
+        InputError: for "static", which is made from texts.
+        MissingExtra: for "minilm" without its extra.
+    """
+    if name == "static":
+        raise InputError("static is a base to train from, not a model", fix="give the folder of a trained model")
+    if name != "minilm":
+        return name
+    folder = minilm_folder()
+    if folder is None:
+        raise MissingExtra("all-MiniLM-L6-v2", extra="minilm")
+    return folder
