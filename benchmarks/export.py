@@ -1,13 +1,15 @@
 """Encoding with MiniLM-L6 through exported graphs, beside torch and sentence-transformers, in one run, in turns.
 
-Run: `python benchmarks/export.py --sts en-test.tsv [--train en-train.tsv] [--texts N] [--repeats 5]`. The STS file (columns
-score, sentence1, sentence2) gives the sentences and Spearman's correlation; int8 graphs are calibrated on the sentences of
-`--train`, or else on the included corpus. sentence-transformers runs the same int8 graph, from the same folder, so that
-both sides have the same vectors but for rounding, and the graph that it makes itself (NNCF's defaults, the same texts).
+Run: `python benchmarks/export.py --sts en-test.tsv [--train en-train.tsv] [--texts N] [--repeats 5]`. The STS file
+(columns score, sentence1, sentence2) gives the sentences and Spearman's correlation; int8 graphs are calibrated on the
+sentences of `--train`, or else on the included corpus. sentence-transformers runs the same int8 graph, from the same
+folder, so that both sides have the same vectors but for rounding, and the graph that it makes itself (NNCF's defaults,
+the same texts).
 
 Its OpenVINO backend needs optimum-intel, which asks for an older transformers than the newest (of 2.2: below 5.6): run
-this in an environment with `sentence-transformers[openvino]`. Where that is not to be had, its side is written here: its
-`encode` loop (sorted by length, batches of 32, padded to the longest) over the same graph compiled as optimum-intel does.
+this in an environment with `sentence-transformers[openvino]`. Where that is not to be had, its side is written here:
+its `encode` loop (sorted by length, batches of 32, padded to the longest) over the same graph compiled as
+optimum-intel does.
 
 Memory is the growth of the peak resident size in a process of its own, from before the model is loaded.
 """
@@ -185,7 +187,8 @@ def main() -> None:
                 f"{len(texts) / min(times[side]):6.0f} best {len(texts) / statistics.median(times[side]):6.0f} median"
             )
             print(
-                f"  {side:20} {rates} texts/s {grown:6.0f} MB, cosine {cosines.mean():.4f}, least {cosines.min():.4f}{said}",
+                f"  {side:20} {rates} texts/s {grown:6.0f} MB, cosine {cosines.mean():.4f}, "
+                f"least {cosines.min():.4f}{said}",
                 flush=True,
             )
 

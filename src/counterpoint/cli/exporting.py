@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Json, note
 
 if TYPE_CHECKING:
     from counterpoint.encoders._graphs import Target
@@ -25,10 +25,6 @@ def export(
     measure: Annotated[
         str | None, typer.Option(help="A test, as evaluate takes it, to measure with the original and the export.")
     ] = None,
-    columns: Columns = None,
-    schema: Schema = None,
-    split: Split = None,
-    skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
     """Compile a transformer for this processor, measured against the original; encode, index and search then use it.
@@ -37,17 +33,17 @@ def export(
     """
     import json
 
-    from counterpoint.data import Retrieval
+    from counterpoint.data import Retrieval, describe
     from counterpoint.exporting import export as make
     from counterpoint.fitting.bases import resolve_base
     from counterpoint.fitting.parts import read_source
 
-    options = reading(columns, schema, split, skip_bad)
     texts = None
     if calibrate is not None:
-        data = read_source(calibrate, **options)
+        data = read_source(calibrate)
+        note(describe(data))
         texts = list(data.corpus.values()) if isinstance(data, Retrieval) else list(data.texts())
-    test = None if measure is None else read_source(measure, **options)
+    test = None if measure is None else read_source(measure)
     made = make(resolve_base(model), output, to=cast("Target", to), int8=int8, calibrate=texts, measure=test)
     if as_json:
         typer.echo(json.dumps(made.to_json()))

@@ -203,13 +203,11 @@ class ExportedEncoder(TransformerEncoder):
 
     def _hidden(self, features: Features) -> Float[Tensor, "t d"]:
         if self.training and torch.is_grad_enabled():
-            raise InputError(
-                "a compiled graph does not learn", file=self.folder, fix='load the folder with backend="torch"'
-            )
+            raise InputError("a graph does not learn", file=self.folder, fix='load the folder with backend="torch"')
         longest = int(lengths(features).max())
         packable = self._type in PACKABLE and longest <= LONGEST_PACKED
         # few widths: every new shape costs the graph time
-        width = max(ROW, longest + -longest % 32) if packable else None
+        width = min(max(ROW, longest + -longest % 32), self.positions) if packable else None
         rows = layout(features, width=width, pad=self._pad)
         mask = rows.text + 1 if self._type in PACKABLE else (rows.text >= 0).long()
         hidden_rwd = self.model.graph(rows.input_ids.numpy(), mask.numpy(), self._dtype)

@@ -19,7 +19,7 @@ from counterpoint.encoders.exported import RECORD, Export
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError
 from counterpoint.exporting._writing import check_packages, write_graph
-from counterpoint.files import atomic, write_json
+from counterpoint.files import atomic, check_output, write_json
 
 if TYPE_CHECKING:
     from counterpoint.data import Retrieval, TextData
@@ -73,7 +73,7 @@ def export(
     """
     if to not in get_args(Target):
         raise InputError(f"unknown target {to!r}", fix="choose openvino or onnx")
-    folder = Path(folder)
+    folder = check_output(folder, "replaced folder", source=model)
     if folder.exists():
         raise InputError("is there already", file=folder, fix="choose another folder, or remove it")
     check_packages(to, int8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from counterpoint.encoders import StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
@@ -31,7 +32,7 @@ def choose_base(base: str) -> str:
     return "static" if minilm_folder() is None else "minilm"
 
 
-def make_base(base: str, texts: Iterable[str], seed: int) -> TextEncoder:
+def make_base(base: str, texts: Iterable[str], seed: int, max_length: int | None = None) -> TextEncoder:
     """The untrained (or pretrained) encoder.
 
     Args:
@@ -39,18 +40,22 @@ def make_base(base: str, texts: Iterable[str], seed: int) -> TextEncoder:
             the `minilm` extra; else a model folder or the name of one on the Hugging Face hub.
         texts: The training texts.
         seed: Of the static table.
+        max_length: Tokens at which texts are cut, instead of what the model says.
 
     Raises:
-        InputError: if there is no such model.
+        InputError: if there is no such model, or it does not take texts of that length.
         MissingExtra: for "minilm" without its extra.
     """
     if base == "static":
+        check_length(base, max_length)
         return StaticEncoder.from_corpus(texts, seed=seed)
-    return load(resolve_base(base), backend="torch")
+    options: dict[str, Any] = {} if max_length is None else {"max_seq_length": max_length}
+    # what a folder holds beside the weights does not learn
+    return load(resolve_base(base), backend="torch", **options)
 
 
-def resolve_base(name: str) -> str | Path:
-    """The folder or hub name of a model, where "minilm" is the one of its extra.
+def resolve_base(name: str) -> str:
+    """The folder or the hub name of a model, where "minilm" is the one of its extra.
 
     Raises:
         InputError: for "static", which is made from texts.
@@ -63,4 +68,10 @@ def resolve_base(name: str) -> str | Path:
     folder = minilm_folder()
     if folder is None:
         raise MissingExtra("all-MiniLM-L6-v2", extra="minilm")
-    return folder
+    return str(folder)
+
+
+def check_length(base: str, max_length: int | None) -> None:
+    """Refuse a maximal length where the base is static."""
+    if base == "static" and max_length is not None:
+        raise InputError("a static model reads texts of any length", fix="leave out --max-length")
