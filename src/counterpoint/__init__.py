@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from counterpoint.data.images import Images, digits, load_images, read_images
     from counterpoint.encoders import Encoder, ImageEncoder, StaticEncoder, TransformerEncoder, VisionTransformer, load
     from counterpoint.engine import all_reduce_gradients, cached
+    from counterpoint.exporting import export
     from counterpoint.fitting import fit
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
     from counterpoint.objectives import (
@@ -66,6 +67,7 @@ _WHERE = {
     "data.images": "Images digits load_images read_images",
     "encoders": "Encoder ImageEncoder StaticEncoder TransformerEncoder VisionTransformer load",
     "engine": "all_reduce_gradients cached",
+    "exporting": "export",
     "fitting": "fit",
     "geometry": "Cosine Dot Euclidean Temperature",
     "objectives": "JSD NWJ Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Model, Schema, SkipBad, Split, note, reading
+from counterpoint.cli.options import Backend, Columns, Model, Schema, SkipBad, Split, note, reading
 from counterpoint.errors import InputError
 from counterpoint.files import check_output
 
@@ -21,6 +21,7 @@ def encode(
     source: Annotated[str, typer.Argument(help="Texts: any file that fit takes, or - for lines of standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .npy file, float32, one row a text.")],
     model: Model = "minilm",
+    backend: Backend = "auto",
     kind: Annotated[str | None, typer.Option(help="query or document: chooses the model's prompt.")] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="Tokens computed at once.")] = None,
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
@@ -47,7 +48,7 @@ def encode(
         documents = read_documents(source, **reading(columns, schema, split, skip_bad), anchors=True)
         note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
         texts = documents.texts
-    encoder = open_model(model)
+    encoder = open_model(model, backend)
     with encoder.counting() as cut:
         z = encoder.encode(
             texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True

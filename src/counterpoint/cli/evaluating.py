@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, note, reading
+from counterpoint.cli.options import Backend, Columns, Json, Schema, SkipBad, Split, note, reading
 
 
 def evaluate(
@@ -17,6 +17,7 @@ def evaluate(
     train: Annotated[
         str | None, typer.Option(help="Labelled texts to fit the probes on; else half of the source.")
     ] = None,
+    backend: Backend = "auto",
     columns: Columns = None,
     schema: Schema = None,
     split: Split = None,
@@ -37,7 +38,7 @@ def evaluate(
     from counterpoint.evaluate import evaluate_any
     from counterpoint.fitting.parts import read_source
 
-    encoder = open_model(model)
+    encoder = open_model(model, backend)
     options = reading(columns, schema, split, skip_bad)
     data = read_source(source, **options)
     typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)

@@ -8,7 +8,18 @@ import sys
 import typer
 
 from counterpoint import __version__
-from counterpoint.cli import comparing, demo, distilling, encoding, evaluating, fitting, ledger, pushing, searching
+from counterpoint.cli import (
+    comparing,
+    demo,
+    distilling,
+    encoding,
+    evaluating,
+    exporting,
+    fitting,
+    ledger,
+    pushing,
+    searching,
+)
 from counterpoint.errors import InputError
 
 _OF_THE_USER = {
@@ -32,6 +43,7 @@ app.command()(searching.search)
 app.command()(evaluating.evaluate)
 app.command()(distilling.distill)
 app.command()(pushing.push)
+app.command()(exporting.export)
 app.command()(comparing.compare)
 app.command()(demo.demo)
 app.command()(ledger.systems)

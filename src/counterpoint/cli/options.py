@@ -23,6 +23,9 @@ SkipBad = Annotated[bool, typer.Option(help="Leave bad rows out, say how many, a
 Language = Annotated[str, typer.Option(help="Of the texts, for BM25's stems: auto, none, or a name such as german.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm.")]
+Backend = Annotated[
+    str, typer.Option(help="torch, openvino or onnx; auto: the folder's exported graph, if it was measured faster.")
+]
 
 
 def note(sentence: str) -> None:

@@ -6,17 +6,18 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Backend, Columns, Json, Schema, SkipBad, Split, note, reading
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from counterpoint.data import Documents
+    from counterpoint.encoders import exported
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.search import Hit, Index
 
@@ -31,6 +32,7 @@ def index(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm (the default).")
     ] = None,
+    backend: Backend = "auto",
     add: Annotated[
         bool, typer.Option("--add", help="Add to the index; documents with a known id are replaced.")
     ] = False,
@@ -65,7 +67,7 @@ def index(
     if not (add or remove):
         assert source is not None
         Index.check_folder(output, source=source)
-        encoder = open_model(model or "minilm")
+        encoder = open_model(model or "minilm", backend)
         documents = _documents(source, options, output)
         z = encoder.encode(documents.texts, kind="document", progress=True)
         # a folder is found again from wherever the index stands; a name stays a name
@@ -94,7 +96,7 @@ def index(
                 typer.echo(f"not in the index: {', '.join(missing[:5])}{more} ({len(missing):,})")
         if add:
             assert source is not None
-            encoder = open_model(model or _model_of(folder, found.metadata))
+            encoder = open_model(model or _model_of(folder, found.metadata), backend)
             found.check(encoder)
             documents = _with_free_ids(_documents(source, options, output), found)
             z = encoder.encode(documents.texts, kind="document", progress=True)
@@ -116,6 +118,7 @@ def search(
         typer.Option(help="What a column must be: 'lang = en', 'year >= 1990', 'lang in en, de'; repeatable."),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another place of the index's model.")] = None,
+    backend: Backend = "auto",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     as_json: Json = False,
 ) -> None:
@@ -132,7 +135,7 @@ def search(
     folder = _folder(folder)
     console = Console(highlight=False)
     with Index.open(folder, token=token) as found:
-        encoder = open_model(model or _model_of(folder, found.metadata))
+        encoder = open_model(model or _model_of(folder, found.metadata), backend)
         found.check(encoder)
         for query in queries or (line.strip() for line in sys.stdin):
             if not query:
@@ -171,13 +174,16 @@ def _show(console: Console, rank: int, hit: Hit) -> None:
                 console.print(Text(head if number == 0 and part is text else " " * len(head)) + line, soft_wrap=True)
 
 
-def open_model(name: str) -> TextEncoder:
-    """The encoder of a folder, a hub name, or minilm."""
-    from counterpoint.fitting.bases import make_base
+def open_model(name: str, backend: str = "auto") -> TextEncoder:
+    """The encoder of a folder, a hub name, or minilm; what runs it is said if it is not torch."""
+    from counterpoint.encoders import load
+    from counterpoint.encoders.exported import ExportedEncoder
+    from counterpoint.fitting.bases import resolve_base
 
-    if name == "static":
-        raise InputError("static is a base to train from, not a model", fix="give the folder of a trained model")
-    return make_base(name, (), seed=0)
+    encoder = load(resolve_base(name), backend=cast("exported.Backend", backend))
+    if isinstance(encoder, ExportedEncoder):
+        note(f"{name}: {encoder.export.describe()}; --backend torch is the original")
+    return encoder
 
 
 def _model_of(folder: Path, metadata: dict[str, object]) -> str:

@@ -3,6 +3,7 @@
 from counterpoint.encoders.cutting import Cut, count_cut
 from counterpoint.encoders.distilling import distill
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
+from counterpoint.encoders.exported import Export, ExportedEncoder
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
@@ -18,6 +19,8 @@ __all__ = [
     "Cut",
     "Dense",
     "Encoder",
+    "Export",
+    "ExportedEncoder",
     "Features",
     "ImageEncoder",
     "Kind",

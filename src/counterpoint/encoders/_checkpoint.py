@@ -76,8 +76,8 @@ def _broken(path: Path) -> InputError:
     return InputError("is truncated or not a weights file", file=path, fix="get the file again")
 
 
-def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, bool]:
-    """(model in float32, tokenizer, whether it is causal) of a local checkpoint, everything checked."""
+def read_settings(folder: Path, trust_remote_code: bool) -> tuple[Any, Any]:
+    """(configuration, tokenizer) of a local checkpoint, checked."""
     import transformers
 
     path = folder / "config.json"
@@ -86,23 +86,30 @@ def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, b
     # transformers 5 makes an empty tokenizer when it finds none
     if not any(any(folder.glob(pattern)) for pattern in TOKENIZER_FILES):
         raise InputError("is missing", file=folder / "tokenizer.json", fix="copy the whole model folder")
+    with _loading(folder):
+        options = {"trust_remote_code": trust_remote_code, "local_files_only": True}
+        config = transformers.AutoConfig.from_pretrained(folder, **options)
+        return config, transformers.AutoTokenizer.from_pretrained(folder, **options)
+
+
+def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, bool]:
+    """(model in float32, tokenizer, whether it is causal) of a local checkpoint, everything checked."""
+    import transformers
+
+    config, tokenizer = read_settings(folder, trust_remote_code)
     for weights in folder.glob("*.safetensors"):
         _check_safetensors(weights)
-    options = {"trust_remote_code": trust_remote_code, "local_files_only": True}
-    try:
-        with _quiet():
-            config = transformers.AutoConfig.from_pretrained(folder, **options)
-            # of an encoder-decoder only the encoder gives vectors
-            make = transformers.AutoModelForTextEncoding if config.is_encoder_decoder else transformers.AutoModel
-            model, info = make.from_pretrained(
-                folder, config=config, dtype=torch.float32, output_loading_info=True, **options
-            )
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-    except InputError:
-        raise
-    except Exception as error:  # transformers raises OSError, ValueError, RuntimeError, KeyError, ...
-        first = str(error).strip().split("\n")[0].rstrip(".")
-        raise InputError(f"is not a model that can be loaded ({first})", file=folder) from error
+    with _loading(folder):
+        # of an encoder-decoder only the encoder gives vectors
+        make = transformers.AutoModelForTextEncoding if config.is_encoder_decoder else transformers.AutoModel
+        model, info = make.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            output_loading_info=True,
+            trust_remote_code=trust_remote_code,
+            local_files_only=True,
+        )
     # the pooler (a tanh layer for next-sentence prediction) is not used here
     missing = [key for key in info["missing_keys"] if "pooler" not in key]
     if missing or info["mismatched_keys"]:
@@ -114,6 +121,17 @@ def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, b
         )
     names = getattr(config, "architectures", None) or [""]
     return model, tokenizer, names[0].endswith("ForCausalLM") or _is_causal(model)
+
+
+@contextlib.contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Within: whatever transformers raises is one sentence."""
+    try:
+        with _quiet():
+            yield
+    except Exception as error:  # OSError, ValueError, RuntimeError, KeyError, ...
+        first = str(error).strip().split("\n")[0].rstrip(".")
+        raise InputError(f"is not a model that can be loaded ({first})", file=folder) from error
 
 
 def _is_causal(model: nn.Module) -> bool:

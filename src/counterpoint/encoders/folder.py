@@ -15,10 +15,12 @@ import torch
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._checkpoint import (
+    read_settings,
     read_transformer,
     read_weights,
     resolve,
 )
+from counterpoint.encoders.exported import RECORD, Backend, Export, ExportedEncoder, choose
 from counterpoint.encoders.pooling import Pooling
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
@@ -43,7 +45,7 @@ ALWAYS = 4
 
 
 def load(
-    name: str | PathLike[str], *, trust_remote_code: bool = False, **options: Any
+    name: str | PathLike[str], *, backend: Backend = "auto", trust_remote_code: bool = False, **options: Any
 ) -> StaticEncoder | TransformerEncoder:
     """The encoder in a folder, or of this name on the Hugging Face hub.
 
@@ -52,13 +54,17 @@ def load(
 
     Args:
         name: A folder, or a hub name such as ``"intfloat/e5-base-v2"``.
+        backend: What computes. ``"torch"``: the weights; to train, too. ``"openvino"``, ``"onnx"``: the compiled graph
+            that `counterpoint.exporting.export` wrote to the folder. ``"auto"``: that graph, if it can be run here and
+            was faster than torch when it was exported, with vectors that agree (`Export.chosen`); else the weights.
         trust_remote_code: Run code that comes with the model. Never needed for the usual architectures.
         options: Instead of what the folder says: any argument of the encoder (`pooling`, `prompts`,
             `truncate_dim`, `max_seq_length`, ...).
 
     Raises:
         InputError: No such folder and no such model to be had; a file is missing, broken or of another
-            dimension; the folder holds another kind of model.
+            dimension; the folder holds another kind of model, or no graph for the backend.
+        MissingExtra: What runs the backend's graph is not installed.
 
     Examples:
         >>> import tempfile
@@ -86,9 +92,10 @@ def load(
     if found["default_prompt_name"] not in found["prompts"]:
         found["default_prompt_name"] = None
     modules = _modules(folder)
+    export = choose(folder, _read_json(folder / RECORD, {}), backend)
     if modules and modules[0][0] == "StaticEmbedding":
         return _load_static(modules, found | options)
-    return _load_transformer(folder, modules, found, options, trust_remote_code)
+    return _load_transformer(folder, modules, found, options, trust_remote_code, export)
 
 
 def _modules(folder: Path) -> list[tuple[str, Path]]:
@@ -153,9 +160,14 @@ def _load_transformer(
     found: dict[str, Any],
     options: dict[str, Any],
     trust_remote_code: bool,
+    export: Export | None,
 ) -> TransformerEncoder:
     here = modules[0][1] if modules else folder
-    model, tokenizer, causal = read_transformer(here, trust_remote_code)
+    if export is None:
+        model, tokenizer, causal = read_transformer(here, trust_remote_code)
+        config = model.config
+    else:
+        (config, tokenizer), causal = read_settings(here, trust_remote_code), False
     settings = _read_json(here / "sentence_bert_config.json", {})
     found["max_seq_length"] = settings.get("max_seq_length")
     found["do_lower_case"] = bool(settings.get("do_lower_case"))
@@ -166,15 +178,17 @@ def _load_transformer(
         found["pooling"] = _read_pooling(pooling, path)
         found["include_prompt"] = pooling.get("include_prompt", True)
         width = pooling.get("word_embedding_dimension", pooling.get("embedding_dimension"))
-        if width != model.config.hidden_size:
+        if width != config.hidden_size:
             raise InputError(
-                f"pools vectors of {width} dimensions, the model gives {model.config.hidden_size}",
+                f"pools vectors of {width} dimensions, the model gives {config.hidden_size}",
                 file=path,
                 fix="restore the model's own files",
             )
         found["heads"] = [_read_dense(path) for name, path in modules if name == "Dense"]
     else:
         found["pooling"] = "last" if causal else "mean"
+    if export is not None:
+        return ExportedEncoder(folder, export, config, tokenizer, **(found | options))
     return TransformerEncoder(model, tokenizer, **(found | options))
 
 

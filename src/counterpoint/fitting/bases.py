@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from counterpoint.encoders import StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
@@ -48,12 +49,26 @@ def make_base(base: str, texts: Iterable[str], seed: int, max_length: int | None
     if base == "static":
         check_length(base, max_length)
         return StaticEncoder.from_corpus(texts, seed=seed)
-    if base == "minilm":
-        folder = minilm_folder()
-        if folder is None:
-            raise MissingExtra("all-MiniLM-L6-v2", extra="minilm")
-        base = str(folder)
-    return load(base) if max_length is None else load(base, max_seq_length=max_length)
+    options: dict[str, Any] = {} if max_length is None else {"max_seq_length": max_length}
+    # what a folder holds beside the weights does not learn
+    return load(resolve_base(base), backend="torch", **options)
+
+
+def resolve_base(name: str) -> str:
+    """The folder or the hub name of a model, where "minilm" is the one of its extra.
+
+    Raises:
+        InputError: for "static", which is made from texts.
+        MissingExtra: for "minilm" without its extra.
+    """
+    if name == "static":
+        raise InputError("static is a base to train from, not a model", fix="give the folder of a trained model")
+    if name != "minilm":
+        return name
+    folder = minilm_folder()
+    if folder is None:
+        raise MissingExtra("all-MiniLM-L6-v2", extra="minilm")
+    return str(folder)
 
 
 def check_length(base: str, max_length: int | None) -> None:
