@@ -70,8 +70,8 @@ def test_trec_judgements_and_the_only_split(tmp_path):
 @pytest.mark.parametrize(
     ("file", "line", "number", "words"),
     [
-        ("corpus.jsonl", '{"_id": "d1", "text": "again"}', 4, "the id 'd1' occurs twice"),
-        ("queries.jsonl", '{"_id": "q2", "text": "again"}', 3, "the id 'q2' occurs twice"),
+        ("corpus.jsonl", '{"_id": "d1", "text": "again"}', 4, "the id 'd1' occurs twice, first in line 1"),
+        ("queries.jsonl", '{"_id": "q2", "text": "again"}', 3, "the id 'q2' occurs twice, first in line 2"),
         ("corpus.jsonl", '{"text": "no id"}', 4, "no id in column '_id'"),
         ("corpus.jsonl", '{"_id": "d9", "text": 5}', 4, "of id 'd9' is not a text"),
         ("corpus.jsonl", '{"_id": "d9", "title": "", "text": " "}', 4, "text of id 'd9' is empty"),
@@ -95,7 +95,7 @@ def test_bad_rows_of_a_beir_folder(tmp_path, file, line, number, words):
     skipped = read(folder, skip_bad=True)
     assert (skipped.corpus, skipped.queries, skipped.qrels) == (good.corpus, good.queries, good.qrels)
     assert [(bad.file, bad.line) for bad in skipped.rejected] == [(str(folder / file), number)]
-    assert describe(skipped).endswith("1 row rejected")
+    assert describe(skipped).endswith("1 row left out")
 
 
 def test_judgements_alone(tmp_path):

@@ -51,6 +51,29 @@ def test_every_kind_of_data_ends_with_a_model_a_report_and_figures(tmp_path, sch
     assert schema in said[0]
 
 
+@pytest.mark.parametrize("several", ["lists", "columns"])
+def test_texts_with_several_labels(tmp_path, several):
+    if several == "lists":
+        rows = [{"text": f"a {c} {t}", "labels": [c, t.split()[0]]} for c, t in ITEMS] + [{"text": "no", "labels": []}]
+        (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        source, columns = tmp_path / "a.jsonl", None
+    else:
+        header = ("text", "colour", "thing")
+        (tmp_path / "a.tsv").write_text(lines([header, *((f"a {c} {t}", c, t.split()[0]) for c, t in ITEMS)]))
+        source, columns = tmp_path / "a.tsv", {"label": ("colour", "thing"), "anchor": "text"}
+    said = []
+    result = fit(source, tmp_path / "run", base="static", dev=0.1, test=0.2, columns=columns, epochs=2, say=said.append)
+    assert result.content.model.objective == "SupCon, soft positives"
+    assert result.content.metric == "knn micro f1"
+    untrained, trained = result.measured
+    wanted = ["knn micro f1", "knn macro f1", "probe micro f1", "probe macro f1"]
+    wanted += ["colour: knn micro f1", "thing: knn micro f1"] if several == "columns" else []
+    assert list(trained.figures) == wanted
+    assert trained.figures["knn micro f1"].value >= max(0.8, untrained.figures["knn micro f1"].value - 0.05)
+    assert "red, car" in result.content.map.labels or "colour=red, thing=car" in result.content.map.labels
+    assert (tmp_path / "run" / "report.html").exists()
+
+
 def test_judgements_of_a_beir_folder_are_trained_on_and_measured_by(tmp_path):
     folder = tmp_path / "beir"
     (folder / "qrels").mkdir(parents=True)

@@ -105,17 +105,12 @@ def _model_of(folder: Path, metadata: dict[str, object]) -> str:
 
 def _documents(source: str, options: dict[str, Any], output: Path) -> Iterator[tuple[str, str]]:
     """Ids and texts of documents."""
-    from counterpoint.data import Retrieval, debian, read, write_rejects
+    from counterpoint.data import account, debian, read_documents
     from counterpoint.fitting import INCLUDED
 
     if source == INCLUDED:
         yield from debian().heldout.corpus.items()
         return
-    data = read(source, **options)
-    if data.rejected:
-        write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
-    if isinstance(data, Retrieval):
-        yield from data.corpus.items()
-        return
-    texts = dict.fromkeys(t for e in data.examples for t in (e.positives or (e.anchor,)))
-    yield from ((f"d{i}", text) for i, text in enumerate(texts))
+    documents = read_documents(source, **options)
+    typer.echo(account(documents, output.with_name(output.name + ".rejected.jsonl")), err=True)
+    yield from zip(documents.ids, documents.texts, strict=True)

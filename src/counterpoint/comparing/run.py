@@ -16,6 +16,7 @@ import numpy as np
 from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, read_entry, run_job
 from counterpoint.errors import InputError
 from counterpoint.files import write_json
+from counterpoint.fitting.parts import load_parts
 from counterpoint.fitting.run import environment
 from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
 from counterpoint.systems import get
@@ -88,6 +89,8 @@ def compare(
     _check_output(output, asdict(job))
     for name in chosen:
         check_job(replace(job, system=name))
+    if not job.images:
+        say(load_parts(job.source, job.reading, 0.05, 0.1, 0, output).description)
     entries: dict[str, list[Entry]] = {name: [] for name in chosen}
     for seed in range(seeds):
         for name in chosen:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from counterpoint.data.build import check_trainable, describe
 from counterpoint.data.corpus import DebianCorpus, debian
+from counterpoint.data.documents import kept_rows, read_documents, write_rows
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.layouts import pairs_from_retrieval, read, retrieval_from_pairs
 from counterpoint.data.splits import Split, split
+from counterpoint.data.summary import account, all_labels, check_trainable, describe
 from counterpoint.data.types import (
     SCHEMAS,
+    Documents,
     Example,
     Progress,
     Rejected,
@@ -21,6 +23,7 @@ from counterpoint.data.types import (
 __all__ = [
     "SCHEMAS",
     "DebianCorpus",
+    "Documents",
     "Example",
     "Progress",
     "Rejected",
@@ -28,14 +31,19 @@ __all__ = [
     "Schema",
     "Split",
     "TextData",
+    "account",
+    "all_labels",
     "check_trainable",
     "debian",
     "describe",
     "input_hash",
+    "kept_rows",
     "normalise",
     "pairs_from_retrieval",
     "read",
+    "read_documents",
     "retrieval_from_pairs",
     "split",
     "write_rejects",
+    "write_rows",
 ]

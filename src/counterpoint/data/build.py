@@ -1,21 +1,21 @@
-"""Rows to examples, each checked; what was read, said in a sentence; whether it can be trained on."""
+"""Rows to examples and to texts with ids, each checked."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from counterpoint.data.jsonrows import type_name
 from counterpoint.data.schema import NAMES, NLI, NUMBERED, UNLABELLED, Columns, Roles
-from counterpoint.data.tables import Row, Table, nothing_read, plain, type_name
-from counterpoint.data.types import Example, Rejects, Retrieval, TextData
+from counterpoint.data.tables import Row, Table, nothing_read, plain
+from counterpoint.data.types import Example, Rejects, TextData
 from counterpoint.errors import InputError
 
 BY_ID = ("positive_document_ids", "negative_document_ids")  # Tevatron: texts by document id
 
 
-class _BadRowError(ValueError):
+class BadRowError(ValueError):
     """Why a row cannot be an example."""
 
 
@@ -41,8 +41,8 @@ def build(
     Examples:
         >>> table = Table(("a", "b"), iter([(1, {"a": "one", "b": "un"}), (2, {"a": "two", "b": "deux"})]))
         >>> roles = Roles("pairs", {"anchor": ("a",), "positive": ("b",)})
-        >>> print(describe(build(table, roles, "words.csv", Rejects("words.csv"))))
-        read 2 pairs from words.csv: anchor = 'a', positive = 'b'
+        >>> [example.texts for example in build(table, roles, "words.csv", Rejects("words.csv")).examples]
+        [('one', 'un'), ('two', 'deux')]
     """
     notes = list(table.notes)
     if roles.nli:
@@ -59,6 +59,8 @@ def build(
     ignored = [column for column in table.columns if column not in used]
     if ignored:
         notes.append("not read: " + ", ".join(map(repr, ignored)))
+    if none := sum(example.labels == () for example in examples):
+        notes.append(f"{none:,} row{'s have' if none > 1 else ' has'} no label and so no positive")
     columns = {role: ", ".join(names) for role, names in roles.columns.items()}
     return TextData(roles.schema, examples, source, columns, tuple(notes), reject.rows)
 
@@ -72,7 +74,7 @@ def _examples(table: Table, roles: Roles, reject: Rejects, documents: Mapping[st
             continue
         try:
             yield from _example(row, line, roles, documents)
-        except _BadRowError as bad:
+        except BadRowError as bad:
             reject(str(bad), line, row)
 
 
@@ -89,22 +91,25 @@ def _example(row: Row, line: int, roles: Roles, documents: Mapping[str, str] | N
     if schema == "texts":
         texts = _texts(row, columns["anchor"], None) + positives + negatives
         if not texts:
-            raise _BadRowError(f"column {anchor!r} is empty")
+            raise BadRowError(f"column {anchor!r} is empty")
         yield from (Example(text, line=line) for text in texts)
         return
     query = _text(row.get(anchor), anchor)
     if schema == "labelled":
-        yield Example(query, label=_label(row, columns["label"][0]), line=line)
+        if roles.sets:
+            yield Example(query, labels=_labels(row, columns["label"]), line=line)
+        else:
+            yield Example(query, label=_label(row.get(columns["label"][0]), columns["label"][0]), line=line)
         return
     if not positives:
-        raise _BadRowError(f"column {', '.join(map(repr, columns['positive']))} is empty")
+        raise BadRowError(f"column {', '.join(map(repr, columns['positive']))} is empty")
     prompt = row.get(columns["prompt"][0]) if "prompt" in columns else None
     prompt = _text(prompt, columns["prompt"][0]) if prompt else ""
     if schema == "pairs":
         yield from (Example(query, (text,), line=line, prompt=prompt) for text in positives)
     elif schema == "scored":
         if len(positives) > 1:
-            raise _BadRowError(f"{len(positives)} texts where a scored pair has one")
+            raise BadRowError(f"{len(positives)} texts where a scored pair has one")
         score = _number(row.get(columns["score"][0]), columns["score"][0])
         yield Example(query, positives, score=score, line=line)
     else:
@@ -116,14 +121,10 @@ def _example(row: Row, line: int, roles: Roles, documents: Mapping[str, str] | N
 
 def _text(value: Any, column: str) -> str:
     if not isinstance(value, str) and value is not None:
-        raise _BadRowError(f"column {column!r} holds {type_name(value)} where a text belongs")
+        raise BadRowError(f"column {column!r} holds {type_name(value)} where a text belongs")
     if value is None or not value.strip():
-        raise _BadRowError(f"column {column!r} is empty")
-    try:
-        value.isascii() or value.encode()
-    except UnicodeEncodeError:
-        raise _BadRowError(f"column {column!r} holds half of a character (a surrogate)") from None
-    return value
+        raise BadRowError(f"column {column!r} is empty")
+    return whole(value, column)
 
 
 def _texts(row: Row, columns: tuple[str, ...], documents: Mapping[str, str] | None) -> tuple[str, ...]:
@@ -140,25 +141,83 @@ def _texts(row: Row, columns: tuple[str, ...], documents: Mapping[str, str] | No
 
 def _passage(value: Any, column: str, documents: Mapping[str, str] | None) -> str:
     if isinstance(value, dict) and "text" in value:
-        return _text(titled(value), column)
+        return _text(joined((value.get("title"), value["text"])), column)
     if documents is not None and plain(column) in BY_ID:
         if str(value) not in documents:
-            raise _BadRowError(f"column {column!r} names the unknown document {value!r}")
+            raise BadRowError(f"column {column!r} names the unknown document {value!r}")
         return documents[str(value)]
     return _text(value, column)
 
 
-def titled(row: Mapping[str, Any]) -> Any:
+def joined(parts: Iterable[Any]) -> Any:
     """Title and text of a passage joined by a space, as BEIR and Tevatron do; a non-text is left as it is.
 
     Examples:
-        >>> titled({"title": "Cats", "text": "They purr."}), titled({"title": "", "text": "Hi."})
-        ('Cats They purr.', 'Hi.')
+        >>> joined(("Cats", "They purr.")), joined(("", "Hi.")), joined(("Cats", None)), joined(("Cats", 5))
+        ('Cats They purr.', 'Hi.', 'Cats', 5)
     """
-    title, text = row.get("title") or "", row.get("text")
-    if not isinstance(title, str) or not isinstance(text, str):
-        return text if isinstance(title, str) else title
-    return f"{title} {text}".strip() if title.strip() else text
+    there = [part for part in parts if part is not None and part != ""]
+    for part in there:
+        if not isinstance(part, str):
+            return part
+    texts = [part for part in there if part.strip()]
+    return texts[0] if len(texts) == 1 else " ".join(texts).strip()
+
+
+def identified(
+    rows: Iterable[tuple[int, Row]], id_column: str, parts: Sequence[str], reject: Rejects
+) -> Iterator[tuple[int, str, str, Row]]:
+    """Line, id, text and row of everything that has an id of its own; all else is rejected with its reason.
+
+    Args:
+        rows: (line, row) pairs.
+        id_column: The column of the ids: texts as they are, whole numbers as texts.
+        parts: The columns whose texts are joined by a space.
+        reject: Called with every bad row, such as a second one with an id.
+    """
+    first: dict[str, int] = {}
+    for line, row in rows:
+        value = row.get(id_column)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        key = str(value)
+        if value is None or key == "" or isinstance(value, bool) or not isinstance(value, str | int):
+            reject(f"no id in column {id_column!r}", line, row, "give every row its own id")
+        elif key in first:
+            reason = f"the id {key!r} occurs twice, first in line {first[key]:,}"
+            reject(reason, line, row, "give every row its own id")
+        else:
+            try:
+                text = passage(row, parts, f" of id {key!r}")
+            except BadRowError as bad:
+                reject(str(bad), line, row)
+                continue
+            first[key] = line
+            yield line, key, text, row
+
+
+def passage(row: Row, parts: Sequence[str], whose: str = "") -> str:
+    """The texts of some columns joined by a space.
+
+    Raises:
+        BadRowError: One is not a text, or all are empty.
+    """
+    text = joined(row.get(part) for part in parts)
+    if not isinstance(text, str):
+        column = next(c for c in parts if row.get(c) is not None and not isinstance(row[c], str))
+        raise BadRowError(f"column {column!r}{whose} is not a text but {type_name(text)}")
+    if not text.strip():
+        raise BadRowError(f"the text{whose} is empty" if whose else f"column {parts[-1]!r} is empty")
+    return whole(text, parts[-1])
+
+
+def whole(text: str, column: str) -> str:
+    """The text, if it has no half characters."""
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError:
+        raise BadRowError(f"column {column!r} holds half of a character (a surrogate)") from None
+    return text
 
 
 def _number(value: Any, column: str) -> float:
@@ -168,7 +227,7 @@ def _number(value: Any, column: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         shown = repr(value) if isinstance(value, str | float) else type_name(value)
-        raise _BadRowError(f"column {column!r} is not a finite number: {shown}")
+        raise BadRowError(f"column {column!r} is not a finite number: {shown}")
     return number
 
 
@@ -176,18 +235,32 @@ def _scores(row: Row, columns: Columns, role: str, texts: tuple[str, ...]) -> tu
     value = row.get(columns[role][0]) if role in columns else None
     values = value if isinstance(value, list) else [] if value is None else [value]
     if values and len(values) != len(texts):
-        raise _BadRowError(f"column {columns[role][0]!r} has {len(values)} scores for {len(texts)} texts")
+        raise BadRowError(f"column {columns[role][0]!r} has {len(values)} scores for {len(texts)} texts")
     return tuple(_number(item, columns[role][0]) for item in values)
 
 
-def _label(row: Row, column: str) -> str:
-    value = row.get(column)
+def _label(value: Any, column: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) or (isinstance(value, str) and value.strip()):
         return str(value)
-    shown = "empty" if value in (None, "") else f"{type_name(value)} where a label belongs"
-    raise _BadRowError(f"column {column!r} is {shown}")
+    shown = "empty" if value is None or isinstance(value, str) else f"{type_name(value)} where a label belongs"
+    raise BadRowError(f"column {column!r} is {shown}")
+
+
+def _labels(row: Row, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """All labels of a row, each once: a list's, or one cell's; of several columns each as COLUMN=LABEL."""
+    found: dict[str, None] = {}
+    for column in columns:
+        value = row.get(column)
+        if column not in row or (len(columns) == 1 and value is None):
+            raise BadRowError(f"column {column!r} is empty (a row without labels has an empty list)")
+        if value is None or (isinstance(value, str) and not value.strip() and len(columns) > 1):
+            continue
+        for item in value if isinstance(value, list) else (value,):
+            label = _label(item, column)
+            found[label if len(columns) == 1 else f"{column}={label}"] = None
+    return tuple(found)
 
 
 def _inference(table: Table, roles: Roles, reject: Rejects, notes: list[str]) -> Iterator[Example]:
@@ -206,8 +279,8 @@ def _inference(table: Table, roles: Roles, reject: Rejects, notes: list[str]) ->
             digit = str(value) if str(value) in ("0", "1", "2") else None
             verdict = int(digit) if digit else NLI.get(str(value).lower())
             if verdict is None:
-                raise _BadRowError(f"column {label!r} is no inference class: {value!r}")
-        except _BadRowError as bad:
+                raise BadRowError(f"column {label!r} is no inference class: {value!r}")
+        except BadRowError as bad:
             reject(str(bad), line, row)
             continue
         group = groups.setdefault(premise, (line, {}, {}))
@@ -228,80 +301,3 @@ def _inference(table: Table, roles: Roles, reject: Rejects, notes: list[str]) ->
     )
     if unlabelled:
         notes.append(f"left out for want of a label: {unlabelled:,}")
-
-
-def describe(data: TextData | Retrieval) -> str:
-    """What was read and how it was understood, in one sentence without a full stop.
-
-    Examples:
-        >>> data = TextData("scored", [Example("a", ("b",), score=2.5)], "x.tsv", {"score": "gold"})
-        >>> describe(data)
-        "read 1 scored pair from x.tsv: score = 'gold' (2.5 to 2.5)"
-    """
-    bad = len(data.rejected)
-    rejected = f"; {bad:,} row{'s' * (bad != 1)} rejected" if bad else ""
-    if isinstance(data, Retrieval):
-        judgements = sum(map(len, data.qrels.values()))
-        return (
-            f"read a retrieval test from {data.source}: {len(data.corpus):,} documents, "
-            f"{len(data.queries):,} queries, {judgements:,} judgements of {len(data.qrels):,} queries"
-            f"{rejected}"
-        )
-    count, examples = len(data), data.examples
-    noun = {"scored": "scored pair", "labelled": "labelled text"}.get(data.schema, data.schema[:-1])
-    said = {role: repr(column) for role, column in data.columns.items()}
-    if data.schema == "scored":
-        scores = [example.score for example in examples if example.score is not None]
-        said["score"] = f"{said.get('score', 'score')} ({min(scores):g} to {max(scores):g})"
-    elif data.schema == "labelled":
-        labels = len({example.label for example in examples})
-        said["label"] = f"{said.get('label', 'label')} ({labels:,} labels)"
-    elif data.schema == "tuples":
-        for role, sizes in (
-            ("positive", [len(example.positives) for example in examples]),
-            ("negative", [len(example.negatives) for example in examples]),
-        ):
-            low, high = min(sizes), max(sizes)
-            span = f"{low}" if low == high else f"{low} to {high}"
-            if role in said:
-                said[role] += f" ({span} a row)"
-    roles = ", ".join(f"{role} = {what}" for role, what in said.items())
-    parts = [roles, *data.notes] if roles else list(data.notes)
-    end = ": " + "; ".join(parts) if parts else ""
-    return f"read {count:,} {noun}{'s' * (count != 1)} from {data.source}{end}{rejected}"
-
-
-def check_trainable(data: TextData, minimum: int = 2) -> None:
-    """Raise `InputError` if there is too little in `data` for any contrast to be learned.
-
-    Args:
-        data: The training set.
-        minimum: The fewest rows to accept.
-
-    Raises:
-        InputError: Fewer rows than `minimum`, all texts the same, one label only, or one score only.
-
-    Examples:
-        >>> check_trainable(TextData("texts", [Example("one")], "a.txt"))
-        Traceback (most recent call last):
-        ...
-        counterpoint.errors.InputError: a.txt: 1 row is too few to train on; give at least 2.
-    """
-
-    def refuse(what: str, fix: str) -> None:
-        raise InputError(what, file=data.source, fix=fix)
-
-    count = len(data)
-    if count < minimum:
-        rows = f"{count} row is" if count == 1 else f"{count} rows are"
-        refuse(f"{rows} too few to train on", f"give at least {minimum}")
-    if len({example.anchor for example in data.examples}) < 2:
-        refuse("all anchors are the same text", "give rows that differ")
-    if data.schema == "labelled":
-        labels = Counter(example.label for example in data.examples)
-        if len(labels) < 2:
-            refuse(f"all rows have the label {next(iter(labels))!r}", "give two labels or more")
-        if max(labels.values()) < 2:
-            refuse("no label occurs twice", "give several texts a label")
-    if data.schema == "scored" and len({example.score for example in data.examples}) < 2:
-        refuse("all scores are the same", "give scores that differ, or read them as pairs")

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from counterpoint.data.build import BY_ID, build, titled
+from counterpoint.data.build import BY_ID, build, identified
 from counterpoint.data.hashing import normalise
+from counterpoint.data.lines import read_lines
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
     FORMATS,
@@ -17,7 +18,6 @@ from counterpoint.data.tables import (
     arrow_rows,
     keyed,
     plain,
-    read_lines,
     read_table,
     suffix,
 )
@@ -38,7 +38,7 @@ def read(
 
     | source | layout |
     |---|---|
-    | `.jsonl` `.ndjson` `.json` (`.gz`) | one JSON object (or array, or text) a line; FlagEmbedding; Tevatron |
+    | `.jsonl` `.ndjson` `.json` (`.gz`) | JSON, a row a line or one array of them; FlagEmbedding; Tevatron |
     | `.csv` `.tsv` `.tab` (`.gz`) | with or without a header; quotes enclosing or plain, found out |
     | `.parquet` `.pq` | Parquet |
     | `.txt` `.text` (`.gz`) | one text a line |
@@ -72,42 +72,70 @@ def read(
     """
     name = os.fspath(source)
     reject = Rejects(name, skip_bad)
+    if files := beir_files(name, split):
+        return _beir(*files, reject, progress)
+    table, documents = open_table(name, KNOWN_NAMES, columns, split, reject, progress)
+    return build(table, recognise(table, name, columns, schema), name, reject, documents)
+
+
+def beir_files(name: str, split: str | None) -> tuple[Path, Path, Path] | None:
+    """Corpus, queries and judgements, where `name` is a BEIR folder or the judgements in one."""
+    path = Path(name)
+    if name.startswith("hf:") or not path.exists():
+        return None
+    if path.is_dir():
+        texts = _beir_texts(path)
+        return (*texts, _qrels(path, split)) if texts else None
+    if not (path.name.startswith("qrels") or path.parent.name == "qrels"):
+        return None
+    folder = beir_folder(path)
+    if texts := _beir_texts(folder):
+        return (*texts, path)
+    raise InputError(
+        "judgements without the texts they judge",
+        file=name,
+        fix=f"put corpus.jsonl and queries.jsonl into {folder}",
+    )
+
+
+def beir_folder(path: Path) -> Path:
+    """The folder whose corpus a BEIR folder, or judgements within it, speak of."""
+    return path if path.is_dir() else path.parent.parent if path.parent.name == "qrels" else path.parent
+
+
+def open_table(
+    name: str,
+    known: Iterable[str],
+    columns: ColumnMap | None,
+    split: str | None,
+    reject: Rejects,
+    progress: Progress | None,
+) -> tuple[Table, Mapping[str, str] | None]:
+    """The rows of a file, a saved dataset or the hub, and the texts of the documents they name by id, if they do.
+
+    Args:
+        name: What to read.
+        known: Names of columns by which a header is known.
+        columns: Role -> column, the caller's word; these names are known, too.
+        split: Which part of a dataset.
+        reject: Called with every row that cannot be read.
+        progress: Called with what is done and the total.
+
+    Raises:
+        InputError: There is no such thing, or it is of no known layout.
+    """
     if name.startswith("hf:"):
-        return _text_data(_hub(name, split, reject), name, reject, columns, schema)
+        return _hub(name, split, reject), None
     path = Path(name)
     if not path.exists():
         raise InputError("no such file or folder", file=name, fix=_alike(path))
     if path.is_dir():
-        if texts := _beir_texts(path):
-            return _beir(texts, _qrels(path, split), reject, progress)
-        return _text_data(_saved(path, split, reject), name, reject, columns, schema)
-    folder = path.parent.parent if path.parent.name == "qrels" else path.parent
-    if path.name.startswith("qrels") or path.parent.name == "qrels":
-        if texts := _beir_texts(folder):
-            return _beir(texts, path, reject, progress)
-        raise InputError(
-            "judgements without the texts they judge",
-            file=name,
-            fix=f"put corpus.jsonl and queries.jsonl into {folder}",
-        )
+        return _saved(path, split, reject), None
     given = [[v] if isinstance(v, str | int) else v for v in (columns or {}).values()]
     names = [v for several in given for v in several if isinstance(v, str) and not v.isdecimal()]
-    table = read_table(path, reject, [*KNOWN_NAMES, *names], progress)
-    documents = None
-    if any(plain(column) in BY_ID for column in table.columns):
-        documents = _documents(path, reject)
-    return _text_data(table, name, reject, columns, schema, documents)
-
-
-def _text_data(
-    table: Table,
-    name: str,
-    reject: Rejects,
-    columns: ColumnMap | None,
-    schema: str | None,
-    documents: Mapping[str, str] | None = None,
-) -> TextData:
-    return build(table, recognise(table, name, columns, schema), name, reject, documents)
+    table = read_table(path, reject, [*known, *names], progress)
+    by_id = any(plain(column) in BY_ID for column in table.columns)
+    return table, _documents(path, reject) if by_id else None
 
 
 def _alike(path: Path) -> str:
@@ -120,7 +148,8 @@ def _alike(path: Path) -> str:
     return f"did you mean {path.with_name(close[0])}" if close else "check the path" + hub
 
 
-def _find(folder: Path, stem: str) -> Path | None:
+def find(folder: Path, stem: str) -> Path | None:
+    """`STEM.jsonl` of a folder, gzipped or not."""
     files = (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz")
     return next((file for file in files if file.is_file()), None)
 
@@ -129,7 +158,7 @@ def _find(folder: Path, stem: str) -> Path | None:
 
 
 def _beir_texts(folder: Path) -> tuple[Path, Path] | None:
-    corpus, queries = _find(folder, "corpus"), _find(folder, "queries")
+    corpus, queries = find(folder, "corpus"), find(folder, "queries")
     return (corpus, queries) if corpus and queries else None
 
 
@@ -138,25 +167,15 @@ def _texts_by_id(
 ) -> dict[str, str]:
     """Id -> text of a corpus or of queries; `keys` are the names the text may have."""
     reject = reject.at(path)
-    found: dict[str, str] = {}
-    for line, row in read_table(path, reject, progress=progress).rows:
-        key = next((row[k] for k in ("_id", "docid", "id", "query_id") if k in row), None)
-        text = titled({**row, "text": next((row[k] for k in keys if k in row), None)})
-        if key is None or isinstance(key, dict | list):
-            reject("no id in column '_id'", line, row)
-        elif str(key) in found:
-            reject(f"the id {str(key)!r} occurs twice", line, row, "give every row its own id")
-        elif not isinstance(text, str):
-            reject(f"column 'text' of id {str(key)!r} is not a text", line, row)
-        elif not text.strip():
-            reject(f"the text of id {str(key)!r} is empty", line, row)
-        else:
-            found[str(key)] = text
-    return found
+    table = read_table(path, reject, progress=progress)
+    id_column = next((k for k in ("_id", "docid", "id", "query_id") if k in table.columns), "_id")
+    text = next((k for k in keys if k in table.columns), keys[0])
+    parts = ("title", text) if "title" in table.columns else (text,)
+    return {key: joined for _, key, joined, _ in identified(table.rows, id_column, parts, reject)}
 
 
 def _documents(path: Path, reject: Rejects) -> dict[str, str]:
-    corpus = _find(path.parent, "corpus")
+    corpus = find(path.parent, "corpus")
     if corpus is None:
         raise InputError(
             "the columns hold document ids, but there is no corpus.jsonl beside the file",
@@ -182,9 +201,10 @@ def _qrels(folder: Path, split: str | None) -> Path:
     return by_name[split]
 
 
-def _beir(texts: tuple[Path, Path], qrels_file: Path, reject: Rejects, progress: Progress | None) -> Retrieval:
+def _beir(
+    corpus_file: Path, queries_file: Path, qrels_file: Path, reject: Rejects, progress: Progress | None
+) -> Retrieval:
     """Read corpus.jsonl, queries.jsonl and judgements (BEIR's three columns or TREC's four)."""
-    corpus_file, queries_file = texts
     corpus = _texts_by_id(corpus_file, ("text",), reject, progress)
     queries = _texts_by_id(queries_file, ("text",), reject)
     bad = reject.at(qrels_file)
@@ -231,11 +251,14 @@ def _saved(folder: Path, split: str | None, reject: Rejects) -> Table:
         fix = f"name one file, such as {folder / files[0]}" if files else f"known are: {known}"
         raise InputError("a folder of no known layout", file=folder, fix=fix)
     info = _json(folder / "dataset_info.json") if (folder / "dataset_info.json").is_file() else {}
-    labels = {
-        column: feature["names"]
-        for column, feature in (info.get("features") or {}).items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-    }
+    labels = {}
+    for column, feature in (info.get("features") or {}).items():
+        if isinstance(feature, list) and feature:  # a list of classes, as older versions write it
+            feature = feature[0]
+        if isinstance(feature, dict) and isinstance(feature.get("feature"), dict):
+            feature = feature["feature"]
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+            labels[column] = feature["names"]
     files = [folder / item["filename"] for item in _json(folder / "state.json")["_data_files"]]
 
     def batches() -> Iterable[Any]:
@@ -290,9 +313,8 @@ def _hub(name: str, split: str | None, reject: Rejects) -> Table:
             fix="check the name (hf:OWNER/NAME/CONFIG:SPLIT) and the connection",
         ) from error
     data = loaded[_choose(loaded, named_split or split, name)]
-    labels = {
-        column: feature.names for column, feature in data.features.items() if isinstance(feature, datasets.ClassLabel)
-    }
+    inner = {column: getattr(feature, "feature", feature) for column, feature in data.features.items()}
+    labels = {c: feature.names for c, feature in inner.items() if isinstance(feature, datasets.ClassLabel)}
     batches = data.with_format("arrow").iter(batch_size=1024)
     return keyed(arrow_rows(batches, labels), name, reject)
 
@@ -306,7 +328,8 @@ def retrieval_from_pairs(
     """Make a retrieval test of held-out pairs: anchors are queries, their positives what they should find.
 
     Equal texts (after `normalise`) are one document or one query, so that a copy of a relevant text is never
-    counted as wrong. Ids are "q0", "q1", ... and "d0", "d1", ... in order of appearance.
+    counted as wrong; queries with different prompts are different queries. Ids are "q0", "q1", ... and "d0", "d1", ...
+    in order of appearance.
 
     Args:
         examples: Pairs or tuples; negatives are left out (give them as `extra_documents` to add them).
@@ -320,20 +343,23 @@ def retrieval_from_pairs(
         >>> test.qrels
         {'q0': {'d0': 1.0}, 'q1': {'d0': 1.0, 'd1': 1.0}}
     """
-    documents: dict[str, tuple[str, str]] = {}
-    queries: dict[str, tuple[str, str]] = {}
+    documents: dict[tuple[str, str], tuple[str, str]] = {}
+    queries: dict[tuple[str, str], tuple[str, str]] = {}
     qrels: dict[str, dict[str, float]] = {}
+    prompts: dict[str, str] = {}
 
-    def add(table: dict[str, tuple[str, str]], prefix: str, text: str) -> str:
-        return table.setdefault(normalise(text), (f"{prefix}{len(table)}", text))[0]
+    def add(table: dict[tuple[str, str], tuple[str, str]], prefix: str, text: str, prompt: str = "") -> str:
+        return table.setdefault((prompt, normalise(text)), (f"{prefix}{len(table)}", text))[0]
 
     for example in examples:
-        query = add(queries, "q", example.anchor)
+        query = add(queries, "q", example.anchor, example.prompt)
+        if example.prompt:
+            prompts[query] = example.prompt
         for positive in example.positives:
             qrels.setdefault(query, {})[add(documents, "d", positive)] = 1.0
     for text in extra_documents:
         add(documents, "d", text)
-    return Retrieval(dict(documents.values()), dict(queries.values()), qrels, source)
+    return Retrieval(dict(documents.values()), dict(queries.values()), qrels, source, prompts=prompts)
 
 
 def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
@@ -347,15 +373,16 @@ def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
 
     Examples:
         >>> test = Retrieval({"1": "x", "2": "y"}, {"q": "a"}, {"q": {"1": 1.0, "2": 0.0}}, "memory")
-        >>> pairs_from_retrieval(test).examples
-        [Example(anchor='a', positives=('x',), negatives=('y',), score=None, label=None, line=0, scores=(), prompt='')]
+        >>> pairs_from_retrieval(test).examples == [Example("a", ("x",), ("y",))]
+        True
     """
     examples = []
     for query, gains in retrieval.qrels.items():
         positives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain > 0)
         negatives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain <= 0)
         if positives:
-            examples.append(Example(retrieval.queries[query], positives, negatives))
+            prompt = retrieval.prompts.get(query, "")
+            examples.append(Example(retrieval.queries[query], positives, negatives, prompt=prompt))
     if not examples:
         raise InputError("no query has a relevant document", file=retrieval.source, fix="check the judgements")
     single = all(len(e.positives) == 1 and not e.negatives for e in examples)

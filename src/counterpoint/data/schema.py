@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -43,6 +43,7 @@ NUMBERED = {
 }
 GENERIC = ("text", "sentence", "content", "body", "utterance")
 TOPICS = ("category", "intent", "topic")  # labels only where there is a single text
+SETS = ("tags", "categories", "intents", "topics", "genres", "keywords", "emotions")  # and only if they are lists
 KNOWN_NAMES = frozenset((*GENERIC, *TOPICS, "title", "_id", *(name for names in NAMES.values() for name in names)))
 _METADATA = re.compile(r"(.*_)?(id|ids|idx|index|uid|guid|docid|qid|url|split|genre|date|language)")
 _TEXT_ROLES = {"anchor", "positive", "negative"}
@@ -68,12 +69,14 @@ UNLABELLED = (None, "", "-", "-1", -1)  # an inference pair the annotators did n
 class Roles:
     """Which columns play which role (in order), and the schema that makes.
 
-    `nli` is set where pairs carry an inference label, to be grouped by premise.
+    `nli` is set where pairs carry an inference label, to be grouped by premise; `sets` where the labels of a text are a
+    set: a cell holds a list, or there are several columns of labels.
     """
 
     schema: Schema
     columns: Columns
     nli: bool = False
+    sets: bool = False
 
 
 def recognise(table: Table, file: str, given: ColumnMap | None = None, schema: str | None = None) -> Roles:
@@ -97,7 +100,7 @@ def recognise(table: Table, file: str, given: ColumnMap | None = None, schema: s
     if schema is not None and schema not in SCHEMAS:
         raise InputError(f"unknown schema {schema!r}", fix=f"choose one of {', '.join(SCHEMAS)}")
     kinds = {column: kind([row.get(column) for row in table.sample]) for column in table.columns}
-    roles = _given(table, file, given or {})
+    roles = given_roles(table, file, given or {})
     if not roles.keys() & _TEXT_ROLES:
         found = _by_name(kinds) if table.named else {}
         if "anchor" not in found:
@@ -106,23 +109,35 @@ def recognise(table: Table, file: str, given: ColumnMap | None = None, schema: s
     return _decide(roles, table, kinds, file, schema)
 
 
-def _given(table: Table, file: str, given: ColumnMap) -> Columns:
+def given_roles(
+    table: Table,
+    file: str,
+    given: ColumnMap,
+    known: Iterable[str] = NAMES,
+    alias: Mapping[str, str] = {"text": "anchor", "query": "anchor"},
+) -> Columns:
+    """Role -> columns as the caller names them, by name or by number from 1.
+
+    Raises:
+        InputError: A role or a column that is not there.
+    """
     roles: Columns = {}
     for name, value in given.items():
-        role = {"text": "anchor", "query": "anchor"}.get(name, name)
-        if role not in NAMES:
-            raise InputError(f"unknown role {name!r}", fix=f"choose one of {', '.join(NAMES)}")
+        role = alias.get(name, name)
+        if role not in known:
+            raise InputError(f"unknown role {name!r}", fix=f"choose one of {', '.join(known)}")
         for column in (value,) if isinstance(value, str | int) else value:
             if column not in table.columns:
                 number = int(column) if str(column).isdecimal() else 0
                 if not 1 <= number <= len(table.columns):
-                    _missing(role, table, file, column)
+                    missing(role, table, file, column)
                 column = table.columns[number - 1]
             roles[role] = (*roles.get(role, ()), str(column))
     return roles
 
 
-def _missing(role: str, table: Table, file: str, column: str | int | None = None) -> NoReturn:
+def missing(role: str, table: Table, file: str, column: str | int | None = None) -> NoReturn:
+    """Say that there is no column for a role, or none of a name."""
     what = f"no column for the {role}" if column is None else f"no column {column!r}"
     raise InputError(
         f"{what} (the columns are {', '.join(table.columns)})",
@@ -154,7 +169,8 @@ def _by_name(kinds: Mapping[str, str]) -> Columns:
             roles["anchor"] = roles.pop("prompt")
     if "anchor" in roles and texts and not roles.keys() & {"positive", "label"}:
         roles["positive"] = (texts[0],)
-    topic = next((names[name] for name in TOPICS if name in names), None)
+    lists = [names[name] for name in SETS if name in names and kinds[names[name]] == "list"]
+    topic = next((names[name] for name in TOPICS if name in names), lists[0] if lists else None)
     if topic and not roles.keys() & {"label", "positive", "score"}:
         roles["label"] = (topic,)
     return roles
@@ -197,7 +213,7 @@ def _by_content(table: Table, kinds: Mapping[str, str], file: str, found: Column
     if not texts and len(table.columns) == 1:
         texts = list(table.columns)
     if not texts:
-        _missing("anchor", table, file)
+        missing("anchor", table, file)
     if table.named and len(texts) + len(found.keys() & _TEXT_ROLES) > 2 and len(texts) > 1:
         raise InputError(
             f"cannot tell which of the columns {', '.join(texts)} are anchor, positive and negative",
@@ -256,9 +272,11 @@ def _decide(roles: Columns, table: Table, kinds: Mapping[str, str], file: str, s
             schema = "tuples" if kinds[roles["positive"][0]] == "list" else "pairs"
     for role in _NEEDS[schema]:
         if role not in roles:
-            _missing(role, table, file)
+            missing(role, table, file)
     reads = _READS[schema]
     if nli:  # the hypotheses are both, by their label
         reads = (*reads, "label")
         roles = {**roles, "negative": roles["positive"]}
-    return Roles(schema, {role: roles[role] for role in reads if role in roles}, nli)
+    labels = roles.get("label", ())
+    sets = len(labels) > 1 or any(isinstance(row.get(column), list) for row in table.sample for column in labels)
+    return Roles(schema, {role: roles[role] for role in reads if role in roles}, nli, sets and schema == "labelled")

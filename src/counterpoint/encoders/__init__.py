@@ -5,6 +5,7 @@ from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, 
 from counterpoint.encoders.folder import load
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
+from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
@@ -24,10 +25,13 @@ __all__ = [
     "concat",
     "drop_tokens",
     "encode",
+    "encode_prompted",
     "fast_bfloat16",
     "fingerprint",
     "lengths",
     "load",
+    "own_prompt",
     "pool",
     "take",
+    "tokenize_prompted",
 ]

@@ -12,6 +12,7 @@ from counterpoint.data import (
     Example,
     Retrieval,
     TextData,
+    account,
     check_trainable,
     debian,
     describe,
@@ -19,7 +20,6 @@ from counterpoint.data import (
     pairs_from_retrieval,
     read,
     split,
-    write_rejects,
 )
 from counterpoint.errors import InputError
 
@@ -51,9 +51,7 @@ def load_parts(
         said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
         return Parts(both.train, both.dev, corpus.heldout, said)
     data = read(source, **reading)
-    if data.rejected and output is not None:
-        write_rejects(data.rejected, output / "rejected.jsonl")
-    said = describe(data)
+    said = _account(data, output, "rejected.jsonl")
     if isinstance(data, Retrieval):
         pairs = pairs_from_retrieval(data)
         check_trainable(pairs)
@@ -61,7 +59,7 @@ def load_parts(
         held = {e.anchor for e in both.test.examples}
         queries = {q: text for q, text in data.queries.items() if text in held}
         heldout = replace(data, queries=queries, qrels={q: g for q, g in data.qrels.items() if q in queries})
-        return Parts(both.train, both.dev, heldout, said)
+        return Parts(replace(both.train, rejected=data.rejected), both.dev, heldout, said)
     check_trainable(data)
     given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
     others: dict[str, TextData] = {}
@@ -72,12 +70,20 @@ def load_parts(
                 f"the {name} data is not {data.schema} like the training data", file=str(file), fix="give the same kind"
             )
         others[name] = other
+        if other.rejected:
+            said += f"; {name}: {_account(other, output, f'rejected-{name}.jsonl')}"
     sizes = {name: 0 if name in given else _amount(part) for name, part in (("dev", dev), ("test", test))}
     both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
     train_part = _without(both.train, others.values())
     if len(train_part) < len(both.train):
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
+    train_part = replace(train_part, rejected=data.rejected)
     return Parts(train_part, others.get("dev", both.dev), others.get("test", both.test), said)
+
+
+def _account(data: TextData | Retrieval, output: Path | None, name: str) -> str:
+    """What was read; the rows that were left out are written to `name` in `output`."""
+    return describe(data) if output is None else account(data, output / name)
 
 
 def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Retrieval:

@@ -22,8 +22,10 @@ from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
 from counterpoint.fitting.bases import choose_base, make_base
 from counterpoint.fitting.content import content_of
+from counterpoint.fitting.labelsets import LabelSetTask
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
+from counterpoint.fitting.prompts import share_prompt
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.training import TextBatches, TrainResult, train
@@ -121,8 +123,12 @@ def fit(
     parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
     say(parts.description)
     encoder = _base(parts, choose_base(base), seed, output, processes)
-    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train))
+    sets = parts.train.multilabel
+    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train), multilabel=sets)
     config = replace(config, train=replace(config.train, seed=seed, **settings))
+    parts, config, about_prompts = share_prompt(parts, config, encoder)
+    if about_prompts:
+        say(about_prompts)
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
     say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")
@@ -188,7 +194,7 @@ def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     if schema == "scored":
         return STSTask(test, dev)
     if schema == "labelled":
-        return LabelTask(train_part, test, dev)
+        return (LabelSetTask if train_part.multilabel else LabelTask)(train_part, test, dev)
     if schema == "texts":
         test, dev = replace(test, examples=halves(test)), replace(dev, examples=halves(dev))
     return RetrievalTask.of_pairs(test, dev, train_part.examples, encoder)
