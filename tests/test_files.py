@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pytest
 import torch
 
 from counterpoint.errors import InputError
-from counterpoint.files import atomic, inside, remove, write_json
+from counterpoint.files import atomic, check_output, inside, remove, write_json
 
 
 def names(folder: Path) -> list[str]:
@@ -245,3 +247,122 @@ def test_remove(tmp_path):
     # a link is removed, not what it leads to
     assert names(tmp_path) == ["kept"]
     assert names(tmp_path / "kept") == ["x"]
+
+
+def write_both(part):
+    part.mkdir()
+    (part / "a.json").write_text("{}")
+    (part / "deep").mkdir()
+    write_safetensors(part / "deep" / "a.safetensors")
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_files_have_the_mode_that_the_umask_says(tmp_path, umask):
+    """safetensors writes through a temporary file of mode 600."""
+    before = os.umask(umask)
+    try:
+        save(tmp_path / "weights", write_safetensors)
+        save(tmp_path / "model", write_both)
+        write_json(tmp_path / "a.json", {})
+    finally:
+        os.umask(before)
+    files = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(files) == 4
+    assert {p.stat().st_mode & 0o777 for p in files} == {0o666 & ~umask}
+    assert names(tmp_path) == ["a.json", "model", "weights"]
+
+
+def make_outputs(folder: Path) -> None:
+    for name in ("run", "run/.training", "foreign", "empty", "hidden", "hidden/.cache", "source"):
+        (folder / name).mkdir()
+    for name in ("file", "run/run.json", "foreign/notes.txt", "source/corpus.jsonl"):
+        (folder / name).touch()
+    (folder / "lost").symlink_to(folder / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "why"),
+    [
+        ("file", {}, "is a file, and a folder"),
+        ("file/run", {}, "cannot be made, .*file is a file"),
+        ("file/deep/er/run", {}, "cannot be made, .*file is a file"),
+        ("file/a.npy", {"kind": "file"}, "cannot be made, .*file is a file"),
+        ("lost", {}, "leads nowhere"),
+        ("foreign", {"ours": ["run.json"]}, r"holds something else \(notes.txt\)"),
+        ("source", {"source": "source"}, "lies in the source folder"),
+        ("source/deep/run", {"source": "source"}, "lies in the source folder"),
+        ("source/z.npy", {"kind": "file", "source": "source"}, "lies in the source folder"),
+        ("file", {"kind": "file", "source": "file"}, "is the source itself"),
+        ("empty", {"kind": "file", "suffix": ".npy"}, "is a folder, .* for example, .*empty/output.npy"),
+        ("z.np", {"kind": "file", "suffix": ".npy"}, "does not end in .npy; write .*z.np.npy"),
+        ("n" * 300, {}, "cannot be written .file name too long"),
+    ],
+)  # fmt: skip
+def test_an_output_that_cannot_be(tmp_path, name, options, why):
+    make_outputs(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    options = {k: tmp_path / v if k == "source" else v for k, v in options.items()}
+    with pytest.raises(InputError, match=why) as error:
+        check_output(tmp_path / name, **options)
+    assert error.value.file == str(tmp_path / name)
+    assert error.value.fix
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("new/deep", {}),
+        ("empty", {"ours": ["run.json"]}),
+        ("hidden", {"ours": ["run.json"]}),
+        ("run", {"ours": ["run.json"]}),
+        ("run", {"ours": [".training"]}),
+        ("run", {"kind": "replaced folder", "ours": ["run.json"]}),
+        ("file", {"kind": "file"}),
+        ("deep/z.npy", {"kind": "file", "suffix": ".npy", "source": "source"}),
+        ("source-of-another-name", {"source": "source"}),
+        ("run", {"source": "source/corpus.jsonl"}),
+    ],
+)
+def test_an_output_that_can_be(tmp_path, name, options):
+    make_outputs(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    options = {k: tmp_path / v if k == "source" else v for k, v in options.items()}
+    assert check_output(tmp_path / name, **options) == tmp_path / name
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("kind", "refused"), [("folder", False), ("replaced folder", True), ("file", True)])
+def test_an_output_in_a_folder_that_may_not_be_written(tmp_path, kind, refused):
+    """A folder that exists is written into, or replaced, for which its parent must be writable. Root may all."""
+    script = "import sys; from counterpoint.files import check_output; check_output(sys.argv[1], sys.argv[2])"
+    locked, own = tmp_path / "locked", tmp_path / "locked" / "own"
+    own.mkdir(parents=True)
+    own.chmod(0o777)
+    locked.chmod(0o555)
+    target = own if kind != "file" else locked / "z.npy"
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    if user and (not shutil.which("setpriv") or not open_to_all(tmp_path)):
+        pytest.skip("no other user here")
+    done = subprocess.run(
+        [*user, sys.executable, "-c", script, target, kind], capture_output=True, text=True, check=False
+    )
+    assert ("cannot be written (permission denied); choose" in done.stderr) == refused, done.stderr
+    assert (done.returncode != 0) == refused, done.stderr
+
+
+def open_to_all(folder: Path) -> bool:
+    """Make the folder reachable for other users; False where what Python needs is not."""
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == os.geteuid() and parent.is_relative_to(tempfile.gettempdir()):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    reachable = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        sys.executable,
+        "-c",
+        "import counterpoint",
+    ]
+    return subprocess.run(reachable, capture_output=True, check=False).returncode == 0

@@ -7,9 +7,10 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from counterpoint.errors import InputError
 
@@ -21,8 +22,9 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path beside `path` to write to (a file or a folder); on success it takes `path`'s place.
 
     On any failure what was written is removed and `path` is as it was. A full disk is an `InputError`. The
-    folder that holds `path` is made if need be. A folder is replaced in two renames, so a kill between
-    them can leave the old one beside the new one as `.NAME.old`, never a half-written one in its place.
+    folder that holds `path` is made if need be. Files have the mode that the umask says, whatever wrote them. A
+    folder is replaced in two renames, so a kill between them can leave the old one beside the new one as
+    `.NAME.old`, never a half-written one in its place.
 
     Examples:
         >>> import tempfile, pathlib
@@ -38,6 +40,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove(part)
         yield part
+        _as_umask_says(part)
         if part.is_dir() and path.is_dir():
             old = path.with_name(f".{path.name}.old")
             remove(old)
@@ -59,6 +62,100 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         remove(part)
         raise
+
+
+def _as_umask_says(part: Path) -> None:
+    """Give back what libraries that write through a private temporary file (safetensors) withhold: mode 600."""
+    files = [part] if part.is_file() else [p for p in part.rglob("*") if p.is_file() and not p.is_symlink()]
+    if all(p.stat().st_mode & 0o077 for p in files):
+        return
+    # asking for the umask means setting it, in all threads: a new file shows it
+    probe = part.with_name(f"{part.name}.mode")
+    try:
+        probe.touch()
+        wanted = probe.stat().st_mode & 0o777
+    finally:
+        probe.unlink(missing_ok=True)
+    for p in files:
+        if p.stat().st_mode & wanted != wanted:
+            p.chmod(p.stat().st_mode & 0o777 | wanted)
+
+
+def check_output(
+    path: str | os.PathLike[str],
+    kind: Literal["file", "folder", "replaced folder"] = "folder",
+    *,
+    suffix: str = "",
+    ours: Collection[str] | None = None,
+    source: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Whether something can be written to `path`, to be asked before any work; nothing is left there.
+
+    Args:
+        path: Where to write.
+        kind: A file; a folder that is written into; or one that is replaced as a whole (`atomic`), for which its
+            parent must be writable.
+        suffix: What a file's name must end in.
+        ours: Names one of which a folder must hold if it holds anything (hidden files aside); None for any folder.
+        source: What is read. It must not be overwritten, and if it is a folder, not written into.
+
+    Returns:
+        `path` as a Path.
+
+    Raises:
+        InputError: It is a folder where a file is to be or the reverse, a part of it is a file, it holds something
+            else, belongs to the source, or may not be written.
+
+    Examples:
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> check_output(folder / "run") == folder / "run"
+        True
+        >>> (folder / "notes.txt").touch()
+        >>> check_output(folder, ours=["run.json"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        counterpoint.errors.InputError: ...: holds something else (notes.txt); choose another output.
+    """
+    path, other = Path(path), "choose another output"
+    try:
+        if path.is_symlink() and not path.exists():
+            raise InputError("is a link that leads nowhere", file=path, fix=other)
+        if kind == "file":
+            _check_file(path, suffix)
+        elif path.exists() and not path.is_dir():
+            raise InputError("is a file, and a folder is to be written", file=path, fix=other)
+        elif ours is not None and path.is_dir():
+            every = sorted(p.name for p in path.iterdir())
+            held = [name for name in every if not name.startswith(".")]
+            if held and not set(ours) & set(every):
+                more = ", ..." if len(held) > 3 else ""
+                raise InputError(f"holds something else ({', '.join(held[:3])}{more})", file=path, fix=other)
+        read = None if source is None else Path(source)
+        if read is not None and read.is_dir() and path.resolve().is_relative_to(read.resolve()):
+            raise InputError(f"lies in the source folder ({source})", file=path, fix=other)
+        if read is not None and path.resolve() == read.resolve():
+            raise InputError("is the source itself", file=path, fix=other)
+        place = path if kind == "folder" else path.absolute().parent
+        while not place.exists():
+            place = place.absolute().parent
+        if not place.is_dir():
+            raise InputError(f"cannot be made, {place} is a file", file=path, fix=other)
+        # modes do not tell of read-only disks, access lists and what root may
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise InputError(f"cannot be written ({why})", file=path, fix=f"{other} or change the permissions") from error
+    return path
+
+
+def _check_file(path: Path, suffix: str) -> None:
+    if path.is_dir():
+        some = f"output{suffix}"
+        raise InputError(
+            "is a folder, and a file is to be written", file=path, fix=f"write, for example, {path / some}"
+        )
+    if not path.name.endswith(suffix):
+        raise InputError(f"does not end in {suffix}", file=path, fix=f"write {path}{suffix}")
 
 
 def _is_full(error: Exception, folder: Path) -> bool:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from counterpoint.cli.options import Columns, Model, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Model, Schema, SkipBad, Split, note, reading
 from counterpoint.errors import InputError
+from counterpoint.files import check_output
 
 if TYPE_CHECKING:
     from counterpoint.encoders import Kind
@@ -38,10 +39,14 @@ def encode(
     kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
     if kind not in kinds:
         raise InputError(f"--kind is {kind}", fix="give query or document")
+    check_output(output, "file", suffix=".npy", source=source)
     texts = _texts(source, reading(columns, schema, split, skip_bad), output)
-    z = open_model(model).encode(
-        texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
-    )
+    encoder = open_model(model)
+    with encoder.counting() as cut:
+        z = encoder.encode(
+            texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
+        )
+    note(cut.sentence())
     typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, note, reading
 
 
 def evaluate(
@@ -45,7 +45,9 @@ def evaluate(
         typer.echo(account(labelled, f"{Path(str(train)).name}.rejected.jsonl"), err=True)
     if isinstance(labelled, Retrieval):
         raise InputError("--train is a retrieval test", fix="give labelled texts")
-    results = evaluate_any(encoder, data, labelled)
+    with encoder.counting() as cut:
+        results = evaluate_any(encoder, data, labelled)
+    note(cut.sentence())
     if as_json:
         typer.echo(json.dumps([r.to_json(items=False) for r in results]))
         return

@@ -24,6 +24,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 Model = Annotated[str, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm.")]
 
 
+def note(sentence: str) -> None:
+    """A remark on standard error, if there is one."""
+    if sentence:
+        typer.echo(f"note: {sentence}", err=True)
+
+
 def reading(columns: list[str] | None, schema: str | None, split: str | None, skip_bad: bool) -> dict[str, Any]:
     """The options of `counterpoint.data.read`.
 

@@ -1,5 +1,6 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
+from counterpoint.encoders.cutting import Cut, count_cut
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
@@ -12,6 +13,7 @@ from counterpoint.encoders.transformer import Dense, TransformerEncoder
 
 __all__ = [
     "POOLINGS",
+    "Cut",
     "Dense",
     "Encoder",
     "Features",
@@ -23,6 +25,7 @@ __all__ = [
     "TransformerEncoder",
     "VisionTransformer",
     "concat",
+    "count_cut",
     "drop_tokens",
     "encode",
     "encode_prompted",

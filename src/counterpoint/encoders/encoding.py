@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from counterpoint.encoders._npy import NpyWriter
-from counterpoint.encoders.features import Kind, lengths, take
+from counterpoint.encoders.features import Features, Kind, lengths, take
 from counterpoint.errors import InputError
 from counterpoint.precision import PRECISIONS, Precision, Ranges, fit_ranges, pack_bits
 
@@ -139,6 +139,8 @@ def encode(
                 small.ranges = writer.ranges or ranges
                 for batch in _windows(texts, window):
                     if writer.skip(batch):
+                        if encoder.counted:
+                            _count(encoder, encoder.tokenize(batch, kind))
                         report(len(batch))
                         continue
                     block = small(_encode_window(encoder, batch, kind, budget, report))
@@ -216,16 +218,23 @@ def _encode_window(
     seen: dict[str, int] = {}
     index = [seen.setdefault(text, len(seen)) for text in texts]
     features = encoder.tokenize(list(seen), kind)
+    repeats = np.bincount(index)
+    _count(encoder, features, repeats)
     counts = lengths(features)
     order = counts.argsort(stable=True)
     # a new batch wherever the running number of tokens passes a multiple of the budget
     batch = (counts[order].cumsum(0) - 1).clamp(min=0) // batch_tokens
-    repeats = np.bincount(index)
     unique = np.empty((len(seen), encoder.dim), dtype=np.float32)
     for rows in order.split(batch.unique_consecutive(return_counts=True)[1].tolist()):
         unique[rows.numpy()] = encoder(take(features, rows)).float().cpu().numpy()
         report(int(repeats[rows.numpy()].sum()))
     return unique if len(seen) == len(texts) else unique[index]
+
+
+def _count(encoder: TextEncoder, features: Features, times: Int[np.ndarray, "n"] | None = None) -> None:
+    """Tell who counts the texts that are cut (`TextEncoder.counting`)."""
+    for cut in encoder.counted:
+        cut.add(features, times)
 
 
 def _windows(texts: Iterable[str], size: int) -> Iterator[list[str]]:

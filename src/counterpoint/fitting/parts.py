@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from counterpoint.data import (
     read,
     split,
 )
+from counterpoint.encoders import Kind
 from counterpoint.errors import InputError
 
 INCLUDED = "included:debian"
@@ -34,6 +37,30 @@ class Parts:
     dev: TextData
     test: TextData | Retrieval
     description: str
+
+    def digest(self) -> str:
+        """Of everything that is trained on and measured by: another when a text, a label or the split changes."""
+        digest = hashlib.blake2b(digest_size=16)
+        for part in (self.train, self.dev, self.test):
+            if isinstance(part, TextData):
+                rows: Iterable[object] = part.examples
+            else:
+                rows = chain(part.corpus.items(), part.queries.items(), part.qrels.items())
+            for row in rows:
+                digest.update(repr(row).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def sides(self) -> list[tuple[str, Kind, Iterator[str]]]:
+        """Every text that is encoded: what a side is called, its kind and its texts."""
+        rows = [e for part in (self.train, self.dev, self.test) if isinstance(part, TextData) for e in part.examples]
+        if self.train.schema not in ("pairs", "tuples"):
+            return [("texts", None, (text for e in rows for text in e.texts))]
+        queries = chain(e.prompt + e.anchor for e in rows)
+        documents = chain.from_iterable(e.texts[1:] for e in rows)
+        if isinstance(self.test, Retrieval):
+            queries = chain(queries, self.test.queries.values())
+            documents = chain(documents, self.test.corpus.values())
+        return [("queries", "query", queries), ("documents", "document", documents)]
 
 
 def load_parts(

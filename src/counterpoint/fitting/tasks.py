@@ -53,6 +53,10 @@ class Task(abc.ABC):
         del baselines, trained
         return []
 
+    def notes(self) -> tuple[str, ...]:
+        """What must be known to read the figures, such as what was left out of them and why; sentences."""
+        return ()
+
     @abc.abstractmethod
     def scores(self, measured: Measured) -> Scores:
         """Cosines of pairs that belong together and of pairs that do not."""
