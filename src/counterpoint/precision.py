@@ -108,9 +108,10 @@ class Ranges:
             InputError: It is something else.
         """
         try:
-            return cls(
-                np.array(value["low"], dtype=np.float32), np.array(value["high"], dtype=np.float32), value["model"]
-            )
+            low_d, high_d = (np.array(value[name], dtype=np.float32) for name in ("low", "high"))
+            if not isinstance(value["model"], str):
+                raise TypeError
+            return cls(low_d, high_d, value["model"])
         except (TypeError, KeyError, ValueError) as error:
             raise InputError("holds no ranges", file=file, fix="give a .ranges.json that encode wrote") from error
 

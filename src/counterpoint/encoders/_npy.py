@@ -49,7 +49,7 @@ class NpyWriter:
         try:
             state = json.loads(self.state.read_text())
             known, self.rows, self.wanted = state["fingerprint"], state["rows"], state["texts"]
-            self.ranges = Ranges.from_json(state["ranges"]) if state["ranges"] else None
+            self.ranges = Ranges.from_json(state["ranges"]) if state.get("ranges") else None
         except (ValueError, KeyError, TypeError) as error:
             raise self._mismatch("cannot be read") from error
         if known != self.fingerprint:

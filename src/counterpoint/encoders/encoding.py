@@ -101,11 +101,17 @@ def encode(
         raise InputError(f"unknown dtype {dtype!r}", fix="choose auto, float32 or bfloat16")
     if isinstance(texts, str):
         raise InputError("texts must be a list of strings, not one string", fix="write [text]")
+    check_precision(encoder, precision, ranges, truncate_dim)
+    if precision == "int8" and ranges is None and out is None:
+        raise InputError(
+            "int8 vectors mean nothing without their ranges",
+            fix="give ranges=fit_ranges(z) of some vectors z, or out=, beside which they are kept",
+        )
     total = len(texts) if isinstance(texts, Sized) else None
     half = fast_bfloat16(encoder.device) and (total is None or total > FEW)
     computed_in = torch.bfloat16 if dtype == "bfloat16" or (dtype == "auto" and half) else torch.float32
     budget = batch_tokens or encoder.batch_tokens
-    model = fingerprint(encoder) if out is not None or ranges is not None else ""
+    model = "" if out is None else fingerprint(encoder)
     was_training = encoder.training
     encoder.eval()
     try:
@@ -117,11 +123,6 @@ def encode(
         ):
             small = _Small(precision, encoder.dim, ranges, model)
             if out is None:
-                if precision == "int8" and ranges is None:
-                    raise InputError(
-                        "int8 vectors mean nothing without their ranges",
-                        fix="give ranges=fit_ranges(z) of some vectors z, or out=, beside which they are kept",
-                    )
                 result = np.empty((total or 0, small.width), dtype=small.dtype)
                 blocks, done = [result[:0]], 0
                 for batch in _windows(texts, window):
@@ -165,12 +166,32 @@ def check_dim(truncate_dim: int, width: int) -> None:
         )
 
 
+def check_precision(encoder: TextEncoder, precision: str, ranges: Ranges | None, truncate_dim: int | None) -> None:
+    """Refuse, before any work, what `encode` would refuse of these arguments.
+
+    Raises:
+        InputError: See `encode`.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}", fix=f"choose {', '.join(PRECISIONS)}")
+    if truncate_dim is not None:
+        check_dim(truncate_dim, encoder.width)
+    if ranges is None:
+        return
+    dim = encoder.dim if truncate_dim is None else truncate_dim
+    if precision != "int8":
+        raise InputError(f"ranges are for int8, not for {precision}", fix="leave them out")
+    if ranges.dim != dim:
+        raise InputError(f"the ranges are for {ranges.dim} dimensions, not {dim}", fix="give those for as many")
+    if ranges.model and ranges.model != fingerprint(encoder):
+        raise InputError("the ranges are of another model", fix="give those of this one's vectors")
+
+
 @contextlib.contextmanager
 def _as_asked(encoder: TextEncoder, prompt: str | None, truncate_dim: int | None) -> Iterator[None]:
     """Within: the encoder has this prompt for all kinds, and truncates so, where they are given."""
     before = encoder.prompts, encoder.default_prompt_name, encoder.truncate_dim
     if truncate_dim is not None:
-        check_dim(truncate_dim, encoder.width)
         encoder.truncate_dim = truncate_dim
     if prompt is not None:
         encoder.prompts, encoder.default_prompt_name = {"asked": prompt}, "asked"
@@ -184,15 +205,6 @@ class _Small:
     """Vectors as asked; for int8 without ranges, the first ones that come settle them."""
 
     def __init__(self, precision: Precision, dim: int, ranges: Ranges | None, model: str) -> None:
-        if precision not in PRECISIONS:
-            raise InputError(f"unknown precision {precision!r}", fix=f"choose {', '.join(PRECISIONS)}")
-        if ranges is not None:
-            if precision != "int8":
-                raise InputError(f"ranges are for int8, not for {precision}", fix="leave them out")
-            if ranges.model not in ("", model):
-                raise InputError("the ranges are of another model", fix="give those of this one's vectors")
-            if ranges.dim != dim:
-                raise InputError(f"the ranges are for {ranges.dim} dimensions, not {dim}", fix="give those for as many")
         self.precision, self.ranges, self.model = precision, ranges, model
         self.width = -(-dim // 8) if precision == "binary" else dim
         self.dtype = np.dtype({"float32": "<f4", "int8": "|i1", "binary": "|u1"}[precision])
