@@ -1,4 +1,4 @@
-"""The two errors a user is meant to see: one sentence that says what, where and what to do."""
+"""The two errors a user is meant to see: one sentence that says what, where and what to do; a check all calls share."""
 
 from __future__ import annotations
 
@@ -57,3 +57,24 @@ class MissingExtra(InputError, ImportError):  # noqa: N818 - what is missing is 
     def __reduce__(self) -> tuple[Any, ...]:
         # so that it crosses process boundaries
         return partial(MissingExtra, self.module, extra=self.extra), ()
+
+
+def refuse_string(values: object, name: str) -> None:
+    """Refuse one string where a list of strings belongs: Python would take it for a list of its characters.
+
+    Args:
+        values: What was given.
+        name: What the argument is called.
+
+    Raises:
+        InputError: It is a `str` or `bytes`.
+
+    Examples:
+        >>> refuse_string(["12"], "ids")
+        >>> refuse_string("12", "ids")
+        Traceback (most recent call last):
+        counterpoint.errors.InputError: ids must be a list of strings, not one string; write ['12'].
+    """
+    if isinstance(values, (str, bytes)):
+        shown = repr(values) if len(values) < 40 else "..."
+        raise InputError(f"{name} must be a list of strings, not one string", fix=f"write [{shown}]")

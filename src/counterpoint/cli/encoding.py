@@ -59,7 +59,7 @@ def encode(
     texts: Iterable[str] = (line.rstrip("\n") for line in sys.stdin)
     if source != "-":
         documents = read_documents(source, **reading(columns, schema, split, skip_bad), anchors=True)
-        typer.echo(account(documents, output.with_name(output.name + ".rejected.jsonl")), err=True)
+        note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
         texts = documents.texts
     with encoder.counting() as cut:
         z = encoder.encode(

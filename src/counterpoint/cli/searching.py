@@ -3,47 +3,105 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Model, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from counterpoint.data import Documents
     from counterpoint.encoders._base import TextEncoder
+    from counterpoint.search import Hit, Index
+
+_LINES = 3  # of a hit's text that are shown
 
 
 def index(
-    source: Annotated[str, typer.Argument(help="Documents: any file that fit takes; of pairs, the positives.")],
+    source: Annotated[
+        str | None, typer.Argument(help="Documents: a corpus with ids and columns, or any file that fit takes.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the index.")] = Path("runs/index"),
-    model: Model = "minilm",
-    uri: Annotated[str, typer.Option(help="A Milvus cluster, http://HOST:19530; a file of its own if not given.")] = "",
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm (the default).")
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add to the index; documents with a known id are replaced.")
+    ] = False,
+    delete: Annotated[
+        list[str] | None, typer.Option("--delete", help="The id of a document to take out; repeatable.")
+    ] = None,
+    delete_from: Annotated[
+        Path | None, typer.Option("--delete-from", help="A file of ids to take out, one a line.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Of the texts, for BM25; recognised if not given.")] = "auto",
+    uri: Annotated[str, typer.Option(help="A Milvus cluster, http://HOST:19530; the folder if not given.")] = "",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     columns: Columns = None,
     schema: Schema = None,
     split: Split = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Make a folder that can be searched.
+    """Make a folder that can be searched, add to it, take documents out.
 
-    Example: counterpoint index documents.txt --model runs/fit/model --output runs/index
+    Example: counterpoint index documents.jsonl --model runs/fit/model --output runs/index
     """
-    import os
-
     from counterpoint.search import Index
 
-    documents = dict(_documents(source, reading(columns, schema, split, skip_bad), output))
-    z = open_model(model).encode(documents.values(), kind="document", progress=True)
-    # a folder is found again from wherever the index stands; a name stays a name
-    where = os.path.relpath(model, output) if Path(model).is_dir() else model
-    with Index.build(
-        output, list(documents), list(documents.values()), z, metadata={"model": where}, uri=uri, token=token
-    ):
-        typer.echo(f"{output}: {len(documents):,} documents")
+    remove = _to_remove(delete, delete_from)
+    if (add or remove) and (uri or language != "auto"):
+        raise InputError("--uri and --language are said when an index is made", fix="leave them out")
+    if source is None and (add or not remove):
+        raise InputError("there is nothing to index", fix="name a file of documents, or ids with --delete")
+    if source is not None and remove and not add:
+        raise InputError("documents and --delete", fix="add --add to do both, or do one after the other")
+    options = reading(columns, schema, split, skip_bad)
+    if not (add or remove):
+        assert source is not None
+        Index.check_folder(output, source=source)
+        encoder = open_model(model or "minilm")
+        documents = _documents(source, options, output)
+        z = encoder.encode(documents.texts, kind="document", progress=True)
+        # a folder is found again from wherever the index stands; a name stays a name
+        where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
+        with Index.build(
+            output,
+            documents.ids,
+            documents.texts,
+            z,
+            columns=documents.columns,
+            encoder=encoder,
+            metadata={"model": where},
+            language=language,
+            uri=uri,
+            token=token,
+        ):
+            typer.echo(f"{output}: {len(documents):,} documents")
+        return
+    folder = _folder(output)
+    with Index.open(folder, token=token) as found:
+        if remove:
+            missing = [name for name, held in zip(remove, found.get(remove), strict=True) if held is None]
+            typer.echo(f"{folder}: {found.delete(remove):,} documents taken out, {len(found):,} left")
+            if missing:
+                more = ", ..." if len(missing) > 5 else ""
+                typer.echo(f"not in the index: {', '.join(missing[:5])}{more} ({len(missing):,})")
+        if add:
+            assert source is not None
+            encoder = open_model(model or _model_of(folder, found.metadata))
+            found.check(encoder)
+            documents = _with_free_ids(_documents(source, options, output), found)
+            z = encoder.encode(documents.texts, kind="document", progress=True)
+            before = len(found)
+            found.add(documents.ids, documents.texts, z, columns=documents.columns)
+            new = len(found) - before
+            typer.echo(f"{folder}: {new:,} added, {len(documents) - new:,} replaced, {len(found):,} documents in all")
 
 
 def search(
@@ -53,6 +111,10 @@ def search(
     ] = None,
     k: Annotated[int, typer.Option("--top", "-k", min=1, help="Results a query.")] = 5,
     mode: Annotated[str, typer.Option(help="dense: by meaning; hybrid: fused with BM25.")] = "hybrid",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="What a column must be: 'lang = en', 'year >= 1990', 'lang in en, de'; repeatable."),
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another place of the index's model.")] = None,
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     as_json: Json = False,
@@ -67,23 +129,46 @@ def search(
 
     if mode not in ("dense", "hybrid"):
         raise InputError(f"--mode is {mode}", fix="give dense or hybrid")
-    folder = folder / "index" if (folder / "index" / "index.json").exists() else folder
+    folder = _folder(folder)
     console = Console(highlight=False)
     with Index.open(folder, token=token) as found:
         encoder = open_model(model or _model_of(folder, found.metadata))
+        found.check(encoder)
         for query in queries or (line.strip() for line in sys.stdin):
             if not query:
                 continue
             z = encoder.encode([query], kind="query")
-            hits = found.hybrid([query], z, k=k)[0] if mode == "hybrid" else found.search(z, k=k)[0]
+            if mode == "hybrid":
+                (hits,) = found.hybrid([query], z, k=k, where=where)
+            else:
+                (hits,) = found.search(z, k=k, where=where)
             if as_json:
-                rows = [{"id": h.id, "score": h.score, "text": h.text} for h in hits]
+                rows = [{"id": h.id, "score": h.score, "text": h.text, "columns": h.columns} for h in hits]
                 typer.echo(json.dumps({"query": query, "hits": rows}, ensure_ascii=False))
                 continue
             console.print(f"\n{query}", style="bold", markup=False)
+            if not hits:
+                console.print("     nothing found", style="dim")
             for rank, hit in enumerate(hits, 1):
-                text = " ".join(hit.text.split())
-                console.print(f"{rank:3d}  {hit.score:.3f}  {hit.id}: {text[:160]}", markup=False, soft_wrap=True)
+                _show(console, rank, hit)
+
+
+def _show(console: Console, rank: int, hit: Hit) -> None:
+    """A hit in a few lines as wide as the terminal: rank, score, id and text, then the columns."""
+    from rich.text import Text
+
+    head = f"{rank:3d}  {hit.score:.3f}  "
+    text = Text(f"{hit.id}: {' '.join(hit.text.split())[:1000]}")
+    about = Text("  ".join(f"{name}={value}" for name, value in hit.columns.items())[:1000], style="dim")
+    width = max(20, console.width - len(head))
+    for part, most in ((text, _LINES), (about, 1)):
+        lines = part.wrap(console, width)
+        for number, line in enumerate(lines[:most]):
+            if number == most - 1 and len(lines) > most:
+                line.truncate(width - 1)
+                line.append("…")
+            if line:
+                console.print(Text(head if number == 0 and part is text else " " * len(head)) + line, soft_wrap=True)
 
 
 def open_model(name: str) -> TextEncoder:
@@ -103,14 +188,47 @@ def _model_of(folder: Path, metadata: dict[str, object]) -> str:
     return str(beside.resolve()) if beside.is_dir() else name
 
 
-def _documents(source: str, options: dict[str, Any], output: Path) -> Iterator[tuple[str, str]]:
-    """Ids and texts of documents."""
-    from counterpoint.data import account, debian, read_documents
+def _folder(folder: Path) -> Path:
+    """An index, or the one of a run."""
+    return folder / "index" if (folder / "index" / "index.json").exists() else folder
+
+
+def _to_remove(ids: list[str] | None, file: Path | None) -> list[str]:
+    """The ids to take out, those of a file one a line."""
+    listed: list[str] = []
+    if file is not None:
+        try:
+            listed = [line for line in file.read_text("utf-8").splitlines() if line]
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"the ids cannot be read ({error})", file=file, fix="give a text file, one a line"
+            ) from error
+        if not listed:
+            raise InputError("there are no ids", file=file, fix="write one a line")
+    return list(dict.fromkeys([*(ids or []), *listed]))
+
+
+def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
+    """The documents with their ids and columns; what was understood is said."""
+    from counterpoint.data import Documents, account, debian, read_documents
     from counterpoint.fitting import INCLUDED
 
     if source == INCLUDED:
-        yield from debian().heldout.corpus.items()
-        return
+        corpus = debian().heldout.corpus
+        return Documents(list(corpus), list(corpus.values()), {}, source, roles={"id": "package"})
     documents = read_documents(source, **options)
-    typer.echo(account(documents, output.with_name(output.name + ".rejected.jsonl")), err=True)
-    yield from zip(documents.ids, documents.texts, strict=True)
+    typer.echo(account(documents, output.with_name(output.name + ".rejected.jsonl")))
+    return documents
+
+
+def _with_free_ids(documents: Documents, found: Index) -> Documents:
+    """Documents without ids of their own get numbers that no document has, so that none is replaced by chance."""
+    from dataclasses import replace
+
+    if "id" in documents.roles:
+        return documents
+    start = len(found)
+    while any(found.get(names := [f"d{start + i}" for i in range(len(documents))])):
+        start += len(documents)
+    typer.echo(f"without ids of their own, they are {names[0]} to {names[-1]}")
+    return replace(documents, ids=names)

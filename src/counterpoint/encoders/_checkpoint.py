@@ -170,6 +170,8 @@ def write_checkpoint(folder: Path, model: Any, tokenizer: Any) -> None:
         config["additional_special_tokens"] = config.pop("extra_special_tokens")
     # transformers 4 would add token types, which GPT-2 takes for words
     config["padding_side"] = "right"
+    # how it was loaded here says nothing of it
+    config = {name: value for name, value in config.items() if name not in ("is_local", "local_files_only")}
     config.setdefault("model_input_names", list(tokenizer.model_input_names))
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -162,7 +162,7 @@ def fit(
         say(_sentence(m))
     content = content_of(
         parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
-        (*task.notes(), *cut), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
+        (*task.notes, *cut), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)
@@ -327,7 +327,9 @@ def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
         documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
     z = encoder.encode(documents.values(), kind="document")
     metadata = {"model": os.path.relpath(output / "model", output / "index")}
-    Index.build(output / "index", list(documents), list(documents.values()), z, metadata=metadata).close()
+    Index.build(
+        output / "index", list(documents), list(documents.values()), z, encoder=encoder, metadata=metadata
+    ).close()
 
 
 def _sentence(m: Measured) -> str:

@@ -35,6 +35,8 @@ class Task(abc.ABC):
 
     metric: str
     unit: str
+    notes: tuple[str, ...] = ()
+    """What must be known to read the figures, such as what was left out of them and why; sentences."""
 
     @abc.abstractmethod
     def validate(self, encoder: Encoder) -> float:
@@ -52,10 +54,6 @@ class Task(abc.ABC):
         """The trained encoder together with a baseline."""
         del baselines, trained
         return []
-
-    def notes(self) -> tuple[str, ...]:
-        """What must be known to read the figures, such as what was left out of them and why; sentences."""
-        return ()
 
     @abc.abstractmethod
     def scores(self, measured: Measured) -> Scores:

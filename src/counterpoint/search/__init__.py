@@ -1,12 +1,13 @@
-"""Search: exact nearest neighbours, BM25, reciprocal rank fusion, and an index in Milvus.
+"""Search: exact nearest neighbours, BM25, reciprocal rank fusion, and an index of documents in a folder.
 
 Each gives `ids (n_queries, k)`, best first, and `scores (n_queries, k)`, higher is closer; `Index`, which
-knows names and texts, gives `Hit`s.
+knows names, texts and columns, gives `Hit`s.
 """
 
 from counterpoint.search.bm25 import BM25
 from counterpoint.search.exact import exact_search
 from counterpoint.search.fusion import reciprocal_rank_fusion
-from counterpoint.search.index import Hit, Index
+from counterpoint.search.hit import Document, Hit
+from counterpoint.search.index import Index
 
-__all__ = ["BM25", "Hit", "Index", "exact_search", "reciprocal_rank_fusion"]
+__all__ = ["BM25", "Document", "Hit", "Index", "exact_search", "reciprocal_rank_fusion"]

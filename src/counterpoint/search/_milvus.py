@@ -1,80 +1,66 @@
-"""One collection of documents in Milvus: a local file (Milvus Lite) or a cluster, by the same client."""
+"""One collection of documents in a Milvus cluster, by its address."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from counterpoint.errors import InputError, MissingExtra
+from counterpoint.search import _folder
+from counterpoint.search._given import LIMIT, Columns
+from counterpoint.search._segments import comparable
+from counterpoint.search._where import Kind, Kinds, Where, conditions, to_milvus
 from counterpoint.search.exact import Metric
+from counterpoint.search.hit import Document, Hit
 
-LIMIT = 65_535  # bytes in a Milvus VARCHAR
+T = TypeVar("T")
+
 DEEPEST = 16_384  # results Milvus gives for one query
 _ROWS, _BYTES = 1000, 16 << 20  # most in one insert; a cluster refuses messages above 64 MB
-_opened: Counter[Path] = Counter()  # Milvus Lite files open in this process
+_FIELDS = ["id", "text", "columns"]
 
 
 class Collection:
     """Documents with their vectors in Milvus. Every error of Milvus comes out as an `InputError`.
 
     Args:
-        uri: A path (Milvus Lite) or the address of a cluster ("http://host:19530").
+        uri: The address of a cluster ("http://host:19530").
         name: The collection.
         metric: How to compare. For "cosine" unit vectors are stored and compared by inner product, so a
             zero vector has cosine 0, as everywhere in Counterpoint.
-        token: For a cluster, "user:password" or an API key.
-        folder: What to call a local file in a message.
+        token: "user:password" or an API key.
+        folder: The index's.
+        kinds: Gives the kinds of values that each column has.
     """
 
     def __init__(
-        self, uri: str | Path, name: str, metric: Metric, *, token: str = "", folder: Path | None = None
+        self, uri: str, name: str, metric: Metric, *, token: str = "", folder: Path, kinds: Callable[[], Kinds] = dict
     ) -> None:
-        self.where, self.name, self.metric = folder or uri, name, metric
-        self._file = uri.resolve() if isinstance(uri, Path) else None
+        self.where, self.name, self.metric, self.folder, self._kinds = uri, name, metric, folder, kinds
         pymilvus = _import()
         with self._errors():
-            address = _serve(self._file, self.where) if self._file else str(uri)
-            # a proxy that the environment names must not come between this process and itself
-            options = {"grpc_options": {"grpc.enable_http_proxy": 0}} if self._file else {}
-            try:
-                self._client = pymilvus.MilvusClient(uri=address, token=token, **options)
-            except BaseException:
-                self._release()
-                raise
-
-    def _release(self) -> None:
-        if self._file and _opened[self._file] > 0:
-            _opened[self._file] -= 1
-            if not _opened[self._file]:
-                from milvus_lite import server_manager_instance
-
-                server_manager_instance.release_server(str(self._file))
-        self._file = None
+            self._client = pymilvus.MilvusClient(uri=uri, token=token)
 
     def close(self) -> None:
-        """Close the connection; the last one to a file also ends the thread that serves it."""
+        """Close the connection."""
         with self._errors():
             self._client.close()
-            self._release()
 
-    def __enter__(self) -> Collection:
-        return self
+    def read(self, work: Callable[[Collection], T]) -> T:
+        """What `work` finds in the documents."""
+        return work(self)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    @property
+    def version(self) -> int:
+        """What tells states apart; of what others write, only that their number changes."""
+        return len(self)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -84,18 +70,8 @@ class Collection:
                 yield
             except pymilvus.exceptions.MilvusException as error:
                 reason = " ".join(str(error.message).split()) or type(error).__name__
-                if "No space left" in reason:
-                    raise InputError(
-                        "no space left on the disk, nothing was written",
-                        file=str(self.where),
-                        fix="free some space or choose another folder",
-                    ) from error
                 raise InputError(
-                    f"Milvus answered: {reason}",
-                    file=str(self.where),
-                    fix="build the index again"
-                    if isinstance(self.where, Path)
-                    else "check the address, the token and the collection",
+                    f"Milvus answered: {reason}", file=self.where, fix="check the address, the token and the collection"
                 ) from error
 
     def create(self, dim: int) -> None:
@@ -108,6 +84,7 @@ class Collection:
             schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=32)
             schema.add_field("id", DataType.VARCHAR, max_length=LIMIT)
             schema.add_field("text", DataType.VARCHAR, max_length=LIMIT)
+            schema.add_field("columns", DataType.JSON)
             schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
             index = self._client.prepare_index_params()
             kind = "L2" if self.metric == "euclidean" else "IP"
@@ -127,119 +104,139 @@ class Collection:
         with self._errors():
             self._client.drop_collection(self.name)
 
-    def write(
+    def add(
         self,
         ids: Sequence[str],
         texts: Sequence[str],
         vectors_nd: np.ndarray,
-        *,
-        replace: bool,
+        columns: Columns,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Insert, or with `replace` insert or overwrite, in batches; then flush once."""
+        """Insert or overwrite, in batches; then flush once."""
         stored = [_cut(text) for text in texts]
+        cut = sum(len(a) < len(b) for a, b in zip(stored, texts, strict=True))
+        if cut:
+            warnings.warn(f"{cut:,} texts were cut to {LIMIT:,} bytes, which is what Milvus holds", stacklevel=4)
         widest = 4 * vectors_nd.shape[1] + max(len(text.encode()) for text in stored)
         step = max(1, min(_ROWS, _BYTES // widest))
         for start in range(0, len(ids), step):
             part = slice(start, start + step)
+            cells = [
+                {name: value for name, value in zip(columns, row, strict=True) if value is not None}
+                for row in zip(*(values[part] for values in columns.values()), strict=True)
+            ] or [{} for _ in ids[part]]
+            z = comparable(vectors_nd[part], self.metric, "embeddings", start)
             rows = [
-                {"key": _key(name), "id": name, "text": text, "vector": vector}
-                for name, text, vector in zip(ids[part], stored[part], self._vectors(vectors_nd[part]), strict=True)
+                {"key": _key(name), "id": name, "text": text, "columns": held, "vector": vector}
+                for name, text, held, vector in zip(ids[part], stored[part], cells, z, strict=True)
             ]
             with self._errors():
-                (self._client.upsert if replace else self._client.insert)(self.name, rows)
+                self._client.upsert(self.name, rows)
             if progress:
                 progress(min(start + step, len(ids)), len(ids))
         with self._errors():
             self._client.flush(self.name)
 
-    def _vectors(self, vectors_nd: np.ndarray) -> np.ndarray:
-        vectors_nd = np.array(vectors_nd, dtype=np.float32)
-        if self.metric == "cosine":
-            # the same floor as torch's normalize
-            vectors_nd /= np.linalg.norm(vectors_nd, axis=1, keepdims=True).clip(1e-12)
-        return vectors_nd
-
-    def delete(self, ids: Sequence[str]) -> None:
-        """Remove documents; an unknown id is ignored."""
+    def delete(self, ids: Sequence[str]) -> int:
+        """Remove documents, an unknown id is ignored; how many there were."""
+        before = len(self)
         with self._errors():
             for start in range(0, len(ids), _ROWS):
                 self._client.delete(self.name, ids=[_key(i) for i in ids[start : start + _ROWS]])
             self._client.flush(self.name)
+        return before - len(self)
 
-    def count(self) -> int:
-        """How many documents there are."""
+    def __len__(self) -> int:
         with self._errors():
             answer = self._client.query(self.name, filter="", output_fields=["count(*)"], consistency_level="Strong")
             return int(answer[0]["count(*)"])
 
-    def texts(self, ids: Sequence[str]) -> dict[str, str]:
-        """The stored text of each of `ids` that there is."""
+    def get(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of `ids` that there are."""
+        found: dict[str, Document] = {}
         with self._errors():
-            rows = self._client.get(self.name, ids=[_key(name) for name in ids], output_fields=["id", "text"])
-            return {row["id"]: row["text"] for row in rows}
+            for start in range(0, len(ids), _ROWS):
+                keys = [_key(name) for name in ids[start : start + _ROWS]]
+                rows = self._client.get(self.name, ids=keys, output_fields=_FIELDS)
+                found |= {row["id"]: Document(row["id"], row["text"], dict(row["columns"])) for row in rows}
+        return found
 
-    def all_texts(self) -> dict[str, str]:
+    def names(self, where: Where | None = None) -> list[str]:
+        """The ids of all documents that pass, in order of the ids."""
+        return sorted(row["id"] for row in self._all(["id"], self._filter(where)))
+
+    def texts(self) -> dict[str, str]:
         """Every id and text, in order of the ids."""
-        found: dict[str, str] = {}
-        with self._errors():
-            rows = self._client.query_iterator(self.name, batch_size=_ROWS, output_fields=["id", "text"])
-            while batch := rows.next():
-                found |= {row["id"]: row["text"] for row in batch}
-            rows.close()
-        return dict(sorted(found.items()))
+        return dict(sorted((row["id"], row["text"]) for row in self._all(["id", "text"], "")))
 
-    def search(self, queries_nd: np.ndarray, k: int) -> list[list[tuple[str, float, str]]]:
-        """The `k` best (id, score, text) of every query; a higher score is closer, ties by id."""
-        found: list[list[tuple[str, float, str]]] = []
+    def _all(self, fields: list[str], expression: str) -> Iterator[dict[str, Any]]:
+        with self._errors():
+            rows = self._client.query_iterator(
+                self.name, batch_size=_ROWS, filter=expression, output_fields=fields, consistency_level="Strong"
+            )
+            while batch := rows.next():
+                yield from batch
+            rows.close()
+
+    def _filter(self, where: Where | None) -> str:
+        return " and ".join(to_milvus(c, "columns") for c in conditions(where, self._kinds() if where else {}))
+
+    def search(self, queries_nd: np.ndarray, k: int, where: Where | None) -> list[list[Hit]]:
+        """The `k` closest of every query among those that pass `where`; ties by id."""
+        if k > DEEPEST:
+            raise InputError(f"k is {k:,}", fix=f"a Milvus cluster gives at most {DEEPEST:,}")
+        expression = self._filter(where)
+        found: list[list[Hit]] = []
         for start in range(0, len(queries_nd), 256):
-            queries = self._vectors(queries_nd[start : start + 256])
+            queries = comparable(queries_nd[start : start + 256], self.metric, "queries", start)
             with self._errors():
                 answers = self._client.search(
                     self.name,
                     data=list(queries),
                     limit=k,
-                    output_fields=["id", "text"],
+                    filter=expression,
+                    output_fields=_FIELDS,
                     consistency_level="Strong",
                 )
-            found += [sorted((self._hit(hit) for hit in hits), key=lambda hit: (-hit[1], hit[0])) for hits in answers]
+            found += [
+                sorted((self._hit(hit) for hit in hits), key=lambda hit: (-hit.score, hit.id)) for hits in answers
+            ]
         return found
 
-    def _hit(self, hit: dict[str, Any]) -> tuple[str, float, str]:
-        score = float(hit["distance"])
+    def _hit(self, hit: dict[str, Any]) -> Hit:
+        score, entity = float(hit["distance"]), hit["entity"]
         if self.metric == "euclidean":  # Milvus gives the squared distance
             score = -(max(score, 0.0) ** 0.5)
-        return hit["entity"]["id"], score, hit["entity"]["text"]
+        return Hit(entity["id"], score, entity["text"], dict(entity["columns"]))
 
 
-def is_open(file: Path) -> bool:
-    """Whether this process has the Milvus Lite file open."""
-    return _opened[file.resolve()] > 0
+def connect(folder: Path, about: Mapping[str, Any], token: str) -> Collection:
+    """The collection of an index."""
+
+    def kinds() -> dict[str, frozenset[Kind]]:
+        return {name: frozenset(held) for name, held in _folder.read(folder)["columns"].items()}
+
+    return Collection(about["uri"], about["collection"], about["metric"], token=token, folder=folder, kinds=kinds)
 
 
-def _serve(file: Path, where: str | Path) -> str:
-    """Open a Milvus Lite file, served by a thread of this process; gives its address."""
-    try:
-        from milvus_lite import DataDirLockedError, MilvusLite, server_manager_instance
-    except ImportError as error:
-        raise MissingExtra("milvus-lite", extra="search") from error
-    address: str | None = server_manager_instance.start_and_get_uri(str(file))
-    if address is None:
-        # the manager logs why and gives nothing; opening the file directly says it
+def fill(
+    folder: Path,
+    about: Mapping[str, Any],
+    token: str,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    embeddings: np.ndarray,
+    columns: Columns,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Make a collection and write to it; it is dropped again if that fails."""
+    with contextlib.closing(connect(folder, about, token)) as collection:
         try:
-            MilvusLite(str(file)).close()
-            reason = "its server does not start"
-        except DataDirLockedError as error:
-            raise InputError(
-                "the index is open in another process",
-                file=where,
-                fix="end that one first; for many readers at once use a Milvus cluster (uri=)",
-            ) from error
-        except Exception as error:
-            reason = str(error)
-        raise InputError(f"the index cannot be opened ({reason})", file=where, fix="build it again")
-    _opened[file] += 1
-    return address
+            collection.create(about["dim"])
+            collection.add(ids, texts, embeddings, columns, progress)
+        except BaseException:
+            collection.drop()
+            raise
 
 
 def _import() -> Any:
@@ -253,7 +250,7 @@ def _import() -> Any:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """These log every error with its traceback; here errors are raised as one sentence instead."""
-    loggers = [logging.getLogger(name) for name in ("pymilvus", "milvus_lite", "grpc")]
+    loggers = [logging.getLogger(name) for name in ("pymilvus", "grpc")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 
-from counterpoint.errors import InputError, MissingExtra
+from counterpoint.errors import InputError, MissingExtra, refuse_string
 from counterpoint.files import atomic
 from counterpoint.search.exact import top_k
 
@@ -73,6 +73,7 @@ class BM25:
         stemmer: str = "english",
         stopwords: frozenset[str] = STOPWORDS,
     ) -> None:
+        refuse_string(texts, "texts")
         if not texts:
             raise InputError("there is nothing to search in: no texts", fix="give at least one")
         if not (0 <= k1 < np.inf and 0 <= b <= 1):
@@ -118,17 +119,21 @@ class BM25:
         documents: int = self._weights_vm.shape[1]
         return documents
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[Int64[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
+    def search(
+        self, queries: Sequence[str], k: int, *, among_m: Bool[np.ndarray, "m"] | None = None
+    ) -> tuple[Int64[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
         """The `k` best documents of every query, best first; equal scores by the lower id.
 
         Args:
             queries: The texts to search for.
             k: How many to return, at least 1; with fewer documents than that, `k` is their number.
+            among_m: Which documents may be found; all if not given. Scores are the same.
 
         Returns:
             ids (n, k) int64 and scores (n, k) float32. A document that shares no word with the query is not
             found: its place holds id -1 and score -inf.
         """
+        refuse_string(queries, "queries")
         if k < 1:
             raise InputError(f"k is {k}", fix="it must be at least 1")
         k = min(k, len(self))
@@ -143,6 +148,8 @@ class BM25:
             part = slice(start, start + step)
             counts_nv = _counts(words[part], known, len(self._term))
             scores_nm = torch.from_numpy((counts_nv @ self._weights_vm).toarray())
+            if among_m is not None:
+                scores_nm[:, torch.from_numpy(~among_m)] = 0
             best_ids, best = top_k(scores_nm, k)
             ids[part] = best_ids.masked_fill(best <= 0, -1).numpy()
             scores[part] = best.masked_fill(best <= 0, -torch.inf).numpy()

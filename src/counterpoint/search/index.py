@@ -1,73 +1,66 @@
-"""A searchable folder: documents, their vectors in Milvus, a BM25 index beside them."""
+"""A searchable folder: documents, their vectors, columns to filter by, and BM25 beside them."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
-from counterpoint.errors import InputError
-from counterpoint.files import atomic, remove, write_json
-from counterpoint.search._milvus import DEEPEST, LIMIT, Collection, is_open
-from counterpoint.search.bm25 import BM25
+from counterpoint.errors import InputError, refuse_string
+from counterpoint.files import remove
+from counterpoint.search import _folder
+from counterpoint.search._given import Columns, check_given, kinds_of, plain_columns
+from counterpoint.search._lexical import Words, fused
+from counterpoint.search._milvus import Collection, connect, fill
+from counterpoint.search._store import Store, create, take_place
+from counterpoint.search._view import View
+from counterpoint.search._where import Where
 from counterpoint.search.exact import METRICS, Metric
-from counterpoint.search.fusion import reciprocal_rank_fusion
+from counterpoint.search.hit import Document, Hit
+
+if TYPE_CHECKING:
+    from counterpoint.encoders._base import TextEncoder
 
 Progress = Callable[[int, int], None]
 """Called while documents are written, with how many are and how many there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A document that was found: its id, its score (higher is closer), its text."""
-
-    id: str
-    score: float
-    text: str
-
-
 class Index:
     """Documents that can be searched by vector, and by vector and words together.
 
-    Made by `Index.build`, opened by `Index.open`; close it, or use it in a `with`. The folder holds
-    `index.json` (metric, dimensions, what model made the vectors), `index.db` (Milvus Lite, unless the
-    documents are in a cluster) and `bm25`. A Milvus Lite file is served by threads of this process, which
-    `close` ends; only one process at a time can have it open. Search is exact (FLAT).
+    Made by `Index.build`, opened by `Index.open`; close it, or use it in a `with`. Search is exact. The folder
+    holds `index.json` (metric, dimensions, the model) and, unless the documents are in a Milvus cluster, a folder
+    of data: ids, texts and columns in SQLite, vectors in files that are mapped, and BM25.
 
-    Attributes:
-        folder: Where it is.
-        metric: "cosine", "dot" or "euclidean".
-        dim: Dimensions of the vectors.
-        metadata: What was given to `build`.
+    Any number of processes and threads may read while one writes; a second writer waits. A reader sees every
+    write that was done before its call, whole or not at all, also after a kill. In a read-only place everything
+    but writing works.
 
     Examples:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp()) / "index"
         >>> z_nd = np.eye(3, dtype=np.float32)
         >>> texts = ["a cat sleeps", "a dog barks", "rain falls"]
-        >>> with Index.build(folder, ["a", "b", "c"], texts, z_nd) as index:
+        >>> with Index.build(folder, ["a", "b", "c"], texts, z_nd, columns={"legs": [4, 4, 0]}) as index:
         ...     index.search(z_nd[1:2], k=1)
-        [[Hit(id='b', score=1.0, text='a dog barks')]]
+        [[Hit(id='b', score=1.0, text='a dog barks', columns={'legs': 4})]]
         >>> with Index.open(folder) as index:
         ...     [hit.id for hit in index.hybrid(["sleeping cats"], z_nd[1:2], k=2)[0]]
+        ...     [hit.id for hit in index.search(z_nd[1:2], where=["legs < 4"])[0]]
         ['a', 'b']
+        ['c']
     """
 
-    def __init__(self, folder: Path, about: dict[str, Any], collection: Collection) -> None:
-        self.folder, self._collection = folder, collection
-        self.metric: Metric = about["metric"]
-        self.dim: int = about["dim"]
-        self.metadata: dict[str, Any] = about["metadata"]
-        self._lexical: tuple[list[str], BM25] | None = None
+    def __init__(self, folder: Path, store: Store | Collection) -> None:
+        self.folder, self._store = folder, store
+        self._words_kept: Words | None = None
 
     @classmethod
     def build(
@@ -77,90 +70,122 @@ class Index:
         texts: Sequence[str],
         embeddings: Float[np.ndarray, "n d"],
         *,
+        columns: Columns | None = None,
+        encoder: TextEncoder | None = None,
         metric: Metric = "cosine",
         metadata: Mapping[str, Any] | None = None,
+        language: str = "auto",
         uri: str = "",
         token: str = "",
-        stemmer: str = "english",
         progress: Progress | None = None,
     ) -> Index:
         """Index documents; what was in `folder` is replaced when, and only when, the new index is whole.
 
         Args:
             folder: Where to; absent, empty, or an index.
-            ids: One a document, all different, not empty, at most 65,535 bytes each.
-            texts: What is shown and what words are searched in; the first 65,535 bytes are kept.
+            ids: One a document, all different, not empty.
+            texts: What is shown and what words are searched in.
             embeddings: One row a document, finite.
+            columns: What else is known of the documents: comes back with a hit and can be filtered by.
+            encoder: What made the embeddings. Its fingerprint is kept, and `check` refuses another.
             metric: How queries will be compared.
-            metadata: Anything JSON can hold; by convention `model` (path or name), `hash`, `prompts`.
-            uri: A Milvus cluster ("http://host:19530"); a file in `folder` if not given.
+            metadata: Anything JSON can hold; by convention `model` (path or name).
+            language: Of the texts, for BM25.
+            uri: A Milvus cluster ("http://host:19530"); the folder itself if not given. A cluster holds ids and
+                texts of at most 65,535 bytes; longer texts are cut there, with a warning.
             token: For a cluster, "user:password" or an API key; it is not written to the folder.
-            stemmer: The language of the texts for BM25, see `BM25`.
             progress: Called with how many documents are written and how many there are.
 
         Raises:
-            InputError: Any of the above does not hold, the folder holds something else or is in use, the
-                disk is full, or the cluster does not answer.
-            MissingExtra: The extra `search` is not installed.
+            InputError: Any of the above does not hold, the folder holds something else, the disk is full, or the
+                cluster does not answer.
+            MissingExtra: `uri` is given and the extra `search` is not installed.
         """
-        folder = Path(folder)
-        _check(ids, texts, embeddings, metric)
-        old = _replaceable(folder)
+        folder, columns = Path(folder), plain_columns(columns)
+        check_given(ids, texts, embeddings, columns, uri)
+        if metric not in METRICS:
+            raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
+        _folder.check(folder)
         about = {
-            "format": 1,
+            "format": _folder.FORMAT,
             "metric": metric,
             "dim": embeddings.shape[1],
+            # under new names, so that the old is served until the new is whole
+            "data": "" if uri else _folder.new_data(),
             "uri": uri,
-            # under a new name, so that a cluster serves the old one until the new one is whole
-            "collection": f"documents_{uuid.uuid4().hex}",
-            "stemmer": stemmer,
+            "collection": f"documents_{uuid.uuid4().hex}" if uri else "",
+            "columns": kinds_of(columns) if uri else {},
+            "language": language,
+            "fingerprint": "" if encoder is None else _fingerprint(encoder),
             "metadata": dict(metadata or {}),
         }
-        with atomic(folder) as part:
-            part.mkdir()
-            with _connect(part, about, token, folder) as collection:
-                try:
-                    collection.create(embeddings.shape[1])
-                    collection.write(ids, texts, embeddings, replace=False, progress=progress)
-                    _save_lexical(part, list(ids), BM25(texts, stemmer=stemmer))
-                    write_json(part / "index.json", about)
-                except BaseException:
-                    if uri:
-                        collection.drop()
-                    raise
-        if old and old["uri"]:
-            with _connect(folder, old, token) as collection:
+        old, new = _folder.previous(folder), not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            if uri:
+                fill(folder, about, token, ids, texts, embeddings, columns, progress)
+            else:
+                create(folder / about["data"], about, ids, texts, embeddings, columns, progress)
+            take_place(folder, about)
+        except BaseException:
+            if about["data"]:
+                remove(folder / about["data"])
+            if new:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            raise
+        _folder.remove_previous(folder, about["data"])
+        if old.get("uri"):
+            collection = Collection(old["uri"], old["collection"], old["metric"], token=token, folder=folder)
+            with contextlib.closing(collection):
                 collection.drop()
-        return cls.open(folder, token=token)
+        index = cls.open(folder, token=token)
+        index._store.read(index._words)
+        return index
 
-    @classmethod
-    def open(cls, folder: str | os.PathLike[str], *, token: str = "") -> Index:
-        """Open what `build` made.
+    @staticmethod
+    def check_folder(folder: str | os.PathLike[str], *, source: str | os.PathLike[str] | None = None) -> None:
+        """Whether `build` may write to a folder, to be asked before documents are read and encoded.
+
+        Args:
+            folder: The index to be.
+            source: Where the documents are read from.
 
         Raises:
-            InputError: There is no index, it is not whole, another process has it open, or the cluster does
-                not answer.
+            InputError: It holds something else, is a file, or may not be written to.
+        """
+        _folder.check(Path(folder), source)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], *, encoder: TextEncoder | None = None, token: str = "") -> Index:
+        """Open what `build` made.
+
+        Args:
+            folder: The index.
+            encoder: What queries and new documents will be encoded with: refused if it is not the index's.
+            token: For a cluster.
+
+        Raises:
+            InputError: There is no index, it is not whole, another model made it, or the cluster does not answer.
         """
         folder = Path(folder)
-        about = _read(folder)
-        if not about["uri"] and not (folder / "index.db").is_dir():
-            raise InputError("the index is not whole: no index.db", file=folder, fix="build it again")
-        collection = _connect(folder, about, token)
+        about = _folder.read(folder)
+        index = cls(folder, connect(folder, about, token) if about["uri"] else Store(folder))
         try:
-            if not collection.load():
+            if isinstance(index._store, Collection) and not index._store.load():
                 raise InputError(
-                    f"the index is not whole: no collection {about['collection']}",
-                    file=folder,
-                    fix="build it again",
+                    f"the index is not whole: no collection {about['collection']}", file=folder, fix="build it again"
                 )
-            return cls(folder, about, collection)
+            if encoder is not None:
+                index.check(encoder)
+            return index
         except BaseException:
-            collection.close()
+            index.close()
             raise
 
     def close(self) -> None:
-        """Close it and end the threads that served it; closing twice is fine."""
-        self._collection.close()
+        """Close it; closing twice is fine."""
+        self._store.close()
 
     def __enter__(self) -> Index:
         return self
@@ -174,32 +199,88 @@ class Index:
         self.close()
 
     def __len__(self) -> int:
-        return self._collection.count()
+        return self._store.read(len)
 
-    def search(self, queries_nd: Float[np.ndarray, "n d"], k: int = 10) -> list[list[Hit]]:
+    @property
+    def _about(self) -> dict[str, Any]:
+        return self._store.about if isinstance(self._store, Store) else _folder.read(self.folder)
+
+    @property
+    def metric(self) -> Metric:
+        """ "cosine", "dot" or "euclidean"."""
+        metric: Metric = self._about["metric"]
+        return metric
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the vectors."""
+        return int(self._about["dim"])
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What was given to `build`."""
+        metadata: dict[str, Any] = self._about["metadata"]
+        return metadata
+
+    def check(self, encoder: TextEncoder) -> None:
+        """Refuse an encoder that is not the one that made the index, whatever its dimensions.
+
+        Raises:
+            InputError: Its fingerprint is another. An index that was built without an encoder has none to compare.
+        """
+        about = self._about
+        if about["fingerprint"] not in ("", _fingerprint(encoder)):
+            model = about["metadata"].get("model")
+            widths = f" ({encoder.dim} dimensions, not {about['dim']})" if encoder.dim != about["dim"] else ""
+            raise InputError(
+                f"this is not the model that made the index{widths}, or it has changed since",
+                file=self.folder,
+                fix=f"use the one that did{f' ({model})' if model else ''}, or build the index again",
+            )
+
+    def get(self, ids: Sequence[str]) -> list[Document | None]:
+        """The documents of these ids, None for one that is not there.
+
+        Raises:
+            InputError: `ids` is one string.
+        """
+        refuse_string(ids, "ids")
+        found = self._store.read(lambda view: view.get(ids))
+        return [found.get(name) for name in ids]
+
+    def search(
+        self, queries_nd: Float[np.ndarray, "n d"], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
         """The `k` documents closest to every query, best first; fewer if there are fewer.
 
         Scores are as in `exact_search`: cosine, inner product or negative distance.
 
         Args:
             queries_nd: One row a query, from the model that made the index.
-            k: From 1 to 16,384.
+            k: 1 or more.
+            where: What the documents' columns must be, all of it: "lang = en", "year >= 1990", "lang in en, de", or
+                as tuples, `("year", ">=", 1990)`. The operators are = != < <= > >= in. A document without a value
+                in a column passes no condition on it.
 
         Raises:
-            InputError: Another number of dimensions, values that are not finite, or `k` out of range.
+            InputError: Another number of dimensions, values that are not finite, `k` out of range, an unknown
+                column, or a value of another kind than the column's.
         """
-        queries_nd = np.asarray(queries_nd)
-        _check_k(k)
-        if queries_nd.ndim != 2 or queries_nd.shape[1] != self.dim:
-            model = self.metadata.get("model")
+        return self._store.read(lambda view: self._nearest(view, queries_nd, k, where))
+
+    def _nearest(self, view: View | Collection, queries_nd: np.ndarray, k: int, where: Where | None) -> list[list[Hit]]:
+        queries_nd, about = np.asarray(queries_nd), self._about
+        if k < 1:
+            raise InputError(f"k is {k}", fix="it must be at least 1")
+        if queries_nd.ndim != 2 or queries_nd.shape[1] != about["dim"]:
+            model = about["metadata"].get("model")
             raise InputError(
-                f"queries of shape {queries_nd.shape} cannot be searched in an index of {self.dim} dimensions",
+                f"queries of shape {queries_nd.shape} cannot be searched in an index of {about['dim']} dimensions",
                 file=self.folder,
                 fix=f"encode them with the model that made the index{f' ({model})' if model else ''}, "
                 "or build the index again with yours",
             )
-        _check_finite(queries_nd, "queries")
-        return [[Hit(*hit) for hit in hits] for hits in self._collection.search(queries_nd, k)]
+        return view.search(queries_nd, k, where)
 
     def hybrid(
         self,
@@ -207,6 +288,7 @@ class Index:
         queries_nd: Float[np.ndarray, "n d"],
         k: int = 10,
         *,
+        where: Where | None = None,
         depth: int = 100,
         weights: tuple[float, float] = (1.0, 1.0),
     ) -> list[list[Hit]]:
@@ -215,32 +297,30 @@ class Index:
         Args:
             queries: The texts.
             queries_nd: Their vectors, in the same order.
-            k: How many to return, from 1 to 16,384.
+            k: How many to return, 1 or more.
+            where: As in `search`.
             depth: How many of each kind to fuse.
             weights: Of the vectors and of the words.
 
         Raises:
             InputError: As `search`, or other numbers of texts and vectors.
         """
+        refuse_string(queries, "queries")
         if len(queries) != len(queries_nd):
             raise InputError(f"{len(queries)} texts and {len(queries_nd)} vectors", fix="give one vector for each")
-        _check_k(k)
-        if len(self) == 0:
-            return [[] for _ in queries]
-        dense = [[hit.id for hit in hits] for hits in self.search(queries_nd, max(depth, k))]
-        names, bm25 = self._words()
-        rows, _ = bm25.search(queries, max(depth, k))
-        lexical = [[names[row] for row in found if row >= 0] for found in rows]
-        return [self._fused(ranked, k, weights) for ranked in zip(dense, lexical, strict=True)]
 
-    def _fused(self, ranked: tuple[list[str], list[str]], k: int, weights: tuple[float, float]) -> list[Hit]:
-        names = sorted(set(ranked[0]) | set(ranked[1]))
-        number = {name: i for i, name in enumerate(names)}
-        rankings = [np.array([[number[name] for name in r]], dtype=np.int64) for r in ranked]
-        (ids,), (scores,) = reciprocal_rank_fusion(rankings, weights=weights, depth=k)
-        found = [(names[i], float(s)) for i, s in zip(ids, scores, strict=True) if i >= 0]
-        texts = self._collection.texts([name for name, _ in found])
-        return [Hit(name, score, texts[name]) for name, score in found if name in texts]
+        def work(view: View | Collection) -> list[list[Hit]]:
+            dense = self._nearest(view, queries_nd, max(depth, k), where)
+            if not queries or not any(dense):
+                return [[] for _ in queries]
+            words = self._words(view)
+            passing = None if not where else set(view.names(where))
+            among_m = None if passing is None else np.array([name in passing for name in words.names])
+            rows, _ = words.bm25.search(queries, max(depth, k), among_m=among_m)
+            lexical = [[words.names[row] for row in found if row >= 0] for found in rows]
+            return [fused(hits, found, k, weights, view.get) for hits, found in zip(dense, lexical, strict=True)]
+
+        return self._store.read(work)
 
     def add(
         self,
@@ -248,146 +328,64 @@ class Index:
         texts: Sequence[str],
         embeddings: Float[np.ndarray, "n d"],
         *,
+        columns: Columns | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Add documents; one whose id is there already is replaced. BM25 is brought up to date when next used.
+        """Add documents; one whose id is there already is replaced, with all its columns.
+
+        When it returns, the documents are on the disk. BM25 is brought up to date when next used.
 
         Raises:
-            InputError: As `build`, or another number of dimensions.
+            InputError: As `build`, another number of dimensions, the place is read-only, or another process keeps
+                writing.
         """
-        _check(ids, texts, embeddings, self.metric)
-        if embeddings.shape[1] != self.dim:
+        about, columns = self._about, plain_columns(columns)
+        check_given(ids, texts, embeddings, columns, about["uri"])
+        if embeddings.shape[1] != about["dim"]:
             raise InputError(
-                f"embeddings of {embeddings.shape[1]} dimensions do not go into an index of {self.dim}",
+                f"embeddings of {embeddings.shape[1]} dimensions do not go into an index of {about['dim']}",
                 file=self.folder,
                 fix="encode them with the model that made the index",
             )
-        self._forget_words()
-        self._collection.write(ids, texts, embeddings, replace=True, progress=progress)
+        self._store.add(ids, texts, embeddings, columns, progress)
+        if isinstance(self._store, Collection):
+            self._forget_words()
+            known = {
+                name: sorted({*about["columns"].get(name, ()), *kinds}) for name, kinds in kinds_of(columns).items()
+            }
+            _folder.write(self.folder, about | {"columns": about["columns"] | known})
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Remove documents; unknown ids are ignored. Returns how many were removed."""
-        self._forget_words()
-        before = len(self)
-        self._collection.delete(ids)
-        return before - len(self)
+        """Remove documents; unknown ids are ignored. Returns how many were removed.
+
+        Raises:
+            InputError: `ids` is one string, the place is read-only, or another process keeps writing.
+        """
+        refuse_string(ids, "ids")
+        removed = self._store.delete(list(dict.fromkeys(ids)))
+        if isinstance(self._store, Collection):
+            self._forget_words()
+        return removed
 
     def _forget_words(self) -> None:
-        """Before the documents change, so that a kill in between cannot leave a BM25 that does not match."""
-        self._lexical = None
-        remove(self.folder / "bm25")
+        """A cluster's state is known by the number of its documents alone."""
+        self._words_kept = None
+        for place in self.folder.glob("bm25-*"):
+            remove(place)
 
-    def _words(self) -> tuple[list[str], BM25]:
-        """The ids and the BM25 of the documents as they are now, built again if they have changed."""
-        if self._lexical is None and (self.folder / "bm25").is_dir():
-            self._lexical = _load_lexical(self.folder)
-        # others may have added to a cluster
-        if self._lexical is None or len(self._lexical[0]) != len(self):
-            found = self._collection.all_texts()
-            stemmer = _read(self.folder)["stemmer"]
-            self._lexical = list(found), BM25(list(found.values()), stemmer=stemmer)
-            _save_lexical(self.folder, *self._lexical)
-        return self._lexical
-
-
-def _connect(part: Path, about: Mapping[str, Any], token: str, folder: Path | None = None) -> Collection:
-    """The documents of an index; `part` is where it is while it is built in place of `folder`."""
-    if about["uri"]:
-        return Collection(about["uri"], about["collection"], about["metric"], token=token)
-    return Collection(part / "index.db", about["collection"], about["metric"], folder=folder or part)
+    def _words(self, view: View | Collection) -> Words:
+        """The ids and the BM25 of the documents that `view` sees."""
+        kept = self._words_kept
+        if kept is None or kept.state != view.version:
+            kept = Words.load(view.folder, view.version)
+            if kept is None:
+                kept = Words.of(view.texts(), self._about["language"], view.version)
+                kept.save(view.folder)
+            self._words_kept = kept
+        return kept
 
 
-def _save_lexical(folder: Path, ids: list[str], bm25: BM25) -> None:
-    with atomic(folder / "bm25") as part:
-        bm25.save(part)
-        write_json(part / "ids.json", ids)
+def _fingerprint(encoder: TextEncoder) -> str:
+    from counterpoint.encoders import fingerprint
 
-
-def _load_lexical(folder: Path) -> tuple[list[str], BM25]:
-    bm25 = BM25.load(folder / "bm25")
-    try:
-        ids = json.loads((folder / "bm25" / "ids.json").read_text("utf-8"))
-        if len(ids) != len(bm25):
-            raise ValueError(f"{len(ids)} ids for {len(bm25)} documents")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"the BM25 index cannot be read ({error})", file=folder, fix="build the index again"
-        ) from error
-    return ids, bm25
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    file = folder / "index.json"
-    try:
-        about: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        good = (
-            about["format"] == 1
-            and about["metric"] in METRICS
-            and isinstance(about["dim"], int)
-            and all(isinstance(about[key], str) for key in ("uri", "collection", "stemmer"))
-            and isinstance(about["metadata"], dict)
-        )
-    except FileNotFoundError as error:
-        raise InputError("there is no index", file=folder, fix="make one with: counterpoint index") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"the index's description cannot be read ({error!r})", file=file, fix="build it again"
-        ) from error
-    if not good:
-        raise InputError("the index was made by another version", file=file, fix="build it again")
-    return about
-
-
-def _replaceable(folder: Path) -> dict[str, Any] | None:
-    """Checks that `folder` may be replaced; gives the description of the index in it, if there is one."""
-    if is_open(folder / "index.db"):
-        raise InputError("the index is open", file=folder, fix="close it before building it again")
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return None
-    if not (folder / "index.json").is_file():
-        raise InputError(
-            "the folder holds something that is not an index, which would be lost",
-            file=folder,
-            fix="choose another folder",
-        )
-    try:
-        about = _read(folder)
-    except InputError:
-        return None  # a broken one may be replaced
-    if not about["uri"] and (folder / "index.db").is_dir():
-        _connect(folder, about, "").close()  # refuses if another process has it open
-    return about
-
-
-def _check(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray, metric: str) -> None:
-    if embeddings.ndim != 2 or not len(ids) == len(texts) == len(embeddings):
-        raise InputError(
-            f"{len(ids)} ids, {len(texts)} texts and embeddings of shape {embeddings.shape} do not fit",
-            fix="give one of each for every document",
-        )
-    if len(ids) == 0 or embeddings.shape[1] == 0:
-        raise InputError("there is nothing to index", fix="give at least one document")
-    if len(set(ids)) != len(ids):
-        twice = Counter(ids).most_common(1)[0][0]
-        raise InputError(f"the id {twice!r} stands twice", fix="give every document its own")
-    bad = [name for name in ids if not name or len(name.encode()) > LIMIT]
-    if bad:
-        raise InputError(f"the id {bad[0][:40]!r} has {len(bad[0].encode()):,} bytes", fix=f"use 1 to {LIMIT:,}")
-    if metric not in METRICS:
-        raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
-    _check_finite(embeddings, "embeddings")
-
-
-def _check_finite(z_nd: np.ndarray, name: str) -> None:
-    for start in range(0, len(z_nd), 4096):
-        bad = ~np.isfinite(z_nd[start : start + 4096]).all(axis=1)
-        if bad.any():
-            raise InputError(
-                f"row {start + int(bad.argmax())} of the {name} holds NaN or infinite values",
-                fix="encode it again; a model that gives NaN has diverged in training",
-            )
-
-
-def _check_k(k: int) -> None:
-    if not 1 <= k <= DEEPEST:
-        raise InputError(f"k is {k}", fix=f"it must be from 1 to {DEEPEST:,}")
+    return fingerprint(encoder)

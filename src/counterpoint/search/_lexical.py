@@ -1,0 +1,80 @@
+"""The words of an index's documents: BM25, kept beside them for the state that it is of."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from counterpoint.errors import InputError
+from counterpoint.files import atomic, remove, write_json
+from counterpoint.search.bm25 import BM25
+from counterpoint.search.fusion import reciprocal_rank_fusion
+from counterpoint.search.hit import Document, Hit
+
+
+class Words:
+    """The ids of the documents of one state, in the order of their places in its BM25."""
+
+    def __init__(self, names: list[str], bm25: BM25, state: int) -> None:
+        self.names, self.bm25, self.state = names, bm25, state
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str], language: str, state: int) -> Words:
+        """Made from all ids and texts."""
+        return cls(list(texts), make(list(texts.values()), language), state)
+
+    @classmethod
+    def load(cls, folder: Path, state: int) -> Words | None:
+        """What was kept for this state; None if nothing was, or it cannot be read."""
+        place = _place(folder, state)
+        try:
+            names = json.loads((place / "ids.json").read_text("utf-8"))
+            bm25 = BM25.load(place)
+        except (OSError, ValueError):
+            return None
+        return cls(names, bm25, state) if len(names) == len(bm25) else None
+
+    def save(self, folder: Path) -> None:
+        """Keep it in place of earlier ones, if one may write here; it can always be made again."""
+        place = _place(folder, self.state)
+        with contextlib.suppress(OSError, InputError):
+            with atomic(place) as part:
+                self.bm25.save(part)
+                write_json(part / "ids.json", self.names)
+            for other in folder.glob("bm25-*"):
+                if other.name != place.name:
+                    remove(other)
+
+
+def make(texts: list[str], language: str) -> BM25:
+    """The BM25 of texts in a language."""
+    return BM25(texts, stemmer="english" if language == "auto" else language)
+
+
+def _place(folder: Path, state: int) -> Path:
+    return folder / f"bm25-{state}"
+
+
+def fused(
+    hits: Sequence[Hit],
+    lexical: Sequence[str],
+    k: int,
+    weights: tuple[float, float],
+    get: Callable[[list[str]], Mapping[str, Document]],
+) -> list[Hit]:
+    """The best of what was found by vector and by words; `get` gives the documents found by words alone."""
+    dense = [hit.id for hit in hits]
+    names = sorted(set(dense) | set(lexical))
+    number = {name: i for i, name in enumerate(names)}
+    rankings = [np.array([[number[name] for name in r]], dtype=np.int64) for r in (dense, lexical)]
+    (ids,), (scores,) = reciprocal_rank_fusion(rankings, weights=weights, depth=k)
+    found = [(names[i], float(s)) for i, s in zip(ids, scores, strict=True) if i >= 0]
+    documents: dict[str, Hit | Document] = {hit.id: hit for hit in hits}
+    documents |= get([name for name, _ in found if name not in documents])
+    return [
+        Hit(name, score, documents[name].text, documents[name].columns) for name, score in found if name in documents
+    ]

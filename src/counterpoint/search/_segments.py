@@ -1,0 +1,220 @@
+"""Vectors in files that only grow by another file: written once, synced, then mapped by all who read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from counterpoint.errors import InputError
+from counterpoint.files import remove
+from counterpoint.search.exact import Metric, _scores, _sorted, top_k
+
+_ROWS = 16_384  # vectors written or taken at once
+_SCORES = 1 << 22  # scores held at once: 16 MB
+_QUERIES = 1024
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Vectors of documents whose keys ascend.
+
+    Attributes:
+        name: The file.
+        first: The lowest key.
+        vectors_md: Mapped.
+        keys_m: Each row's key; None where they are `first`, `first + 1`, ...
+        alive_m: Which rows are still documents; None for all.
+    """
+
+    name: str
+    first: int
+    vectors_md: Float[np.ndarray, "m d"]
+    keys_m: Int64[np.ndarray, "m"] | None = None
+    alive_m: Bool[np.ndarray, "m"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors_md)
+
+    def keys(self) -> Int64[np.ndarray, "m"]:
+        """The key of every row."""
+        return np.arange(self.first, self.first + len(self)) if self.keys_m is None else self.keys_m
+
+    def rows(self, keys_k: Int64[np.ndarray, "k"]) -> Int64[np.ndarray, "_"]:
+        """The rows of those of `keys_k` (ascending) that are here."""
+        if self.keys_m is None:
+            lowest, highest = np.searchsorted(keys_k, [self.first, self.first + len(self)])
+            found_k: np.ndarray = keys_k[lowest:highest] - self.first
+            return found_k
+        rows = np.searchsorted(self.keys_m, keys_k).clip(max=len(self) - 1)
+        here: np.ndarray = rows[self.keys_m[rows] == keys_k]
+        return here
+
+    def without(self, dead_k: Int64[np.ndarray, "k"]) -> Segment:
+        """The same with the documents `dead_k` (ascending) gone."""
+        rows = self.rows(dead_k)
+        if not len(rows):
+            return replace(self, alive_m=None)
+        alive_m = np.ones(len(self), dtype=bool)
+        alive_m[rows] = False
+        return replace(self, alive_m=alive_m)
+
+
+def open_segment(folder: Path, name: str, first: int, rows: int, dim: int, keys: bytes | None) -> Segment:
+    """Map a segment's file.
+
+    Raises:
+        FileNotFoundError: It is not there (any more).
+        InputError: It is not what it was.
+    """
+    file = folder / f"{name}.npy"
+    try:
+        # "c": torch asks for memory it may write to; what is written there would stay in this process
+        vectors_md = np.asarray(np.load(file, mmap_mode="c", allow_pickle=False))
+        if vectors_md.shape != (rows, dim) or vectors_md.dtype != np.float32:
+            raise ValueError(f"{vectors_md.shape} in place of {(rows, dim)}")
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"the vectors cannot be read ({error})", file=file, fix="build the index again") from error
+    return Segment(name, first, vectors_md, None if keys is None else np.frombuffer(keys, dtype="<i8").astype(np.int64))
+
+
+def write_segment(file: Path, blocks: Iterator[Float[np.ndarray, "_ d"]], rows: int, dim: int) -> None:
+    """Write `rows` vectors to `file` and have the disk say that it has them."""
+    try:
+        with file.open("xb") as out:
+            head = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
+            np.lib.format.write_array_header_1_0(out, head)
+            for block_bd in blocks:
+                out.write(np.ascontiguousarray(block_bd, dtype="<f4").data)
+            out.flush()
+            os.fsync(out.fileno())
+    except BaseException:
+        remove(file)
+        raise
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder, where the system can."""
+    if os.name == "nt":
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def comparable(z_nd: Float[np.ndarray, "n d"], metric: Metric, name: str, start: int = 0) -> Float[np.ndarray, "n d"]:
+    """float32 rows, of length 1 for the cosine (a zero stays zero).
+
+    Raises:
+        InputError: A row is not finite, or too large for its length to be.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        z_nd = np.asarray(z_nd).astype(np.float32)
+        length_n1 = np.sqrt(np.einsum("nd,nd->n", z_nd, z_nd))[:, None]
+    bad = ~np.isfinite(length_n1[:, 0])
+    if bad.any():
+        raise InputError(
+            f"row {start + int(bad.argmax())} of the {name} holds NaN, infinite or far too large values",
+            fix="encode it again; a model that gives NaN has diverged in training",
+        )
+    # the same floor as torch's normalize
+    return z_nd / length_n1.clip(1e-12) if metric == "cosine" else z_nd
+
+
+def comparable_blocks(z_nd: Float[np.ndarray, "n d"], metric: Metric, name: str) -> Iterator[Float[np.ndarray, "_ d"]]:
+    """`comparable`, a block at a time."""
+    for start in range(0, len(z_nd), _ROWS):
+        yield comparable(z_nd[start : start + _ROWS], metric, name, start)
+
+
+def nearest(
+    segments: Sequence[Segment],
+    queries_nd: Float[np.ndarray, "n d"],
+    k: int,
+    metric: Metric,
+    among_k: Int64[np.ndarray, "_"] | None = None,
+) -> list[tuple[list[int], list[float]]]:
+    """Keys and scores of the `k` closest documents of every query, best first, equal ones by the lower key.
+
+    Every document is compared with, a block of them at a time, straight from the mapped files.
+
+    Args:
+        segments: Where the documents are.
+        queries_nd: Made `comparable`.
+        k: How many, at least 1; fewer are given if there are fewer.
+        metric: How to compare.
+        among_k: Only these keys, ascending; all if not given.
+    """
+    found: list[tuple[list[int], list[float]]] = []
+    for start in range(0, len(queries_nd), _QUERIES):
+        found += _nearest(segments, queries_nd[start : start + _QUERIES], k, metric, among_k)
+    return found
+
+
+def _nearest(
+    segments: Sequence[Segment], queries_nd: np.ndarray, k: int, metric: Metric, among_k: np.ndarray | None
+) -> list[tuple[list[int], list[float]]]:
+    keys_nk = torch.empty((len(queries_nd), 0), dtype=torch.int64)
+    best_nk = torch.empty((len(queries_nd), 0))
+    for segment in segments:
+        for keys_b, block_bd, alive_b in _blocks(segment, max(4096, _SCORES // len(queries_nd)), among_k):
+            scores_nb = _compare(queries_nd, block_bd, metric)
+            if alive_b is not None:
+                scores_nb[:, torch.from_numpy(~alive_b)] = -torch.inf
+            places_nk, new_nk = top_k(scores_nb, k)
+            new_keys = torch.from_numpy(keys_b)[places_nk] if isinstance(keys_b, np.ndarray) else places_nk + keys_b
+            # what was found before has lower keys and stands first, so a stable sort keeps the order of ties
+            keys_nk, best_nk = _sorted(torch.cat((keys_nk, new_keys), 1), torch.cat((best_nk, new_nk), 1), k)
+    counts = best_nk.isfinite().sum(dim=1).tolist()
+    return [
+        (keys[:count], scores[:count])
+        for keys, scores, count in zip(keys_nk.tolist(), best_nk.tolist(), counts, strict=True)
+    ]
+
+
+def _blocks(
+    segment: Segment, size: int, among_k: np.ndarray | None
+) -> Iterator[tuple[np.ndarray | int, np.ndarray, np.ndarray | None]]:
+    """The keys (or the first of a run), vectors and, where some are not to be found, those that are."""
+    alive_m, rows = segment.alive_m, None
+    if among_k is not None:
+        rows = segment.rows(among_k)
+        if not len(rows):
+            return
+        if len(rows) > len(segment) // 4:
+            # so many pass that comparing with all is cheaper than copying those together
+            alive_m, rows = np.zeros(len(segment), dtype=bool), None
+            alive_m[segment.rows(among_k)] = True
+    for start in range(0, len(segment) if rows is None else len(rows), size):
+        part = slice(start, start + size)
+        if rows is not None:
+            chosen = rows[part]
+            keys_b = chosen + segment.first if segment.keys_m is None else segment.keys_m[chosen]
+            yield keys_b, segment.vectors_md[chosen], None
+            continue
+        alive_b = None if alive_m is None else alive_m[part]
+        if alive_b is not None and not alive_b.any():
+            continue
+        yield (
+            segment.first + start if segment.keys_m is None else segment.keys_m[part],
+            segment.vectors_md[part],
+            None if alive_b is None or alive_b.all() else alive_b,
+        )
+
+
+def _compare(queries_nd: np.ndarray, block_bd: np.ndarray, metric: Metric) -> Tensor:
+    if metric == "euclidean":
+        return _scores(torch.from_numpy(queries_nd), torch.from_numpy(block_bd), metric)
+    # NumPy's product of one row with many is twice as fast as torch's here
+    return torch.from_numpy(queries_nd @ block_bd.T)

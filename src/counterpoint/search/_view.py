@@ -1,0 +1,127 @@
+"""The documents of an index in a folder, as they are at one moment."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from counterpoint.search._segments import Segment, comparable, nearest
+from counterpoint.search._where import Kinds, Where, conditions, from_cell, to_sql
+from counterpoint.search.hit import Document, Hit
+
+_MANY = 500  # keys or ids in one statement
+_FILTERS = 8  # answers of filters that are kept
+
+
+@dataclass
+class Snapshot:
+    """What all readers of one state share."""
+
+    version: int
+    segments: list[Segment]
+    columns: dict[str, str]
+    kinds: Kinds
+    passing: OrderedDict[Any, Int64[np.ndarray, "_"]] = field(default_factory=OrderedDict)
+
+    def __len__(self) -> int:
+        return sum(len(s) if s.alive_m is None else int(s.alive_m.sum()) for s in self.segments)
+
+
+@dataclass(frozen=True)
+class View:
+    """The documents as they are at one moment."""
+
+    folder: Path
+    about: Mapping[str, Any]
+    snapshot: Snapshot
+    db: sqlite3.Connection
+
+    @property
+    def version(self) -> int:
+        """Grows with every write."""
+        return self.snapshot.version
+
+    def __len__(self) -> int:
+        return len(self.snapshot)
+
+    def search(self, queries_nd: Float[np.ndarray, "n d"], k: int, where: Where | None) -> list[list[Hit]]:
+        """The `k` closest of every query among those that pass `where`."""
+        metric = self.about["metric"]
+        found = nearest(
+            self.snapshot.segments, comparable(queries_nd, metric, "queries"), k, metric, self._passing(where)
+        )
+        documents = self._documents(sorted({key for keys, _ in found for key in keys}))
+        return [
+            [
+                Hit(documents[key].id, score, documents[key].text, documents[key].columns)
+                for key, score in zip(keys, scores, strict=True)
+            ]
+            for keys, scores in found
+        ]
+
+    def get(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of `ids` that there are."""
+        keys = [key for _, key in keys_of(self.db, ids)]
+        return {document.id: document for document in self._documents(keys).values()}
+
+    def names(self, where: Where | None = None) -> list[str]:
+        """The ids of all documents that pass, in the order in which they were added."""
+        among = self._passing(where)
+        if among is None:
+            return [name for (name,) in self.db.execute("SELECT id FROM documents ORDER BY key")]
+        return [d.id for d in self._documents(among.tolist()).values()]
+
+    def texts(self) -> dict[str, str]:
+        """Every id and text, in the order in which they were added."""
+        return dict(self.db.execute("SELECT id, text FROM documents ORDER BY key"))
+
+    def _documents(self, keys: Sequence[int]) -> dict[int, Document]:
+        names = list(self.snapshot.columns)
+        found: dict[int, Document] = {}
+        for start in range(0, len(keys), _MANY):
+            part = keys[start : start + _MANY]
+            marks = ", ".join("?" * len(part))
+            # without columns there is nothing in `fields`
+            joined = "documents d LEFT JOIN fields f ON f.key = d.key" if names else "documents d"
+            select = ", ".join(["d.key", "d.id", "d.text", *(f"f.{c}" for c in self.snapshot.columns.values())])
+            for row in self.db.execute(f"SELECT {select} FROM {joined} WHERE d.key IN ({marks})", part):
+                cells = zip(names, row[3:], strict=True)
+                columns = {name: from_cell(cell) for name, cell in cells if cell is not None}
+                found[row[0]] = Document(row[1], row[2], columns)
+        return found
+
+    def _passing(self, where: Where | None) -> Int64[np.ndarray, "_"] | None:
+        """The keys of the documents that pass, ascending; None for all. The last few answers are kept."""
+        asked = conditions(where, self.snapshot.kinds)
+        if not asked:
+            return None
+        kept = self.snapshot.passing
+        if (known := kept.get(asked)) is not None:
+            return known
+        parts = [to_sql(c, self.snapshot.columns[c.column]) for c in asked]
+        clause = " AND ".join(text for text, _ in parts)
+        values = [value for _, more in parts for value in more]
+        rows = self.db.execute(f"SELECT key FROM fields WHERE {clause} ORDER BY key", values)
+        keys = np.fromiter((key for (key,) in rows), dtype=np.int64)
+        kept[asked] = keys
+        while len(kept) > _FILTERS:
+            with contextlib.suppress(KeyError):  # another thread was faster
+                kept.popitem(last=False)
+        return keys
+
+
+def keys_of(db: sqlite3.Connection, ids: Sequence[str]) -> list[tuple[str, int]]:
+    """Those of `ids` that there are, each with its key."""
+    found: list[tuple[str, int]] = []
+    for start in range(0, len(ids), _MANY):
+        part = list(ids[start : start + _MANY])
+        found += db.execute(f"SELECT id, key FROM documents WHERE id IN ({', '.join('?' * len(part))})", part)
+    return found

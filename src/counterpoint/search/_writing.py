@@ -1,0 +1,133 @@
+"""What a write does to the documents of an index in a folder: rows in SQLite, vectors in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from counterpoint.errors import InputError
+from counterpoint.files import remove
+from counterpoint.search._segments import Segment, comparable_blocks, open_segment, write_segment
+from counterpoint.search._where import Scalar, kind_of, to_cell
+
+Progress = Callable[[int, int], None]
+
+SCHEMA = """
+CREATE TABLE state (version INTEGER NOT NULL, next INTEGER NOT NULL);
+CREATE TABLE documents (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, text TEXT NOT NULL);
+CREATE TABLE columns (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kinds TEXT NOT NULL);
+CREATE TABLE fields (key INTEGER PRIMARY KEY);
+CREATE TABLE segments (name TEXT PRIMARY KEY, first INTEGER NOT NULL, rows INTEGER NOT NULL, keys BLOB);
+CREATE TABLE dead (key INTEGER PRIMARY KEY);
+"""
+_COLUMNS = 1000  # SQLite has no more than 2,000 in a table
+
+
+def insert(
+    db: sqlite3.Connection,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    columns: Mapping[str, Sequence[Scalar]],
+    progress: Progress | None,
+) -> tuple[int, int]:
+    """Write everything but the vectors; the first key and how many."""
+    ((first,),) = db.execute("SELECT next FROM state").fetchall()
+    cells = _columns(db, columns)
+    keys = range(first, first + len(ids))
+    step = 10_000
+    for start in range(0, len(ids), step):
+        part = slice(start, start + step)
+        db.executemany("INSERT INTO documents VALUES (?, ?, ?)", zip(keys[part], ids[part], texts[part], strict=True))
+        if cells:
+            rows = zip(keys[part], *([to_cell(v) for v in columns[name][part]] for name in cells), strict=True)
+            marks = ", ".join("?" * (len(cells) + 1))
+            db.executemany(f"INSERT INTO fields (key, {', '.join(cells.values())}) VALUES ({marks})", rows)
+        if progress:
+            progress(min(start + step, len(ids)), len(ids))
+    db.execute("UPDATE state SET next = ?", (first + len(ids),))
+    return first, len(ids)
+
+
+def _columns(db: sqlite3.Connection, columns: Mapping[str, Sequence[Scalar]]) -> dict[str, str]:
+    """The table's column for each name; new ones are made."""
+    known = {name: (number, kinds) for number, name, kinds in db.execute("SELECT number, name, kinds FROM columns")}
+    for name, values in columns.items():
+        number, had = known.get(name, (len(known), ""))
+        if name not in known:
+            if number >= _COLUMNS:
+                raise InputError(f"the documents have more than {_COLUMNS:,} columns", fix="leave some out")
+            db.execute(f"ALTER TABLE fields ADD COLUMN c{number}")
+        kinds = {kind for value in values if (kind := kind_of(value, name))} | set(had.split())
+        known[name] = number, " ".join(sorted(kinds))
+        db.execute("INSERT OR REPLACE INTO columns VALUES (?, ?, ?)", (number, name, known[name][1]))
+    return {name: f"c{known[name][0]}" for name in columns}
+
+
+def merge(
+    folder: Path,
+    about: Mapping[str, Any],
+    db: sqlite3.Connection,
+    first: int,
+    count: int,
+    z_nd: Float[np.ndarray, "n d"],
+) -> None:
+    """Write new vectors to a file, together with what else it is time to write again.
+
+    Files that are not twice as large as all that is newer are taken in, so there are few of them and a row
+    is written again only log2(n) times; everything is, when a quarter of the rows belong to no document.
+    """
+    rows = db.execute("SELECT name, first, rows, keys FROM segments ORDER BY first").fetchall()
+    dead = np.array([key for (key,) in db.execute("SELECT key FROM dead ORDER BY key")], dtype=np.int64)
+    held = sum(row[2] for row in rows)
+    old: list[Segment] = []
+    newer = count
+    while rows and (rows[-1][2] < 2 * newer or 4 * len(dead) > held):
+        name, lowest, size, kept = rows.pop()
+        old.insert(0, open_segment(folder / "vectors", name, lowest, size, about["dim"], kept).without(dead))
+        newer += size
+    keys = np.concatenate(
+        [*(s.keys()[s.alive_m if s.alive_m is not None else slice(None)] for s in old), np.arange(first, first + count)]
+    ).astype("<i8")
+    db.executemany("DELETE FROM segments WHERE name = ?", [(s.name,) for s in old])
+    db.executemany("DELETE FROM dead WHERE key = ?", [(int(k),) for s in old for k in dead[np.isin(dead, s.keys())]])
+    if not len(keys):
+        return
+
+    def blocks() -> Iterator[np.ndarray]:
+        for segment in old:
+            for start in range(0, len(segment), 16_384):
+                part = slice(start, start + 16_384)
+                block = segment.vectors_md[part]
+                yield block if segment.alive_m is None else block[segment.alive_m[part]]
+        yield from comparable_blocks(z_nd, about["metric"], "embeddings")
+
+    name = uuid.uuid4().hex
+    write_segment(folder / "vectors" / f"{name}.npy", blocks(), len(keys), about["dim"])
+    run = int(keys[-1]) - int(keys[0]) + 1 == len(keys)
+    db.execute(
+        "INSERT INTO segments VALUES (?, ?, ?, ?)", (name, int(keys[0]), len(keys), None if run else keys.tobytes())
+    )
+
+
+def remove_documents(db: sqlite3.Connection, keys: Sequence[int]) -> None:
+    """Remove everything but the vectors, which are from now on nobody's."""
+    rows = [(key,) for key in keys]
+    for table in ("documents", "fields"):
+        db.executemany(f"DELETE FROM {table} WHERE key = ?", rows)
+    db.executemany("INSERT INTO dead VALUES (?)", rows)
+
+
+def clean(folder: Path, db: sqlite3.Connection) -> None:
+    """Take away files of vectors that no document needs: those of a killed writer, those that were merged."""
+    named = {f"{name}.npy" for (name,) in db.execute("SELECT name FROM segments")}
+    for file in (folder / "vectors").iterdir():
+        if file.name not in named:
+            with contextlib.suppress(OSError):  # where a mapped file cannot go yet, the next writer does it
+                remove(file)
