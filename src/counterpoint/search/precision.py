@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Int8, Int64, UInt8
 
 from counterpoint.errors import InputError
 from counterpoint.precision import Ranges, fit_ranges, pack_bits, unpack_bits
-from counterpoint.search.exact import exact_search
+from counterpoint.search.exact import _blocks, _check, top_k
 
 __all__ = [
     "OVERSAMPLE",
@@ -26,7 +26,8 @@ OVERSAMPLE = 16
 """Candidates by bits for every result: among so many are 97% or more of the exact ten best, for MiniLM."""
 
 _IDS = 40  # bits of a number that hold the id, below its distance
-_CELLS = 1 << 22  # of the block of distances, 8 bytes each
+_BLOCK = 16_384  # documents compared at once
+_CONVERTED = 2048  # rows of int8 that are float32 at once: more do not fit into the cache and take twice as long
 
 
 def int8_search(
@@ -57,13 +58,47 @@ def int8_search(
             f"the ranges are for {ranges.dim} dimensions, the queries have shape {queries_nd.shape}",
             fix="give the ranges of these documents, and queries of the same model",
         )
-    ids_nk, scores_nk = exact_search(queries_nd * ranges.step, codes_md, k, metric="dot")
-    constant_n = queries_nd @ (ranges.low + np.float32(128.5) * ranges.step)
-    return ids_nk, (scores_nk + constant_n[:, None]).astype(np.float32)
+    _check(queries_nd, codes_md, k, "dot", 1)
+    found = [_closest(queries_bd.numpy(), codes_md, ranges, k) for queries_bd in _blocks(queries_nd, 256, "queries")]
+    k = min(k, len(codes_md))
+    ids = [np.empty((0, k), dtype=np.int64), *(ids_bk for ids_bk, _ in found)]
+    return np.concatenate(ids), np.concatenate([np.empty((0, k), dtype=np.float32), *(best for _, best in found)])
+
+
+def _closest(queries_bd: np.ndarray, codes_md: np.ndarray, ranges: Ranges, k: int) -> tuple[np.ndarray, np.ndarray]:
+    ids_bk, best_bk = torch.empty((len(queries_bd), 0), dtype=torch.int64), torch.empty((len(queries_bd), 0))
+    for start in range(0, len(codes_md), _BLOCK):
+        scores_bc = int8_scores(queries_bd, codes_md[start : start + _BLOCK], ranges)
+        places_bk, new_bk = top_k(torch.from_numpy(scores_bc), k)
+        # what was found before has lower ids and stands first, and of equal ones the first is kept
+        chosen_bk, best_bk = top_k(torch.cat((best_bk, new_bk), dim=1), k)
+        ids_bk = torch.cat((ids_bk, places_bk + start), dim=1).gather(1, chosen_bk)
+    return ids_bk.numpy(), best_bk.numpy()
+
+
+def int8_scores(
+    queries_nd: Float[np.ndarray, "n d"], codes_md: Int8[np.ndarray, "m d"], ranges: Ranges
+) -> Float32[np.ndarray, "n m"]:
+    """The inner product of every query with every restored document.
+
+    Examples:
+        >>> z_md = np.eye(2, dtype=np.float32)
+        >>> ranges = fit_ranges(z_md)
+        >>> int8_scores(z_md, ranges.quantize(z_md), ranges).round(1) + 0.0
+        array([[1., 0.],
+               [0., 1.]], dtype=float32)
+    """
+    scaled_nd = (queries_nd * ranges.step).astype(np.float32)
+    scores_nm = np.empty((len(queries_nd), len(codes_md)), dtype=np.float32)
+    for start in range(0, len(codes_md), _CONVERTED):
+        part = slice(start, start + _CONVERTED)
+        scores_nm[:, part] = scaled_nd @ codes_md[part].astype(np.float32).T
+    scores_nm += (queries_nd @ (ranges.low + np.float32(128.5) * ranges.step)).astype(np.float32)[:, None]
+    return scores_nm
 
 
 def hamming_search(
-    queries_nb: UInt8[np.ndarray, "n b"], bits_mb: UInt8[np.ndarray, "m b"], k: int, *, block: int = 8192
+    queries_nb: UInt8[np.ndarray, "n b"], bits_mb: UInt8[np.ndarray, "m b"], k: int, *, block: int = _BLOCK
 ) -> tuple[Int64[np.ndarray, "n k"], Int64[np.ndarray, "n k"]]:
     """The `k` documents of the fewest different bits for every query, and how many those are.
 
@@ -90,29 +125,28 @@ def hamming_search(
         )
     if len(bits_mb) == 0 or k < 1:
         raise InputError(f"k is {k} and there are {len(bits_mb)} documents", fix="both must be at least 1")
-    k, step = min(k, len(bits_mb)), max(1, _CELLS // block)
-    found = [_nearest(_words(queries_nb[i : i + step]), bits_mb, k, block) for i in range(0, len(queries_nb), step)]
-    keys_nk = np.concatenate([np.empty((0, k), dtype=np.int64), *found])
+    k, queries_nw = min(k, len(bits_mb)), _words(queries_nb).T
+    best = [np.empty(0, dtype=np.int64)] * len(queries_nb)
+    for start in range(0, len(bits_mb), block):
+        words_wc = _words(bits_mb[start : start + block])
+        best = [_least(keys, query_w, words_wc, start, k) for keys, query_w in zip(best, queries_nw, strict=True)]
+    keys_nk = np.array(best, dtype=np.int64).reshape(-1, k)
     return keys_nk & ((1 << _IDS) - 1), keys_nk >> _IDS
 
 
-def _nearest(queries_wn: np.ndarray, bits_mb: np.ndarray, k: int, block: int) -> np.ndarray:
-    """The `k` least of `distance << _IDS | id`: by the distance, then by the id, and no two are equal."""
-    best_nk = torch.empty((queries_wn.shape[1], 0), dtype=torch.int64)
-    for start in range(0, len(bits_mb), block):
-        words_wc = _words(bits_mb[start : start + block])
-        keys_nc = np.empty((queries_wn.shape[1], words_wc.shape[1]), dtype=np.int64)
-        for query_w, keys_c in zip(queries_wn.T, keys_nc, strict=True):
-            distances_c = np.zeros(words_wc.shape[1], dtype=np.uint32)
-            # word by word, each over all documents: sums along rows of a few words take longer than the rest
-            for word, words_c in zip(query_w, words_wc, strict=True):
-                distances_c += np.bitwise_count(words_c ^ word)
-            keys_c[:] = distances_c
-        keys_nc <<= _IDS
-        keys_nc += np.arange(start, start + keys_nc.shape[1])
-        both = torch.cat((best_nk, torch.from_numpy(keys_nc)), dim=1)
-        best_nk = both.topk(min(k, both.shape[1]), dim=1, largest=False).values
-    return best_nk.numpy()
+def _least(keys_k: np.ndarray, query_w: np.ndarray, words_wc: np.ndarray, start: int, k: int) -> np.ndarray:
+    """The `k` least of `distance << _IDS | id`, ascending: by the distance, then by the id, and no two are equal."""
+    distances_c = np.zeros(words_wc.shape[1], dtype=np.uint32)
+    # word by word, each over all documents: sums along rows of a few words take longer than the rest
+    for word, words_c in zip(query_w, words_wc, strict=True):
+        distances_c += np.bitwise_count(words_c ^ word)
+    # what was found before has lower ids, so that an equal distance does not get in
+    rows = np.flatnonzero(distances_c < keys_k[-1] >> _IDS) if len(keys_k) == k else np.arange(len(distances_c))
+    both = np.concatenate((keys_k, (distances_c[rows].astype(np.int64) << _IDS) + rows + start))
+    if len(both) > k:
+        both = np.partition(both, k - 1)[:k]
+    both.sort()
+    return both
 
 
 def _words(bits_nb: UInt8[np.ndarray, "n b"]) -> np.ndarray:
