@@ -21,11 +21,29 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from counterpoint.config import Config
-    from counterpoint.data import Example, Retrieval, TextData, debian, input_hash, read, split
+    from counterpoint.data import (
+        Documents,
+        Example,
+        Retrieval,
+        TextData,
+        debian,
+        input_hash,
+        read,
+        read_documents,
+        split,
+    )
     from counterpoint.data.emoji import emoji
     from counterpoint.data.glyphs import glyphs
     from counterpoint.data.images import Images, digits, load_images, read_images
-    from counterpoint.encoders import Encoder, ImageEncoder, StaticEncoder, TransformerEncoder, VisionTransformer, load
+    from counterpoint.encoders import (
+        Encoder,
+        ImageEncoder,
+        StaticEncoder,
+        TransformerEncoder,
+        VisionTransformer,
+        distill,
+        load,
+    )
     from counterpoint.engine import all_reduce_gradients, cached
     from counterpoint.exporting import export
     from counterpoint.fitting import fit
@@ -55,17 +73,18 @@ if TYPE_CHECKING:
         objective,
     )
     from counterpoint.points import Points, unmatched
+    from counterpoint.publishing import push
     from counterpoint.relation import Relation, Rule, duplicate, equal, itself, kernel, never, same
     from counterpoint.search import BM25, Index, exact_search, reciprocal_rank_fusion
     from counterpoint.training import TextBatches, TrainConfig, train
 
 _WHERE = {
     "config": "Config",
-    "data": "Example Retrieval TextData debian input_hash read split",
+    "data": "Documents Example Retrieval TextData debian input_hash read read_documents split",
     "data.emoji": "emoji",
     "data.glyphs": "glyphs",
     "data.images": "Images digits load_images read_images",
-    "encoders": "Encoder ImageEncoder StaticEncoder TransformerEncoder VisionTransformer load",
+    "encoders": "Encoder ImageEncoder StaticEncoder TransformerEncoder VisionTransformer distill load",
     "engine": "all_reduce_gradients cached",
     "exporting": "export",
     "fitting": "fit",
@@ -73,6 +92,7 @@ _WHERE = {
     "objectives": "JSD NWJ Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
     "PointObjective RowObjective Sigmoid Spectral Sum SupCon Triplet Uniformity VICReg objective",
     "points": "Points unmatched",
+    "publishing": "push",
     "relation": "Relation Rule duplicate equal itself kernel never same",
     "search": "BM25 Index exact_search reciprocal_rank_fusion",
     "training": "TextBatches TrainConfig train",
@@ -103,6 +123,7 @@ __all__ = [
     "Debiased",
     "Decoupled",
     "DistillKL",
+    "Documents",
     "Dot",
     "Encoder",
     "Euclidean",
@@ -142,10 +163,12 @@ __all__ = [
     "cached",
     "debian",
     "digits",
+    "distill",
     "duplicate",
     "emoji",
     "equal",
     "exact_search",
+    "export",
     "fit",
     "glyphs",
     "input_hash",
@@ -155,7 +178,9 @@ __all__ = [
     "load_images",
     "never",
     "objective",
+    "push",
     "read",
+    "read_documents",
     "read_images",
     "reciprocal_rank_fusion",
     "same",

@@ -15,30 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from counterpoint.encoders import StaticEncoder, encode, fingerprint, load
 from counterpoint.errors import InputError
+from encoders.resuming import WORDS, Killed, kill_after, many
 
-WORDS = [
-    "the",
-    "a",
-    "man",
-    "dog",
-    "cat",
-    "plays",
-    "runs",
-    "sleeps",
-    "in",
-    "on",
-    "park",
-    "house",
-    "river",
-    "green",
-    "old",
-]
 ENCODER = StaticEncoder.from_corpus([" ".join(WORDS)], dim=8)
-
-
-def many(n):
-    rng = np.random.default_rng(0)
-    return [" ".join(rng.choice(WORDS, size=rng.integers(1, 12))) for _ in range(n)]
 
 
 @settings(max_examples=30, deadline=None)
@@ -115,18 +94,6 @@ def test_file_is_what_numpy_writes(tmp_path, known):
     np.save(tmp_path / "reference.npy", np.asarray(rows))
     assert out.read_bytes() == (tmp_path / "reference.npy").read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["reference.npy", "z.npy"]
-
-
-class Killed(BaseException):
-    pass
-
-
-def kill_after(rows):
-    def progress(done, total):
-        if done > rows:
-            raise Killed
-
-    return progress
 
 
 def test_goes_on_where_it_stopped(tmp_path, monkeypatch):

@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 
 def encode(
     source: Annotated[str, typer.Argument(help="Texts: any file that fit takes, or - for lines of standard input.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A .npy file, float32, one row a text.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .npy file, one row a text.")],
     model: Model = "minilm",
     backend: Backend = "auto",
     kind: Annotated[str | None, typer.Option(help="query or document: chooses the model's prompt.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Put before every text, instead of the model's prompt.")] = None,
+    dim: Annotated[int | None, typer.Option(help="Keep only so many first dimensions of the vectors.")] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32; int8, a quarter of the bytes; or binary, a bit a dimension.")
+    ] = "float32",
+    ranges: Annotated[
+        Path | None,
+        typer.Option(help="For int8: the .ranges.json of vectors that these will be compared with; else a new one."),
+    ] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="Tokens computed at once.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16: what the model computes in.")] = "auto",
     resume: Annotated[bool, typer.Option(help="Go on with what a stopped run left, or start over.")] = True,
     columns: Columns = None,
     schema: Schema = None,
@@ -37,23 +46,31 @@ def encode(
     """
     from counterpoint.cli.searching import open_model
     from counterpoint.data import account, read_documents, write_rows
+    from counterpoint.encoders.encoding import check_precision
+    from counterpoint.precision import Ranges
 
     kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
     if kind not in kinds:
         raise InputError(f"--kind is {kind}", fix="give query or document")
     check_output(output, "file", suffix=".npy", source=source)
+    given = None if ranges is None else Ranges.load(ranges)
+    encoder = open_model(model, backend)
+    check_precision(encoder, precision, given, dim)
     documents = None
     texts: Iterable[str] = (line.rstrip("\n") for line in sys.stdin)
     if source != "-":
         documents = read_documents(source, **reading(columns, schema, split, skip_bad), anchors=True)
         note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
         texts = documents.texts
-    encoder = open_model(model, backend)
     with encoder.counting() as cut:
         z = encoder.encode(
-            texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
-        )
+            texts, kind=kinds[kind], prompt=prompt, truncate_dim=dim, precision=precision, ranges=given,
+            batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True,
+        )  # fmt: skip
     note(cut.sentence())
-    typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")
+    width = encoder.dim if dim is None else dim
+    typer.echo(f"{output}: {z.shape[0]:,} vectors of {width} dimensions, {precision}, {z.nbytes:,} bytes")
+    if precision == "int8" and len(z):
+        typer.echo(f"{output}.ranges.json: the range of each dimension")
     if documents is not None and (rows := write_rows(documents, output)):
         typer.echo(f"{rows}: the row of the source that each belongs to")

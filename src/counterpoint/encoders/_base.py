@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from counterpoint.encoders.cutting import Cut
-from counterpoint.encoders.encoding import encode
+from counterpoint.encoders.encoding import check_dim, encode
 from counterpoint.encoders.features import Features, Kind
 from counterpoint.errors import InputError
 from counterpoint.files import atomic, check_output
@@ -64,8 +64,8 @@ class TextEncoder(nn.Module, abc.ABC):
         if default_prompt_name is not None and default_prompt_name not in self.prompts:
             known = ", ".join(map(repr, self.prompts)) or "none"
             raise InputError(f"default prompt {default_prompt_name!r} is not one of the prompts ({known})")
-        if truncate_dim is not None and not 1 <= truncate_dim <= width:
-            raise InputError(f"cannot truncate to {truncate_dim} dimensions, the model has {width}")
+        if truncate_dim is not None:
+            check_dim(truncate_dim, width)
         if similarity not in SIMILARITIES:
             raise InputError(f"unknown similarity {similarity!r}", fix=f"choose one of {', '.join(SIMILARITIES)}")
 
@@ -111,8 +111,8 @@ class TextEncoder(nn.Module, abc.ABC):
         z_nd = self._embed(features)[:, : self.dim]
         return nn.functional.normalize(z_nd, dim=-1) if self.normalize else z_nd
 
-    def encode(self, texts: Iterable[str], *, kind: Kind = None, **options: Any) -> Float[np.ndarray, "n d"]:
-        """One float32 vector a text, in order; `options` are those of `counterpoint.encoders.encode`."""
+    def encode(self, texts: Iterable[str], *, kind: Kind = None, **options: Any) -> Shaped[np.ndarray, "n d"]:
+        """One vector a text, in order; `options` are those of `counterpoint.encoders.encode`."""
         return encode(self, texts, kind=kind, **options)
 
     @contextlib.contextmanager

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from counterpoint.encoders._npy import NpyWriter
 from counterpoint.encoders.features import Features, Kind, lengths, take
 from counterpoint.errors import InputError
+from counterpoint.precision import PRECISIONS, Precision, Ranges, fit_ranges, pack_bits
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Dtype = Literal["auto", "float32", "bfloat16"]
 Progress = Callable[[int, int | None], None]
 
 WINDOW = 16_384
@@ -44,14 +45,18 @@ def encode(
     texts: Iterable[str],
     *,
     kind: Kind = None,
+    prompt: str | None = None,
+    truncate_dim: int | None = None,
+    precision: Precision = "float32",
+    ranges: Ranges | None = None,
     batch_tokens: int | None = None,
-    dtype: Precision = "auto",
+    dtype: Dtype = "auto",
     progress: bool | Progress = False,
     out: str | PathLike[str] | None = None,
     resume: bool = True,
     window: int = WINDOW,
-) -> Float[np.ndarray, "n d"]:
-    """One float32 vector a text, in the order of `texts`.
+) -> Shaped[np.ndarray, "n d"]:
+    """One vector a text, in the order of `texts`: float32, or fewer bits.
 
     Texts are taken in windows of `window`; in each, equal texts are encoded once, and the rest goes through
     the model sorted by length in batches of `batch_tokens` tokens. Memory does not grow with the number
@@ -61,6 +66,12 @@ def encode(
         encoder: The encoder.
         texts: Strings; a list, or any iterable (a generator is read window by window).
         kind: ``"query"`` or ``"document"``: chooses the prompt.
+        prompt: Put before every text instead of the prompt of its kind; "" for none.
+        truncate_dim: Keep only so many first dimensions (then normalise again) instead of what the encoder is set to.
+        precision: ``"float32"``; ``"int8"``, a code a dimension (`Ranges`); or ``"binary"``, a bit a dimension, eight
+            to a byte (`pack_bits`).
+        ranges: For int8. Without them they are fitted on the first window, and with `out` (which is then needed) kept
+            beside it as `OUT.ranges.json`.
         batch_tokens: Tokens a forward; more is faster up to a point, and takes more memory.
         dtype: What the model computes in. ``"auto"`` is bfloat16 where the processor is made for it and
             there are more than a few texts, else float32.
@@ -72,53 +83,140 @@ def encode(
         window: Texts held at a time (part of what must be the same to resume).
 
     Raises:
-        InputError: A text is not a string; what an earlier call left in `out` was made with another
-            model, settings or texts; the disk is full.
+        InputError: A text is not a string; more dimensions than the model has, an unknown precision, ranges of
+            another model, other dimensions or another precision; what an earlier call left in `out` was made with
+            another model, settings or texts; the disk is full.
 
     Examples:
         >>> from counterpoint.encoders import StaticEncoder
         >>> encoder = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=8)
         >>> encode(encoder, ["two", "small", "two"]).shape
         (3, 8)
+        >>> encode(encoder, ["two", "small"], truncate_dim=4).shape
+        (2, 4)
+        >>> encode(encoder, ["two", "small"], precision="binary").shape
+        (2, 1)
     """
     if dtype not in ("auto", "float32", "bfloat16"):
         raise InputError(f"unknown dtype {dtype!r}", fix="choose auto, float32 or bfloat16")
     if isinstance(texts, str):
         raise InputError("texts must be a list of strings, not one string", fix="write [text]")
+    check_precision(encoder, precision, ranges, truncate_dim)
+    if precision == "int8" and ranges is None and out is None:
+        raise InputError(
+            "int8 vectors mean nothing without their ranges",
+            fix="give ranges=fit_ranges(z) of some vectors z, or out=, beside which they are kept",
+        )
     total = len(texts) if isinstance(texts, Sized) else None
     half = fast_bfloat16(encoder.device) and (total is None or total > FEW)
-    precision = torch.bfloat16 if dtype == "bfloat16" or (dtype == "auto" and half) else torch.float32
+    computed_in = torch.bfloat16 if dtype == "bfloat16" or (dtype == "auto" and half) else torch.float32
     budget = batch_tokens or encoder.batch_tokens
+    model = "" if out is None else fingerprint(encoder)
     was_training = encoder.training
     encoder.eval()
     try:
-        with _reporting(progress, total) as report, encoder.at(precision), torch.inference_mode():
+        with (
+            _as_asked(encoder, prompt, truncate_dim),
+            _reporting(progress, total) as report,
+            encoder.at(computed_in),
+            torch.inference_mode(),
+        ):
+            small = _Small(precision, encoder.dim, ranges, model)
             if out is None:
-                result = np.empty((total or 0, encoder.dim), dtype=np.float32)
+                result = np.empty((total or 0, small.width), dtype=small.dtype)
                 blocks, done = [result[:0]], 0
                 for batch in _windows(texts, window):
-                    block = _encode_window(encoder, batch, kind, budget, report)
+                    block = small(_encode_window(encoder, batch, kind, budget, report))
                     if total is None:
                         blocks.append(block)
                     else:
                         result[done : done + len(batch)] = block
                     done += len(batch)
                 return result if total is not None else np.concatenate(blocks)
-            settings = repr([fingerprint(encoder), encoder.prompt(kind), precision, budget, window])
-            made_with = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
-            with NpyWriter(Path(out), encoder.dim, made_with, resume) as writer:
+            settings: list[object] = [model, encoder.prompt(kind), encoder.dim, computed_in, budget, window, precision]
+            settings.append(ranges and ranges.to_json())
+            made_with = hashlib.blake2b(repr(settings).encode(), digest_size=16).hexdigest()
+            with NpyWriter(Path(out), small.width, made_with, resume, small.dtype) as writer:
+                small.ranges = writer.ranges or ranges
                 for batch in _windows(texts, window):
                     if writer.skip(batch):
                         if encoder.counted:
                             _count(encoder, encoder.tokenize(batch, kind))
                         report(len(batch))
-                    else:
-                        writer.append(batch, _encode_window(encoder, batch, kind, budget, report))
+                        continue
+                    block = small(_encode_window(encoder, batch, kind, budget, report))
+                    writer.ranges = small.ranges
+                    writer.append(batch, block)
             # an empty file cannot be mapped
-            rows: Float[np.ndarray, "n d"] = np.load(out, mmap_mode="r" if writer.rows else None)
+            rows: Shaped[np.ndarray, "n d"] = np.load(out, mmap_mode="r" if writer.rows else None)
             return rows
     finally:
         encoder.train(was_training)
+
+
+def check_dim(truncate_dim: int, width: int) -> None:
+    """Refuse a number of dimensions that cannot be kept of `width`.
+
+    Raises:
+        InputError: It is below 1 or above `width`.
+    """
+    if not 1 <= truncate_dim <= width:
+        raise InputError(
+            f"cannot truncate to {truncate_dim} dimensions, the model has {width}", fix=f"give 1 to {width}"
+        )
+
+
+def check_precision(encoder: TextEncoder, precision: str, ranges: Ranges | None, truncate_dim: int | None) -> None:
+    """Refuse, before any work, what `encode` would refuse of these arguments.
+
+    Raises:
+        InputError: See `encode`.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}", fix=f"choose {', '.join(PRECISIONS)}")
+    if truncate_dim is not None:
+        check_dim(truncate_dim, encoder.width)
+    if ranges is None:
+        return
+    dim = encoder.dim if truncate_dim is None else truncate_dim
+    if precision != "int8":
+        raise InputError(f"ranges are for int8, not for {precision}", fix="leave them out")
+    if ranges.dim != dim:
+        raise InputError(f"the ranges are for {ranges.dim} dimensions, not {dim}", fix="give those for as many")
+    if ranges.model and ranges.model != fingerprint(encoder):
+        raise InputError("the ranges are of another model", fix="give those of this one's vectors")
+
+
+@contextlib.contextmanager
+def _as_asked(encoder: TextEncoder, prompt: str | None, truncate_dim: int | None) -> Iterator[None]:
+    """Within: the encoder has this prompt for all kinds, and truncates so, where they are given."""
+    before = encoder.prompts, encoder.default_prompt_name, encoder.truncate_dim
+    if truncate_dim is not None:
+        encoder.truncate_dim = truncate_dim
+    if prompt is not None:
+        encoder.prompts, encoder.default_prompt_name = {"asked": prompt}, "asked"
+    try:
+        yield
+    finally:
+        encoder.prompts, encoder.default_prompt_name, encoder.truncate_dim = before
+
+
+class _Small:
+    """Vectors as asked; for int8 without ranges, the first ones that come settle them."""
+
+    def __init__(self, precision: Precision, dim: int, ranges: Ranges | None, model: str) -> None:
+        self.precision, self.ranges, self.model = precision, ranges, model
+        self.width = -(-dim // 8) if precision == "binary" else dim
+        self.dtype = np.dtype({"float32": "<f4", "int8": "|i1", "binary": "|u1"}[precision])
+
+    def __call__(self, z_nd: Float[np.ndarray, "n d"]) -> Shaped[np.ndarray, "n w"]:
+        if self.precision == "float32":
+            return z_nd
+        if self.precision == "binary":
+            return pack_bits(z_nd)
+        if self.ranges is None:
+            self.ranges = fit_ranges(z_nd, model=self.model)
+        return self.ranges.quantize(z_nd)
 
 
 def _encode_window(

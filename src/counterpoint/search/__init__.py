@@ -1,4 +1,5 @@
-"""Search: exact nearest neighbours, BM25, reciprocal rank fusion, and an index of documents in a folder.
+"""Search: exact nearest neighbours, BM25, reciprocal rank fusion, vectors in fewer bits, and an index of
+documents in a folder.
 
 Each gives `ids (n_queries, k)`, best first, and `scores (n_queries, k)`, higher is closer; `Index`, which
 knows names, texts and columns, gives `Hit`s.
@@ -10,6 +11,7 @@ from counterpoint.search.fusion import reciprocal_rank_fusion
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.index import Index
 from counterpoint.search.language import recognise
+from counterpoint.search.precision import binary_search, hamming_search, int8_search, rescore
 from counterpoint.search.words import words
 
 __all__ = [
@@ -18,9 +20,13 @@ __all__ = [
     "Hit",
     "Index",
     "ScoreRows",
+    "binary_search",
     "exact_search",
+    "hamming_search",
+    "int8_search",
     "reciprocal_rank_fusion",
     "recognise",
+    "rescore",
     "score_rows",
     "words",
 ]
