@@ -28,6 +28,8 @@ _ACCENTS = (
     r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Common}])\p{Mn}+|\A[\p{Mn}&&\p{Inherited}]+"
     r"|[\u064B-\u0652\u0670\u0640\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u00AD\u200C\u200D]"
 )
+BEYOND_ASCII = frozenset({_PIECE, _ACCENTS})
+"""Patterns that match no ASCII character."""
 _SHARE = 0.001
 
 

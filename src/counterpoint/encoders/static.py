@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder, clean
 from counterpoint.encoders._vocabulary import (
+    BEYOND_ASCII,
     BYTES,
     alphabet,
     count,
@@ -40,7 +41,7 @@ _ENDINGS = (
 )
 """Endings and what they become, each after the one before."""
 
-_LOCAL = frozenset(pattern for pattern, _ in _ENDINGS)
+_LOCAL = frozenset(pattern for pattern, _ in _ENDINGS) | BEYOND_ASCII
 """Patterns of `train_tokenizer` that change nothing in ASCII texts but within words."""
 
 _IDF_POWER = 0.7
