@@ -21,13 +21,15 @@ _CLUSTER = (
     rf"[เ-ไເ-ໄ]?{_LETTER}\p{{M}}*(?:(?<=[\u17D2\u1039]){_LETTER}\p{{M}}*)*[ะาๅະາ]?"
     r"(?:[\u1000-\u1021]\p{M}*\u103A\p{M}*)?"
 )
-PIECE = rf"(?=[\p{{L}}\p{{N}}ー]){_EAST_ASIAN}\p{{M}}*|{_CLUSTER}"
+_PIECE = rf"(?=[\p{{L}}\p{{N}}ー]){_EAST_ASIAN}\p{{M}}*|{_CLUSTER}"
 # the marks of scripts whose letters are read without them, the vowel points of Arabic and Hebrew, the stroke that
 # stretches Arabic words, the soft hyphen and the joiners of no width
-ACCENTS = (
+_ACCENTS = (
     r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Common}])\p{Mn}+|\A[\p{Mn}&&\p{Inherited}]+"
     r"|[\u064B-\u0652\u0670\u0640\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u00AD\u200C\u200D]"
 )
+BEYOND_ASCII = frozenset({_PIECE, _ACCENTS})
+"""Patterns that match no ASCII character."""
 _SHARE = 0.001
 
 
@@ -40,7 +42,7 @@ def without_accents() -> normalizers.Normalizer:
         >>> [without_accents().normalize_str(text) for text in ("Cafés", "हिन्दी", "كَتَبَ", "ガ")]
         ['Cafes', 'हिन्दी', 'كتب', 'ガ']
     """
-    return normalizers.Sequence([normalizers.NFKD(), normalizers.Replace(Regex(ACCENTS), ""), normalizers.NFKC()])
+    return normalizers.Sequence([normalizers.NFKD(), normalizers.Replace(Regex(_ACCENTS), ""), normalizers.NFKC()])
 
 
 def without_blanks() -> pre_tokenizers.PreTokenizer:
@@ -52,7 +54,7 @@ def without_blanks() -> pre_tokenizers.PreTokenizer:
         >>> [piece for piece, _ in without_blanks().pre_tokenize_str("iPhone手机เธอ")]
         ['iPhone', '手', '机', 'เธ', 'อ']
     """
-    return pre_tokenizers.Split(Regex(PIECE), "isolated")
+    return pre_tokenizers.Split(Regex(_PIECE), "isolated")
 
 
 def count(texts: Iterable[str], tokenizer: Tokenizer) -> Counter[str]:

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder, clean
 from counterpoint.encoders._vocabulary import (
-    ACCENTS,
+    BEYOND_ASCII,
     BYTES,
-    PIECE,
     alphabet,
     count,
     has_spaceless,
@@ -42,7 +41,7 @@ _ENDINGS = (
 )
 """Endings and what they become, each after the one before."""
 
-_LOCAL = frozenset((*(pattern for pattern, _ in _ENDINGS), ACCENTS, PIECE))
+_LOCAL = frozenset(pattern for pattern, _ in _ENDINGS) | BEYOND_ASCII
 """Patterns of `train_tokenizer` that change nothing in ASCII texts but within words."""
 
 _IDF_POWER = 0.7
