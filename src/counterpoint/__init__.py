@@ -146,6 +146,7 @@ __all__ = [
     "emoji",
     "equal",
     "exact_search",
+    "export",
     "fit",
     "glyphs",
     "input_hash",
