@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, read_entry, run_job
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import write_json
 from counterpoint.fitting.run import environment
 from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
@@ -72,6 +72,7 @@ def compare(
         Traceback (most recent call last):
         counterpoint.errors.InputError: there is one system and nothing to compare it with; name two or more.
     """
+    refuse_string(systems, "systems")
     for name in systems:
         get(name)
     chosen = list(dict.fromkeys(map(slug, systems)))

@@ -22,7 +22,7 @@ from counterpoint.data.tables import (
     suffix,
 )
 from counterpoint.data.types import Example, Progress, Rejects, Retrieval, TextData
-from counterpoint.errors import InputError, MissingExtra
+from counterpoint.errors import InputError, MissingExtra, refuse_string
 
 
 def read(
@@ -340,6 +340,7 @@ def retrieval_from_pairs(
         >>> test.qrels
         {'q0': {'d0': 1.0}, 'q1': {'d0': 1.0, 'd1': 1.0}}
     """
+    refuse_string(extra_documents, "extra_documents")
     documents: dict[str, tuple[str, str]] = {}
     queries: dict[str, tuple[str, str]] = {}
     qrels: dict[str, dict[str, float]] = {}

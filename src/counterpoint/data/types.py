@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import atomic
 
 Schema = Literal["texts", "pairs", "tuples", "scored", "labelled"]
@@ -44,6 +44,10 @@ class Example:
     line: int = 0
     scores: tuple[float, ...] = ()
     prompt: str = ""
+
+    def __post_init__(self) -> None:
+        refuse_string(self.positives, "positives")
+        refuse_string(self.negatives, "negatives")
 
     @property
     def texts(self) -> tuple[str, ...]:

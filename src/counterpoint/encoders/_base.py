@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders.encoding import encode
 from counterpoint.encoders.features import Features, Kind, from_ids
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import atomic
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
@@ -92,8 +92,7 @@ class TextEncoder(nn.Module, abc.ABC):
         Raises:
             InputError: A text is not a string.
         """
-        if isinstance(texts, str):
-            raise InputError("texts must be a list of strings, not one string", fix="write [text]")
+        refuse_string(texts, "texts")
         prompt = self.prompt(kind)
         features = from_ids(self._token_ids([prompt + clean(t, i) for i, t in enumerate(texts)]))
         return self._mark_prompt(features, prompt)

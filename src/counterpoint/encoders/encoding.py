@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from counterpoint.encoders._npy import NpyWriter
 from counterpoint.encoders.features import Kind, lengths, take
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
@@ -83,8 +83,7 @@ def encode(
     """
     if dtype not in ("auto", "float32", "bfloat16"):
         raise InputError(f"unknown dtype {dtype!r}", fix="choose auto, float32 or bfloat16")
-    if isinstance(texts, str):
-        raise InputError("texts must be a list of strings, not one string", fix="write [text]")
+    refuse_string(texts, "texts")
     total = len(texts) if isinstance(texts, Sized) else None
     half = fast_bfloat16(encoder.device) and (total is None or total > FEW)
     precision = torch.bfloat16 if dtype == "bfloat16" or (dtype == "auto" and half) else torch.float32

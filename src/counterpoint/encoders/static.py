@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from counterpoint.encoders._base import TextEncoder, clean
 from counterpoint.encoders._vocabulary import characters
 from counterpoint.encoders.features import Features, lengths
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 
 DOCUMENT = "[DOC]"
 """The token that `from_corpus` puts before documents, as their prompt."""
@@ -96,6 +96,7 @@ class StaticEncoder(TextEncoder):
             >>> StaticEncoder.train_tokenizer(["cafes generate"] * 2, 60).encode("Cafés, café! Generating").tokens
             ['caf', 'gener']
         """
+        refuse_string(texts, "texts")
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.Sequence(
             [
@@ -145,6 +146,7 @@ class StaticEncoder(TextEncoder):
             >>> encoder.dim, encoder.prompts
             (4, {'document': '[DOC] '})
         """
+        refuse_string(texts, "texts")
         texts = [clean(text) for text in texts]
         tokenizer = cls.train_tokenizer(texts, vocab_size)
         size = tokenizer.get_vocab_size()

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from counterpoint.data import Retrieval, TextData, retrieval_from_pairs
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.frozen import classification, clustering, sts
@@ -55,6 +55,8 @@ def named(ids_nk: Int64[np.ndarray, "n k"], queries: Sequence[str], documents: S
         >>> named(np.array([[1, -1], [0, 1]]), ["q", "r"], ["a", "b"])
         {'q': ['b'], 'r': ['a', 'b']}
     """
+    refuse_string(queries, "queries")
+    refuse_string(documents, "documents")
     return {query: [documents[i] for i in row if i >= 0] for query, row in zip(queries, ids_nk.tolist(), strict=True)}
 
 
@@ -88,6 +90,7 @@ def evaluate_retrieval(
         >>> evaluate_retrieval(Letters(), test)["mrr@10"].value
         1.0
     """
+    refuse_string(metrics, "metrics")
     depth = max(int(name.partition("@")[2] or 1) for name in metrics)
     rankings = rank(encoder, retrieval, depth, metric=metric)
     return evaluate_rankings(

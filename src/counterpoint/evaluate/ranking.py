@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Result
 
@@ -195,6 +195,7 @@ def evaluate_rankings(
         >>> result["mrr@10"].value, result["recall@1"].values
         (0.75, array([0., 1.]))
     """
+    refuse_string(metrics, "metrics")
     asked = {name: _parse(name) for name in metrics}
     judged = judge(rankings, qrels)
     missing = sum(query not in rankings for query in judged.queries)
