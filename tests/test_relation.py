@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoint.relation import Relation, Rule, duplicate, equal, itself, kernel, never, same
+from counterpoint.relation import Relation, Rule, duplicate, equal, itself, kernel, never, overlap, same
 
 N, M = 3, 4
 LIKE = torch.zeros(1, dtype=torch.float64)
@@ -183,3 +183,29 @@ def test_a_pair_is_not_both(data):
                 q["input"][i] == k["partner"][j],
             )
             assert not (any(copies) and negative[i, j] > 0)
+
+
+some_sets = st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=5)
+
+
+def hot(sets):
+    return torch.tensor([[float(member in one) for member in range(6)] for one in sets])
+
+
+@given(q=some_sets, k=some_sets, owned=st.booleans())
+def test_overlap_is_the_share_of_common_members(q, k, owned):
+    wanted = [[len(a & b) / len(a | b) if a | b else 0.0 for b in k] for a in q]
+    keys = hot(k)[None].expand(len(q), -1, -1) if owned else hot(k)[None]
+    found = overlap("labels")({"labels": hot(q)[:, None]}, {"labels": keys})
+    torch.testing.assert_close(found, torch.tensor(wanted))
+
+
+@given(labels=st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_overlap_of_single_members_is_same(labels):
+    sets, one = hot([{x} for x in labels]), torch.tensor(labels)
+    found = overlap("labels")({"labels": sets[:, None]}, {"labels": sets[None]})
+    assert torch.equal(found, same("label")({"label": one[:, None]}, {"label": one[None]}).float())
+
+
+def test_overlap_without_its_column_holds_for_nobody():
+    assert overlap("labels")({}, {"labels": torch.ones(1, 1, 2)}) is None

@@ -132,6 +132,31 @@ def kernel(column: str, function: Callable[[Tensor], Tensor]) -> Rule:
     return Rule(weigh)
 
 
+def overlap(column: str) -> Rule:
+    """A soft rule on sets: the share of common members, `|A & B| / |A | B|` (Jaccard); 0 where both are empty.
+
+    The column is `(n, l)`, 1 where a point's set has a member and 0 where not: labels of texts that have several. With
+    one member each it is `same`. Source: as the weight of a positive in a supervised contrastive loss, Lin et al. 2023,
+    "An Effective Deployment of Contrastive Learning in Multi-label Text Classification" (their JSCL).
+
+    Examples:
+        >>> a, b = torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+        >>> overlap("labels")({"labels": a[:, None]}, {"labels": b[None]})
+        tensor([[0.5000, 0.3333, 0.0000]])
+    """
+
+    def weigh(q: Columns, k: Columns) -> Pairs | None:
+        if column not in q or column not in k:
+            return None
+        left, right = (c if c.is_floating_point() else c.float() for c in (q[column], k[column]))
+        # keys that all rows see are one matrix, of which no row needs a copy
+        both = left[:, 0] @ right[0].T if len(right) == 1 else (left @ right.transpose(1, 2))[:, 0]
+        either = left.sum(-1) + right.sum(-1) - both
+        return both / either.clamp_min(1.0)
+
+    return Rule(weigh)
+
+
 never = Rule(lambda _q, _k: None)
 """The rule that no pair satisfies."""
 

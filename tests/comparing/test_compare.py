@@ -19,6 +19,7 @@ from counterpoint.comparing.entries import entry_file, read_entry, run_job
 from counterpoint.comparing.run import content_of
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.errors import InputError
+from counterpoint.files import write_json
 from counterpoint.report.wording import sure
 from counterpoint.systems import every
 
@@ -102,11 +103,16 @@ def test_bad_input_is_one_sentence(tmp_path, source, systems, options, said):
         compare(source, systems, tmp_path / "out", **options)
 
 
-def test_a_folder_holds_one_comparison(tmp_path):
+def test_a_folder_holds_one_comparison_once_a_run_is_done(tmp_path):
     with pytest.raises(InputError, match="does not train on images"):
         compare("digits", ["e5", "dpr"], tmp_path)
-    with pytest.raises(InputError, match=r"other settings \(source\)"):
-        compare("other.npz", ["e5", "dpr"], tmp_path)
+    assert not list(tmp_path.iterdir())
+    write_json(tmp_path / "asked.json", {"source": "digits", "base": "static", "settings": {}, "reading": {}})
+    with pytest.raises(InputError, match="there is no such file"):
+        compare("nowhere.tsv", ["e5", "dpr"], tmp_path)
+    write_json(tmp_path / "e5-0.json", {})
+    with pytest.raises(InputError, match=r"other settings \(.*source.*\)"):
+        compare("emoji", ["simclr", "dcl"], tmp_path)
 
 
 def test_a_folder_of_pictures_is_trained_on_as_digits_are(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import json
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from counterpoint.data import Example, TextData, describe, read
@@ -49,6 +50,39 @@ def test_jsonl_round_trip(folder, pairs, ascii_only, suffix):
     result = data(write(folder / f"a.jsonl{suffix}", "".join(lines)))
     assert rows(result) == pairs
     assert [example.line for example in result.examples] == list(range(1, len(pairs) + 1))
+
+
+@given(
+    pairs=pairs,
+    layout=st.sampled_from(["lines", "pretty", "one line", "line by line"]),
+    positional=st.booleans(),
+    suffix=st.sampled_from([".json", ".json.gz", ".jsonl"]),
+)
+def test_json_array_round_trip(folder, pairs, layout, positional, suffix):
+    table = [[a, b] if positional else {"query": a, "meta": {"k": ["[{,", 1]}, "document": b} for a, b in pairs]
+    assume(not (layout == "lines" and positional and len(table) == 1))  # an array of two texts, as well as could be
+    if layout == "lines":
+        content = "".join(json.dumps(row) + "\n" for row in table)
+    elif layout == "line by line":
+        content = "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in table) + "\n]\n"
+    else:
+        content = json.dumps(table, indent=2 if layout == "pretty" else None)
+    columns = {"anchor": 1, "positive": 2} if positional else None
+    examples = data(write(folder / f"a{suffix}", content), columns=columns).examples
+    assert [e.texts for e in examples] == pairs
+    begins = {"lines": 1, "line by line": 2, "one line": 1}
+    if layout in begins:
+        assert [e.line for e in examples] == [i + begins[layout] for i in range(len(table))]
+    else:
+        lines = content.split("\n")
+        assert [lines[e.line - 1] for e in examples] == ["  [" if positional else "  {"] * len(table)
+
+
+@given(content=st.lists(st.sampled_from(["[", "]", "{", "}", ",", '"a"', ":", "\n", '"', "\\", "1", " "])).map("".join))
+def test_a_broken_array_ends_in_rows_or_in_one_sentence(folder, content):
+    (folder / "a.json").write_text("[" + content)
+    with contextlib.suppress(InputError):
+        read(folder / "a.json", skip_bad=True)
 
 
 @given(

@@ -153,3 +153,13 @@ def test_normal_form(text):
 )
 def test_the_same_text_written_otherwise(one, other):
     assert normalise(one) == normalise(other)
+
+
+def test_of_several_labels_the_rarest_has_its_share_of_each_part():
+    rows = [Example(f"text {i}", labels=("often", "seldom") if i % 10 == 0 else ("often",)) for i in range(200)]
+    parts = split(TextData("labelled", rows, "memory"), test=0.2, dev=0.2)
+    assert [sum("seldom" in e.labels for e in part.examples) for part in (parts.train, parts.dev, parts.test)] == [
+        12,
+        4,
+        4,
+    ]

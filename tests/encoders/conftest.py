@@ -34,7 +34,10 @@ SHAPE = {
 }
 
 
-def make_tokenizer(*, special: bool = True) -> transformers.PreTrainedTokenizerFast:
+def make_tokenizer(
+    *, special: bool = True, named: tuple[str, ...] = ("pad", "unk", "bos", "eos"), **options: str
+) -> transformers.PreTrainedTokenizerFast:
+    """The tokens are always the same; `named` are those that the tokenizer knows to be special."""
     words = sorted({word for text in CORPUS for word in text.split()})
     letters = [prefix + c for c in string.ascii_lowercase + ":" for prefix in ("", "##")]
     tokens = dict.fromkeys(["<pad>", "<unk>", "<s>", "</s>", *letters, *words])
@@ -48,22 +51,26 @@ def make_tokenizer(*, special: bool = True) -> transformers.PreTrainedTokenizerF
         )
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        unk_token="<unk>",
-        bos_token="<s>",
-        eos_token="</s>",
         model_max_length=128,
+        **{f"{name}_token": {"bos": "<s>", "eos": "</s>"}.get(name, f"<{name}>") for name in named},
+        **options,
     )
 
 
-def make_transformer(model_type: str = "bert", **options) -> TransformerEncoder:
+def make_transformer(
+    model_type: str = "bert", *, named: tuple[str, ...] | None = None, sides: dict[str, str] | None = None,
+    shape: dict[str, int] | None = None, **options,
+) -> TransformerEncoder:  # fmt: skip
     causal = model_type in ("gpt2", "llama", "mistral", "qwen2", "qwen3")
-    tokenizer = make_tokenizer(special=not causal)
-    ids = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    more = {} if named is None else {"named": named}
+    tokenizer = make_tokenizer(special=not causal, **more, **(sides or {}))
+    ids = {"pad_token_id": 0 if named is None else None, "bos_token_id": 2, "eos_token_id": 3}
     torch.manual_seed(0)
     # fewer heads of keys than of queries, where the architecture can
     extra = {"num_key_value_heads": 2, "head_dim": 8} if causal and model_type != "gpt2" else {}
-    config = transformers.AutoConfig.for_model(model_type, vocab_size=len(tokenizer), **SHAPE, **extra, **ids)
+    config = transformers.AutoConfig.for_model(
+        model_type, vocab_size=len(tokenizer), **{**SHAPE, **(shape or {})}, **extra, **ids
+    )
     return TransformerEncoder(transformers.AutoModel.from_config(config), tokenizer, **options).eval()
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -270,3 +271,18 @@ def test_minilm_on_sts(stsb):
     assert spearmanr((a * b).sum(1), gold)[0] == pytest.approx(0.8203, abs=0.002)
     exact = encoder.encode(first[:100], dtype="float32")
     assert (exact * z[:100]).sum(1).min() > 0.999
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_every_file_has_the_mode_that_the_umask_says(tiny, corpus, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        tiny("static").save(tmp_path / "static")
+        encoder = tiny("bert", heads=[Dense(32, 8)])
+        encoder.save(tmp_path / "bert")
+        encoder.encode(corpus, out=tmp_path / "z.npy")
+    finally:
+        os.umask(before)
+    modes = {p.name: p.stat().st_mode & 0o777 for p in tmp_path.rglob("*") if p.is_file()}
+    assert {"model.safetensors", "tokenizer.json", "pytorch_model.bin", "z.npy"} <= modes.keys()
+    assert set(modes.values()) == {0o666 & ~umask}

@@ -51,6 +51,29 @@ def test_every_kind_of_data_ends_with_a_model_a_report_and_figures(tmp_path, sch
     assert schema in said[0]
 
 
+@pytest.mark.parametrize("several", ["lists", "columns"])
+def test_texts_with_several_labels(tmp_path, several):
+    if several == "lists":
+        rows = [{"text": f"a {c} {t}", "labels": [c, t.split()[0]]} for c, t in ITEMS] + [{"text": "no", "labels": []}]
+        (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        source, columns = tmp_path / "a.jsonl", None
+    else:
+        header = ("text", "colour", "thing")
+        (tmp_path / "a.tsv").write_text(lines([header, *((f"a {c} {t}", c, t.split()[0]) for c, t in ITEMS)]))
+        source, columns = tmp_path / "a.tsv", {"label": ("colour", "thing"), "anchor": "text"}
+    said = []
+    result = fit(source, tmp_path / "run", base="static", dev=0.1, test=0.2, columns=columns, epochs=2, say=said.append)
+    assert result.content.model.objective == "SupCon, soft positives"
+    assert result.content.metric == "knn micro f1"
+    untrained, trained = result.measured
+    wanted = ["knn micro f1", "knn macro f1", "probe micro f1", "probe macro f1"]
+    wanted += ["colour: knn micro f1", "thing: knn micro f1"] if several == "columns" else []
+    assert list(trained.figures) == wanted
+    assert trained.figures["knn micro f1"].value >= max(0.8, untrained.figures["knn micro f1"].value - 0.05)
+    assert "red, car" in result.content.map.labels or "colour=red, thing=car" in result.content.map.labels
+    assert (tmp_path / "run" / "report.html").exists()
+
+
 def test_judgements_of_a_beir_folder_are_trained_on_and_measured_by(tmp_path):
     folder = tmp_path / "beir"
     (folder / "qrels").mkdir(parents=True)
@@ -85,3 +108,94 @@ def test_files_of_their_own_for_dev_and_test_leave_training_without_their_texts(
     )  # fmt: skip
     assert "28 rows left out of training" in said[0]
     assert result.content.data.splits == {"train": len(rows) - 1 - 28, "dev": 8, "test": 20}
+
+
+def stopped(monkeypatch, *arguments, **settings):
+    """A run that ends before its first checkpoint."""
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("counterpoint.fitting.run.train_as", stop)
+        with pytest.raises(KeyboardInterrupt):
+            fit(*arguments, base="static", epochs=1, say=lambda _: None, **settings)
+
+
+@pytest.mark.parametrize("change", ["seed", "data", "test", "nothing"])
+def test_settings_bind_once_there_is_a_checkpoint(tmp_path, monkeypatch, change):
+    """Before, what other settings or data left (a static base is made of them) is made again."""
+    data, run = tmp_path / "a.tsv", tmp_path / "run"
+    with pytest.raises(InputError, match="no such file"):
+        fit(data, run, base="static", seed=7, say=lambda _: None)
+    data.write_text(lines(FILES["pairs"]))
+    stopped(monkeypatch, data, run)
+    assert (run / ".training" / "base" / "model.safetensors").exists()
+    settings = {"seed": {"seed": 1}, "test": {"test": 30}}.get(change, {})
+    if change == "data":
+        data.write_text(lines([*FILES["pairs"], ("a lilac balloon", "balloon in lilac")]))
+    made = (run / ".training" / "base" / "tokenizer.json").stat().st_mtime_ns
+    stopped(monkeypatch, data, run, **settings)
+    same = (run / ".training" / "base" / "tokenizer.json").stat().st_mtime_ns == made
+    assert same == (change == "nothing")
+    again = fit(data, run, base="static", epochs=1, say=lambda _: None, **settings)
+    clean = fit(data, tmp_path / "clean", base="static", epochs=1, say=lambda _: None, **settings)
+    texts = ["a red car 1", "a lilac balloon"]
+    assert (again.encoder.encode(texts) == clean.encoder.encode(texts)).all()
+
+
+def test_other_settings_and_other_data_do_not_go_on_from_a_checkpoint(tmp_path):
+    data, run = tmp_path / "a.tsv", tmp_path / "run"
+    data.write_text(lines(FILES["pairs"]))
+
+    def stop(_):
+        if (run / ".training" / "checkpoint").exists():
+            raise KeyboardInterrupt
+
+    def start(**settings):
+        return fit(
+            data, run, **{"base": "static", "epochs": 4, "checkpoint_seconds": 0.0, "say": lambda _: None, **settings}
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        start(on_row=stop)
+    with pytest.raises(InputError, match=r"unfinished run with other settings or data \(epochs, seed\)"):
+        start(seed=1, epochs=5)
+    data.write_text(lines([*FILES["pairs"], ("a lilac balloon", "balloon in lilac")]))
+    with pytest.raises(InputError, match=r"unfinished run with other settings or data \(data\)"):
+        start()
+    data.write_text(lines(FILES["pairs"]))
+    assert start().measured
+
+
+def test_texts_that_are_cut_are_said_in_the_run_the_report_and_the_card(tmp_path):
+    from counterpoint.encoders.scratch import small_transformer
+
+    rows = [(f"a {c} {t}", f"{t} in {c} " + "very " * (40 * (i < 10)) + "long") for i, (c, t) in enumerate(ITEMS)]
+    (tmp_path / "a.tsv").write_text(lines([("query", "document"), *rows]))
+    texts = [text for row in rows for text in row]
+    small_transformer(texts, layers=1, width=16, heads=2, max_seq_length=32).save(tmp_path / "small")
+    base, quiet = str(tmp_path / "small"), {"epochs": 0.1, "test": 0.2}
+    said = []
+    result = fit(tmp_path / "a.tsv", tmp_path / "run", base=base, say=said.append, **quiet)
+    note = "10 of 144 documents are longer than the model's 32 tokens and are cut; give --max-length, take a model that"
+    assert [s for s in said if "longer than" in s] == [f"note: {result.content.notes[0]}"]
+    assert result.content.notes[0].startswith(note)
+    for file in ("report.html", "model/README.md"):
+        assert note.replace("'", "&#39;" if file == "report.html" else "'") in (tmp_path / "run" / file).read_text()
+    longer = fit(tmp_path / "a.tsv", tmp_path / "longer", base=base, max_length=64, say=lambda _: None, **quiet)
+    assert longer.content.notes == ()
+    assert load(tmp_path / "longer" / "model").max_seq_length == 64
+    with pytest.raises(InputError, match="max_seq_length 65 is more than the model's 64"):
+        fit(tmp_path / "a.tsv", tmp_path / "longest", base=base, max_length=65, say=lambda _: None)
+    with pytest.raises(InputError, match="a static model reads texts of any length; leave out --max-length"):
+        fit(tmp_path / "a.tsv", tmp_path / "static", base="static", max_length=65, say=lambda _: None)
+
+
+def test_a_static_model_cuts_nothing(tmp_path):
+    rows = [("query", "document"), *((f"a {c} {t}", f"{t} in {c} " + "very " * 400) for c, t in ITEMS)]
+    (tmp_path / "a.tsv").write_text(lines(rows))
+    said = []
+    result = fit(tmp_path / "a.tsv", tmp_path / "run", base="static", epochs=1, test=0.2, say=said.append)
+    assert result.content.notes == ()
+    assert not [s for s in said if "longer than" in s]

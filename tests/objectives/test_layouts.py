@@ -7,6 +7,7 @@ import torch
 
 from counterpoint.objectives import Decoupled, InfoNCE, SupCon, Uniformity
 from counterpoint.points import Points
+from counterpoint.relation import Relation, overlap
 from objectives import naive
 
 T = 0.4
@@ -113,6 +114,25 @@ def test_supervised_alone(average, block):
     objective = SupCon(T, average=average)
     check(objective(Points(z, label=torch.tensor(label)), block=block), naive.mean(every), z)
     assert int(objective.left_out) == 3
+
+
+@pytest.mark.parametrize("block", [0, 2])
+@pytest.mark.parametrize("average", ["outside", "inside"])
+def test_sets_of_labels(average, block):
+    """A positive counts by how many labels it shares; one that shares none is a negative, and so is one without any."""
+    sets = [{0}, {0, 1}, {0, 1, 2}, {2}, set(), {3}]
+    z = normal(len(sets), 3)
+    losses = []
+    for i, a in enumerate(sets):
+        others = [j for j in range(len(sets)) if j != i]
+        scores = [naive.cosine(z[i], z[j]) / T for j in others]
+        share = [len(a & sets[j]) / max(len(a | sets[j]), 1) for j in others]
+        losses.append(naive.softmax_row(scores, share, [float(w == 0) for w in share], "all", average))
+    assert [loss is None for loss in losses] == [False, False, False, False, True, True]
+    labels = torch.tensor([[float(member in one) for member in range(4)] for one in sets], dtype=z.dtype)
+    objective = SupCon(T, average=average, relation=Relation(overlap("labels")))
+    check(objective(Points(z, labels=labels), block=block), naive.mean(losses), z)
+    assert int(objective.left_out) == 2
 
 
 @pytest.mark.parametrize("block", [0, 2])

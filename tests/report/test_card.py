@@ -57,3 +57,14 @@ def test_texts_make_neither_yaml_nor_markdown(text):
     assert headings[1:] == ["## Use it", "## Figures", "## How it was trained", "## Limits"]
     rows = [line.replace("\\\\", "").replace("\\|", "") for line in body.split("\n") if line.startswith("|")]
     assert {row.count("|") for row in rows} == {3}
+
+
+@pytest.mark.parametrize("systems", [(), sample().systems])
+def test_notes_stand_with_the_figures(systems):
+    content = dataclasses.replace(sample(), systems=systems, notes=("12 queries were [left] out",))
+    _, body = front_matter(model_card(content))
+    figures = body.split("## Figures")[1].split("## How")[0]
+    assert "- 12 queries were \\[left\\] out" in figures
+    assert "Tokens it reads of a text: 256" in model_card(
+        dataclasses.replace(content, model=dataclasses.replace(content.model, max_length=256))
+    )

@@ -196,3 +196,9 @@ def test_a_full_disk_leaves_the_old_report(tmp_path, monkeypatch):
         write_report(content, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_notes_stand_under_the_table_and_above_the_differences():
+    note = "12 of 1,500 queries have no relevant document and are left out <i>"
+    text = " ".join(Reader(report_html(dataclasses.replace(sample(), notes=(note,)))).text.split())
+    assert text.index("over 1,500 held-out") < text.index(note) < text.index("Paired differences")

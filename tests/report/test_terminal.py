@@ -31,3 +31,10 @@ def test_markup_in_names_is_text():
 def test_a_missing_figure_is_an_empty_cell():
     systems = (*sample().systems, System("half", {"MRR@10": sample().systems[0].figures["MRR@10"]}))
     assert terminal_table(dataclasses.replace(sample(), systems=systems)).row_count == 5
+
+
+def test_notes_stand_under_the_table():
+    text = printed(dataclasses.replace(sample(), notes=("12 of 1,500 queries were [b]left out[/b]",)))
+    assert (
+        text.index("0.585–0.627") < text.index("12 of 1,500 queries were [b]left out[/b]") < text.index("against BM25")
+    )

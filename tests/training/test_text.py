@@ -50,6 +50,22 @@ def test_labels_have_no_keys_and_scores_come_along():
     assert found["queries"].columns["score"].tolist() == [1.0, 0.5]
 
 
+def test_sets_of_labels_are_columns_of_ones_and_equal_sets_one_label():
+    rows = [
+        Example("a", labels=("y", "x")),
+        Example("b", labels=()),
+        Example("c", labels=("z",)),
+        Example("d", labels=("x", "y")),
+    ]
+    _, found = arguments(rows, [2, 0, 1, 3])
+    assert found["keys"] is None
+    columns = found["queries"].columns
+    assert columns["labels"].tolist() == [[0, 0, 1], [1, 1, 0], [0, 0, 0], [1, 1, 0]]
+    label = columns["label"].tolist()
+    assert label[1] == label[3] != label[0]
+    assert label[2] == -1
+
+
 def test_duplicates_are_never_negatives():
     same = [Example("a b", ("c d",)), Example("a b", ("e f",)), Example("g", ("h",))]
     _, found = arguments(same, [0, 1, 2])

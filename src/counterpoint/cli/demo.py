@@ -36,12 +36,16 @@ def demo(
     """
     from rich.console import Console
 
+    from counterpoint.files import check_output
     from counterpoint.fitting import INCLUDED
+    from counterpoint.fitting.run import RUN_FILES
     from counterpoint.report import terminal_table
     from counterpoint.systems.registry import slug
 
     bases = list(dict.fromkeys(("static", base)))
     runs = [output / slug(name) for name in bases]
+    for run in runs:
+        check_output(run, ours=RUN_FILES)
     for name, run in zip(bases, runs, strict=True):
         if not (run / "run.json").exists():
             fit(INCLUDED, run, base=name, index=True)

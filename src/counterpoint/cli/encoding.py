@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Model, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Model, Schema, SkipBad, Split, note, reading
 from counterpoint.errors import InputError
+from counterpoint.files import check_output
 
 if TYPE_CHECKING:
     from counterpoint.encoders import Kind
@@ -34,26 +35,24 @@ def encode(
     Example: counterpoint encode texts.txt --model runs/fit/model --output vectors.npy
     """
     from counterpoint.cli.searching import open_model
+    from counterpoint.data import account, read_documents, write_rows
 
     kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
     if kind not in kinds:
         raise InputError(f"--kind is {kind}", fix="give query or document")
-    texts = _texts(source, reading(columns, schema, split, skip_bad), output)
-    z = open_model(model).encode(
-        texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
-    )
+    check_output(output, "file", suffix=".npy", source=source)
+    documents = None
+    texts: Iterable[str] = (line.rstrip("\n") for line in sys.stdin)
+    if source != "-":
+        documents = read_documents(source, **reading(columns, schema, split, skip_bad), anchors=True)
+        note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
+        texts = documents.texts
+    encoder = open_model(model)
+    with encoder.counting() as cut:
+        z = encoder.encode(
+            texts, kind=kinds[kind], batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True
+        )
+    note(cut.sentence())
     typer.echo(f"{output}: {z.shape[0]:,} vectors of {z.shape[1]} dimensions")
-
-
-def _texts(source: str, options: dict[str, Any], output: Path) -> Iterator[str] | list[str]:
-    """The texts to encode: every anchor of a file, in order."""
-    from counterpoint.data import Retrieval, read, write_rejects
-
-    if source == "-":
-        return (line.rstrip("\n") for line in sys.stdin)
-    data = read(source, **options)
-    if data.rejected:
-        write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
-    if isinstance(data, Retrieval):
-        return list(data.corpus.values())
-    return [e.anchor for e in data.examples]
+    if documents is not None and (rows := write_rows(documents, output)):
+        typer.echo(f"{rows}: the row of the source that each belongs to")

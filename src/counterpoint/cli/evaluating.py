@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, note, reading
 
 
 def evaluate(
@@ -30,7 +31,7 @@ def evaluate(
     from rich.table import Table
 
     from counterpoint.cli.searching import open_model
-    from counterpoint.data import Retrieval
+    from counterpoint.data import Retrieval, account
     from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_any
     from counterpoint.fitting.parts import read_source
@@ -38,10 +39,15 @@ def evaluate(
     encoder = open_model(model)
     options = reading(columns, schema, split, skip_bad)
     data = read_source(source, **options)
+    typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)
     labelled = None if train is None else read_source(train, **options)
+    if labelled is not None:
+        typer.echo(account(labelled, f"{Path(str(train)).name}.rejected.jsonl"), err=True)
     if isinstance(labelled, Retrieval):
         raise InputError("--train is a retrieval test", fix="give labelled texts")
-    results = evaluate_any(encoder, data, labelled)
+    with encoder.counting() as cut:
+        results = evaluate_any(encoder, data, labelled)
+    note(cut.sentence())
     if as_json:
         typer.echo(json.dumps([r.to_json(items=False) for r in results]))
         return

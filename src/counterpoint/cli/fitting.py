@@ -32,6 +32,9 @@ def fit(
     patience: Annotated[int | None, typer.Option(help="Stop after so many validations without a new best.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     checkpoint_seconds: Annotated[float | None, typer.Option(help="At most so much work is lost in a kill.")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens at which a transformer cuts texts, up to its positions.")
+    ] = None,
     index: Annotated[bool, typer.Option(help="Make a search index of all documents too.")] = False,
     columns: Columns = None,
     schema: Schema = None,
@@ -81,6 +84,7 @@ def fit(
             dev=dev,
             test=test,
             index=index,
+            max_length=max_length,
             seed=seed,
             say=lambda sentence: errors.print(sentence, highlight=False, markup=False, soft_wrap=True),
             on_row=on_row,
@@ -110,9 +114,11 @@ def report(
 
     Example: counterpoint report runs/fit
     """
+    from counterpoint.files import check_output
     from counterpoint.report import write_report
 
-    write_report(read_content(run), run / "report.html")
+    content = read_content(run)
+    write_report(content, check_output(run / "report.html", "file"))
     typer.echo(run / "report.html")
 
 

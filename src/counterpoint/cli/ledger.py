@@ -10,12 +10,15 @@ import typer
 
 from counterpoint.cli.options import Json
 from counterpoint.errors import InputError
+from counterpoint.files import check_output
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from counterpoint.systems import System, Verdict
 
+_LEFT = ("encoder.safetensors", "model")
+"""What systems leave on included data."""
 _STYLES = {"reproduced": "green", "not reproduced at this scale": "yellow", "contradicted": "red"}
 
 
@@ -64,13 +67,13 @@ def run_system(
     from rich.console import Console
     from rich.table import Table
 
+    from counterpoint.fitting.run import RUN_FILES
     from counterpoint.systems import get
 
     system = get(name)
+    folder = check_output(output or Path("runs") / system.slug, ours=(*RUN_FILES, *_LEFT), source=data)
     errors = Console(stderr=True, highlight=False, markup=False)
-    figures = system.run(
-        system.config(), data, output or Path("runs") / system.slug, lambda s: errors.print(s, soft_wrap=True)
-    )
+    figures = system.run(system.config(), data, folder, lambda s: errors.print(s, soft_wrap=True))
     if as_json:
         typer.echo(json.dumps({"system": system.name, "figures": dict(figures)}))
         return
@@ -105,7 +108,7 @@ def verify(
     from counterpoint.systems import verify as measure
     from counterpoint.systems.measuring import FOLDER, current, entry, load, save
 
-    folder = output or FOLDER
+    folder = check_output(output or FOLDER)
     chosen = [get(name) for name in names or ()]
     if every_one or stale:
         chosen = [s for s in every() if s.claims]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -9,6 +10,11 @@ import typer
 from counterpoint import __version__
 from counterpoint.cli import comparing, demo, encoding, evaluating, fitting, ledger, searching
 from counterpoint.errors import InputError
+
+_OF_THE_USER = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
+}  # fmt: skip
+"""What is wrong with a path, and not with the program."""
 
 app = typer.Typer(
     name="counterpoint",
@@ -51,8 +57,14 @@ def main() -> None:
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            sys.exit(0)
+        if error.errno not in _OF_THE_USER:
+            raise
+        sentence = InputError(str(error.strerror).lower(), file=error.filename, fix="check the path and who may use it")
+        typer.echo(f"error: {sentence}", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command goes on where this one was", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)

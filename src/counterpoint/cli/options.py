@@ -13,14 +13,21 @@ Columns = Annotated[
     typer.Option(
         "--column",
         "-c",
-        help="Which column has which role, ROLE=NAME (anchor, positive, negative, score, label); repeatable.",
+        help="Which column has which role, ROLE=NAME: anchor, positive, negative, score, label; "
+        "of documents: id, title, text; repeatable.",
     ),
 ]
 Schema = Annotated[str | None, typer.Option(help="texts, pairs, tuples, scored or labelled; recognised if not given.")]
 Split = Annotated[str | None, typer.Option(help="Which part of a BEIR folder or a Hugging Face dataset.")]
-SkipBad = Annotated[bool, typer.Option(help="Leave bad rows out and write them beside the output with reasons.")]
+SkipBad = Annotated[bool, typer.Option(help="Leave bad rows out, say how many, and list them in a file with reasons.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm.")]
+
+
+def note(sentence: str) -> None:
+    """A remark on standard error, if there is one."""
+    if sentence:
+        typer.echo(f"note: {sentence}", err=True)
 
 
 def reading(columns: list[str] | None, schema: str | None, split: str | None, skip_bad: bool) -> dict[str, Any]:

@@ -121,6 +121,7 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
     from counterpoint.fitting.bases import make_base
     from counterpoint.fitting.parts import load_parts
     from counterpoint.fitting.presets import preset
+    from counterpoint.fitting.prompts import share_prompt
     from counterpoint.fitting.run import kind_of, make_task, train_as
 
     parts = load_parts(job.source, job.reading, 0.05, 0.1, 0, None)
@@ -128,6 +129,7 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
     # the budget and its learning rate are those of the base, for all the same; the rest is the system's
     same = preset(parts.train.schema, kind_of(encoder), len(parts.train)).train
     config = replace(config, train=replace(same, seed=job.seed, **job.settings))
+    parts, config, _ = share_prompt(parts, config, encoder)
     started = time.perf_counter()
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)

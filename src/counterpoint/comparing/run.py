@@ -15,12 +15,14 @@ import numpy as np
 
 from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, read_entry, run_job
 from counterpoint.errors import InputError, refuse_string
-from counterpoint.files import write_json
+from counterpoint.files import check_output, write_json
+from counterpoint.fitting.parts import load_parts
 from counterpoint.fitting.run import environment
 from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
 from counterpoint.systems import get
 from counterpoint.systems.measuring import difference_interval
 from counterpoint.systems.registry import slug
+from counterpoint.training.checkpoint import has_checkpoint
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,12 @@ def compare(
     fixed = sorted(job.settings.keys() - {"epochs"}) if job.images else []
     if fixed:
         raise InputError(f"{', '.join(fixed)} cannot be changed for images", fix="leave it out")
-    _check_output(output, asdict(job))
+    check_output(output, ours=("asked.json", "comparison.json"), source=source)
     for name in chosen:
         check_job(replace(job, system=name))
+    if not job.images:
+        say(load_parts(job.source, job.reading, 0.05, 0.1, 0, output).description)
+    _bind(output, asdict(job))
     entries: dict[str, list[Entry]] = {name: [] for name in chosen}
     for seed in range(seeds):
         for name in chosen:
@@ -172,15 +177,21 @@ def _in_process(job: Job, output: Path) -> None:
         ) from error
 
 
-def _check_output(output: Path, asked: dict[str, Any]) -> None:
-    """A folder holds one comparison: more systems or seeds may come to it, other data or settings may not."""
+def _bind(output: Path, asked: dict[str, Any]) -> None:
+    """A folder holds one comparison: more systems or seeds may come to it, other data or settings may not.
+
+    That is so once a run is done or has a checkpoint.
+    """
     kept = output / "asked.json"
-    if not kept.exists():
-        write_json(kept, asked)
-        return
-    before = json.loads(kept.read_text())
+    try:
+        before = json.loads(kept.read_text())
+    except (OSError, ValueError):
+        before = {}
     changed = sorted(k for k in asked if asked[k] != before.get(k))
-    if changed:
+    checkpoints = (run / "checkpoint" for run in output.glob(".*-*"))
+    if changed and not any(output.glob("*-*.json")) and not any(map(has_checkpoint, checkpoints)):
+        write_json(kept, asked)
+    elif changed:
         raise InputError(
             f"the folder holds a comparison with other settings ({', '.join(changed)})",
             file=output,

@@ -7,7 +7,7 @@ from counterpoint.data.documents import kept_rows, read_documents, write_rows
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.layouts import pairs_from_retrieval, read, retrieval_from_pairs
 from counterpoint.data.splits import Split, split
-from counterpoint.data.summary import account, check_trainable, describe
+from counterpoint.data.summary import account, all_labels, check_trainable, describe
 from counterpoint.data.types import (
     SCHEMAS,
     Documents,
@@ -32,6 +32,7 @@ __all__ = [
     "Split",
     "TextData",
     "account",
+    "all_labels",
     "check_trainable",
     "debian",
     "describe",

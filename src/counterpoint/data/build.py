@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from counterpoint.data.jsonrows import type_name
 from counterpoint.data.schema import NAMES, NLI, NUMBERED, UNLABELLED, Columns, Roles
-from counterpoint.data.tables import Row, Table, nothing_read, plain, type_name
+from counterpoint.data.tables import Row, Table, nothing_read, plain
 from counterpoint.data.types import Example, Rejects, TextData
 from counterpoint.errors import InputError
 
@@ -58,6 +59,8 @@ def build(
     ignored = [column for column in table.columns if column not in used]
     if ignored:
         notes.append("not read: " + ", ".join(map(repr, ignored)))
+    if none := sum(example.labels == () for example in examples):
+        notes.append(f"{none:,} row{'s have' if none > 1 else ' has'} no label and so no positive")
     columns = {role: ", ".join(names) for role, names in roles.columns.items()}
     return TextData(roles.schema, examples, source, columns, tuple(notes), reject.rows)
 
@@ -93,7 +96,10 @@ def _example(row: Row, line: int, roles: Roles, documents: Mapping[str, str] | N
         return
     query = _text(row.get(anchor), anchor)
     if schema == "labelled":
-        yield Example(query, label=_label(row, columns["label"][0]), line=line)
+        if roles.sets:
+            yield Example(query, labels=_labels(row, columns["label"]), line=line)
+        else:
+            yield Example(query, label=_label(row.get(columns["label"][0]), columns["label"][0]), line=line)
         return
     if not positives:
         raise BadRowError(f"column {', '.join(map(repr, columns['positive']))} is empty")
@@ -233,14 +239,28 @@ def _scores(row: Row, columns: Columns, role: str, texts: tuple[str, ...]) -> tu
     return tuple(_number(item, columns[role][0]) for item in values)
 
 
-def _label(row: Row, column: str) -> str:
-    value = row.get(column)
+def _label(value: Any, column: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) or (isinstance(value, str) and value.strip()):
         return str(value)
-    shown = "empty" if value in (None, "") else f"{type_name(value)} where a label belongs"
+    shown = "empty" if value is None or isinstance(value, str) else f"{type_name(value)} where a label belongs"
     raise BadRowError(f"column {column!r} is {shown}")
+
+
+def _labels(row: Row, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """All labels of a row, each once: a list's, or one cell's; of several columns each as COLUMN=LABEL."""
+    found: dict[str, None] = {}
+    for column in columns:
+        value = row.get(column)
+        if column not in row or (len(columns) == 1 and value is None):
+            raise BadRowError(f"column {column!r} is empty (a row without labels has an empty list)")
+        if value is None or (isinstance(value, str) and not value.strip() and len(columns) > 1):
+            continue
+        for item in value if isinstance(value, list) else (value,):
+            label = _label(item, column)
+            found[label if len(columns) == 1 else f"{column}={label}"] = None
+    return tuple(found)
 
 
 def _inference(table: Table, roles: Roles, reject: Rejects, notes: list[str]) -> Iterator[Example]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.data.build import BadRowError, build, identified, passage
+from counterpoint.data.jsonrows import type_name
 from counterpoint.data.layouts import beir_folder, find, open_table
 from counterpoint.data.schema import (
     GENERIC,
@@ -24,7 +25,7 @@ from counterpoint.data.schema import (
     missing,
     recognise,
 )
-from counterpoint.data.tables import FORMATS, Row, Table, nothing_read, plain, read_table, suffix, type_name
+from counterpoint.data.tables import FORMATS, Row, Table, nothing_read, plain, read_table, suffix
 from counterpoint.data.types import Documents, Progress, Rejects
 from counterpoint.errors import InputError
 from counterpoint.files import atomic, remove
@@ -105,8 +106,11 @@ def read_documents(
     kept = found if anchors else [(line, text) for text, line in _firsts(found).items()]
     ids = [f"d{i}" for i in range(len(kept))]
     notes = (*data.notes, *_copies(len(found) - len(kept), "text"))
+    if anchors and any(e.prompt for e in data.examples):
+        notes = (*notes, "the rows' prompts are not put before the texts, only the one of the model or of --prompt")
     lines = [line for line, _ in kept]
-    return Documents(ids, [text for _, text in kept], {}, name, notes, reject.rows, lines, data.columns)
+    roles_said = {"text": data.columns["anchor"]} if anchors else data.columns
+    return Documents(ids, [text for _, text in kept], {}, name, notes, reject.rows, lines, roles_said)
 
 
 def kept_rows(documents: Documents) -> list[dict[str, Any]] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from counterpoint.data.build import BY_ID, build, identified
 from counterpoint.data.hashing import normalise
+from counterpoint.data.lines import read_lines
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
     FORMATS,
@@ -17,7 +18,6 @@ from counterpoint.data.tables import (
     arrow_rows,
     keyed,
     plain,
-    read_lines,
     read_table,
     suffix,
 )
@@ -38,7 +38,7 @@ def read(
 
     | source | layout |
     |---|---|
-    | `.jsonl` `.ndjson` `.json` (`.gz`) | one JSON object (or array, or text) a line; FlagEmbedding; Tevatron |
+    | `.jsonl` `.ndjson` `.json` (`.gz`) | JSON, a row a line or one array of them; FlagEmbedding; Tevatron |
     | `.csv` `.tsv` `.tab` (`.gz`) | with or without a header; quotes enclosing or plain, found out |
     | `.parquet` `.pq` | Parquet |
     | `.txt` `.text` (`.gz`) | one text a line |
@@ -251,11 +251,14 @@ def _saved(folder: Path, split: str | None, reject: Rejects) -> Table:
         fix = f"name one file, such as {folder / files[0]}" if files else f"known are: {known}"
         raise InputError("a folder of no known layout", file=folder, fix=fix)
     info = _json(folder / "dataset_info.json") if (folder / "dataset_info.json").is_file() else {}
-    labels = {
-        column: feature["names"]
-        for column, feature in (info.get("features") or {}).items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-    }
+    labels = {}
+    for column, feature in (info.get("features") or {}).items():
+        if isinstance(feature, list) and feature:  # a list of classes, as older versions write it
+            feature = feature[0]
+        if isinstance(feature, dict) and isinstance(feature.get("feature"), dict):
+            feature = feature["feature"]
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+            labels[column] = feature["names"]
     files = [folder / item["filename"] for item in _json(folder / "state.json")["_data_files"]]
 
     def batches() -> Iterable[Any]:
@@ -310,9 +313,8 @@ def _hub(name: str, split: str | None, reject: Rejects) -> Table:
             fix="check the name (hf:OWNER/NAME/CONFIG:SPLIT) and the connection",
         ) from error
     data = loaded[_choose(loaded, named_split or split, name)]
-    labels = {
-        column: feature.names for column, feature in data.features.items() if isinstance(feature, datasets.ClassLabel)
-    }
+    inner = {column: getattr(feature, "feature", feature) for column, feature in data.features.items()}
+    labels = {c: feature.names for c, feature in inner.items() if isinstance(feature, datasets.ClassLabel)}
     batches = data.with_format("arrow").iter(batch_size=1024)
     return keyed(arrow_rows(batches, labels), name, reject)
 
@@ -326,7 +328,8 @@ def retrieval_from_pairs(
     """Make a retrieval test of held-out pairs: anchors are queries, their positives what they should find.
 
     Equal texts (after `normalise`) are one document or one query, so that a copy of a relevant text is never
-    counted as wrong. Ids are "q0", "q1", ... and "d0", "d1", ... in order of appearance.
+    counted as wrong; queries with different prompts are different queries. Ids are "q0", "q1", ... and "d0", "d1", ...
+    in order of appearance.
 
     Args:
         examples: Pairs or tuples; negatives are left out (give them as `extra_documents` to add them).
@@ -341,20 +344,23 @@ def retrieval_from_pairs(
         {'q0': {'d0': 1.0}, 'q1': {'d0': 1.0, 'd1': 1.0}}
     """
     refuse_string(extra_documents, "extra_documents")
-    documents: dict[str, tuple[str, str]] = {}
-    queries: dict[str, tuple[str, str]] = {}
+    documents: dict[tuple[str, str], tuple[str, str]] = {}
+    queries: dict[tuple[str, str], tuple[str, str]] = {}
     qrels: dict[str, dict[str, float]] = {}
+    prompts: dict[str, str] = {}
 
-    def add(table: dict[str, tuple[str, str]], prefix: str, text: str) -> str:
-        return table.setdefault(normalise(text), (f"{prefix}{len(table)}", text))[0]
+    def add(table: dict[tuple[str, str], tuple[str, str]], prefix: str, text: str, prompt: str = "") -> str:
+        return table.setdefault((prompt, normalise(text)), (f"{prefix}{len(table)}", text))[0]
 
     for example in examples:
-        query = add(queries, "q", example.anchor)
+        query = add(queries, "q", example.anchor, example.prompt)
+        if example.prompt:
+            prompts[query] = example.prompt
         for positive in example.positives:
             qrels.setdefault(query, {})[add(documents, "d", positive)] = 1.0
     for text in extra_documents:
         add(documents, "d", text)
-    return Retrieval(dict(documents.values()), dict(queries.values()), qrels, source)
+    return Retrieval(dict(documents.values()), dict(queries.values()), qrels, source, prompts=prompts)
 
 
 def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
@@ -368,15 +374,16 @@ def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
 
     Examples:
         >>> test = Retrieval({"1": "x", "2": "y"}, {"q": "a"}, {"q": {"1": 1.0, "2": 0.0}}, "memory")
-        >>> pairs_from_retrieval(test).examples
-        [Example(anchor='a', positives=('x',), negatives=('y',), score=None, label=None, line=0, scores=(), prompt='')]
+        >>> pairs_from_retrieval(test).examples == [Example("a", ("x",), ("y",))]
+        True
     """
     examples = []
     for query, gains in retrieval.qrels.items():
         positives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain > 0)
         negatives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain <= 0)
         if positives:
-            examples.append(Example(retrieval.queries[query], positives, negatives))
+            prompt = retrieval.prompts.get(query, "")
+            examples.append(Example(retrieval.queries[query], positives, negatives, prompt=prompt))
     if not examples:
         raise InputError("no query has a relevant document", file=retrieval.source, fix="check the judgements")
     single = all(len(e.positives) == 1 and not e.negatives for e in examples)

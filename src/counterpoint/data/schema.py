@@ -43,6 +43,7 @@ NUMBERED = {
 }
 GENERIC = ("text", "sentence", "content", "body", "utterance")
 TOPICS = ("category", "intent", "topic")  # labels only where there is a single text
+SETS = ("tags", "categories", "intents", "topics", "genres", "keywords", "emotions")  # and only if they are lists
 KNOWN_NAMES = frozenset((*GENERIC, *TOPICS, "title", "_id", *(name for names in NAMES.values() for name in names)))
 _METADATA = re.compile(r"(.*_)?(id|ids|idx|index|uid|guid|docid|qid|url|split|genre|date|language)")
 _TEXT_ROLES = {"anchor", "positive", "negative"}
@@ -68,12 +69,14 @@ UNLABELLED = (None, "", "-", "-1", -1)  # an inference pair the annotators did n
 class Roles:
     """Which columns play which role (in order), and the schema that makes.
 
-    `nli` is set where pairs carry an inference label, to be grouped by premise.
+    `nli` is set where pairs carry an inference label, to be grouped by premise; `sets` where the labels of a text are a
+    set: a cell holds a list, or there are several columns of labels.
     """
 
     schema: Schema
     columns: Columns
     nli: bool = False
+    sets: bool = False
 
 
 def recognise(table: Table, file: str, given: ColumnMap | None = None, schema: str | None = None) -> Roles:
@@ -166,7 +169,8 @@ def _by_name(kinds: Mapping[str, str]) -> Columns:
             roles["anchor"] = roles.pop("prompt")
     if "anchor" in roles and texts and not roles.keys() & {"positive", "label"}:
         roles["positive"] = (texts[0],)
-    topic = next((names[name] for name in TOPICS if name in names), None)
+    lists = [names[name] for name in SETS if name in names and kinds[names[name]] == "list"]
+    topic = next((names[name] for name in TOPICS if name in names), lists[0] if lists else None)
     if topic and not roles.keys() & {"label", "positive", "score"}:
         roles["label"] = (topic,)
     return roles
@@ -273,4 +277,6 @@ def _decide(roles: Columns, table: Table, kinds: Mapping[str, str], file: str, s
     if nli:  # the hypotheses are both, by their label
         reads = (*reads, "label")
         roles = {**roles, "negative": roles["positive"]}
-    return Roles(schema, {role: roles[role] for role in reads if role in roles}, nli)
+    labels = roles.get("label", ())
+    sets = len(labels) > 1 or any(isinstance(row.get(column), list) for row in table.sample for column in labels)
+    return Roles(schema, {role: roles[role] for role in reads if role in roles}, nli, sets and schema == "labelled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,8 +29,8 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
     Rows that share a text (after `normalise`), directly or through other rows, form a component, and a
     component goes to one part whole. Components are drawn at random until a part has its rows; one too large
     for what is left of a part is passed over, so the largest stay in train. Labelled texts are stratified:
-    each label has its share of each part as nearly as components allow. Within a part the order of the
-    rows is kept. Near-duplicates (one word changed) are not recognised.
+    each label (of a text with several the rarest) has its share of each part as nearly as components allow.
+    Within a part the order of the rows is kept. Near-duplicates (one word changed) are not recognised.
 
     Args:
         data: What to split.
@@ -123,9 +124,14 @@ def _rows(size: float | int, n: int, name: str) -> int:
 
 
 def _strata(data: TextData, component_n: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The stratum of each row: the label of its component's first row; one for all without labels."""
+    """The stratum of each row: the label of its component's first row, of several the rarest; one for all without."""
     first: dict[int, Hashable] = {}
-    labels = [first.setdefault(c, e.label) for c, e in zip(component_n.tolist(), data.examples, strict=True)]
+    common = Counter(label for e in data.examples for label in e.labels or ())
+
+    def stratum(e: Example) -> Hashable:
+        return e.label if not e.labels else min(e.labels, key=lambda label: (common[label], label))
+
+    labels = [first.setdefault(c, stratum(e)) for c, e in zip(component_n.tolist(), data.examples, strict=True)]
     numbers = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     return np.array([numbers[label] for label in labels], dtype=np.int64)
 

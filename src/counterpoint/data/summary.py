@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 
-from counterpoint.data.types import Documents, Retrieval, TextData, write_rejects
+from counterpoint.data.types import Documents, Example, Retrieval, TextData, write_rejects
 from counterpoint.errors import InputError
 
 
@@ -17,7 +18,6 @@ def describe(data: TextData | Retrieval | Documents, listed: str | os.PathLike[s
         listed: Where the rows that were left out are listed, if there are any; see `account`.
 
     Examples:
-        >>> from counterpoint.data import Example
         >>> data = TextData("scored", [Example("a", ("b",), score=2.5)], "x.tsv", {"score": "gold"})
         >>> describe(data)
         "read 1 scored pair from x.tsv: score = 'gold' (2.5 to 2.5)"
@@ -46,19 +46,36 @@ def describe(data: TextData | Retrieval | Documents, listed: str | os.PathLike[s
         scores = [example.score for example in examples if example.score is not None]
         said["score"] = f"{said.get('score', 'score')} ({min(scores):g} to {max(scores):g})"
     elif data.schema == "labelled":
-        labels = len({example.label for example in examples})
-        said["label"] = f"{said.get('label', 'label')} ({labels:,} labels)"
+        labels = len({label for example in examples for label in all_labels(example)})
+        sizes = [len(all_labels(example)) for example in examples]
+        span = f", {_span(sizes)} a row" if data.multilabel else ""
+        said["label"] = f"{said.get('label', 'label')} ({labels:,} labels{span})"
     elif data.schema == "tuples":
         for role, sizes in (
             ("positive", [len(example.positives) for example in examples]),
             ("negative", [len(example.negatives) for example in examples]),
         ):
-            low, high = min(sizes), max(sizes)
-            span = f"{low}" if low == high else f"{low} to {high}"
             if role in said:
-                said[role] += f" ({span} a row)"
+                said[role] += f" ({_span(sizes)} a row)"
     about = "; ".join(filter(None, (", ".join(f"{role} = {what}" for role, what in said.items()), *data.notes)))
     return f"read {count:,} {noun}{'s' * (count != 1)} from {data.source}{': ' * bool(about)}{about}{rejected}"
+
+
+def all_labels(example: Example) -> tuple[str, ...]:
+    """The labels of a text, be they one or several.
+
+    Examples:
+        >>> all_labels(Example("a", label="x")), all_labels(Example("a", labels=("x", "y"))), all_labels(Example("a"))
+        (('x',), ('x', 'y'), ())
+    """
+    if example.labels is not None:
+        return example.labels
+    return () if example.label is None else (example.label,)
+
+
+def _span(sizes: Sequence[int]) -> str:
+    low, high = min(sizes), max(sizes)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def account(data: TextData | Retrieval | Documents, listed: str | os.PathLike[str]) -> str:
@@ -67,7 +84,7 @@ def account(data: TextData | Retrieval | Documents, listed: str | os.PathLike[st
     Examples:
         >>> import pathlib, tempfile
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "rejected.jsonl"
-        >>> from counterpoint.data import Example, Rejected
+        >>> from counterpoint.data import Rejected
         >>> bad = Rejected("a.tsv", 3, "column 'a' is empty", {"a": ""})
         >>> account(TextData("texts", [Example("one")], "a.tsv", rejected=[bad]), file).partition(" in ")[0]
         'read 1 text from a.tsv; 1 row left out, listed with the reasons'
@@ -90,7 +107,6 @@ def check_trainable(data: TextData, minimum: int = 2) -> None:
         InputError: Fewer rows than `minimum`, all texts the same, one label only, or one score only.
 
     Examples:
-        >>> from counterpoint.data import Example
         >>> check_trainable(TextData("texts", [Example("one")], "a.txt"))
         Traceback (most recent call last):
         ...
@@ -107,9 +123,13 @@ def check_trainable(data: TextData, minimum: int = 2) -> None:
     if len({example.anchor for example in data.examples}) < 2:
         refuse("all anchors are the same text", "give rows that differ")
     if data.schema == "labelled":
-        labels = Counter(example.label for example in data.examples)
-        if len(labels) < 2:
+        labels = Counter(label for example in data.examples for label in all_labels(example))
+        if not labels:
+            refuse("no row has a label", "give labels")
+        if len(labels) < 2 and labels.total() == count:
             refuse(f"all rows have the label {next(iter(labels))!r}", "give two labels or more")
+        if len({frozenset(all_labels(example)) for example in data.examples}) < 2:
+            refuse("all rows have the same labels", "give rows whose labels differ")
         if max(labels.values()) < 2:
             refuse("no label occurs twice", "give several texts a label")
     if data.schema == "scored" and len({example.score for example in data.examples}) < 2:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gzip
 import itertools
-import json
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from counterpoint.data.jsonrows import json_rows
+from counterpoint.data.lines import read_lines
 from counterpoint.data.types import Progress, Rejects
 from counterpoint.errors import InputError
 
@@ -83,7 +82,7 @@ def read_table(path: Path, reject: Rejects, names: Iterable[str] = (), progress:
             fix=f"rename or convert it to one of {', '.join(FORMATS)} (text formats also .gz)",
         )
     if form == "jsonl":
-        return keyed(_json_rows(path, reject, progress), path, reject)
+        return keyed(json_rows(path, reject, progress), path, reject)
     if form == "parquet":
         return keyed(_parquet_rows(path, progress), path, reject)
     if form == "text":
@@ -112,67 +111,6 @@ def keyed(rows: Iterator[tuple[int, Row]], path: str | Path, reject: Rejects) ->
     )
 
 
-def read_lines(path: Path, reject: Rejects, progress: Progress | None = None) -> Iterator[tuple[int, str]]:
-    r"""Stream (number, line) of a UTF-8 text file, gzipped or not; only \n ends a line, and is kept."""
-    total = path.stat().st_size
-    number = 0
-    try:
-        with path.open("rb") as raw:
-            gzipped = path.suffix.lower() == ".gz"
-            stream: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if gzipped else raw
-            for number, line in enumerate(stream, 1):
-                if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                    raise InputError(
-                        "the file is UTF-16, not UTF-8",
-                        file=path,
-                        fix=f"convert it: iconv -f UTF-16 -t UTF-8 {path.name}",
-                    )
-                try:
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    reason = f"byte {error.start + 1} of the line is not UTF-8"
-                    shown = line.decode("utf-8", "backslashreplace")
-                    reject(reason, number, shown, "convert the file to UTF-8")
-                    continue
-                yield number, text
-                if progress is not None and number % 4096 == 0:
-                    progress(raw.tell(), total)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            "the gzip file is truncated or broken after this line",
-            file=path,
-            line=number,
-            fix="fetch or compress it again",
-        ) from error
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    if progress is not None:
-        progress(total, total)
-
-
-def _json_rows(path: Path, reject: Rejects, progress: Progress | None) -> Iterator[tuple[int, Row]]:
-    for number, line in read_lines(path, reject, progress):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line.rstrip("\r\n"))
-        except json.JSONDecodeError as error:
-            fix = "correct the row (one JSON object a line; an array: jq -c '.[]')"
-            reject(f"broken JSON at column {error.colno}: {error.msg}", number, line, fix)
-            continue
-        except (ValueError, RecursionError) as error:  # a number or a nesting without end
-            reject(f"JSON that cannot be read: {error}", number, line)
-            continue
-        if isinstance(value, str):
-            value = [value]
-        if isinstance(value, list):
-            value = {str(i): cell for i, cell in enumerate(value, 1)}
-        if isinstance(value, dict):
-            yield number, value
-        else:
-            reject(f"{type_name(value)} where an object belongs", number, value)
-
-
 def _parquet_rows(path: Path, progress: Progress | None) -> Iterator[tuple[int, Row]]:
     import pyarrow
     import pyarrow.parquet
@@ -198,12 +136,19 @@ def arrow_rows(
         for row in batch.to_pylist():
             number += 1
             for column, names in (labels or {}).items():
-                index = row.get(column)
-                if isinstance(index, int):  # -1 is "no label" by convention
-                    row[column] = names[index] if 0 <= index < len(names) else None
+                row[column] = _class_names(row.get(column), names)
             yield number, row
         if progress is not None:
             progress(number, total)
+
+
+def _class_names(value: Any, names: Sequence[str]) -> Any:
+    """The names of a class, or of a list of them, by number; -1 is "no label" by convention."""
+    if isinstance(value, list):
+        return [_class_names(item, names) for item in value]
+    if not isinstance(value, int):
+        return value
+    return names[value] if 0 <= value < len(names) else None
 
 
 def _delimited(path: Path, form: str, reject: Rejects, names: Iterable[str], progress: Progress | None) -> Table:
@@ -354,15 +299,3 @@ def is_number(cell: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def type_name(value: Any) -> str:
-    """What a JSON value is called in a message.
-
-    Examples:
-        >>> type_name(3), type_name(None), type_name([1])
-        ('a number', 'nothing', 'a list')
-    """
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a text"}
-    names |= {list: "a list", dict: "an object", type(None): "nothing", bytes: "bytes"}
-    return names.get(type(value), type(value).__name__)

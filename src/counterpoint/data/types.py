@@ -30,6 +30,7 @@ class Example:
         line: Where it came from, 1-based (a line, or a row of a Parquet or Arrow file); 0 if nowhere.
         scores: A teacher's scores of `positives` and then `negatives`, in order; empty if there are none.
         prompt: An instruction to put before the anchor; empty if there is none.
+        labels: For a text with several labels: all of them, perhaps none; None where texts have one `label`.
 
     Examples:
         >>> Example("a plane takes off", ("an aeroplane departs",)).texts
@@ -44,6 +45,7 @@ class Example:
     line: int = 0
     scores: tuple[float, ...] = ()
     prompt: str = ""
+    labels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         refuse_string(self.positives, "positives")
@@ -93,6 +95,11 @@ class TextData:
     def __len__(self) -> int:
         return len(self.examples)
 
+    @property
+    def multilabel(self) -> bool:
+        """Whether the rows have sets of labels, not one label each."""
+        return any(example.labels is not None for example in self.examples)
+
     def texts(self) -> Iterator[str]:
         """Every text of every row, in order, with repeats."""
         return (text for example in self.examples for text in example.texts)
@@ -108,6 +115,7 @@ class Retrieval:
         qrels: Query id -> document id -> gain; 0 or less is judged and not relevant.
         source: Where it came from.
         rejected: The rows left out under `skip_bad`, with their reasons.
+        prompts: Query id -> an instruction to put before the query when it is encoded; a lexical search goes without.
 
     Examples:
         >>> Retrieval({"d": "a text"}, {"q": "a query"}, {"q": {"d": 1.0}}, "memory").qrels["q"]
@@ -119,6 +127,7 @@ class Retrieval:
     qrels: dict[str, dict[str, float]]
     source: str
     rejected: list[Rejected] = field(default_factory=list)
+    prompts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,19 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
+from counterpoint.encoders.cutting import Cut, count_cut
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
+from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 
 __all__ = [
     "POOLINGS",
+    "Cut",
     "Dense",
     "Encoder",
     "Features",
@@ -22,12 +25,16 @@ __all__ = [
     "TransformerEncoder",
     "VisionTransformer",
     "concat",
+    "count_cut",
     "drop_tokens",
     "encode",
+    "encode_prompted",
     "fast_bfloat16",
     "fingerprint",
     "lengths",
     "load",
+    "own_prompt",
     "pool",
     "take",
+    "tokenize_prompted",
 ]

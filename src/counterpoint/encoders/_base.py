@@ -14,10 +14,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from counterpoint.encoders.cutting import Cut
 from counterpoint.encoders.encoding import encode
 from counterpoint.encoders.features import Features, Kind, from_ids
 from counterpoint.errors import InputError, refuse_string
-from counterpoint.files import atomic
+from counterpoint.files import atomic, check_output
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 # what sentence-transformers looks for on each side, in its order
@@ -59,6 +60,7 @@ class TextEncoder(nn.Module, abc.ABC):
         self.truncate_dim = truncate_dim
         self.similarity = similarity
         self.do_lower_case = do_lower_case
+        self.counted: tuple[Cut, ...] = ()
         if default_prompt_name is not None and default_prompt_name not in self.prompts:
             known = ", ".join(map(repr, self.prompts)) or "none"
             raise InputError(f"default prompt {default_prompt_name!r} is not one of the prompts ({known})")
@@ -89,12 +91,17 @@ class TextEncoder(nn.Module, abc.ABC):
     def tokenize(self, texts: Sequence[str], kind: Kind = None) -> Features:
         """Token ids of `texts`, each after the prompt of its kind, cut at the maximal length.
 
+        Where the encoder has a maximal length, `cut` (n,) says which texts were longer.
+
         Raises:
             InputError: A text is not a string.
         """
         refuse_string(texts, "texts")
         prompt = self.prompt(kind)
-        features = from_ids(self._token_ids([prompt + clean(t, i) for i, t in enumerate(texts)]))
+        ids, cut = self._ids_and_cut([prompt + clean(t, i) for i, t in enumerate(texts)])
+        features = from_ids(ids)
+        if cut is not None:
+            features["cut"] = torch.tensor(cut, dtype=torch.bool)
         return self._mark_prompt(features, prompt)
 
     def forward(self, features: Features) -> Float[Tensor, "n d"]:
@@ -109,6 +116,25 @@ class TextEncoder(nn.Module, abc.ABC):
     def encode(self, texts: Iterable[str], *, kind: Kind = None, **options: Any) -> Float[np.ndarray, "n d"]:
         """One float32 vector a text, in order; `options` are those of `counterpoint.encoders.encode`."""
         return encode(self, texts, kind=kind, **options)
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[Cut]:
+        """Within: the texts that `encode` is given are counted, and those that were longer than the model takes.
+
+        Examples:
+            >>> from counterpoint.encoders.scratch import small_transformer
+            >>> encoder = small_transformer(["a small corpus"], layers=1, width=8, heads=2, max_seq_length=4)
+            >>> with encoder.counting() as cut:
+            ...     _ = encoder.encode(["a small corpus", "small", "a small corpus"])
+            >>> cut.texts, cut.of, cut.limit
+            (2, 3, 4)
+        """
+        cut, before = Cut(getattr(self, "max_seq_length", None)), self.counted
+        self.counted = (*before, cut)
+        try:
+            yield cut
+        finally:
+            self.counted = before
 
     def identity(self) -> list[object]:
         """Everything but the weights that the vectors of a text depend on."""
@@ -127,16 +153,24 @@ class TextEncoder(nn.Module, abc.ABC):
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a model folder that `load` and sentence-transformers 2.7 to 6 read (static: from 3.4.1).
 
-        The folder appears whole or not at all; one that is there is replaced.
+        The folder appears whole or not at all; a model that is there is replaced.
+
+        Raises:
+            InputError: The folder holds something else or cannot be written; the disk is full.
         """
         from counterpoint.encoders.folder import write_settings
 
+        check_output(folder, "replaced folder", ours=("modules.json", "config.json"))
         with atomic(folder) as part:
             part.mkdir()
             write_settings(part, self, self._write(part))
 
     @abc.abstractmethod
     def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]: ...
+
+    def _ids_and_cut(self, texts: list[str]) -> tuple[Sequence[Sequence[int]], list[bool] | None]:
+        """Token ids, and which texts were longer than the encoder takes; None where there is no such length."""
+        return self._token_ids(texts), None
 
     def _mark_prompt(self, features: Features, prompt: str) -> Features:
         del prompt

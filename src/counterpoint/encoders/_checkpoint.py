@@ -121,13 +121,42 @@ def _is_causal(model: nn.Module) -> bool:
     return any(m.is_causal for m in attention)
 
 
+def give_pad_token(model: Any, tokenizer: Any) -> None:
+    """See to it that the tokenizer has a padding token that the model has a vector for.
+
+    Padding is masked, so that any token does. One that marks something already is taken (the end of a text first): a
+    token of words that became special would be cut out of words. A tokenizer without any gets one of its own, and the
+    table a row for it, zeros. The model's configuration stays as it is: an embedding that knows its padding would no
+    longer learn that row, the end of every text.
+    """
+    rows = model.get_input_embeddings().num_embeddings
+    special = ("pad_token", "eos_token", "unk_token", "sep_token", "cls_token", "bos_token", "mask_token")
+    for name in special:
+        number = getattr(tokenizer, f"{name}_id", None)
+        if number is not None and number < rows:
+            if name != "pad_token":
+                tokenizer.pad_token = getattr(tokenizer, name)
+            return
+    tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    number = tokenizer.pad_token_id
+    if number >= rows:
+        # the new row is drawn at random unless it is said otherwise, and then replaced
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet():
+            table = model.resize_token_embeddings(number + 1, mean_resizing=False)
+            table.weight[rows:] = 0
+
+
 def merged(model: Any) -> Any:
     """The model itself, or a copy with its LoRA updates merged into the weights."""
     return copy.deepcopy(model).merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
 
 def write_checkpoint(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Write config.json, model.safetensors and the tokenizer's files, LoRA updates merged into the weights."""
+    """Write config.json, model.safetensors and the tokenizer's files, LoRA updates merged into the weights.
+
+    Texts are said to be padded at their end, which is what every model and every pooling makes the same vectors of:
+    padded at the start, positions that are counted (GPT-2) would shift, and with them weights by position.
+    """
     model = merged(model)
     with _quiet():
         model.save_pretrained(folder)
@@ -140,6 +169,9 @@ def write_checkpoint(folder: Path, model: Any, tokenizer: Any) -> None:
     if isinstance(config.get("extra_special_tokens"), list):
         config["additional_special_tokens"] = config.pop("extra_special_tokens")
     # transformers 4 would add token types, which GPT-2 takes for words
+    config["padding_side"] = "right"
+    # how it was loaded here says nothing of it
+    config = {name: value for name, value in config.items() if name not in ("is_local", "local_files_only")}
     config.setdefault("model_input_names", list(tokenizer.model_input_names))
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

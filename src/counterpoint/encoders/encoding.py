@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from counterpoint.encoders._npy import NpyWriter
-from counterpoint.encoders.features import Kind, lengths, take
+from counterpoint.encoders.features import Features, Kind, lengths, take
 from counterpoint.errors import InputError, refuse_string
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def encode(
             with NpyWriter(Path(out), encoder.dim, made_with, resume) as writer:
                 for batch in _windows(texts, window):
                     if writer.skip(batch):
+                        if encoder.counted:
+                            _count(encoder, encoder.tokenize(batch, kind))
                         report(len(batch))
                     else:
                         writer.append(batch, _encode_window(encoder, batch, kind, budget, report))
@@ -129,16 +131,23 @@ def _encode_window(
     seen: dict[str, int] = {}
     index = [seen.setdefault(text, len(seen)) for text in texts]
     features = encoder.tokenize(list(seen), kind)
+    repeats = np.bincount(index)
+    _count(encoder, features, repeats)
     counts = lengths(features)
     order = counts.argsort(stable=True)
     # a new batch wherever the running number of tokens passes a multiple of the budget
     batch = (counts[order].cumsum(0) - 1).clamp(min=0) // batch_tokens
-    repeats = np.bincount(index)
     unique = np.empty((len(seen), encoder.dim), dtype=np.float32)
     for rows in order.split(batch.unique_consecutive(return_counts=True)[1].tolist()):
         unique[rows.numpy()] = encoder(take(features, rows)).float().cpu().numpy()
         report(int(repeats[rows.numpy()].sum()))
     return unique if len(seen) == len(texts) else unique[index]
+
+
+def _count(encoder: TextEncoder, features: Features, times: Int[np.ndarray, "n"] | None = None) -> None:
+    """Tell who counts the texts that are cut (`TextEncoder.counting`)."""
+    for cut in encoder.counted:
+        cut.add(features, times)
 
 
 def _windows(texts: Iterable[str], size: int) -> Iterator[list[str]]:

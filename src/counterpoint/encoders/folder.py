@@ -115,6 +115,8 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
 
 def _load_static(modules: list[tuple[str, Path]], options: dict[str, Any]) -> StaticEncoder:
     folder = modules[0][1]
+    if options.pop("max_seq_length", None) is not None:
+        raise InputError("a static model reads texts of any length", file=folder, fix="leave out the maximal length")
     if any(name == "Dense" for name, _ in modules):
         raise InputError("a Dense layer over static embeddings is not supported", file=folder)
     weights = read_weights(folder)

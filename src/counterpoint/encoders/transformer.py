@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders._checkpoint import give_pad_token
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.encoders.packing import layout
 from counterpoint.encoders.pooling import Pooling, check_pooling, pool
@@ -95,6 +96,7 @@ class TransformerEncoder(TextEncoder):
         **options: Any,
     ) -> None:
         check_pooling(pooling)
+        give_pad_token(model, tokenizer)
         config = model.config
         width = int(config.hidden_size)
         for head in heads:
@@ -111,13 +113,23 @@ class TransformerEncoder(TextEncoder):
         positions = getattr(config, "max_position_embeddings", None) or 1 << 30
         longest = min(tokenizer.model_max_length, positions - offset)
         if max_seq_length is not None and max_seq_length > positions - offset:
-            raise InputError(f"max_seq_length {max_seq_length} is more than the model's {longest}")
+            raise InputError(f"max_seq_length {max_seq_length} is more than the model's {positions - offset}")
         self.max_seq_length: int = max_seq_length or longest
+        special = tokenizer.num_special_tokens_to_add()
+        if self.max_seq_length <= special:
+            what = f"max_seq_length {self.max_seq_length} leaves no room beside {special} special tokens"
+            raise InputError(what, fix=f"give {special + 1} or more")
+        self.positions = positions - offset
         self._type: str = config.model_type
         self._position_offset = offset
-        self._pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
+        self._pad = int(tokenizer.pad_token_id)
         self._extra = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
         self._cast: dict[str, Tensor] | None = None
+
+    @property
+    def can_take_more(self) -> bool:
+        """Whether it has positions for longer texts than it is set to read."""
+        return self.max_seq_length < self.positions
 
     def add_lora(self, r: int = 16, *, alpha: int = 32, dropout: float = 0.0, **config: Any) -> None:
         """Freeze the model and learn low-rank updates of its linear layers: W + (alpha / r) B A.
@@ -176,18 +188,26 @@ class TransformerEncoder(TextEncoder):
             self._cast = None
 
     def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]:
+        return self._ids_and_cut(texts)[0]
+
+    def _ids_and_cut(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
         texts = [text.strip() for text in texts]
         if self.do_lower_case:
             texts = [text.lower() for text in texts]
-        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        backend, most = getattr(self.tokenizer, "backend_tokenizer", None), self.max_seq_length
         if backend is None:
-            ids = self.tokenizer(texts, truncation=True, max_length=self.max_seq_length)["input_ids"]
+            ids = self.tokenizer(texts, truncation=True, max_length=most)["input_ids"]
+            full = [len(row) == most for row in ids]
+            cut = [f and len(self.tokenizer(t)["input_ids"]) > most for t, f in zip(texts, full, strict=True)]
         else:
             backend.no_padding()
-            backend.enable_truncation(self.max_seq_length)
-            ids = [encoding.ids for encoding in backend.encode_batch_fast(texts)]
+            backend.enable_truncation(most, direction=self.tokenizer.truncation_side)
+            encodings = backend.encode_batch_fast(texts)
+            ids = [encoding.ids for encoding in encodings]
+            # what overflows is copied when asked for, so only full ones are asked
+            cut = [len(row) == most and bool(e.overflowing) for row, e in zip(ids, encodings, strict=True)]
         # a tokenizer without special tokens makes nothing of an empty text
-        return [row or [self._pad] for row in ids]
+        return [row or [self._pad] for row in ids], cut
 
     def _mark_prompt(self, features: Features, prompt: str) -> Features:
         if self.include_prompt:
@@ -207,7 +227,8 @@ class TransformerEncoder(TextEncoder):
     def _hidden(self, features: Features) -> Float[Tensor, "t d"]:
         """The last hidden state of each token of `features`, in their order."""
         packable = self._type in PACKABLE and int(lengths(features).max()) <= LONGEST_PACKED
-        width = max(ROW, int(lengths(features).max())) if packable else None
+        # some architectures take no row that is longer than their positions, whatever is in it
+        width = max(min(ROW, self.positions), int(lengths(features).max())) if packable else None
         rows = layout(features, width=width, pad=self._pad)
         inputs: dict[str, Any] = {"input_ids": rows.input_ids, **self._extra}
         if rows.packed:

@@ -37,9 +37,10 @@ def figure(
     Args:
         name: What to call it.
         values: One an item.
-        reference: For "pearson", "spearman" and "macro_f1": what is right, one an item.
-        statistic: "mean", "pearson", "spearman" (average ranks for ties) or "macro_f1" (over the classes that
-            occur). A correlation with a constant is 0: it tells nothing.
+        reference: For all statistics but "mean": what is right, one an item.
+        statistic: "mean", "pearson", "spearman" (average ranks for ties), "macro_f1" (over the classes that occur) or
+            "micro_f1" (over all decisions together; with one class an item the accuracy). A correlation with a
+            constant is 0: it tells nothing. For F1 the items may be sets: rows `(n, c)` of 0 and 1.
         items: The items' names, so that `compare` can check that two systems saw the same ones.
         level: How much of the resamples the interval covers, above 0 and below 1.
         samples: How many resamples; 0 takes no interval, nor does a single item.
@@ -177,20 +178,43 @@ def _correlation(counts: Counts, x: Float[np.ndarray, "#b n"], y: Float[np.ndarr
 
 
 def _macro_f1(values: np.ndarray, reference: np.ndarray) -> Callable[[Counts], np.ndarray]:
-    classes = np.unique(np.concatenate((values, reference)))
-    said = (values[:, None] == classes).astype(np.float64)
-    true = (reference[:, None] == classes).astype(np.float64)
+    said, true = _indicators(values, reference)
 
     def f1(counts: Counts) -> np.ndarray:
         both = counts @ said + counts @ true
         score = 2 * (counts @ (said * true)) / np.where(both > 0, both, 1.0)
         # over the classes that were drawn
-        return np.asarray(score.sum(1) / (both > 0).sum(1))
+        return np.asarray(score.sum(1) / (both > 0).sum(1).clip(1))
 
     return f1
 
 
-_STATISTICS = {"mean": _mean, "pearson": _pearson, "spearman": _spearman, "macro_f1": _macro_f1}
+def _micro_f1(values: np.ndarray, reference: np.ndarray) -> Callable[[Counts], np.ndarray]:
+    said, true = _indicators(values, reference)
+    hits, both = (said * true).sum(1), (said + true).sum(1)
+
+    def f1(counts: Counts) -> np.ndarray:
+        total = counts @ both
+        return np.asarray(2 * (counts @ hits) / np.where(total > 0, total, 1.0))
+
+    return f1
+
+
+def _indicators(values: np.ndarray, reference: np.ndarray) -> tuple[Float[np.ndarray, "n c"], Float[np.ndarray, "n c"]]:
+    """1 where an item has a class: of one class an item, or of a set that is given as such a row."""
+    if values.ndim == 2:
+        return values.astype(np.float64), reference.astype(np.float64)
+    classes = np.unique(np.concatenate((values, reference)))
+    return (values[:, None] == classes).astype(np.float64), (reference[:, None] == classes).astype(np.float64)
+
+
+_STATISTICS = {
+    "mean": _mean,
+    "pearson": _pearson,
+    "spearman": _spearman,
+    "macro_f1": _macro_f1,
+    "micro_f1": _micro_f1,
+}
 
 
 def _function(figure: Figure) -> Callable[[Counts], np.ndarray]:

@@ -9,11 +9,13 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float, Int64
 
-from counterpoint.data import Retrieval, TextData, retrieval_from_pairs
+from counterpoint.data import Retrieval, TextData, all_labels, retrieval_from_pairs
+from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.frozen import classification, clustering, sts
+from counterpoint.evaluate.multilabel import multilabel_classification
 from counterpoint.evaluate.ranking import METRICS, evaluate_rankings
 from counterpoint.search.exact import Metric, exact_search
 
@@ -31,13 +33,14 @@ class Encodes(Protocol):
 def rank(encoder: Encodes, retrieval: Retrieval, k: int = 100, *, metric: Metric = "cosine") -> dict[str, list[str]]:
     """Rank a test's documents for its queries by exact search: query id -> the `k` best document ids.
 
-    Queries are encoded with `kind="query"`, documents with `kind="document"`. Equal scores go to the document
-    that comes first in the corpus.
+    Queries are encoded with `kind="query"`, after their own prompts if they have any, documents with
+    `kind="document"`. Equal scores go to the document that comes first in the corpus.
 
     Raises:
         InputError: No documents, or embeddings that are not finite.
     """
-    queries_nd = encoder.encode(list(retrieval.queries.values()), kind="query")
+    prompts = [retrieval.prompts.get(query, "") for query in retrieval.queries]
+    queries_nd = encode_prompted(encoder, list(retrieval.queries.values()), prompts, kind="query")
     documents_md = encoder.encode(list(retrieval.corpus.values()), kind="document")
     ids_nk, _ = exact_search(queries_nd, documents_md, k, metric=metric)
     return named(ids_nk, list(retrieval.queries), list(retrieval.corpus))
@@ -117,10 +120,10 @@ def evaluate_sts(
         InputError: The data are not scored pairs.
     """
     _need(data, "scored")
-    pairs = [(e.anchor, e.positives[0], e.score) for e in data.examples if e.score is not None]
-    first, second, scores = zip(*pairs, strict=True)
+    pairs = [(e.anchor, e.prompt, e.positives[0], e.score) for e in data.examples if e.score is not None]
+    first, prompts, second, scores = zip(*pairs, strict=True)
     return sts(
-        encoder.encode(first),
+        encode_prompted(encoder, first, prompts),
         encoder.encode(second),
         scores,
         metrics=metrics,
@@ -158,6 +161,26 @@ def evaluate_classification(
     )
 
 
+def evaluate_multilabel(
+    encoder: Encodes, train: TextData, test: TextData, *, k: int = 10, samples: int = SAMPLES, seed: int = 0
+) -> Result:
+    """Neighbours and a probe for each label on frozen embeddings; see `multilabel_classification`.
+
+    Raises:
+        InputError: The data are not labelled texts, or have no label.
+    """
+    for data in (train, test):
+        _need(data, "labelled")
+    embedded = [
+        encode_prompted(encoder, [e.anchor for e in data.examples], [e.prompt for e in data.examples])
+        for data in (train, test)
+    ]
+    labels = [[all_labels(e) for e in data.examples] for data in (train, test)]
+    return multilabel_classification(
+        embedded[0], labels[0], embedded[1], labels[1], k=k, source=test.source, samples=samples, seed=seed
+    )
+
+
 def evaluate_clustering(encoder: Encodes, data: TextData, *, seeds: Sequence[int] = range(5)) -> Result:
     """k-means of labelled texts; see `clustering`.
 
@@ -177,6 +200,8 @@ def evaluate_any(
     seed: int = 0,
 ) -> list[Result]:
     """Every evaluation the data allow: retrieval of a `Retrieval` or of pairs, STS, or classification and clustering.
+
+    Texts with several labels are not clustered.
 
     Args:
         encoder: What encodes.
@@ -199,6 +224,8 @@ def evaluate_any(
     test = data
     if train is None:
         train, test = (replace(data, examples=data.examples[i::2]) for i in range(2))
+    if data.multilabel:
+        return [evaluate_multilabel(encoder, train, test, samples=samples, seed=seed)]
     return [
         evaluate_classification(encoder, train, test, samples=samples, seed=seed),
         evaluate_clustering(encoder, data),
@@ -207,8 +234,9 @@ def evaluate_any(
 
 def _labelled(encoder: Encodes, data: TextData) -> tuple[Float[np.ndarray, "n d"], list[str]]:
     _need(data, "labelled")
-    rows = [(e.anchor, e.label) for e in data.examples if e.label is not None]
-    return encoder.encode([text for text, _ in rows]), [label for _, label in rows]
+    rows = [(e.anchor, e.prompt, e.label) for e in data.examples if e.label is not None]
+    texts, prompts, labels = zip(*rows, strict=True)
+    return encode_prompted(encoder, texts, prompts), list(labels)
 
 
 def _need(data: TextData, schema: str) -> None:

@@ -30,11 +30,11 @@ class Figure:
     Attributes:
         name: What it is, such as "mrr@10".
         value: The figure over all items.
-        values: What it is computed from, one an item: for a mean, what is averaged; for a correlation or
-            macro F1, what the system said.
-        reference: For a correlation or macro F1: what is right, one an item. Empty for a mean.
+        values: What it is computed from, one an item: for a mean, what is averaged; for a correlation or F1, what the
+            system said (of sets of labels a row of 0 and 1).
+        reference: For a correlation or F1: what is right, one an item. Empty for a mean.
         items: What the items are called (query ids), if they have names.
-        statistic: "mean", "pearson", "spearman" or "macro_f1": how `value` comes from `values`.
+        statistic: "mean", "pearson", "spearman", "macro_f1" or "micro_f1": how `value` comes from `values`.
         interval: The interval of `value`, if one was taken.
 
     Examples:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from counterpoint.encoders import StaticEncoder, load
 from counterpoint.encoders._base import TextEncoder
-from counterpoint.errors import MissingExtra
+from counterpoint.errors import InputError, MissingExtra
 
 
 def minilm_folder() -> Path | None:
@@ -31,7 +31,7 @@ def choose_base(base: str) -> str:
     return "static" if minilm_folder() is None else "minilm"
 
 
-def make_base(base: str, texts: Iterable[str], seed: int) -> TextEncoder:
+def make_base(base: str, texts: Iterable[str], seed: int, max_length: int | None = None) -> TextEncoder:
     """The untrained (or pretrained) encoder.
 
     Args:
@@ -39,16 +39,24 @@ def make_base(base: str, texts: Iterable[str], seed: int) -> TextEncoder:
             the `minilm` extra; else a model folder or the name of one on the Hugging Face hub.
         texts: The training texts.
         seed: Of the static table.
+        max_length: Tokens at which texts are cut, instead of what the model says.
 
     Raises:
-        InputError: if there is no such model.
+        InputError: if there is no such model, or it does not take texts of that length.
         MissingExtra: for "minilm" without its extra.
     """
     if base == "static":
+        check_length(base, max_length)
         return StaticEncoder.from_corpus(texts, seed=seed)
     if base == "minilm":
         folder = minilm_folder()
         if folder is None:
             raise MissingExtra("all-MiniLM-L6-v2", extra="minilm")
-        return load(folder)
-    return load(base)
+        base = str(folder)
+    return load(base) if max_length is None else load(base, max_seq_length=max_length)
+
+
+def check_length(base: str, max_length: int | None) -> None:
+    """Refuse a maximal length where the base is static."""
+    if base == "static" and max_length is not None:
+        raise InputError("a static model reads texts of any length", fix="leave out --max-length")

@@ -27,6 +27,7 @@ def content_of(
     output: Path,
     index: bool,
     base: str,
+    notes: tuple[str, ...],
     facts: dict[str, Any],
 ) -> report.Content:
     """The report's content."""
@@ -48,6 +49,7 @@ def content_of(
             base=base,
             objective=config.name,
             dim=encoder.dim,
+            max_length=getattr(encoder, "max_seq_length", None),
             prompts=dict(encoder.prompts),
         ),
         data=report.Data(
@@ -62,6 +64,7 @@ def content_of(
         systems=tuple(_system(m) for m in measured),
         differences=tuple(_differences(task.metric, measured, before, after)),
         unit=task.unit,
+        notes=notes,
         warnings=tuple(result.warnings),
         history=tuple({k: v for k, v in row.items() if isinstance(v, (int, float))} for row in result.history),
         dev_metric=task.metric,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from counterpoint.data import (
     Example,
     Retrieval,
     TextData,
+    account,
     check_trainable,
     debian,
     describe,
@@ -19,8 +22,8 @@ from counterpoint.data import (
     pairs_from_retrieval,
     read,
     split,
-    write_rejects,
 )
+from counterpoint.encoders import Kind
 from counterpoint.errors import InputError
 
 INCLUDED = "included:debian"
@@ -34,6 +37,30 @@ class Parts:
     dev: TextData
     test: TextData | Retrieval
     description: str
+
+    def digest(self) -> str:
+        """Of everything that is trained on and measured by: another when a text, a label or the split changes."""
+        digest = hashlib.blake2b(digest_size=16)
+        for part in (self.train, self.dev, self.test):
+            if isinstance(part, TextData):
+                rows: Iterable[object] = part.examples
+            else:
+                rows = chain(part.corpus.items(), part.queries.items(), part.qrels.items())
+            for row in rows:
+                digest.update(repr(row).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def sides(self) -> list[tuple[str, Kind, Iterator[str]]]:
+        """Every text that is encoded: what a side is called, its kind and its texts."""
+        rows = [e for part in (self.train, self.dev, self.test) if isinstance(part, TextData) for e in part.examples]
+        if self.train.schema not in ("pairs", "tuples"):
+            return [("texts", None, (text for e in rows for text in e.texts))]
+        queries = chain(e.prompt + e.anchor for e in rows)
+        documents = chain.from_iterable(e.texts[1:] for e in rows)
+        if isinstance(self.test, Retrieval):
+            queries = chain(queries, self.test.queries.values())
+            documents = chain(documents, self.test.corpus.values())
+        return [("queries", "query", queries), ("documents", "document", documents)]
 
 
 def load_parts(
@@ -51,9 +78,7 @@ def load_parts(
         said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
         return Parts(both.train, both.dev, corpus.heldout, said)
     data = read(source, **reading)
-    if data.rejected and output is not None:
-        write_rejects(data.rejected, output / "rejected.jsonl")
-    said = describe(data)
+    said = _account(data, output, "rejected.jsonl")
     if isinstance(data, Retrieval):
         pairs = pairs_from_retrieval(data)
         check_trainable(pairs)
@@ -61,7 +86,7 @@ def load_parts(
         held = {e.anchor for e in both.test.examples}
         queries = {q: text for q, text in data.queries.items() if text in held}
         heldout = replace(data, queries=queries, qrels={q: g for q, g in data.qrels.items() if q in queries})
-        return Parts(both.train, both.dev, heldout, said)
+        return Parts(replace(both.train, rejected=data.rejected), both.dev, heldout, said)
     check_trainable(data)
     given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
     others: dict[str, TextData] = {}
@@ -72,12 +97,20 @@ def load_parts(
                 f"the {name} data is not {data.schema} like the training data", file=str(file), fix="give the same kind"
             )
         others[name] = other
+        if other.rejected:
+            said += f"; {name}: {_account(other, output, f'rejected-{name}.jsonl')}"
     sizes = {name: 0 if name in given else _amount(part) for name, part in (("dev", dev), ("test", test))}
     both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
     train_part = _without(both.train, others.values())
     if len(train_part) < len(both.train):
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
+    train_part = replace(train_part, rejected=data.rejected)
     return Parts(train_part, others.get("dev", both.dev), others.get("test", both.test), said)
+
+
+def _account(data: TextData | Retrieval, output: Path | None, name: str) -> str:
+    """What was read; the rows that were left out are written to `name` in `output`."""
+    return describe(data) if output is None else account(data, output / name)
 
 
 def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Retrieval:

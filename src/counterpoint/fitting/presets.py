@@ -9,6 +9,7 @@ from typing import Literal
 from counterpoint.config import Config
 from counterpoint.data.types import Schema
 from counterpoint.objectives import CoSENT, InfoNCE, SupCon
+from counterpoint.relation import Relation, overlap
 from counterpoint.training.config import TrainConfig
 
 BaseKind = Literal["static", "transformer"]
@@ -24,7 +25,7 @@ _TRAIN: dict[BaseKind, TrainConfig] = {
 _FEWEST_STEPS = 100
 
 
-def preset(schema: Schema, base: BaseKind, n: int) -> Config:
+def preset(schema: Schema, base: BaseKind, n: int, *, multilabel: bool = False) -> Config:
     """The system `fit` chooses for `n` training examples.
 
     | schema | system | objective |
@@ -34,6 +35,7 @@ def preset(schema: Schema, base: BaseKind, n: int) -> Config:
     | tuples | InfoNCE with hard negatives | queries against all documents, everybody's hard negatives among them |
     | scored | CoSENT | pairs in the order of their scores |
     | labelled | SupCon | same label together |
+    | with several labels | SupCon, soft positives | the more labels two texts share, the closer together (`overlap`) |
 
     Examples:
         >>> preset("pairs", "static", 10_000).name
@@ -55,4 +57,6 @@ def preset(schema: Schema, base: BaseKind, n: int) -> Config:
     small = replace(train, batch_size=min(train.batch_size, 256), epochs=max(train.epochs, 4))
     if schema == "scored":
         return Config("CoSENT", CoSENT, small)
+    if multilabel:
+        return Config("SupCon, soft positives", lambda: SupCon(relation=Relation(overlap("labels"))), small)
     return Config("SupCon", SupCon, small)

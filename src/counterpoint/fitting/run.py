@@ -16,18 +16,25 @@ import torch
 from counterpoint.config import Config
 from counterpoint.data import Example, Retrieval, Schema, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
-from counterpoint.encoders import Kind, StaticEncoder, load
+from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load
 from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders.cutting import FIX
 from counterpoint.errors import InputError
-from counterpoint.files import remove, write_json
-from counterpoint.fitting.bases import choose_base, make_base
+from counterpoint.files import check_output, remove, write_json
+from counterpoint.fitting.bases import check_length, choose_base, make_base
 from counterpoint.fitting.content import content_of
+from counterpoint.fitting.labelsets import LabelSetTask
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
+from counterpoint.fitting.prompts import share_prompt
 from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
+from counterpoint.training.checkpoint import has_checkpoint
+
+RUN_FILES = ("run.json", ".training", "rejected.jsonl")
+"""What tells the folder of a run, at whatever point it stopped."""
 
 _TOKEN_DROPOUT: dict[BaseKind, float] = {"static": 0.2, "transformer": 0.0}
 """Share of a document's tokens left out in training: a static base's view, as dropout is a transformer's."""
@@ -63,6 +70,7 @@ def fit(
     dev: float | int | str = 0.05,
     test: float | int | str = 0.1,
     index: bool = False,
+    max_length: int | None = None,
     seed: int = 0,
     say: Callable[[str], None] = print,
     on_row: Callable[[dict[str, Any]], None] | None = None,
@@ -86,6 +94,7 @@ def fit(
         dev: Rows held out for validation: a fraction, a number, or a file of its own.
         test: Rows held out for the figures: the same.
         index: Make a search index of all documents.
+        max_length: Tokens at which a transformer cuts texts, up to its positions; what its folder says if not given.
         seed: Of the split, the base and the training.
         say: Told what happens, a sentence at a time.
         on_row: Told each monitored step.
@@ -113,18 +122,29 @@ def fit(
     asked = {
         "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
-        "seed": seed, **settings,
+        "max_length": max_length, "seed": seed, **settings,
     }  # fmt: skip
+    check_length(choose_base(base), max_length)
     if processes.first:
-        _check_output(output, asked)
+        check_output(output, ours=RUN_FILES, source=source)
+        _check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
     parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
     say(parts.description)
-    encoder = _base(parts, choose_base(base), seed, output, processes)
-    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train))
+    if processes.first:
+        _bind(output, {**asked, "data": parts.digest()})
+    encoder = _base(parts, choose_base(base), seed, max_length, output, processes)
+    sets = parts.train.multilabel
+    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train), multilabel=sets)
     config = replace(config, train=replace(config.train, seed=seed, **settings))
+    parts, config, about_prompts = share_prompt(parts, config, encoder)
+    if about_prompts:
+        say(about_prompts)
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
+    cut = cut_sentences(parts, encoder) if processes.first else ()
+    for sentence in cut:
+        say(f"note: {sentence}")
     say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")
     baselines, before = [], None
     if processes.first:
@@ -142,7 +162,7 @@ def fit(
         say(_sentence(m))
     content = content_of(
         parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
-        {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
+        (*task.notes, *cut), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)
@@ -188,7 +208,7 @@ def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     if schema == "scored":
         return STSTask(test, dev)
     if schema == "labelled":
-        return LabelTask(train_part, test, dev)
+        return (LabelSetTask if train_part.multilabel else LabelTask)(train_part, test, dev)
     if schema == "texts":
         test, dev = replace(test, examples=halves(test)), replace(dev, examples=halves(dev))
     return RetrievalTask.of_pairs(test, dev, train_part.examples, encoder)
@@ -210,11 +230,20 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _base(parts: Parts, base: str, seed: int, output: Path, processes: Processes) -> TextEncoder:
+def cut_sentences(parts: Parts, encoder: TextEncoder) -> tuple[str, ...]:
+    """What there is to say of texts that are longer than the encoder takes, each side once."""
+    fix = f"give --max-length, {FIX}" if isinstance(encoder, TransformerEncoder) and encoder.can_take_more else FIX
+    counts = {side: count_cut(encoder, texts, kind) for side, kind, texts in parts.sides()}
+    return tuple(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts)
+
+
+def _base(
+    parts: Parts, base: str, seed: int, max_length: int | None, output: Path, processes: Processes
+) -> TextEncoder:  # fmt: skip
     """The base; a static one is kept, so that a resumed run has the same tokenizer."""
     kept = output / ".training" / "base"
     if base != "static":
-        encoder = make_base(base, (), seed)
+        encoder = make_base(base, (), seed, max_length)
     else:
         if processes.first and not kept.exists():
             made = make_base(base, list(parts.train.texts()), seed)
@@ -227,25 +256,42 @@ def _base(parts: Parts, base: str, seed: int, output: Path, processes: Processes
     return encoder
 
 
-def _check_output(output: Path, asked: dict[str, Any]) -> None:
-    """A folder holds one run: the same may go on, another may not."""
-    kept = output / ".training" / "asked.json"
-    done = output / "run.json"
-    if done.exists():
+def _check_run(output: Path, asked: dict[str, Any]) -> None:
+    """A folder holds one run: the same may go on, another may not, once there is something to go on from."""
+    if (output / "run.json").exists():
         raise InputError(
             "this run is finished", file=output, fix=f"see {output / 'report.html'}, or give another --output"
         )
-    if not kept.exists():
-        write_json(kept, asked)
+    if not has_checkpoint(output / ".training" / "checkpoint"):
         return
-    before = json.loads(kept.read_text())
-    changed = sorted(k for k in asked.keys() | before.keys() if str(asked.get(k)) != str(before.get(k)))
+    before = _asked_before(output)
+    changed = sorted(k for k in asked if str(asked[k]) != str(before.get(k)))
+    changed += sorted(before.keys() - asked.keys() - {"data"})
     if changed:
         raise InputError(
-            f"the folder holds an unfinished run with other settings ({', '.join(changed)})",
+            f"the folder holds an unfinished run with other settings or data ({', '.join(changed)})",
             file=output,
-            fix="repeat its settings to go on with it, or give another --output",
+            fix="repeat them to go on with it, or give another --output",
         )
+
+
+def _bind(output: Path, asked: dict[str, Any]) -> None:
+    """Nothing that other settings or other data left is used; what these left is kept."""
+    _check_run(output, asked)
+    if {k: str(v) for k, v in asked.items()} != {k: str(v) for k, v in _asked_before(output).items()}:
+        kept = output / ".training" / "asked.json"
+        # first, so that a kill leaves nothing that seems to belong to it
+        remove(kept)
+        remove(kept.parent)
+        write_json(kept, asked)
+
+
+def _asked_before(output: Path) -> dict[str, Any]:
+    try:
+        before: dict[str, Any] = json.loads((output / ".training" / "asked.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return before
 
 
 def _save(

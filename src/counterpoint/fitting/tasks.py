@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from counterpoint.data import Example, Retrieval, TextData, retrieval_from_pairs
-from counterpoint.encoders import Encoder, StaticEncoder
+from counterpoint.encoders import Encoder, StaticEncoder, encode_prompted
 from counterpoint.evaluate import Figure, evaluate_rankings, figure, knn, named, probe, sts
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
 from counterpoint.search import BM25, exact_search, reciprocal_rank_fusion
@@ -35,6 +35,8 @@ class Task(abc.ABC):
 
     metric: str
     unit: str
+    notes: tuple[str, ...] = ()
+    """What must be known to read the figures, such as what was left out of them and why; sentences."""
 
     @abc.abstractmethod
     def validate(self, encoder: Encoder) -> float:
@@ -171,7 +173,8 @@ class RetrievalTask(Task):
     def _rank(
         self, encoder: Encoder, test: Retrieval, depth: int
     ) -> tuple[dict[str, list[str]], tuple[np.ndarray, np.ndarray]]:
-        q = encoder.encode(list(test.queries.values()), kind="query")
+        prompts = [test.prompts.get(query, "") for query in test.queries]
+        q = encode_prompted(encoder, list(test.queries.values()), prompts, kind="query")
         d = encoder.encode(list(test.corpus.values()), kind="document")
         ids, _ = exact_search(q, d, min(depth, len(d)))
         return named(ids, list(test.queries), list(test.corpus)), (q, d)
@@ -268,7 +271,7 @@ class LabelTask(Task):
         return Map(maps[0], maps[1], texts=tuple(e.anchor for e in chosen), labels=tuple(e.label or "" for e in chosen))
 
     def _nearest(self, encoder: Encoder, part: TextData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        train, test = (_normalised(encoder.encode([e.anchor for e in p.examples])) for p in (self.train, part))
+        train, test = (encoded(encoder, p) for p in (self.train, part))
         predicted = knn(train, [e.label or "" for e in self.train.examples], test)
         right = [a == e.label for a, e in zip(predicted, part.examples, strict=True)]
         return np.array(right, dtype=float), train, test
@@ -300,9 +303,13 @@ def _filled(row: list[int]) -> list[int]:
 
 
 def _scored(encoder: Encoder, data: TextData) -> tuple[np.ndarray, np.ndarray, list[float]]:
-    a = encoder.encode([e.anchor for e in data.examples])
     b = encoder.encode([e.positives[0] for e in data.examples])
-    return _normalised(a), _normalised(b), [float(e.score or 0) for e in data.examples]
+    return encoded(encoder, data), _normalised(b), [float(e.score or 0) for e in data.examples]
+
+
+def encoded(encoder: Encoder, data: TextData) -> np.ndarray:
+    """The anchors, each after its row's prompt, as vectors of length one."""
+    return _normalised(encode_prompted(encoder, [e.anchor for e in data.examples], [e.prompt for e in data.examples]))
 
 
 def _normalised(z: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 
 from counterpoint.data.types import Example
+from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.encoders.protocol import Encoder
 
 
@@ -63,5 +64,6 @@ def consistent(
     z = encoder.encode(texts, kind="document")
     place = {text: i for i, text in enumerate(texts)}
     own = z[[place[e.positives[0]] for e in examples]]
-    rank = ranks(encoder.encode([e.anchor for e in examples], kind="query"), own, z[np.sort(chosen)])
+    queries = encode_prompted(encoder, [e.anchor for e in examples], [e.prompt for e in examples], kind="query")
+    rank = ranks(queries, own, z[np.sort(chosen)])
     return [e for e, r in zip(examples, rank.tolist(), strict=True) if r <= k]

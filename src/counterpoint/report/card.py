@@ -83,8 +83,9 @@ documents = model.encode(["an answer", "another text"]{described})
 
 def _figures(content: Content) -> str:
     names = metrics(content)
+    notes = [f"- {_text(note)}" for note in content.notes]
     if not names:
-        return "## Figures\n\nNone were measured."
+        return "\n".join(["## Figures", "", "None were measured.", *(notes and ["", *notes])])
     lines = [_row(["", *names]), _row(["---"] + ["---:"] * len(names))]
     for system in content.systems:
         cells = []
@@ -98,6 +99,8 @@ def _figures(content: Content) -> str:
             _row([f"{d.a} − {d.b}", d.metric, number(d.value, decimals(d), sign=True), interval(d), judge(d)])
             for d in content.differences
         ]
+    if notes:
+        lines += ["", *notes]
     return "\n".join(["## Figures", "", "Higher is better; in brackets the 95% interval.", "", *lines])
 
 
@@ -106,6 +109,7 @@ def _training(content: Content) -> str:
     facts: dict[str, Any] = {"Data": data.source, "Schema": data.schema}
     facts |= {f"Rows, {name}": f"{rows:,}" for name, rows in data.splits.items()}
     facts |= {"Kind": model.kind, "Base": model.base, "Objective": model.objective, "Dimensions": model.dim}
+    facts |= {"Tokens it reads of a text": model.max_length}
     facts |= content.settings | content.environment
     shown = [f"- {_text(name)}: {_text(value)}" for name, value in facts.items() if value not in ("", None)]
     return "\n".join(["## How it was trained", "", *shown])

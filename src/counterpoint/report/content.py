@@ -84,7 +84,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Model:
-    """What was trained. `name` is also its name among the systems; `prompts` are by kind (query, document)."""
+    """What was trained. `name` is also its name among the systems; `prompts` are by kind (query, document).
+
+    `max_length` is how many tokens of a text it reads; None for all.
+    """
 
     name: str
     kind: str = ""
@@ -93,6 +96,7 @@ class Model:
     dim: int | None = None
     license: str = ""
     prompts: dict[str, str] = field(default_factory=dict)
+    max_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -239,6 +243,7 @@ class Content:
         differences: Paired differences, the most telling first; `a` is the challenger.
         unit: What figures are means over, in the plural ("queries", "pairs").
         summary: Sentences of the caller, shown under the verdict.
+        notes: What must be known to read the figures, shown under their table: what was left out or cut, and why.
         warnings: Sentences such as a named collapse.
         history: Training rows, see `Row`.
         dev_metric: The name of the rows' `dev`.
@@ -265,6 +270,7 @@ class Content:
     differences: tuple[Difference, ...] = ()
     unit: str = "queries"
     summary: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     history: tuple[Row, ...] = ()
     dev_metric: str = ""

@@ -152,6 +152,7 @@ def _model(content: Content) -> list[tuple[str, str]]:
         ("base", model.base),
         ("objective", model.objective),
         ("dimensions", f"{model.dim:,}" if model.dim else ""),
+        ("tokens read", f"{model.max_length:,} of a text" if model.max_length else ""),
         ("licence", model.license),
         *((f"{kind} prompt", prompt and f"“{prompt}”") for kind, prompt in model.prompts.items()),
     ]

@@ -15,7 +15,7 @@ STYLES = {BETTER: "green", WORSE: "red"}
 
 
 def terminal_table(content: Content) -> Table:
-    """The systems' figures with their intervals, and below them the verdict and the primary paired differences.
+    """The systems' figures with their intervals, and below them notes, the primary paired differences and the verdict.
 
     Examples:
         >>> from counterpoint.report.content import Data, Figure, Model, System
@@ -43,6 +43,8 @@ def terminal_table(content: Content) -> Table:
             cells.append(cell)
         table.add_row(Text(clip(system.name, 40)), *cells, style="bold" if system.name == content.model.name else None)
     caption = Text(style="not italic not dim")
+    for note in content.notes:
+        caption.append(f"{note[0].upper()}{note[1:]}\n", style="dim")
     for d in primary(content):
         caption.append(f"{d.a} against {d.b}: {d.metric} {number(d.value, decimals(d), sign=True)}")
         caption.append(f" ({interval(d)}), " if interval(d) else ", ", style="dim")

@@ -46,6 +46,16 @@ def save_checkpoint(
         (part / _STATE).write_text(json.dumps(dict(state)))
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is something to go on from."""
+    return folder.exists() or _spare(folder).exists()
+
+
+def _spare(folder: Path) -> Path:
+    """Where the old one is between the two renames that replace it."""
+    return folder.with_name(f".{folder.name}.old")
+
+
 def load_checkpoint(
     folder: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
@@ -60,7 +70,7 @@ def load_checkpoint(
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    spare = folder.with_name(f".{folder.name}.old")
+    spare = _spare(folder)
     if not folder.exists() and spare.exists():  # killed between the two renames
         spare.rename(folder)
     if not folder.exists():
