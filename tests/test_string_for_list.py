@@ -18,7 +18,7 @@ import counterpoint
 from counterpoint import evaluate
 from counterpoint.comparing import compare
 from counterpoint.data import Example, TextData, retrieval_from_pairs
-from counterpoint.encoders import StaticEncoder, encode
+from counterpoint.encoders import StaticEncoder, count_cut, encode, encode_prompted, tokenize_prompted
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.negatives import mine_bm25
@@ -60,6 +60,7 @@ CALLS = {
     "Index.search where": lambda s: INDEX.search(Z[:1], where=s),
     "Example positives": lambda s: Example("a", s),
     "Example negatives": lambda s: Example("a", ("b",), s),
+    "Example labels": lambda s: Example("a", labels=s),
     "MaskedLM texts": lambda s: MaskedLM(SMALL, s),
     "StaticEncoder.encode texts": ENCODER.encode,
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,
@@ -67,9 +68,22 @@ CALLS = {
     "StaticEncoder.train_tokenizer texts": StaticEncoder.train_tokenizer,
     "TransformerEncoder.encode texts": SMALL.encode,
     "TransformerEncoder.tokenize texts": SMALL.tokenize,
+    "count_cut texts": lambda s: count_cut(SMALL, s),
+    "encode_prompted prompts": lambda s: encode_prompted(SMALL, ["t"] * len(s), s),
+    "encode_prompted texts": lambda s: encode_prompted(SMALL, s, [""] * len(s)),
+    "tokenize_prompted prompts": lambda s: tokenize_prompted(SMALL, ["t"] * len(s), s),
+    "tokenize_prompted texts": lambda s: tokenize_prompted(SMALL, s, [""] * len(s)),
     "encode texts": lambda s: encode(ENCODER, s),
     "classification labels_m": lambda s: evaluate.classification(Z, ["a", "b", "a"], np.ones((len(s), 3)), s),
     "classification labels_n": lambda s: evaluate.classification(np.ones((len(s), 3)), s, Z, ["a", "b", "a"]),
+    "indicators labels_n": lambda s: evaluate.indicators(s, ["a"]),
+    "indicators names": lambda s: evaluate.indicators([("a",)], s),
+    "multilabel_classification labels_m": lambda s: evaluate.multilabel_classification(
+        Z, [("a",), ("b",), ()], np.ones((len(s), 3)), s
+    ),
+    "multilabel_classification labels_n": lambda s: evaluate.multilabel_classification(
+        np.ones((len(s), 3)), s, Z, [("a",), ("b",), ()]
+    ),
     "clustering labels_n": lambda s: evaluate.clustering(np.ones((len(s), 3)), s),
     "collision labels_n": evaluate.collision,
     "few_shot labels_n": lambda s: evaluate.few_shot(np.ones((len(s), 3)), s, ways=2, shots=1),

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, note, reading
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
     from rich.console import Console
 
     from counterpoint.data import Documents
@@ -67,7 +69,7 @@ def index(
         Index.check_folder(output, source=source)
         encoder = open_model(model or "minilm")
         documents = _documents(source, options, output)
-        z = encoder.encode(documents.texts, kind="document", progress=True)
+        z = _encoded(encoder, documents)
         # a folder is found again from wherever the index stands; a name stays a name
         where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
         with Index.build(
@@ -88,16 +90,16 @@ def index(
     with Index.open(folder, token=token) as found:
         if remove:
             missing = [name for name, held in zip(remove, found.get(remove), strict=True) if held is None]
-            typer.echo(f"{folder}: {found.delete(remove):,} documents taken out, {len(found):,} left")
-            if missing:
-                more = ", ..." if len(missing) > 5 else ""
-                typer.echo(f"not in the index: {', '.join(missing[:5])}{more} ({len(missing):,})")
+            gone = found.delete(remove)
+            more = ", ..." if len(missing) > 5 else ""
+            unknown = f"; not in the index: {', '.join(missing[:5])}{more}" if missing else ""
+            typer.echo(f"{folder}: {gone:,} document{'s' * (gone != 1)} taken out, {len(found):,} left{unknown}")
         if add:
             assert source is not None
             encoder = open_model(model or _model_of(folder, found.metadata))
             found.check(encoder)
             documents = _with_free_ids(_documents(source, options, output), found)
-            z = encoder.encode(documents.texts, kind="document", progress=True)
+            z = _encoded(encoder, documents)
             before = len(found)
             found.add(documents.ids, documents.texts, z, columns=documents.columns)
             new = len(found) - before
@@ -217,8 +219,16 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
         corpus = debian().heldout.corpus
         return Documents(list(corpus), list(corpus.values()), {}, source, roles={"id": "package"})
     documents = read_documents(source, **options)
-    typer.echo(account(documents, output.with_name(output.name + ".rejected.jsonl")))
+    note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
     return documents
+
+
+def _encoded(encoder: TextEncoder, documents: Documents) -> Float[np.ndarray, "n d"]:
+    """A vector each; texts that the model cuts are said."""
+    with encoder.counting() as cut:
+        z_nd = encoder.encode(documents.texts, kind="document", progress=True)
+    note(cut.sentence("documents"))
+    return z_nd
 
 
 def _with_free_ids(documents: Documents, found: Index) -> Documents:
@@ -230,5 +240,5 @@ def _with_free_ids(documents: Documents, found: Index) -> Documents:
     start = len(found)
     while any(found.get(names := [f"d{start + i}" for i in range(len(documents))])):
         start += len(documents)
-    typer.echo(f"without ids of their own, they are {names[0]} to {names[-1]}")
+    note(f"without ids of their own, they are {names[0]} to {names[-1]}")
     return replace(documents, ids=names)

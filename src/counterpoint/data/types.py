@@ -50,6 +50,7 @@ class Example:
     def __post_init__(self) -> None:
         refuse_string(self.positives, "positives")
         refuse_string(self.negatives, "negatives")
+        refuse_string(self.labels, "labels")
 
     @property
     def texts(self) -> tuple[str, ...]:
