@@ -5,11 +5,12 @@
     python benchmarks/index.py --rows 2000 --only ours usearch
 
 The vectors are those of a few thousand centres with noise, so that neighbours exist; texts have about 60 characters,
-and two columns are kept beside them. `build` of ours makes BM25 too, which the others do not have. `open` is from a process that has torch (a query must be encoded) to the first answer,
-the import of the store included. `1` and `64` are milliseconds for one query and for a batch of 64, `filtered` is one
-query among about a tenth of the documents, by a filter that was not asked before. `add` puts 1,000 documents more, on the disk when it returns. `own` is the memory
-that no other process shares at the end of searching, `peak` with all that is mapped. Faiss and usearch keep vectors
-alone: nothing is filtered there, texts are not kept, and a change writes the whole file again.
+and two columns are kept beside them. `build` of ours makes BM25 too, which the others do not have. `open` is from a
+process that has torch (a query must be encoded) to the first answer, the import of the store included. `1` and `64` are
+milliseconds for one query and for a batch of 64, `filtered` is one query among about a tenth of the documents, by a
+filter that was not asked before. `add` puts 1,000 documents more, on the disk when it returns. `own` is the memory that
+no other process shares at the end of searching, `peak` with all that is mapped. Faiss and usearch keep vectors alone:
+nothing is filtered there, texts are not kept, and a change writes the whole file again.
 """
 
 from __future__ import annotations
