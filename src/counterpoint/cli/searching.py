@@ -66,7 +66,7 @@ def index(
     options = reading(columns, schema, split, skip_bad)
     if not (add or remove):
         assert source is not None
-        Index.check_folder(output, source=source)
+        Index.check_folder(output, source=source, language=language)
         encoder = open_model(model or "minilm")
         documents = _documents(source, options, output)
         z = _encoded(encoder, documents)

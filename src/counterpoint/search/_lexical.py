@@ -50,6 +50,11 @@ class Words:
                     remove(other)
 
 
+def check_language(language: str) -> None:
+    """Refuse a language that there is no BM25 for, before any work."""
+    make(["a"], language)
+
+
 def make(texts: list[str], language: str) -> BM25:
     """The BM25 of texts in a language."""
     return BM25(texts, stemmer="english" if language == "auto" else language)

@@ -17,7 +17,7 @@ from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import remove
 from counterpoint.search import _folder
 from counterpoint.search._given import Columns, check_given, kinds_of, plain_columns
-from counterpoint.search._lexical import Words, fused
+from counterpoint.search._lexical import Words, check_language, fused
 from counterpoint.search._milvus import Collection, connect, fill
 from counterpoint.search._store import Store, create, take_place
 from counterpoint.search._view import View
@@ -105,7 +105,7 @@ class Index:
         check_given(ids, texts, embeddings, columns, uri)
         if metric not in METRICS:
             raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
-        _folder.check(folder)
+        cls.check_folder(folder, language=language)
         about = {
             "format": _folder.FORMAT,
             "metric": metric,
@@ -144,16 +144,20 @@ class Index:
         return index
 
     @staticmethod
-    def check_folder(folder: str | os.PathLike[str], *, source: str | os.PathLike[str] | None = None) -> None:
+    def check_folder(
+        folder: str | os.PathLike[str], *, source: str | os.PathLike[str] | None = None, language: str = "auto"
+    ) -> None:
         """Whether `build` may write to a folder, to be asked before documents are read and encoded.
 
         Args:
             folder: The index to be.
             source: Where the documents are read from.
+            language: What `build` will be given.
 
         Raises:
-            InputError: It holds something else, is a file, or may not be written to.
+            InputError: It holds something else, is a file, or may not be written to, or the language is unknown.
         """
+        check_language(language)
         _folder.check(Path(folder), source)
 
     @classmethod
