@@ -25,13 +25,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from _measuring import peak_mb
 
 DIM, K, MORE = 384, 10, 1000
-HEAD = "              build s open s    1 ms   64 ms  filtered add s disk MB own MB  peak  recall"
+HEAD = "               build s open s    1 ms   64 ms  filtered add s disk MB own MB  peak  recall"
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 
 
@@ -58,6 +58,8 @@ def documents(start: int, count: int) -> dict[str, list[Any]]:
 
 
 class Ours:
+    options: ClassVar[dict[str, Any]] = {"approximate": False}
+
     def __init__(self, place: Path) -> None:
         from counterpoint.search import Index
 
@@ -65,7 +67,7 @@ class Ours:
 
     def build(self, z: np.ndarray, rows: dict[str, list[Any]]) -> None:
         columns = {"lang": rows["lang"], "year": rows["year"]}
-        self.kind.build(self.folder, rows["id"], rows["text"], z, columns=columns).close()
+        self.kind.build(self.folder, rows["id"], rows["text"], z, columns=columns, **self.options).close()
 
     def open(self) -> None:
         self.index = self.kind.open(self.folder)
@@ -78,6 +80,10 @@ class Ours:
 
     def add(self, z: np.ndarray, rows: dict[str, list[Any]]) -> None:
         self.index.add(rows["id"], rows["text"], z, columns={"lang": rows["lang"], "year": rows["year"]})
+
+
+class OursApproximate(Ours):
+    options: ClassVar[dict[str, Any]] = {"approximate": True}
 
 
 class Lance:
@@ -218,6 +224,7 @@ class Usearch:
 
 STORES: dict[str, Callable[[Path], Any]] = {
     "ours": Ours,
+    "ours, approx.": OursApproximate,
     "lancedb": Lance,
     "milvus lite": Milvus,
     "faiss flat": Faiss,
@@ -306,11 +313,11 @@ def in_process(step: str, store: str, place: Path, limit: float) -> dict[str, An
 
 def line(store: str, found: dict[str, Any]) -> str:
     if "failed" in found:
-        return f"{store:13} {found['failed']}"
+        return f"{store:14}{found['failed']}"
     cells = [("build", "8.1f"), ("open", "6.2f"), ("1", "7.1f"), ("64", "7.0f"), ("filtered", "9.1f"), ("add", "6.2f")]
     cells += [("disk", "7.0f"), ("own", "6.0f"), ("peak", "6.0f"), ("recall", "7.3f")]
     width = {name: int(form.split(".")[0]) for name, form in cells}
-    return f"{store:13}" + "".join(
+    return f"{store:14}" + "".join(
         f"{found[name]:{form}}" if name in found else f"{'-':>{width[name]}}" for name, form in cells
     )
 

@@ -17,7 +17,8 @@ from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import remove
 from counterpoint.search import _folder
 from counterpoint.search._given import Columns, check_given, kinds_of, plain_columns
-from counterpoint.search._lexical import Words, check_language, fused
+from counterpoint.search._graph import wanted
+from counterpoint.search._lexical import Words, check_language, forget, fused, words_of
 from counterpoint.search._milvus import Collection, connect, fill
 from counterpoint.search._store import Store, create, take_place
 from counterpoint.search._view import View
@@ -75,6 +76,7 @@ class Index:
         metric: Metric = "cosine",
         metadata: Mapping[str, Any] | None = None,
         language: str = "auto",
+        approximate: bool | None = None,
         uri: str = "",
         token: str = "",
         progress: Progress | None = None,
@@ -91,6 +93,8 @@ class Index:
             metric: How queries will be compared.
             metadata: Anything JSON can hold; by convention `model` (path or name).
             language: Of the texts, for BM25.
+            approximate: Find most of the nearest documents without comparing with all (`recall` says how many); by
+                default from a million documents, if usearch is installed. What a filter leaves is always compared with.
             uri: A Milvus cluster ("http://host:19530"); the folder itself if not given. A cluster holds ids and
                 texts of at most 65,535 bytes; longer texts are cut there, with a warning.
             token: For a cluster, "user:password" or an API key; it is not written to the folder.
@@ -99,13 +103,16 @@ class Index:
         Raises:
             InputError: Any of the above does not hold, the folder holds something else, the disk is full, or the
                 cluster does not answer.
-            MissingExtra: `uri` is given and the extra `search` is not installed.
+            MissingExtra: `uri` is given and the extra `search` is not installed, or `approximate` and the extra of
+                that name.
         """
         folder, columns = Path(folder), plain_columns(columns)
         check_given(ids, texts, embeddings, columns, uri)
         if metric not in METRICS:
             raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
         cls.check_folder(folder, language=language)
+        if approximate and not uri:
+            wanted(approximate, len(ids))
         about = {
             "format": _folder.FORMAT,
             "metric": metric,
@@ -116,6 +123,7 @@ class Index:
             "collection": f"documents_{uuid.uuid4().hex}" if uri else "",
             "columns": kinds_of(columns) if uri else {},
             "language": language,
+            "approximate": approximate,
             "fingerprint": "" if encoder is None else _fingerprint(encoder),
             "metadata": dict(metadata or {}),
         }
@@ -225,6 +233,14 @@ class Index:
         """What was given to `build`."""
         metadata: dict[str, Any] = self._about["metadata"]
         return metadata
+
+    @property
+    def recall(self) -> float | None:
+        """Recall@10 of an approximate index, measured when it was built; None where search is exact."""
+        if isinstance(self._store, Collection):
+            return None
+        graphs = self._store.read(lambda view: [s.graph for s in view.snapshot.segments if s.graph])
+        return min((graph.recall for graph in graphs), default=None)
 
     def check(self, encoder: TextEncoder) -> None:
         """Refuse an encoder that is not the one that made the index, whatever its dimensions.
@@ -353,7 +369,7 @@ class Index:
             )
         self._store.add(ids, texts, embeddings, columns, progress)
         if isinstance(self._store, Collection):
-            self._forget_words()
+            self._words_kept = forget(self.folder)
             known = {
                 name: sorted({*about["columns"].get(name, ()), *kinds}) for name, kinds in kinds_of(columns).items()
             }
@@ -368,25 +384,13 @@ class Index:
         refuse_string(ids, "ids")
         removed = self._store.delete(list(dict.fromkeys(ids)))
         if isinstance(self._store, Collection):
-            self._forget_words()
+            self._words_kept = forget(self.folder)
         return removed
-
-    def _forget_words(self) -> None:
-        """A cluster's state is known by the number of its documents alone."""
-        self._words_kept = None
-        for place in self.folder.glob("bm25-*"):
-            remove(place)
 
     def _words(self, view: View | Collection) -> Words:
         """The ids and the BM25 of the documents that `view` sees."""
-        kept = self._words_kept
-        if kept is None or kept.state != view.version:
-            kept = Words.load(view.folder, view.version)
-            if kept is None:
-                kept = Words.of(view.texts(), self._about["language"], view.version)
-                kept.save(view.folder)
-            self._words_kept = kept
-        return kept
+        self._words_kept = words_of(view, self._about["language"], self._words_kept)
+        return self._words_kept
 
 
 def _fingerprint(encoder: TextEncoder) -> str:
