@@ -18,11 +18,20 @@ import counterpoint
 from counterpoint import evaluate
 from counterpoint.comparing import compare
 from counterpoint.data import Example, TextData, retrieval_from_pairs
-from counterpoint.encoders import StaticEncoder, count_cut, encode, encode_prompted, tokenize_prompted
+from counterpoint.encoders import (
+    StaticEncoder,
+    count_cut,
+    distill,
+    encode,
+    encode_prompted,
+    tokenize_prompted,
+    unknown_note,
+    unknown_share,
+)
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.negatives import mine_bm25
-from counterpoint.search import BM25, Index
+from counterpoint.search import BM25, Index, recognise
 from counterpoint.views import MaskedLM
 
 LISTS = re.compile(r"\b(Sequence|Iterable|Collection|[lL]ist|tuple)\[(str\b|str \||Metric\b)|\bWhere\b")
@@ -31,6 +40,7 @@ RESULTS = re.compile(
     r"(Figure|Result|Content|Map|Data|Measured|Judged|TrainResult|Split|Table|Roles|Rejected|Rejects)$"
 )
 RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
+JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
 SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
@@ -46,6 +56,9 @@ INDEX = index()
 CALLS = {
     "BM25 texts": BM25,
     "BM25.search queries": lambda s: BM25(["one", "two"]).search(s, 1),
+    "BM25.answered queries": lambda s: BM25(["one", "two"]).answered(s),
+    "BM25.score_rows queries": lambda s: list(BM25(["one", "two"]).score_rows(s)),
+    "recognise texts": recognise,
     "Index.build ids": lambda s: Index.build("/nowhere/at/all", s, ["t"] * len(s), np.ones((len(s), 2))),
     "Index.build texts": lambda s: Index.build("/nowhere/at/all", ["t"] * len(s), s, np.ones((len(s), 2))),
     "Index.add ids": lambda s: INDEX.add(s, ["t"] * len(s), np.ones((len(s), 3))),
@@ -73,6 +86,9 @@ CALLS = {
     "encode_prompted texts": lambda s: encode_prompted(SMALL, s, [""] * len(s)),
     "tokenize_prompted prompts": lambda s: tokenize_prompted(SMALL, ["t"] * len(s), s),
     "tokenize_prompted texts": lambda s: tokenize_prompted(SMALL, s, [""] * len(s)),
+    "distill texts": lambda s: distill(SMALL, s, dim=4),
+    "unknown_note texts": lambda s: unknown_note(ENCODER, s),
+    "unknown_share texts": lambda s: unknown_share(ENCODER, s),
     "encode texts": lambda s: encode(ENCODER, s),
     "classification labels_m": lambda s: evaluate.classification(Z, ["a", "b", "a"], np.ones((len(s), 3)), s),
     "classification labels_n": lambda s: evaluate.classification(np.ones((len(s), 3)), s, Z, ["a", "b", "a"]),
@@ -92,6 +108,8 @@ CALLS = {
     "mean_classifier_loss labels_n": lambda s: evaluate.mean_classifier_loss(np.ones((len(s), 3)), s),
     "nearest_mean labels_n": lambda s: evaluate.nearest_mean(np.ones((len(s), 3)), s, Z),
     "probe labels_n": lambda s: evaluate.probe(np.ones((len(s), 3)), s, Z),
+    "evaluate_judged metrics": lambda s: evaluate.evaluate_judged(JUDGED, metrics=s),
+    "evaluate_judged notes": lambda s: evaluate.evaluate_judged(JUDGED, notes=s),
     "evaluate_rankings metrics": lambda s: evaluate.evaluate_rankings({"q": ["a"]}, {"q": {"a": 1.0}}, metrics=s),
     "evaluate_retrieval metrics": lambda s: evaluate.evaluate_retrieval(ENCODER, RETRIEVAL, metrics=s),
     "evaluate_sts metrics": lambda s: evaluate.evaluate_sts(ENCODER, SCORED, metrics=s),

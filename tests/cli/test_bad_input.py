@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -151,15 +152,44 @@ def test_split_of_a_beir_folder(tmp_path):
     assert counterpoint("evaluate", "model", "beir", "--split", "test", cwd=tmp_path).returncode == 0
 
 
-def test_skip_bad(tmp_path):
-    write(tmp_path, "a.tsv", PAIRS + "\tx\nonly one field\n")
-    done = counterpoint(
-        "fit", "a.tsv", "--base", "static", "--epochs", 1, "--skip-bad", "--output", "out", cwd=tmp_path, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    lines = (tmp_path / "out" / "rejected.jsonl").read_text().splitlines()
-    assert len(lines) == 2
-    assert '"line": 32' in lines[0]
+def test_skip_bad(trained, tmp_path):
+    """What the commands say of rows that are left out, and where they are listed."""
+    write(tmp_path, "a.tsv", "query\tdocument\n\tx\nonly one field\n" + PAIRS.partition("\n")[2])
+    model = trained / "run" / "model"
+    commands = {
+        ("fit", "a.tsv", "--base", "static", "--epochs", 1, "--output", "out"): "out/rejected.jsonl",
+        ("encode", "a.tsv", "--model", model, "--output", "z.npy"): "z.npy.rejected.jsonl",
+        ("index", "a.tsv", "--model", model, "--output", "index"): "index.rejected.jsonl",
+        ("evaluate", model, "a.tsv"): "a.tsv.rejected.jsonl",
+    }
+    for command, listed in commands.items():
+        done = counterpoint(*command, "--skip-bad", cwd=tmp_path, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert f"; 2 rows left out, listed with the reasons in {listed}" in (done.stdout + done.stderr).replace(
+            "\n", ""
+        )
+        lines = (tmp_path / listed).read_text().splitlines()
+        assert len(lines) == 2
+        assert '"line": 2' in lines[0]
+    rows = [json.loads(line) for line in (tmp_path / "z.npy.rows.jsonl").read_text().splitlines()]
+    assert rows == [{"row": i, "line": i + 4} for i in range(30)]
+    about = json.loads((tmp_path / "out" / "run.json").read_text())["content"]["data"]
+    assert (about["rejected"], about["rejected_file"]) == (2, "out/rejected.jsonl")
+
+
+def test_a_corpus_is_found_by_its_own_ids_and_titles(trained, tmp_path):
+    rows = [
+        {"_id": "L1", "title": "Aardvark", "text": "feed it ants"},
+        {"_id": 7, "title": "", "text": "paint the boat"},
+    ]
+    write(tmp_path, "corpus.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    model = trained / "run" / "model"
+    done = counterpoint("index", "corpus.jsonl", "--model", model, "--output", "index", cwd=tmp_path)
+    said = "read 2 documents from corpus.jsonl: id = '_id', title = 'title', text = 'text'"
+    assert said in done.stdout + done.stderr
+    found = counterpoint("search", "index", "aardvark", "boat", "--json", cwd=tmp_path)
+    hits = [json.loads(line)["hits"][0] for line in found.stdout.splitlines()]
+    assert [(hit["id"], hit["text"]) for hit in hits] == [("L1", "Aardvark feed it ants"), ("7", "paint the boat")]
 
 
 def test_round_trip(trained):

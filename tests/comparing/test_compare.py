@@ -51,7 +51,19 @@ def test_leaderboard_has_means_t_intervals_and_paired_differences():
 
 
 def run(folder):
-    command = ["compare", "pairs.tsv", "gradcache", "e5", "--seeds", "2", "--epochs", "1", "--output", "out"]
+    command = [
+        "compare",
+        "pairs.tsv",
+        "gradcache",
+        "e5",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--output",
+        "out",
+        "--skip-bad",
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", "counterpoint", *command], cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -59,7 +71,7 @@ def run(folder):
 
 
 def test_stopped_and_gone_on_with(tmp_path):
-    (tmp_path / "pairs.tsv").write_text(ROWS)
+    (tmp_path / "pairs.tsv").write_text(ROWS + "only one field\n")
     first = tmp_path / "out" / "gradcache-0.json"
     process = run(tmp_path)
     while not first.exists() and process.poll() is None:
@@ -72,6 +84,8 @@ def test_stopped_and_gone_on_with(tmp_path):
     out, error = process.communicate()
     assert process.returncode == 0, error
     assert first.stat().st_mtime_ns == kept
+    assert "1 row left out, listed with the reasons in out/rejected.jsonl" in error.replace("\n", "")
+    assert (tmp_path / "out" / "rejected.jsonl").exists()
     assert "4/4" in error
     assert "GradCache" in out
     about = json.loads((tmp_path / "out" / "comparison.json").read_text())

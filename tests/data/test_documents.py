@@ -71,6 +71,7 @@ def test_a_corpus_keeps_ids_titles_and_columns(tmp_path, suffix, name):
         ('{"title": "T", "text": "one"}\n{"title": "", "text": "two"}\n', ["d0", "d1"], ["T one", "two"]),
         ('{"id": "x", "review": "it is very good"}\n{"id": "y", "review": "it is bad"}\n', ["x", "y"],
          ["it is very good", "it is bad"]),
+        ('{"id": "x", "question": "why?"}\n{"id": "y", "question": "how?"}\n', ["x", "y"], ["why?", "how?"]),
         ('{"id": "x", "text": "same"}\n{"id": "y", "text": "same"}\n', ["x", "y"], ["same", "same"]),
     ],
 )  # fmt: skip
@@ -84,6 +85,8 @@ def test_what_is_a_corpus(tmp_path, content, ids, texts):
     ("name", "content", "texts"),
     [
         ("a.jsonl", '{"id": 1, "question": "q", "answer": "p"}\n{"id": 2, "question": "r", "answer": "p"}\n', ["p"]),
+        ("a.jsonl", '{"id": 1, "question": "q", "context": "c"}\n{"id": 2, "question": "r", "context": "c"}\n', ["c"]),
+        ("a.jsonl", '{"id": 1, "prompt": "q", "output": "p"}\n{"id": 2, "prompt": "r", "output": "s"}\n', ["p", "s"]),
         ("a.tsv", "id\tsentence1\tsentence2\tscore\n1\ta\tb\t2\n2\tc\td\t1\n", ["b", "d"]),
         ("a.jsonl", '{"query": "q", "pos": ["a", "b"], "neg": ["c"]}\n{"query": "r", "pos": ["a"], "neg": ["d"]}\n',
          ["a", "b"]),

@@ -74,6 +74,18 @@ def test_several_columns_of_labels(tmp_path):
     assert data.columns["label"] == "place, mood"
 
 
+def test_labels_in_one_cell_are_divided_only_when_told(tmp_path):
+    (tmp_path / "a.csv").write_text('text,tags\none,"a; b, c"\ntwo,\nthree,a\n')
+    data = read(tmp_path / "a.csv", columns={"labels": "tags", "text": "text"})
+    assert [e.labels for e in data.examples] == [("a", "b, c"), (), ("a",)]
+    assert "labels divided at ';'" in describe(data)
+    (tmp_path / "b.csv").write_text('text,label\none,"a; b"\ntwo,c\n')
+    assert [e.label for e in read(tmp_path / "b.csv").examples] == ["a; b", "c"]
+    (tmp_path / "c.csv").write_text("text,label\none,a b\ntwo,c\n")
+    whole = read(tmp_path / "c.csv", columns={"labels": "label"})
+    assert [e.labels for e in whole.examples] == [("a b",), ("c",)]
+
+
 def test_a_single_label_stays_a_label(tmp_path):
     data = read(jsonl(tmp_path / "a.jsonl", [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]))
     assert not data.multilabel

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, f1_score
@@ -36,6 +38,41 @@ def test_knn_ties_go_to_the_closer_votes():
     assert knn(train, ["b", "a"], np.array([[0.9, 0.5], [0.5, 0.9]]), k=2).tolist() == ["b", "a"]
     assert knn(train, ["b", "a"], np.array([[1.0, 1.0]]), k=2).tolist() == ["a"]
     assert knn(train, ["b", "a"], np.array([[1.0, 1.0]]), k=99).tolist() == ["a"]
+
+
+def test_as_near_as_the_last_neighbour_share_its_votes():
+    train = np.array([[1.0, 0.0]] * 5)
+    near = np.array([[1.0, 0.0]])
+    # three of five votes for b, whichever two neighbours are asked for
+    for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0]):
+        labels = np.array(["a", "a", "b", "b", "b"])[order].tolist()
+        assert knn(train, labels, near, k=2).tolist() == ["b"]
+    # the one that is nearer has a whole vote, the others half of one each
+    assert knn(np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 1.0]]), ["a", "b", "c"], near, k=2).tolist() == ["a"]
+
+
+@settings(max_examples=100)
+@given(
+    values=st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc")), min_size=1, max_size=12),
+    k=st.integers(1, 13),
+    seed=st.integers(0, 99),
+)
+def test_knn_does_not_depend_on_the_order_of_the_rows(values, k, seed):
+    angles = np.array([v for v, _ in values]) / 3
+    train, labels = np.stack([np.cos(angles), np.sin(angles)], axis=1), [label for _, label in values]
+    test = np.array([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]])
+    order = np.random.default_rng(seed).permutation(len(values))
+    expected = knn(train, labels, test, k=k).tolist()
+    assert knn(train[order], [labels[i] for i in order], test, k=k).tolist() == expected
+    # exactly: the mean votes over all ways to draw what is missing among those that tie
+    for row, said in zip(np.round(test @ train.T, 6), expected, strict=True):
+        last = sorted(row, reverse=True)[: min(k, len(row))][-1]
+        share = (min(k, len(row)) - (row > last).sum()) / (row == last).sum()
+        votes = {
+            c: sum((s > last) + share * (s == last) for s, own in zip(row, labels, strict=True) if own == c)
+            for c in "abc"
+        }
+        assert votes[said] == pytest.approx(max(votes.values()))
 
 
 def test_classification_figures(digits):

@@ -1,7 +1,8 @@
-"""Ranking metrics by hand, by naive loops, and against scikit-learn and trec_eval."""
+"""Ranking metrics by hand, by naive loops over all orders of ties, and against scikit-learn and trec_eval."""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -83,6 +84,57 @@ def test_equals_naive_loops(qrels, rankings, k):
         assert result[name].value == pytest.approx(np.mean(expected))
 
 
+def orders(run):
+    """Every ranking that the scores of a run allow."""
+    groups = [[d for d in run if run[d] == score] for score in sorted(set(run.values()), reverse=True)]
+    for parts in itertools.product(*map(itertools.permutations, groups)):
+        yield [document for part in parts for document in part]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    run=st.dictionaries(st.sampled_from(DOCUMENTS[:6]), st.integers(0, 2).map(float), max_size=6),
+    gains=st.dictionaries(st.sampled_from(DOCUMENTS[:7]), st.integers(-1, 3), min_size=1, max_size=7).filter(
+        lambda gains: any(gain > 0 for gain in gains.values())
+    ),
+    k=st.integers(1, 8),
+)
+def test_ties_have_the_mean_over_all_their_orders(run, gains, k):
+    names = [f"{name}@{k}" for name in ("mrr", "hit", "precision", "recall", "map", "ndcg")]
+    result = evaluate_rankings({"q": run}, {"q": gains}, metrics=names, samples=0)
+    every = [naive(order, gains, k) for order in orders(run)]
+    for name in names:
+        expected = np.mean([found[name.partition("@")[0]] for found in every])
+        assert result[name].value == pytest.approx(expected, abs=1e-12)
+    first = [next((i for i, d in enumerate(order, 1) if gains.get(d, 0) > 0), math.inf) for order in orders(run)]
+    assert judge({"q": run}, {"q": gains}).first_n[0] == pytest.approx(np.mean(first))
+
+
+def test_a_run_without_ties_is_its_list():
+    rng = np.random.default_rng(0)
+    run = {d: float(s) for d, s in zip(DOCUMENTS, rng.permutation(12), strict=True)}
+    qrels = {"q": {"d1": 2, "d7": 1, "d9": 3}}
+    listed = evaluate_rankings({"q": sorted(run, key=run.get, reverse=True)}, qrels)
+    scored = evaluate_rankings({"q": run}, qrels)
+    assert {n: f.value for n, f in scored.items()} == {n: f.value for n, f in listed.items()}
+
+
+def test_scores_that_say_nothing_are_worth_chance():
+    run, n = {f"d{i}": 0.5 for i in range(300)}, 300
+    result = evaluate_rankings({"q": run}, {"q": {"d0": 1}}, metrics=["mrr@10", "recall@10", "hit@10", "mrr@1000"])
+    assert result["mrr@10"].value == pytest.approx(sum(1 / i for i in range(1, 11)) / n)
+    assert result["mrr@1000"].value == pytest.approx(sum(1 / i for i in range(1, 301)) / n)
+    assert result["recall@10"].value == pytest.approx(10 / n)
+    assert result["hit@10"].value == pytest.approx(10 / n)
+
+
+def test_a_perfect_ranking_has_exactly_one():
+    gains = {d: float(1 + i % 4) for i, d in enumerate(DOCUMENTS)}
+    perfect = sorted(DOCUMENTS, key=lambda d: -gains[d])
+    for k in (1, 3, 10, 100):
+        assert ndcg(judge({"q": perfect}, {"q": gains}), k).tolist() == [1]
+
+
 @settings(max_examples=100, deadline=None)
 @given(qrels=QRELS, rankings=RANKINGS, k=st.integers(1, 12))
 def test_equals_trec_eval(qrels, rankings, k):
@@ -134,6 +186,7 @@ def test_queries_left_out_and_missing_are_counted():
     ("rankings", "qrels", "metrics", "message"),
     [
         ({"q": ["a", "a"]}, {"q": {"a": 1}}, ["mrr@1"], "the ranking of query 'q' names a document twice"),
+        ({"q": {"a": math.nan}}, {"q": {"a": 1}}, ["mrr@1"], "the ranking of query 'q' has a score that is no number"),
         ({"q": ["a"]}, {"q": {"a": 0}}, ["mrr@1"], "no query has a relevant document"),
         ({"q": ["a"]}, {"q": {"a": 1}}, ["mrr"], "unknown metric 'mrr'"),
         ({"q": ["a"]}, {"q": {"a": 1}}, ["mrr@0"], "unknown metric 'mrr@0'"),

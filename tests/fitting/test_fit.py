@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
-from counterpoint.encoders import load
+from counterpoint.encoders import StaticEncoder, load
 from counterpoint.errors import InputError
 from counterpoint.fitting import fit
+from counterpoint.fitting.parts import load_parts
 from counterpoint.fitting.presets import preset
+from counterpoint.fitting.run import make_task
 
 COLOURS = ("red", "blue", "green", "grey")
 THINGS = [f"{t} {n}" for t in ("car", "boat", "lamp") for n in range(12)]
@@ -88,6 +91,55 @@ def test_judgements_of_a_beir_folder_are_trained_on_and_measured_by(tmp_path):
     held_out = trained.figures["mrr@10"].n
     assert 20 <= held_out <= 40
     assert trained.figures["recall@10"].value > 0.5
+
+
+def test_a_model_that_knows_nothing_has_chance_in_every_figure_and_is_not_shown_as_right(tmp_path):
+    """Answers come first in the corpus of a test; whoever takes equal scores in that order finds them all."""
+    rows = [
+        ("question", "answer"),
+        *((f"a question about {i} please", f"all about topic{i}, here is a lot") for i in range(300)),
+    ]
+    (tmp_path / "a.tsv").write_text(lines(rows))
+    encoder = StaticEncoder.from_corpus([t for row in rows for t in row], dim=16)
+    with torch.no_grad():
+        encoder.embedding.weight.fill_(0.1)
+    parts = load_parts(tmp_path / "a.tsv", {}, 20, 30, 0, None)
+    task = make_task(parts, encoder)
+    documents = 280
+    assert task.validate(encoder) == pytest.approx(sum(1 / i for i in range(1, 11)) / (250 + 20))
+    after = task.measure("trained", encoder)
+    baselines = task.baselines()
+    for m in (after, *baselines, *task.combined(baselines, after)):
+        expected = {
+            "mrr@10": sum(1 / i for i in range(1, 11)) / documents,
+            "recall@1": 1 / documents,
+            "recall@10": 10 / documents,
+        }
+        assert {name: m.figures[name].value for name in expected} == pytest.approx(expected), m.name
+    for listed in task.queries(after, after):
+        assert {(q.rank_before, q.rank_after) for q in listed.queries} == {(140.5, 140.5)}
+        assert not any(hit.right for q in listed.queries for hit in q.results[:1])
+
+
+def test_a_query_that_is_a_document_is_not_among_its_own_results(tmp_path):
+    both = {
+        f"q{i}": f"how do I {v} a {t}{' myself' * n}"
+        for i, (v, t, n) in enumerate(
+            (v, t, n) for v in ("sail", "paint", "mend") for t in ("boat", "car", "lamp", "door") for n in (0, 1)
+        )
+    }
+    (tmp_path / "qrels").mkdir()
+    for name in ("corpus", "queries"):
+        (tmp_path / f"{name}.jsonl").write_text(
+            "".join(json.dumps({"_id": i, "text": t}) + "\n" for i, t in both.items())
+        )
+    rows = [("query-id", "corpus-id", "score"), *((f"q{i}", f"q{i ^ 1}", 1) for i in range(24))]
+    (tmp_path / "qrels" / "test.tsv").write_text(lines(rows))
+    result = fit(tmp_path, tmp_path / "run", base="static", epochs=1, test=6, dev=2, say=lambda _: None)
+    assert all(m.figures["recall@1"].value == 1 for m in result.measured if "BM25" in m.name)
+    assert "queries that are documents of the corpus, each left out of its own results: 6" in result.content.notes
+    for listed in result.content.queries:
+        assert all(q.text != hit.text for q in listed.queries for hit in q.results)
 
 
 def test_a_folder_holds_one_run(tmp_path):

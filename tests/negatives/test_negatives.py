@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoint.data import Example, debian, normalise
-from counterpoint.negatives import mine_bm25, ranks
+from counterpoint.negatives import consistent, mine_bm25, ranks
 from counterpoint.search import BM25
 
 
@@ -59,11 +59,21 @@ def test_ranks_by_brute_force(rng, n, m):
     for i in range(n):
         unit = [v / np.linalg.norm(v) for v in (q[i], a[i])]
         own = unit[0] @ unit[1]
-        expected.append(1 + sum(unit[0] @ (p / np.linalg.norm(p)) > own + 1e-6 for p in pool))
+        gaps = [unit[0] @ (p / np.linalg.norm(p)) - own for p in pool]
+        expected.append(1 + sum(g > 1e-6 for g in gaps) + sum(abs(g) <= 1e-6 for g in gaps) / 2)
     assert ranks(q, a, pool).tolist() == expected
 
 
-def test_a_copy_of_the_answer_does_not_push_it_down():
-    rng = np.random.default_rng(0)
-    q, a = rng.normal(size=(2, 500, 64)).astype(np.float32)
-    assert ranks(q[:1], a[:1], np.repeat(a[:1], 3000, axis=0)).tolist() == [1]
+def test_the_answer_itself_does_not_push_it_down_and_others_that_tie_do_by_half():
+    q, a = np.random.default_rng(0).normal(size=(2, 1, 64)).astype(np.float32)
+    pool = np.repeat(a, 3000, axis=0)
+    assert ranks(q, a, pool[:1], np.array([0])).tolist() == [1]
+    assert ranks(q, a, pool, np.array([17])).tolist() == [1 + 2999 / 2]
+
+
+def test_a_judge_that_tells_nothing_apart_keeps_nothing(pairs):
+    class Constant:
+        def encode(self, texts, *, kind=None):
+            return np.ones((len(texts), 3), dtype=np.float32)
+
+    assert consistent(pairs, Constant(), k=2) == []

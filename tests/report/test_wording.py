@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoint.report import Difference
-from counterpoint.report.wording import judge, sure, verdict
+from counterpoint.report import Difference, model_card, report_html, terminal_table
+from counterpoint.report.wording import BETTER, UNANSWERED, UNCLEAR, WORSE, judge, sure, verdict
 from report.sample import sample
 
 
@@ -59,3 +59,25 @@ def test_how_many_items_would_make_it_clear():
     assert "about 4 times as many queries" in advice  # (0.02 / 0.01) ** 2
     assert len(sure(content(against("same", 0.0001, 0.02)))) == 1  # 40,000 times: no use saying
     assert sure(content()) == []
+
+
+def test_being_ahead_of_what_found_nothing_is_no_verdict():
+    bm25 = dataclasses.replace(against("BM25", 0.6, 0.1), answered=0.49)
+    assert judge(bm25) == UNANSWERED
+    assert verdict(content(UP, bm25)) == (
+        "Yes",
+        "Clearly better than up. Being ahead of BM25 says nothing: it found nothing for 51% of the queries.",
+    )
+    # half is enough, and being behind such a system, or no further than it, says much
+    assert judge(dataclasses.replace(bm25, answered=0.5)) == BETTER
+    assert judge(dataclasses.replace(bm25, low=-0.7, high=-0.5)) == WORSE
+    assert judge(dataclasses.replace(bm25, low=-0.7)) == UNCLEAR
+
+
+def test_wherever_it_is_shown_it_says_no_baseline():
+    bm25 = dataclasses.replace(against("BM25", 0.6, 0.1), answered=0.02)
+    said = content(bm25)
+    for text in (str(terminal_table(said).caption), model_card(said), report_html(said)):
+        assert "no baseline" in text
+        assert "eing ahead of BM25 says nothing: it found nothing for 98% of the queries" in text
+        assert "better than BM25" not in text

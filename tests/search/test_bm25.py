@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from counterpoint.errors import InputError, MissingExtra
-from counterpoint.search import BM25
+from counterpoint.search import BM25, words
 from counterpoint.search.bm25 import STOPWORDS
 
 pytest.importorskip("Stemmer")
@@ -30,12 +30,12 @@ TEXTS = [
 
 def formula(texts, query, k1, b):
     """One score a text, as Lucene defines it, without stemming or stop words."""
-    documents = [re.findall(r"\w\w+", text.lower()) for text in texts]
+    documents = [re.findall(r"\w+", text.lower()) for text in texts]
     mean = sum(map(len, documents)) / len(documents)
     scores = []
     for document in documents:
         score = 0.0
-        for term in re.findall(r"\w\w+", query.lower()):
+        for term in re.findall(r"\w+", query.lower()):
             having = sum(term in other for other in documents)
             idf = math.log(1 + (len(documents) - having + 0.5) / (having + 0.5))
             f = document.count(term)
@@ -47,7 +47,7 @@ def formula(texts, query, k1, b):
 @pytest.mark.parametrize(("k1", "b"), [(0.9, 0.4), (1.2, 0.75), (0.0, 0.0), (2.0, 1.0)])
 @pytest.mark.parametrize("query", ["cat mice", "the cat the cat", "retrieval OF Information", "nothing here"])
 def test_equals_the_formula(k1, b, query):
-    bm25 = BM25(TEXTS, k1=k1, b=b, stemmer="", stopwords=frozenset())
+    bm25 = BM25(TEXTS, k1=k1, b=b, language="none")
     ids, scores = bm25.search([query], k=5)
     expected = formula(TEXTS, query, k1, b)
     order = [i for i in sorted(range(5), key=lambda i: (-expected[i], i)) if expected[i] > 0]
@@ -63,11 +63,10 @@ def test_equals_bm25s_on_real_text():
         pytest.skip("no CISI here")
     texts = [json.loads(line)["text"] for line in CISI.read_text().splitlines()]
     queries = texts[::50]
-    ours_ids, ours = BM25(texts, k1=1.2, b=0.75, stemmer="").search(queries, k=10)
+    ours_ids, ours = BM25(texts, k1=1.2, b=0.75, language="none").search(queries, k=10)
     peer = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
-    tokens = {"stopwords": list(STOPWORDS), "show_progress": False, "return_ids": False}
-    peer.index(bm25s.tokenize(texts, **tokens), show_progress=False)
-    _, theirs = peer.retrieve(bm25s.tokenize(queries, **tokens), k=10, show_progress=False)
+    peer.index([words(text) for text in texts], show_progress=False)
+    _, theirs = peer.retrieve([words(query) for query in queries], k=10, show_progress=False)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
     assert ours_ids[:, 0].tolist() == list(range(0, len(texts), 50))  # each text finds itself
 
@@ -75,9 +74,10 @@ def test_equals_bm25s_on_real_text():
 def test_stemming_and_stop_words():
     assert len(STOPWORDS) == 33
     bm25 = BM25(TEXTS)
+    assert bm25.language == "english"
     assert bm25.search(["retrieving"], k=1)[0].tolist() == [[2]]
     assert bm25.search(["the of on"], k=1)[0].tolist() == [[-1]]
-    assert BM25(["die Häuser", "der Baum"], stemmer="german").search(["Haus"], k=1)[0].tolist() == [[0]]
+    assert BM25(["die Häuser", "der Baum"], language="german").search(["Haus"], k=1)[0].tolist() == [[0]]
 
 
 def test_equal_scores_go_to_the_lower_id():
@@ -88,7 +88,7 @@ def test_many_queries_at_once_as_one_by_one(monkeypatch):
     bm25 = BM25(TEXTS)
     queries = ["cats", "", "mice", "information", "unknown"]
     whole = bm25.search(queries, k=4)
-    monkeypatch.setattr("counterpoint.search.bm25._SCORES", 1)
+    monkeypatch.setattr("counterpoint.search.bm25.SCORES", 1)
     for together, single in zip(whole, bm25.search(queries, k=4), strict=True):
         np.testing.assert_array_equal(together, single)
 
@@ -103,7 +103,7 @@ def test_save_and_load(tmp_path):
     bm25 = BM25(TEXTS, k1=1.5, b=0.5)
     bm25.save(tmp_path / "bm25")
     again = BM25.load(tmp_path / "bm25")
-    assert (again.k1, again.b, again.stemmer, len(again)) == (1.5, 0.5, "english", 5)
+    assert (again.k1, again.b, again.describe(), len(again)) == (1.5, 0.5, "English stems", 5)
     for left, right in zip(bm25.search(["cats mice"], 5), again.search(["cats mice"], 5), strict=True):
         np.testing.assert_array_equal(left, right)
     assert sorted(p.name for p in (tmp_path / "bm25").iterdir()) == ["bm25.json", "bm25.npz"]
@@ -131,7 +131,7 @@ def test_no_pickle_is_loaded(tmp_path):
         ([], {}, "no texts"),
         (["a"], {"k1": -1}, "k1 is -1"),
         (["a"], {"b": 1.1}, "b is 1.1"),
-        (["some"], {"stemmer": "klingon"}, "no stemmer for 'klingon'"),
+        (["some"], {"language": "klingon"}, "no stemmer for the language 'klingon'"),
     ],
 )
 def test_refuses(texts, options, message):
@@ -150,3 +150,20 @@ def test_says_which_extra_is_missing(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(MissingExtra, match=r"PyStemmer is not installed.*counterpoint\[search\]"):
         BM25(TEXTS)
+
+
+def test_an_index_of_words_of_another_version_is_refused(tmp_path):
+    BM25(TEXTS).save(tmp_path / "bm25")
+    file = tmp_path / "bm25" / "bm25.json"
+    before = json.loads(file.read_text()) | {"stemmer": "english", "stopwords": []}
+    file.write_text(json.dumps({key: value for key, value in before.items() if key not in ("language", "why")}))
+    with pytest.raises(InputError, match=r"cannot be read.*build it again"):
+        BM25.load(tmp_path / "bm25")
+
+
+def test_share_of_queries_that_it_finds_anything_for():
+    bm25 = BM25(TEXTS)
+    queries = ["cats", "猫", "of the", "unknown", "mice and birds"]
+    found = bm25.search(queries, k=1)[0][:, 0] >= 0
+    assert bm25.answered(queries) == found.mean() == 0.4
+    assert bm25.answered([]) == 0

@@ -19,6 +19,37 @@ def test_by_hand():
     np.testing.assert_allclose(scores[1], [1 / 61, 1 / 61, 1 / 62, -np.inf])
 
 
+def test_ties_share_the_mean_of_their_ranks():
+    a, b = np.array([[4, 2, 9, -1]]), np.array([[2, 7, 9, -1]])
+    scores = [np.array([[5.0, 5.0, 1.0, 0.0]]), np.array([[3.0, 2.0, 2.0, 0.0]])]
+    ids, fused = reciprocal_rank_fusion([a, b], scores=scores)
+    assert ids.tolist() == [[2, 9, 4, 7]]
+    np.testing.assert_allclose(fused[0], [1 / 61.5 + 1 / 61, 1 / 63 + 1 / 62.5, 1 / 61.5, 1 / 62.5])
+
+
+def test_a_group_that_may_go_on_beyond_the_list_is_left_out():
+    ids, fused = reciprocal_rank_fusion([np.array([[4, 2, 9]])], scores=[np.array([[5.0, 1.0, 1.0]])])
+    assert ids.tolist() == [[4, -1, -1]]
+    assert fused[0, 0] == 1 / 61
+    # float32 scores of equal texts differ in the last place
+    scores = np.array([[0.7, 0.7 - 6e-8]], dtype=np.float32)
+    assert reciprocal_rank_fusion([np.array([[4, 2]])], scores=[scores])[0].tolist() == [[-1, -1]]
+
+
+@settings(max_examples=100)
+@given(row=st.lists(st.integers(0, 3), min_size=1, max_size=8), seed=st.integers(0, 99))
+def test_the_order_of_ties_changes_nothing(row, seed):
+    def fuse(order):
+        ranked = sorted(order, key=lambda i: -row[i])
+        ids = np.array([[*ranked, -1]])
+        found, fused = reciprocal_rank_fusion([ids], scores=[np.array([[*(float(row[i]) for i in ranked), -np.inf]])])
+        return {i: s for i, s in zip(found[0].tolist(), fused[0].tolist(), strict=True) if i >= 0}
+
+    there = fuse(range(len(row)))
+    assert len(there) == len(row)
+    assert fuse(np.random.default_rng(seed).permutation(len(row)).tolist()) == there
+
+
 def test_weights():
     a, b = np.array([[0, 1]]), np.array([[1, 0]])
     assert reciprocal_rank_fusion([a, b])[0].tolist() == [[0, 1]]  # a tie: the lower id
@@ -56,6 +87,7 @@ def test_equals_a_dictionary(lists, k, data):
         ([np.zeros((1, 1))], {"weights": [np.nan]}, "weights"),
         ([np.zeros((1, 1))], {"k": -1}, "k = -1"),
         ([np.array([[3, 3]])], {}, "twice"),
+        ([np.array([[3, 4]])], {"scores": [np.zeros((1, 3))]}, "with scores of"),
     ],
 )
 def test_refuses(rankings, options, message):

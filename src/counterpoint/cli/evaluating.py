@@ -29,6 +29,7 @@ def evaluate(
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from counterpoint.cli.searching import open_model
     from counterpoint.data import Retrieval, account
@@ -52,7 +53,11 @@ def evaluate(
         typer.echo(json.dumps([r.to_json(items=False) for r in results]))
         return
     for result in results:
-        table = Table("figure", "value", "95% interval", "n", title=f"{result.task}: {result.source}")
+        title = Text(f"{result.task}: {result.source}")
+        table = Table("figure", "value", "95% interval", "n", title=title)
         for name, f in result.items():
             table.add_row(name, f"{f.value:.4f}", str(f.interval or ""), f"{f.n:,}")
-        Console().print(table)
+        console = Console()
+        console.print(table)
+        for sentence in result.notes:
+            console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)

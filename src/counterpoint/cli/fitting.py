@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import Columns, Json, Language, Schema, SkipBad, Split, reading
 
 if TYPE_CHECKING:
     from counterpoint.report import Content
@@ -32,10 +32,15 @@ def fit(
     patience: Annotated[int | None, typer.Option(help="Stop after so many validations without a new best.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     checkpoint_seconds: Annotated[float | None, typer.Option(help="At most so much work is lost in a kill.")] = None,
+    strict_split: Annotated[
+        bool, typer.Option("--strict-split", help="Retrieval data: no document that was trained on is searched for.")
+    ] = False,
     max_length: Annotated[
         int | None, typer.Option(min=1, help="Tokens at which a transformer cuts texts, up to its positions.")
     ] = None,
     index: Annotated[bool, typer.Option(help="Make a search index of all documents too.")] = False,
+    language: Language = "auto",
+    log: Annotated[str | None, typer.Option(help="Show the run in tensorboard, wandb or trackio too.")] = None,
     columns: Columns = None,
     schema: Schema = None,
     split: Split = None,
@@ -83,7 +88,10 @@ def fit(
             **reading(columns, schema, split, skip_bad),
             dev=dev,
             test=test,
+            strict_split=strict_split,
             index=index,
+            language=language,
+            log=log,
             max_length=max_length,
             seed=seed,
             say=lambda sentence: errors.print(sentence, highlight=False, markup=False, soft_wrap=True),

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from counterpoint import __version__
-from counterpoint.cli import comparing, demo, encoding, evaluating, fitting, ledger, searching
+from counterpoint.cli import comparing, demo, distilling, encoding, evaluating, fitting, ledger, pushing, searching
 from counterpoint.errors import InputError
 
 _OF_THE_USER = {
@@ -30,6 +30,8 @@ app.command()(encoding.encode)
 app.command()(searching.index)
 app.command()(searching.search)
 app.command()(evaluating.evaluate)
+app.command()(distilling.distill)
+app.command()(pushing.push)
 app.command()(comparing.compare)
 app.command()(demo.demo)
 app.command()(ledger.systems)

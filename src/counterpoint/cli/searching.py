@@ -61,8 +61,8 @@ def index(
     from counterpoint.search import Index
 
     remove = _to_remove(delete, delete_from)
-    if (add or remove) and (uri or language != "auto"):
-        raise InputError("--uri and --language are said when an index is made", fix="leave them out")
+    if (add or remove) and (uri or language != "auto" or approximate is not None):
+        raise InputError("--uri, --language and --approximate are said when an index is made", fix="leave them out")
     if source is None and (add or not remove):
         raise InputError("there is nothing to index", fix="name a file of documents, or ids with --delete")
     if source is not None and remove and not add:
@@ -70,7 +70,7 @@ def index(
     options = reading(columns, schema, split, skip_bad)
     if not (add or remove):
         assert source is not None
-        Index.check_folder(output, source=source, language=language)
+        Index.check_folder(output, source=source, language=language, approximate=None if uri else approximate)
         encoder = open_model(model or "minilm")
         documents = _documents(source, options, output)
         z = _encoded(encoder, documents)
@@ -88,9 +88,9 @@ def index(
             approximate=approximate,
             uri=uri,
             token=token,
-        ) as built:
-            typer.echo(f"{output}: {len(documents):,} documents")
-            if (recall := built.recall) is not None:
+        ) as made:
+            typer.echo(f"{output}: {len(documents):,} documents; BM25: {made.describe_words()}")
+            if (recall := made.recall) is not None:
                 typer.echo(f"approximate: finds {recall:.3f} of the ten nearest (measured against exact search)")
         return
     folder = _folder(output)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from counterpoint.data.corpus import DebianCorpus, debian
 from counterpoint.data.documents import kept_rows, read_documents, write_rows
 from counterpoint.data.hashing import input_hash, normalise
-from counterpoint.data.layouts import pairs_from_retrieval, read, retrieval_from_pairs
-from counterpoint.data.splits import Split, split
+from counterpoint.data.layouts import read, read_judgements
+from counterpoint.data.retrieval import pairs_from_retrieval, retrieval_from_pairs
+from counterpoint.data.splits import Split, split, split_queries
 from counterpoint.data.summary import account, all_labels, check_trainable, describe
 from counterpoint.data.types import (
     SCHEMAS,
@@ -42,8 +43,10 @@ __all__ = [
     "pairs_from_retrieval",
     "read",
     "read_documents",
+    "read_judgements",
     "retrieval_from_pairs",
     "split",
+    "split_queries",
     "write_rejects",
     "write_rows",
 ]

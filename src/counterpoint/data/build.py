@@ -61,6 +61,8 @@ def build(
         notes.append("not read: " + ", ".join(map(repr, ignored)))
     if none := sum(example.labels == () for example in examples):
         notes.append(f"{none:,} row{'s have' if none > 1 else ' has'} no label and so no positive")
+    if roles.separator:
+        notes.append(f"labels divided at {roles.separator!r}")
     columns = {role: ", ".join(names) for role, names in roles.columns.items()}
     return TextData(roles.schema, examples, source, columns, tuple(notes), reject.rows)
 
@@ -97,7 +99,7 @@ def _example(row: Row, line: int, roles: Roles, documents: Mapping[str, str] | N
     query = _text(row.get(anchor), anchor)
     if schema == "labelled":
         if roles.sets:
-            yield Example(query, labels=_labels(row, columns["label"]), line=line)
+            yield Example(query, labels=_labels(row, roles), line=line)
         else:
             yield Example(query, label=_label(row.get(columns["label"][0]), columns["label"][0]), line=line)
         return
@@ -248,16 +250,19 @@ def _label(value: Any, column: str) -> str:
     raise BadRowError(f"column {column!r} is {shown}")
 
 
-def _labels(row: Row, columns: tuple[str, ...]) -> tuple[str, ...]:
+def _labels(row: Row, roles: Roles) -> tuple[str, ...]:
     """All labels of a row, each once: a list's, or one cell's; of several columns each as COLUMN=LABEL."""
-    found: dict[str, None] = {}
+    columns, found = roles.columns["label"], dict[str, None]()
     for column in columns:
         value = row.get(column)
-        if column not in row or (len(columns) == 1 and value is None):
-            raise BadRowError(f"column {column!r} is empty (a row without labels has an empty list)")
-        if value is None or (isinstance(value, str) and not value.strip() and len(columns) > 1):
-            continue
-        for item in value if isinstance(value, list) else (value,):
+        items = value if isinstance(value, list) else [value]
+        if isinstance(value, str) and (roles.separator or not value.strip()):
+            items = [item.strip() for item in value.split(roles.separator or None) if item.strip()]
+        elif value is None:
+            if len(columns) == 1:
+                raise BadRowError(f"column {column!r} is empty (a row without labels has an empty list)")
+            items = []
+        for item in items:
             label = _label(item, column)
             found[label if len(columns) == 1 else f"{column}={label}"] = None
     return tuple(found)

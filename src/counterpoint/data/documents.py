@@ -43,7 +43,7 @@ TEXTS = (
 )
 _ROLES = ("id", "title", "text")
 _ALIAS = {"anchor": "text", "query": "text"}
-_PAIRED = {name for role in ("anchor", "positive", "negative") for name in NAMES[role]} - set(TEXTS)
+_PAIRED = {name for role in ("anchor", "positive", "negative", "prompt") for name in NAMES[role]} - set(TEXTS)
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?")
 _TRUTH = {"true": True, "false": False}
@@ -116,7 +116,7 @@ def read_documents(
 def kept_rows(documents: Documents) -> list[dict[str, Any]] | None:
     """Which row of the source each document is, where that is not plain: the line, and the id if the source has ids.
 
-    None where the documents have no ids of their own and come from lines that follow one another without a gap.
+    None where the documents have no ids of their own, none was left out, and their lines follow one another.
 
     Examples:
         >>> kept_rows(Documents(["d0", "d1"], ["one", "three"], {}, "a.txt", lines=[1, 3]))
@@ -126,7 +126,8 @@ def kept_rows(documents: Documents) -> list[dict[str, Any]] | None:
     """
     own = "id" in documents.roles
     lines = documents.lines
-    if not own and lines == list(range(lines[0], lines[0] + len(lines))):
+    plain = not documents.rejected and lines == list(range(lines[0], lines[0] + len(lines)))
+    if plain and not own:
         return None
     rows = ({"row": i, "line": line, "id": key} for i, (line, key) in enumerate(zip(lines, documents.ids, strict=True)))
     return [row if own else {name: row[name] for name in ("row", "line")} for row in rows]
@@ -182,7 +183,8 @@ def corpus_roles(table: Table, file: str, given: ColumnMap) -> Columns | None:
     for column, what in kinds.items():
         if what != "object":
             every.setdefault(plain(column), column)
-    if not roles and every.keys() & _PAIRED:
+    paired = [] if roles else [column for name, column in every.items() if name in _PAIRED]
+    if len(paired) > 1 or (paired and every.keys() & set(TEXTS)):
         return None
     taken = {column for several in roles.values() for column in several}
     names = {name: column for name, column in every.items() if column not in taken and kinds[column] != "list"}
@@ -190,7 +192,7 @@ def corpus_roles(table: Table, file: str, given: ColumnMap) -> Columns | None:
         roles["id"] = (one,)
     if "text" not in roles:
         title = roles.get("title") or tuple(names[name] for name in TITLES if name in names)[:1]
-        text = _first(names, TEXTS) or _only_text(table, kinds, roles, title)
+        text = paired[0] if paired else _first(names, TEXTS) or _only_text(table, kinds, roles, title)
         if text is None and title:
             text, title = title[0], ()
         if text is None and given:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.data.build import BY_ID, build, identified
-from counterpoint.data.hashing import normalise
 from counterpoint.data.lines import read_lines
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
@@ -21,8 +20,8 @@ from counterpoint.data.tables import (
     read_table,
     suffix,
 )
-from counterpoint.data.types import Example, Progress, Rejects, Retrieval, TextData
-from counterpoint.errors import InputError, MissingExtra, refuse_string
+from counterpoint.data.types import Progress, Rejects, Retrieval, TextData
+from counterpoint.errors import InputError, MissingExtra
 
 
 def read(
@@ -53,7 +52,9 @@ def read(
     Args:
         source: What to read.
         columns: Role -> column name, its number from 1, or several of these; overrules what is recognised.
-            Roles: anchor (also query, text), positive, negative, score, label, pos_scores, neg_scores, prompt.
+            Roles: anchor (also query, text), positive, negative, score, label, pos_scores, neg_scores, prompt. A list,
+            or several columns, in the role label is a set of labels; in the role `labels`, the text of a cell is one,
+            too, divided at the first of `|`, `;` and `,` that occurs.
         schema: "texts", "pairs", "tuples", "scored" or "labelled"; overrules what is recognised.
         split: Which part of a BEIR folder (default "test") or Hugging Face dataset (default "train").
         skip_bad: Leave bad rows out and list them in `.rejected`, instead of raising at the first.
@@ -185,10 +186,36 @@ def _documents(path: Path, reject: Rejects) -> dict[str, str]:
     return _texts_by_id(corpus, ("text", "document_text"), reject)
 
 
+def read_judgements(source: str | os.PathLike[str], *, skip_bad: bool = False) -> dict[str, Retrieval]:
+    """All judgements of a BEIR folder: name ("train", "dev", "test", ...) -> a test, of texts that are read once.
+
+    Each has the queries that are judged there. What is not a BEIR folder has none.
+
+    Raises:
+        InputError: As `read`.
+    """
+    folder = Path(source)
+    texts = _beir_texts(folder) if folder.is_dir() else None
+    if texts is None:
+        return {}
+    reject = Rejects(os.fspath(source), skip_bad)
+    corpus, queries = _beir_read(texts, reject, None)
+    found = {}
+    for name, file in _qrels_files(folder).items():
+        qrels = _judgements(file, texts, corpus, queries, reject)
+        judged = {query: text for query, text in queries.items() if query in qrels}
+        found[name] = Retrieval(corpus, judged, qrels, reject.file, reject.rows)
+    return found
+
+
+def _qrels_files(folder: Path) -> dict[str, Path]:
+    files = sorted({*folder.glob("qrels*.tsv*"), *folder.glob("qrels/*.tsv*")})
+    return {file.name.removesuffix(".gz").removesuffix(".tsv"): file for file in files}
+
+
 def _qrels(folder: Path, split: str | None) -> Path:
     """The judgements of a BEIR folder: those of `split`; else of the test; else the only ones."""
-    files = sorted({*folder.glob("qrels*.tsv*"), *folder.glob("qrels/*.tsv*")})
-    by_name = {file.name.removesuffix(".gz").removesuffix(".tsv"): file for file in files}
+    by_name = _qrels_files(folder)
     if split is None:
         split = "test" if "test" in by_name or len(by_name) != 1 else next(iter(by_name))
     if split not in by_name:
@@ -204,9 +231,27 @@ def _qrels(folder: Path, split: str | None) -> Path:
 def _beir(
     corpus_file: Path, queries_file: Path, qrels_file: Path, reject: Rejects, progress: Progress | None
 ) -> Retrieval:
-    """Read corpus.jsonl, queries.jsonl and judgements (BEIR's three columns or TREC's four)."""
-    corpus = _texts_by_id(corpus_file, ("text",), reject, progress)
-    queries = _texts_by_id(queries_file, ("text",), reject)
+    """Read corpus.jsonl, queries.jsonl and judgements."""
+    texts = (corpus_file, queries_file)
+    corpus, queries = _beir_read(texts, reject, progress)
+    return Retrieval(corpus, queries, _judgements(qrels_file, texts, corpus, queries, reject), reject.file, reject.rows)
+
+
+def _beir_read(
+    texts: tuple[Path, Path], reject: Rejects, progress: Progress | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    corpus, queries = texts
+    return _texts_by_id(corpus, ("text",), reject, progress), _texts_by_id(queries, ("text",), reject)
+
+
+def _judgements(
+    qrels_file: Path,
+    texts: tuple[Path, Path],
+    corpus: Mapping[str, str],
+    queries: Mapping[str, str],
+    reject: Rejects,
+) -> dict[str, dict[str, float]]:
+    """Read judgements: BEIR's three columns or TREC's four."""
     bad = reject.at(qrels_file)
     qrels: dict[str, dict[str, float]] = {}
     for line, text in read_lines(qrels_file, bad):
@@ -223,16 +268,16 @@ def _beir(
         elif value != value or abs(value) == float("inf"):
             bad(f"the gain is not a finite number: {cells[-1]!r}", line, cells)
         elif query not in queries:
-            bad(f"unknown query {query!r}", line, cells, f"add it to {queries_file.name}")
+            bad(f"unknown query {query!r}", line, cells, f"add it to {texts[1].name}")
         elif document not in corpus:
-            bad(f"unknown document {document!r}", line, cells, f"add it to {corpus_file.name}")
+            bad(f"unknown document {document!r}", line, cells, f"add it to {texts[0].name}")
         elif qrels.get(query, {}).get(document, value) != value:
             bad(f"query {query!r} and document {document!r} are judged twice", line, cells)
         else:
             qrels.setdefault(query, {})[document] = value
     if not qrels:
         raise InputError("no judgement can be used", file=qrels_file, fix="check its ids")
-    return Retrieval(corpus, queries, qrels, reject.file, reject.rows)
+    return qrels
 
 
 # -- Hugging Face datasets
@@ -317,76 +362,3 @@ def _hub(name: str, split: str | None, reject: Rejects) -> Table:
     labels = {c: feature.names for c, feature in inner.items() if isinstance(feature, datasets.ClassLabel)}
     batches = data.with_format("arrow").iter(batch_size=1024)
     return keyed(arrow_rows(batches, labels), name, reject)
-
-
-# -- between pairs and retrieval tests
-
-
-def retrieval_from_pairs(
-    examples: Iterable[Example], extra_documents: Iterable[str] = (), source: str = "pairs"
-) -> Retrieval:
-    """Make a retrieval test of held-out pairs: anchors are queries, their positives what they should find.
-
-    Equal texts (after `normalise`) are one document or one query, so that a copy of a relevant text is never
-    counted as wrong; queries with different prompts are different queries. Ids are "q0", "q1", ... and "d0", "d1", ...
-    in order of appearance.
-
-    Args:
-        examples: Pairs or tuples; negatives are left out (give them as `extra_documents` to add them).
-        extra_documents: Further documents to search among, relevant to nothing unless equal to one that is.
-        source: What to call the result.
-
-    Examples:
-        >>> test = retrieval_from_pairs([Example("a", ("A text",)), Example("b", ("a  text", "more"))], ["x"])
-        >>> test.corpus
-        {'d0': 'A text', 'd1': 'more', 'd2': 'x'}
-        >>> test.qrels
-        {'q0': {'d0': 1.0}, 'q1': {'d0': 1.0, 'd1': 1.0}}
-    """
-    refuse_string(extra_documents, "extra_documents")
-    documents: dict[tuple[str, str], tuple[str, str]] = {}
-    queries: dict[tuple[str, str], tuple[str, str]] = {}
-    qrels: dict[str, dict[str, float]] = {}
-    prompts: dict[str, str] = {}
-
-    def add(table: dict[tuple[str, str], tuple[str, str]], prefix: str, text: str, prompt: str = "") -> str:
-        return table.setdefault((prompt, normalise(text)), (f"{prefix}{len(table)}", text))[0]
-
-    for example in examples:
-        query = add(queries, "q", example.anchor, example.prompt)
-        if example.prompt:
-            prompts[query] = example.prompt
-        for positive in example.positives:
-            qrels.setdefault(query, {})[add(documents, "d", positive)] = 1.0
-    for text in extra_documents:
-        add(documents, "d", text)
-    return Retrieval(dict(documents.values()), dict(queries.values()), qrels, source, prompts=prompts)
-
-
-def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
-    """Training data of a BEIR folder: each judged query with its relevant documents.
-
-    Documents judged 0 or less are its negatives. A query without a relevant document is left out. The
-    schema is "pairs" if every query has one positive and no negative, else "tuples".
-
-    Raises:
-        InputError: No query has a relevant document.
-
-    Examples:
-        >>> test = Retrieval({"1": "x", "2": "y"}, {"q": "a"}, {"q": {"1": 1.0, "2": 0.0}}, "memory")
-        >>> pairs_from_retrieval(test).examples == [Example("a", ("x",), ("y",))]
-        True
-    """
-    examples = []
-    for query, gains in retrieval.qrels.items():
-        positives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain > 0)
-        negatives = tuple(retrieval.corpus[doc] for doc, gain in gains.items() if gain <= 0)
-        if positives:
-            prompt = retrieval.prompts.get(query, "")
-            examples.append(Example(retrieval.queries[query], positives, negatives, prompt=prompt))
-    if not examples:
-        raise InputError("no query has a relevant document", file=retrieval.source, fix="check the judgements")
-    single = all(len(e.positives) == 1 and not e.negatives for e in examples)
-    columns = {"anchor": "queries", "positive": "corpus"}
-    schema = "pairs" if single else "tuples"
-    return TextData(schema, examples, retrieval.source, columns)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from counterpoint.data.tables import Table, is_number, plain
@@ -44,6 +44,7 @@ NUMBERED = {
 GENERIC = ("text", "sentence", "content", "body", "utterance")
 TOPICS = ("category", "intent", "topic")  # labels only where there is a single text
 SETS = ("tags", "categories", "intents", "topics", "genres", "keywords", "emotions")  # and only if they are lists
+SEPARATORS = ("|", ";", ",")  # of labels in one cell, the first that occurs
 KNOWN_NAMES = frozenset((*GENERIC, *TOPICS, "title", "_id", *(name for names in NAMES.values() for name in names)))
 _METADATA = re.compile(r"(.*_)?(id|ids|idx|index|uid|guid|docid|qid|url|split|genre|date|language)")
 _TEXT_ROLES = {"anchor", "positive", "negative"}
@@ -70,13 +71,15 @@ class Roles:
     """Which columns play which role (in order), and the schema that makes.
 
     `nli` is set where pairs carry an inference label, to be grouped by premise; `sets` where the labels of a text are a
-    set: a cell holds a list, or there are several columns of labels.
+    set: a cell holds a list, or there are several columns of labels, or the caller says so (`separator` then divides
+    the labels of a cell that is a text; "": nothing does).
     """
 
     schema: Schema
     columns: Columns
     nli: bool = False
     sets: bool = False
+    separator: str = ""
 
 
 def recognise(table: Table, file: str, given: ColumnMap | None = None, schema: str | None = None) -> Roles:
@@ -106,7 +109,12 @@ def recognise(table: Table, file: str, given: ColumnMap | None = None, schema: s
         if "anchor" not in found:
             found = _by_content(table, kinds, file, found)
         roles = found | roles
-    return _decide(roles, table, kinds, file, schema)
+    found_roles = _decide(roles, table, kinds, file, schema)
+    if "labels" not in (given or {}) or found_roles.schema != "labelled":
+        return found_roles
+    cells = [row.get(column) for row in table.sample for column in roles["label"]]
+    divided = next((mark for mark in SEPARATORS if any(isinstance(cell, str) and mark in cell for cell in cells)), "")
+    return replace(found_roles, sets=True, separator=divided)
 
 
 def given_roles(
@@ -114,7 +122,7 @@ def given_roles(
     file: str,
     given: ColumnMap,
     known: Iterable[str] = NAMES,
-    alias: Mapping[str, str] = {"text": "anchor", "query": "anchor"},
+    alias: Mapping[str, str] = {"text": "anchor", "query": "anchor", "labels": "label"},
 ) -> Columns:
     """Role -> columns as the caller names them, by name or by number from 1.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counterpoint.data.hashing import input_hash, normalise
-from counterpoint.data.types import Example, TextData
+from counterpoint.data.types import Example, Retrieval, TextData
 from counterpoint.errors import InputError
 
 
@@ -89,6 +89,60 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
         return replace(data, examples=rows, rejected=[])
 
     return Split(take(0), take(2), take(1))
+
+
+def split_queries(
+    data: Retrieval, *, test: float | int = 0.1, dev: float | int = 0.1, seed: int = 0, strict: bool = False
+) -> tuple[Retrieval, Retrieval, Retrieval]:
+    """Split the judged queries of retrieval data; the corpus is common to all parts.
+
+    That a document is relevant to queries of two parts is no leak: the corpus is known, the test is whether new
+    queries find their documents in it. Queries of the same text (after `normalise`) go to one part, and so do a query
+    and a relevant document of it that is a query, too (pairs of duplicates).
+
+    Args:
+        data: What to split.
+        test: Queries of the test part: a fraction below 1, or a number; 0 for none.
+        dev: The same for the dev part.
+        seed: Same seed and same data, same split.
+        strict: Keep apart whatever shares a judged document, so that no document that was seen in training is
+            searched for in the test, as `split` does with pairs.
+
+    Returns:
+        Train, dev and test, each with its own queries and their judgements.
+
+    Raises:
+        InputError: As `split`.
+
+    Examples:
+        >>> queries = {f"q{i}": f"text {i}" for i in range(10)}
+        >>> data = Retrieval({"d": "one for all"}, queries, {q: {"d": 1.0} for q in queries}, "memory")
+        >>> [len(part.queries) for part in split_queries(data, test=2, dev=1)]
+        [7, 1, 2]
+        >>> split_queries(data, test=2, dev=1, strict=True)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        counterpoint.errors.InputError: memory: shared texts hold the rows together (10 of 10 in one piece), ...
+    """
+    judged = [query for query in data.queries if query in data.qrels]
+    asked = {normalise(data.queries[query]) for query in judged}
+
+    def tied(query: str) -> tuple[str, ...]:
+        texts = [data.corpus[document] for document, gain in data.qrels[query].items() if strict or gain > 0]
+        return tuple(text for text in texts if strict or normalise(text) in asked)
+
+    rows = [Example(data.queries[query], tied(query), line=i) for i, query in enumerate(judged)]
+    try:
+        parts = split(TextData("pairs", rows, data.source), test=test, dev=dev, seed=seed)
+    except InputError as error:
+        fix = f"{error.fix}, or let the parts share documents (without --strict-split)" if strict else error.fix
+        raise InputError(error.what, file=error.file, fix=fix) from None
+
+    def take(part: TextData) -> Retrieval:
+        kept = [judged[row.line] for row in part.examples]
+        return replace(data, queries={q: data.queries[q] for q in kept}, qrels={q: data.qrels[q] for q in kept})
+
+    return take(parts.train), take(parts.dev), take(parts.test)
 
 
 def components(examples: Sequence[Example]) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
 from counterpoint.encoders.cutting import Cut, count_cut
+from counterpoint.encoders.distilling import distill
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
@@ -10,6 +11,7 @@ from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokeniz
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
+from counterpoint.encoders.unknown import unknown_note, unknown_share
 
 __all__ = [
     "POOLINGS",
@@ -26,6 +28,7 @@ __all__ = [
     "VisionTransformer",
     "concat",
     "count_cut",
+    "distill",
     "drop_tokens",
     "encode",
     "encode_prompted",
@@ -37,4 +40,6 @@ __all__ = [
     "pool",
     "take",
     "tokenize_prompted",
+    "unknown_note",
+    "unknown_share",
 ]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders.cutting import Cut
 from counterpoint.encoders.encoding import encode
-from counterpoint.encoders.features import Features, Kind, from_ids
+from counterpoint.encoders.features import Features, Kind
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import atomic, check_output
 
@@ -98,10 +98,7 @@ class TextEncoder(nn.Module, abc.ABC):
         """
         refuse_string(texts, "texts")
         prompt = self.prompt(kind)
-        ids, cut = self._ids_and_cut([prompt + clean(t, i) for i, t in enumerate(texts)])
-        features = from_ids(ids)
-        if cut is not None:
-            features["cut"] = torch.tensor(cut, dtype=torch.bool)
+        features = self._flat([prompt + clean(t, i) for i, t in enumerate(texts)])
         return self._mark_prompt(features, prompt)
 
     def forward(self, features: Features) -> Float[Tensor, "n d"]:
@@ -166,11 +163,8 @@ class TextEncoder(nn.Module, abc.ABC):
             write_settings(part, self, self._write(part))
 
     @abc.abstractmethod
-    def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]: ...
-
-    def _ids_and_cut(self, texts: list[str]) -> tuple[Sequence[Sequence[int]], list[bool] | None]:
-        """Token ids, and which texts were longer than the encoder takes; None where there is no such length."""
-        return self._token_ids(texts), None
+    def _flat(self, texts: list[str]) -> Features:
+        """Token ids; and, as `cut`, which texts were longer than the encoder takes, if there is such a length."""
 
     def _mark_prompt(self, features: Features, prompt: str) -> Features:
         del prompt

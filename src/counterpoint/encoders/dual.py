@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.features import Features, Kind, take
-from counterpoint.files import atomic
+from counterpoint.files import atomic, check_output
 
 
 class DualEncoder(nn.Module):
@@ -69,7 +69,12 @@ class DualEncoder(nn.Module):
         return (self.query if kind == "query" else self.document).encode(texts, kind=kind, **options)
 
     def save(self, folder: str | PathLike[str]) -> None:
-        """Write both models, `query/` and `document/`."""
+        """Write both models, `query/` and `document/`.
+
+        Raises:
+            InputError: The folder holds something else or cannot be written.
+        """
+        check_output(folder, "replaced folder", ours=("query", "document"))
         with atomic(Path(folder)) as part:
             part.mkdir()
             self.query.save(part / "query")

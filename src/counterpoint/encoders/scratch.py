@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from counterpoint.encoders._base import clean
-from counterpoint.encoders._vocabulary import characters
+from counterpoint.encoders._vocabulary import alphabet, count, without_accents, without_blanks
 from counterpoint.encoders.transformer import ROW, TransformerEncoder
 from counterpoint.errors import refuse_string
 
@@ -80,19 +80,20 @@ def _word_pieces(texts: Sequence[str], vocab_size: int) -> Tokenizer:
 
     def tokenizer(vocab: dict[str, int]) -> Tokenizer:
         made = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
-        made.normalizer = normalizers.BertNormalizer(lowercase=True)
-        made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        bert = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
+        made.normalizer = normalizers.Sequence([without_accents(), bert])
+        made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), without_blanks()])
         return made
 
-    alphabet = characters(texts, tokenizer({}))
+    characters = alphabet(count(texts, tokenizer({})), vocab_size // 2)
 
     def learned(first: Sequence[str], size: int) -> dict[str, int]:
         learner = tokenizer({})
         trainer = trainers.WordPieceTrainer(
             vocab_size=size,
             special_tokens=list(first),
-            initial_alphabet=alphabet,
-            limit_alphabet=len(alphabet),
+            initial_alphabet=characters,
+            limit_alphabet=len(characters),
             show_progress=False,
         )
         learner.train_from_iterator(texts, trainer)

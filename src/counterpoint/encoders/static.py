@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,16 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder, clean
-from counterpoint.encoders._vocabulary import characters
+from counterpoint.encoders._vocabulary import (
+    BYTES,
+    alphabet,
+    count,
+    has_spaceless,
+    with_bytes,
+    without_accents,
+    without_blanks,
+)
+from counterpoint.encoders._words import ONCE, SEPARATORS, Words
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.errors import InputError, refuse_string
 
@@ -32,8 +40,10 @@ _ENDINGS = (
 )
 """Endings and what they become, each after the one before."""
 
+_LOCAL = frozenset(pattern for pattern, _ in _ENDINGS)
+"""Patterns of `train_tokenizer` that change nothing in ASCII texts but within words."""
+
 _IDF_POWER = 0.7
-_MET_TOKENS = 1 << 23  # 64 MB
 
 
 class StaticEncoder(TextEncoder):
@@ -74,7 +84,7 @@ class StaticEncoder(TextEncoder):
             raise InputError(f"the embedding table has {len(weight)} rows, the tokenizer {tokens} tokens")
         tokenizer.no_padding()
         self.tokenizer = tokenizer
-        self._met = _Met()
+        self._words = Words(tokenizer, _LOCAL)
         self.embedding = nn.Embedding.from_pretrained(weight.detach().float().clone(), freeze=False)
         self.log_weight = None if log_weight is None else nn.Parameter(log_weight.detach().clone())
 
@@ -82,15 +92,18 @@ class StaticEncoder(TextEncoder):
     def train_tokenizer(texts: Iterable[str], vocab_size: int = 32_000) -> Tokenizer:
         """A byte-pair tokenizer trained on `texts`, for bags of words.
 
-        Text is decomposed (NFKD), stripped of accents and lower-cased; English endings are taken off, in steps after
-        Porter (1980), plurals as in Harman's S stemmer (1991); a word that comes again within 2,000 characters is left
-        out, so that a text is the set of its words; what is not a letter, a digit, `+` or `#` separates. All of this
-        is in the tokenizer file, so every program that reads it sees the same tokens. The same texts give the same
-        tokenizer.
+        Text has one form (NFKC), lower case and no accents (of Latin, Greek and Cyrillic; other scripts keep their
+        vowel signs); English endings are taken off, in steps after Porter (1980), plurals as in Harman's S stemmer
+        (1991); a word that comes again within 2,000 characters is left out, so that a text is the set of its words;
+        what is not a letter with its marks, a digit, `+` or `#` separates. Characters are tokens as far as half of the
+        vocabulary reaches. Where more than a thousandth of them is of scripts without blanks, or of Hangul, each of
+        these is a piece of its own; there, and where the vocabulary has no room for all, characters without a token
+        become the bytes of their UTF-8, and nothing is unknown. All of this is in the tokenizer file, so every program
+        that reads it sees the same tokens. The same texts give the same tokenizer.
 
         Args:
             texts: The corpus.
-            vocab_size: At most so many tokens.
+            vocab_size: At most so many tokens; with 512 or fewer there are none for bytes.
 
         Examples:
             >>> StaticEncoder.train_tokenizer(["cafes generate"] * 2, 60).encode("Cafés, café! Generating").tokens
@@ -100,25 +113,29 @@ class StaticEncoder(TextEncoder):
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.Sequence(
             [
-                normalizers.NFKD(),
-                normalizers.StripAccents(),
+                without_accents(),
                 normalizers.Lowercase(),
                 *(normalizers.Replace(Regex(pattern), to) for pattern, to in _ENDINGS),
-                normalizers.Replace(Regex(r"\b(\w+)\b(?![+#])(?=(?m:.{0,2000})\b\1\b(?![+#]))"), " "),
+                normalizers.Replace(Regex(ONCE), " "),
             ]
         )
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[^\w+#]+|_"), "removed")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(SEPARATORS), "removed")
         texts = [clean(text) for text in texts]
-        alphabet = characters(texts, tokenizer)
+        counts, most = count(texts, tokenizer), vocab_size // 2
+        spaceless = has_spaceless(counts)
+        if spaceless:
+            tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, without_blanks()])
+        bytes_too = (spaceless or len(counts) > most) and most > len(BYTES)
+        characters = alphabet(counts, most)
         trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
+            vocab_size=vocab_size - bytes_too * len(BYTES),
             special_tokens=["[PAD]", "[UNK]", DOCUMENT],
-            initial_alphabet=alphabet,
-            limit_alphabet=len(alphabet),
+            initial_alphabet=characters,
+            limit_alphabet=len(characters),
             show_progress=False,
         )
         tokenizer.train_from_iterator(texts, trainer)
-        return tokenizer
+        return with_bytes(tokenizer) if bytes_too else tokenizer
 
     @classmethod
     def from_corpus(
@@ -186,13 +203,11 @@ class StaticEncoder(TextEncoder):
         """
         options = {name: getattr(self, name) for name in ("prompts", "default_prompt_name", "do_lower_case")}
         other = StaticEncoder(self.tokenizer, weight, **options)
-        other._met = self._met
+        other._words = self._words
         return other
 
-    def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]:
-        if self.do_lower_case:
-            texts = [text.lower() for text in texts]
-        return self._met.ids(texts, self.tokenizer)
+    def _flat(self, texts: list[str]) -> Features:
+        return self._words.features([text.lower() for text in texts] if self.do_lower_case else texts)
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
         ids = features["input_ids"]
@@ -215,30 +230,6 @@ class StaticEncoder(TextEncoder):
         save_file({"embedding.weight": self.folded().cpu().contiguous()}, folder / "model.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"))
         return [("StaticEmbedding", ".")]
-
-
-class _Met:
-    """Token ids of texts met before: tokenising takes longer than all else, and training, validating, measuring and
-    indexing meet the same texts. Copies of an encoder share it.
-    """
-
-    def __init__(self) -> None:
-        self._ids: dict[str, array[int]] = {}
-        self._room = _MET_TOKENS
-
-    def __deepcopy__(self, memo: object) -> _Met:
-        return self
-
-    def ids(self, texts: Sequence[str], tokenizer: Tokenizer) -> list[array[int]]:
-        new = [text for text in dict.fromkeys(texts) if text not in self._ids]
-        encodings = tokenizer.encode_batch_fast(new, add_special_tokens=False)
-        fresh = {text: array("q", encoding.ids) for text, encoding in zip(new, encodings, strict=True)}
-        found = [self._ids[text] if text in self._ids else fresh[text] for text in texts]
-        size = sum(map(len, fresh.values()))
-        if size <= self._room:
-            self._ids |= fresh
-            self._room -= size
-        return found
 
 
 def _idf(ids: list[list[int]], size: int) -> Float[Tensor, " v"]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._checkpoint import give_pad_token
-from counterpoint.encoders.features import Features, lengths
+from counterpoint.encoders.features import Features, from_ids, lengths
 from counterpoint.encoders.packing import layout
 from counterpoint.encoders.pooling import Pooling, check_pooling, pool
 from counterpoint.errors import InputError, MissingExtra
@@ -186,6 +186,10 @@ class TransformerEncoder(TextEncoder):
             yield
         finally:
             self._cast = None
+
+    def _flat(self, texts: list[str]) -> Features:
+        ids, cut = self._ids_and_cut(texts)
+        return {**from_ids(ids), "cut": torch.tensor(cut, dtype=torch.bool)}
 
     def _token_ids(self, texts: list[str]) -> Sequence[Sequence[int]]:
         return self._ids_and_cut(texts)[0]

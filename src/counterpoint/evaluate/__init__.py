@@ -29,9 +29,11 @@ from counterpoint.evaluate.geometry import (
 )
 from counterpoint.evaluate.mean_classifier import collision, mean_classifier, mean_classifier_loss
 from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
+from counterpoint.evaluate.places import Found, own_documents, place, prepared
 from counterpoint.evaluate.ranking import (
     Judged,
     average_precision,
+    evaluate_judged,
     evaluate_rankings,
     hit_rate,
     judge,
@@ -46,6 +48,7 @@ __all__ = [
     "Collapse",
     "Difference",
     "Figure",
+    "Found",
     "Interval",
     "Judged",
     "Result",
@@ -63,6 +66,7 @@ __all__ = [
     "evaluate_any",
     "evaluate_classification",
     "evaluate_clustering",
+    "evaluate_judged",
     "evaluate_multilabel",
     "evaluate_rankings",
     "evaluate_retrieval",
@@ -82,7 +86,10 @@ __all__ = [
     "ndcg",
     "nearest_mean",
     "neural_collapse",
+    "own_documents",
+    "place",
     "precision",
+    "prepared",
     "probe",
     "probe_sets",
     "rank",

@@ -16,8 +16,9 @@ from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.frozen import classification, clustering, sts
 from counterpoint.evaluate.multilabel import multilabel_classification
-from counterpoint.evaluate.ranking import METRICS, evaluate_rankings
-from counterpoint.search.exact import Metric, exact_search
+from counterpoint.evaluate.places import Found, by_hash, own_documents, place, prepared
+from counterpoint.evaluate.ranking import METRICS, evaluate_judged, parse_metric
+from counterpoint.search.exact import Metric, exact_search, score_rows
 
 
 class Encodes(Protocol):
@@ -34,16 +35,31 @@ def rank(encoder: Encodes, retrieval: Retrieval, k: int = 100, *, metric: Metric
     """Rank a test's documents for its queries by exact search: query id -> the `k` best document ids.
 
     Queries are encoded with `kind="query"`, after their own prompts if they have any, documents with
-    `kind="document"`. Equal scores go to the document that comes first in the corpus.
+    `kind="document"`. Equal scores are in the order of a hash of the documents' texts, and a query that is a document
+    does not find itself (see `prepared`). For figures, which give ties their expected value, use `evaluate_retrieval`.
 
     Raises:
         InputError: No documents, or embeddings that are not finite.
     """
-    prompts = [retrieval.prompts.get(query, "") for query in retrieval.queries]
-    queries_nd = encode_prompted(encoder, list(retrieval.queries.values()), prompts, kind="query")
-    documents_md = encoder.encode(list(retrieval.corpus.values()), kind="document")
-    ids_nk, _ = exact_search(queries_nd, documents_md, k, metric=metric)
-    return named(ids_nk, list(retrieval.queries), list(retrieval.corpus))
+    corpus, itself = by_hash(retrieval.corpus), own_documents(retrieval)
+    queries_nd, documents_md = _encoded(encoder, replace(retrieval, corpus=corpus))
+    ids_nk, _ = exact_search(queries_nd, documents_md, k + bool(itself), metric=metric)
+    ranked = named(ids_nk, list(retrieval.queries), list(corpus))
+    return {q: [d for d in documents if d != q or q not in itself][:k] for q, documents in ranked.items()}
+
+
+def place_encoded(
+    encoder: Encodes, test: Retrieval, k: int = 0, *, metric: Metric = "cosine"
+) -> tuple[Found, tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]]:
+    """`place` with the scores of an encoder; and the embeddings of queries and documents."""
+    z = _encoded(encoder, test)
+    return place(score_rows(*z, metric=metric), test, k), z
+
+
+def _encoded(encoder: Encodes, test: Retrieval) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]:
+    prompts = [test.prompts.get(query, "") for query in test.queries]
+    queries_nd = encode_prompted(encoder, list(test.queries.values()), prompts, kind="query")
+    return queries_nd, encoder.encode(list(test.corpus.values()), kind="document")
 
 
 def named(ids_nk: Int64[np.ndarray, "n k"], queries: Sequence[str], documents: Sequence[str]) -> dict[str, list[str]]:
@@ -72,18 +88,18 @@ def evaluate_retrieval(
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> Result:
-    """Retrieval figures of an encoder on a test, by exact search; see `rank` and `evaluate_rankings`.
+    """Retrieval figures of an encoder on a test, by exact search; see `prepared`, `place` and `Judged` for ties.
 
     Args:
         encoder: What encodes.
         retrieval: The test.
-        metrics: NAME@K each; documents are ranked as deep as the largest K.
+        metrics: NAME@K each, as for `evaluate_rankings`.
         metric: How queries and documents are compared.
         samples: Bootstrap resamples, 0 for no intervals.
         seed: Of the bootstrap.
 
     Raises:
-        InputError: As `rank` and `evaluate_rankings`.
+        InputError: As `rank`, or an unknown metric.
 
     Examples:
         >>> class Letters:
@@ -94,15 +110,12 @@ def evaluate_retrieval(
         1.0
     """
     refuse_string(metrics, "metrics")
-    depth = max(int(name.partition("@")[2] or 1) for name in metrics)
-    rankings = rank(encoder, retrieval, depth, metric=metric)
-    return evaluate_rankings(
-        rankings,
-        retrieval.qrels,
-        metrics=metrics,
-        source=retrieval.source,
-        samples=samples,
-        seed=seed,
+    for name in metrics:  # before anything is encoded
+        parse_metric(name)
+    test, notes = prepared(retrieval)
+    found, _ = place_encoded(encoder, test, metric=metric)
+    return evaluate_judged(
+        found.judged, metrics=metrics, source=retrieval.source, notes=notes, samples=samples, seed=seed
     )
 
 

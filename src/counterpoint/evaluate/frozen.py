@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Figure, Interval, Result
-from counterpoint.search.exact import METRICS, Metric, exact_search
+from counterpoint.search.exact import METRICS, TIED, Metric, exact_search, score_rows
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def similarity(
@@ -91,7 +96,9 @@ def knn(
 ) -> np.ndarray:
     """The label most of the `k` nearest training rows (by cosine) have.
 
-    Of labels with as many votes the one whose votes have the higher sum of cosines wins.
+    Rows that are as near as the `k`-th share the votes that are left for them, so the order of the rows plays no part.
+    Of labels with as many votes the one whose votes have the higher sum of cosines wins, and of those with the same
+    sum, too, the first by name.
 
     Raises:
         InputError: No training rows, other numbers of labels and rows, or what `exact_search` refuses.
@@ -101,14 +108,44 @@ def knn(
         >>> knn(train, ["a", "a", "b"], np.array([[1.0, 0.1]]), k=3)
         array(['a'], dtype='<U1')
     """
+    from scipy.sparse import csr_array
+
     _check(train_nd, labels_n)
     classes, label_n = np.unique(labels_n, return_inverse=True)
-    ids_mk, cosines_mk = exact_search(test_md, train_nd, k)
-    votes_mc = np.zeros((len(ids_mk), len(classes)))
-    rows = np.arange(len(ids_mk))[:, None]
-    # cosines are within [-1, 1], so 1e-3 / k of them all never outweighs a vote
-    np.add.at(votes_mc, (rows, label_n[ids_mk]), 1 + cosines_mk * (1e-3 / k))
-    return np.asarray(classes[votes_mc.argmax(1)])
+    label_nc = csr_array((np.ones(len(label_n)), (np.arange(len(label_n)), label_n)))
+    chosen = [np.empty(0, dtype=np.int64)]
+    for vote_bn, cosine_bn in neighbour_votes(train_nd, test_md, k):
+        vote_bc, cosine_bc = (vote_bn @ label_nc).toarray(), (vote_bn.multiply(cosine_bn) @ label_nc).toarray()
+        # sums in another order differ in the last digits
+        most_bc = vote_bc >= vote_bc.max(1, keepdims=True) - 1e-9
+        cosine_bc = np.where(most_bc, cosine_bc, -np.inf)
+        chosen.append((cosine_bc >= cosine_bc.max(1, keepdims=True) - k * TIED).argmax(1))
+    return np.asarray(classes[np.concatenate(chosen)])
+
+
+def neighbour_votes(
+    train_nd: Float[np.ndarray, "n d"], test_md: Float[np.ndarray, "m d"], k: int
+) -> Iterator[tuple[csr_array, Float[np.ndarray, "b n"]]]:
+    """The votes that the training rows have for each test row, `k` in all, and their cosines, in blocks of test rows.
+
+    The `k` nearest have one each; rows that are as near as the `k`-th share what is left, so that the order of the rows
+    plays no part. With fewer than `k` rows all have one.
+
+    Examples:
+        >>> train = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+        >>> [votes.toarray().tolist() for votes, _ in neighbour_votes(train, train[:1], 2)]
+        [[[1.0, 0.5, 0.5]]]
+    """
+    from scipy.sparse import csr_array
+
+    k = min(k, len(train_nd))
+    for cosine_bn in (rows.scores_bm for rows in score_rows(test_md, train_nd)):
+        last_b1 = torch.from_numpy(cosine_bn).topk(k, dim=1).values[:, -1:].numpy()
+        closer_bn, level_bn = cosine_bn > last_b1 + TIED, np.abs(cosine_bn - last_b1) <= TIED
+        share_b = (k - closer_bn.sum(1)) / level_bn.sum(1)
+        row, column = np.nonzero(closer_bn | level_bn)
+        vote = np.where(closer_bn[row, column], 1.0, share_b[row])
+        yield csr_array((vote, (row, column)), cosine_bn.shape), cosine_bn
 
 
 def nearest_mean(
@@ -119,6 +156,8 @@ def nearest_mean(
     metric: Metric = "cosine",
 ) -> np.ndarray:
     """The label whose training rows have the nearest mean: a class is known by its prototype, without fitting anything.
+
+    Of labels whose means are equally near it is the first by name.
 
     With the cosine, rows are scaled to length one before they are averaged. Sources: Snell et al. 2017, "Prototypical
     Networks for Few-shot Learning", eq. 1 and 2 (Euclidean); Mensink et al. 2013 (nearest class mean).

@@ -1,4 +1,4 @@
-"""Metrics of ranked lists against judgements, as trec_eval defines them."""
+"""Metrics of rankings against judgements, as trec_eval defines them, with the expected value of ties."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Result
 
-Rankings = Mapping[str, Sequence[str]]
-"""Query id -> document ids, best first."""
+Rankings = Mapping[str, Sequence[str] | Mapping[str, float]]
+"""Query id -> document ids, best first; or query id -> document id -> score, higher is better."""
 Qrels = Mapping[str, Mapping[str, float]]
 """Query id -> document id -> gain."""
 METRICS = ("mrr@10", "recall@1", "recall@10", "recall@100", "ndcg@10", "map@100")
@@ -21,67 +21,123 @@ METRICS = ("mrr@10", "recall@1", "recall@10", "recall@100", "ndcg@10", "map@100"
 
 @dataclass(frozen=True)
 class Judged:
-    """Ranked lists with the gain of each document in its place.
+    """Where each relevant document stands among all documents, and who shares its place.
+
+    Documents of equal scores are in random order, each order as likely as any other, and every metric is its
+    expected value over these orders: of McSherry and Najork 2008, "Computing Information Retrieval Performance
+    Measures Efficiently in the Presence of Tied Scores". Without ties that is the metric itself.
 
     Attributes:
         queries: The queries that have a relevant document, in the order of the judgements.
-        gains_nk: The gain at each rank; 0 where a document is not relevant or there is none.
-        ideal_nr: The gains of all relevant documents of each query, highest first, filled up with 0.
+        gains_nr: The gain of each relevant document, those that stand highest first; filled up with 0.
+        above_nr: How many documents score higher than it.
+        tied_nr: How many score as high, itself among them; 0 where it was not found.
         left_out: How many queries have judgements but no relevant document.
     """
 
     queries: tuple[str, ...]
-    gains_nk: Float[np.ndarray, "n k"]
-    ideal_nr: Float[np.ndarray, "n r"]
+    gains_nr: Float[np.ndarray, "n r"]
+    above_nr: Int[np.ndarray, "n r"]
+    tied_nr: Int[np.ndarray, "n r"]
     left_out: int
+
+    @classmethod
+    def of(cls, places: Mapping[str, Sequence[tuple[int, int, float]]], left_out: int) -> Judged:
+        """From (above, tied, gain) of each relevant document of each query, in any order."""
+        # what stands highest first, what was not found last
+        rows = [sorted(row, key=lambda p: (p[1] == 0, p[0], -p[2])) for row in places.values()]
+        full = np.zeros((3, len(rows), max(1, *map(len, rows))))
+        for i, row in enumerate(rows):
+            full[:, i, : len(row)] = np.array(row).T
+        return cls(tuple(places), full[2], full[0].astype(np.int64), full[1].astype(np.int64), left_out)
 
     @property
     def relevant_n(self) -> Int[np.ndarray, " n"]:
         """How many relevant documents each query has."""
-        return np.asarray((self.ideal_nr > 0).sum(1))
+        return np.asarray((self.gains_nr > 0).sum(1))
+
+    @property
+    def first_n(self) -> Float[np.ndarray, " n"]:
+        """The expected rank of the first relevant document; infinite where none was found.
+
+        Examples:
+            >>> judge({"q": {"a": 1.0, "b": 1.0, "c": 2.0}}, {"q": {"a": 1}}).first_n
+            array([2.5])
+        """
+        above_n, tied_n, together_n = self._first()
+        return np.where(tied_n > 0, above_n + (tied_n + 1) / (together_n + 1), np.inf)
+
+    def _first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Above and tied of the first group that holds relevant documents, and how many it holds."""
+        above_n, tied_n = self.above_nr[:, 0], self.tied_nr[:, 0]
+        return above_n, tied_n, ((self.tied_nr > 0) & (self.above_nr == above_n[:, None])).sum(1)
+
+    def _within(self, k: int) -> Int[np.ndarray, "n r"]:
+        """How many of the places that a document shares are among the first `k`."""
+        return np.asarray((k - self.above_nr).clip(0, self.tied_nr))
+
+    def _missed(self, k: int) -> Float[np.ndarray, "n k+1"]:
+        """The chance that the first 0, 1, ..., `k` of the first group are all not relevant."""
+        _, tied_n, together_n = self._first()
+        i_k = np.arange(k)
+        left_nk = (tied_n[:, None] - i_k).clip(1)
+        missed_nk = ((left_nk - together_n[:, None]) / left_nk).clip(0)
+        return np.concatenate([np.ones((len(tied_n), 1)), missed_nk.cumprod(1)], axis=1)
 
 
 def judge(rankings: Rankings, qrels: Qrels) -> Judged:
-    """Put judgements to ranked lists.
+    """Put judgements to rankings.
 
     A document is relevant when its gain is above 0. A query without a relevant document is left out and
     counted; one without a ranking counts as having found nothing. Rankings of queries that are not judged are
-    ignored. The order within a ranking is taken as it is: who ranks must break ties, as `exact_search` and
-    `BM25` do by the lower id.
+    ignored. A list is taken in its order; with scores, documents of the same score are tied (see `Judged`).
+    Documents that a ranking does not name are not found.
 
     Raises:
-        InputError: No query has a relevant document, or a ranking names a document twice.
+        InputError: No query has a relevant document, a ranking names a document twice, or a score is NaN.
 
     Examples:
         >>> judged = judge({"q": ["b", "a"]}, {"q": {"a": 2, "c": 1}, "r": {"a": 0}})
-        >>> judged.gains_nk, judged.ideal_nr, judged.left_out
-        (array([[0., 2.]]), array([[2., 1.]]), 1)
+        >>> judged.gains_nr, judged.above_nr, judged.tied_nr, judged.left_out
+        (array([[2., 1.]]), array([[1, 0]]), array([[1, 0]]), 1)
+        >>> reciprocal_rank(judge({"q": {"a": 0.5, "b": 0.5}}, {"q": {"a": 1}}), k=10)
+        array([0.75])
+    """
+    relevant, left_out = relevant_of(qrels)
+    places = {}
+    for query, gains in relevant.items():
+        found = _places(query, rankings.get(query, ()))
+        places[query] = [(*found.get(document, (0, 0)), gain) for document, gain in gains.items()]
+    return Judged.of(places, left_out)
+
+
+def relevant_of(qrels: Qrels) -> tuple[dict[str, dict[str, float]], int]:
+    """The gains above 0 of the queries that have any, and how many queries have none.
+
+    Raises:
+        InputError: No query has a relevant document.
     """
     relevant = {
         query: {document: float(gain) for document, gain in gains.items() if gain > 0} for query, gains in qrels.items()
     }
-    queries = tuple(query for query, gains in relevant.items() if gains)
-    if not queries:
+    kept = {query: gains for query, gains in relevant.items() if gains}
+    if not kept:
         raise InputError("no query has a relevant document", fix="check the judgements (qrels)")
-    for query in queries:
-        ranked = rankings.get(query, ())
+    return kept, len(relevant) - len(kept)
+
+
+def _places(query: str, ranked: Sequence[str] | Mapping[str, float]) -> dict[str, tuple[int, int]]:
+    """Document -> how many stand above it, and how many share its place."""
+    if not isinstance(ranked, Mapping):
         if len(set(ranked)) != len(ranked):
             raise InputError(f"the ranking of query {query!r} names a document twice", fix="name each once")
-    found = [[relevant[q].get(document, 0.0) for document in rankings.get(q, ())] for q in queries]
-    ideal = [sorted(relevant[query].values(), reverse=True) for query in queries]
-    return Judged(queries, _padded(found), _padded(ideal), len(qrels) - len(queries))
-
-
-def _hits(judged: Judged, k: int) -> Bool[np.ndarray, "n k"]:
-    hits_nk: np.ndarray = judged.gains_nk[:, :k] > 0
-    return hits_nk
-
-
-def _padded(rows: Sequence[Sequence[float]]) -> Float[np.ndarray, "n k"]:
-    full = np.zeros((len(rows), max(1, *map(len, rows))))
-    for i, row in enumerate(rows):
-        full[i, : len(row)] = row
-    return full
+        return {document: (i, 1) for i, document in enumerate(ranked)}
+    lower_n = -np.array(list(ranked.values()), dtype=np.float64)
+    if np.isnan(lower_n).any():
+        raise InputError(f"the ranking of query {query!r} has a score that is no number", fix="give finite scores")
+    sorted_n = np.sort(lower_n)
+    above_n, below_n = (np.searchsorted(sorted_n, lower_n, side=side) for side in ("left", "right"))
+    return dict(zip(ranked, zip(above_n.tolist(), (below_n - above_n).tolist(), strict=True), strict=True))
 
 
 def reciprocal_rank(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
@@ -91,8 +147,10 @@ def reciprocal_rank(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
         >>> reciprocal_rank(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=10)
         array([0.5])
     """
-    hits_nk = _hits(judged, k)
-    return np.where(hits_nk.any(1), 1.0 / (hits_nk.argmax(1) + 1), 0.0)
+    above_n, tied_n, _ = judged._first()
+    first_nk = -np.diff(judged._missed(k), axis=1)  # the chance that it is the first, second, ... of its group
+    rank_nk = above_n[:, None] + np.arange(1, k + 1)
+    return np.where(tied_n > 0, (first_nk * (rank_nk <= k) / rank_nk).sum(1), 0.0)
 
 
 def hit_rate(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
@@ -102,7 +160,8 @@ def hit_rate(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
         >>> hit_rate(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=1)
         array([0.])
     """
-    return np.asarray(_hits(judged, k).any(1).astype(np.float64))
+    within_n1 = judged._within(k)[:, :1]
+    return np.asarray(1 - np.take_along_axis(judged._missed(k), within_n1, axis=1)[:, 0])
 
 
 def precision(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
@@ -112,7 +171,7 @@ def precision(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
         >>> precision(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=4)
         array([0.25])
     """
-    return np.asarray(_hits(judged, k).sum(1) / k)
+    return np.asarray(_found(judged, k) / k)
 
 
 def recall(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
@@ -122,7 +181,11 @@ def recall(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
         >>> recall(judge({"q": ["b", "a"]}, {"q": {"a": 1, "c": 1}}), k=2)
         array([0.5])
     """
-    return np.asarray(_hits(judged, k).sum(1) / judged.relevant_n)
+    return np.asarray(_found(judged, k) / judged.relevant_n)
+
+
+def _found(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
+    return np.asarray((judged._within(k) / judged.tied_nr.clip(1)).sum(1))
 
 
 def average_precision(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
@@ -134,9 +197,17 @@ def average_precision(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
         >>> average_precision(judge({"q": ["b", "a"]}, {"q": {"a": 1, "c": 1}}), k=2)
         array([0.25])
     """
-    hits_nk = _hits(judged, k)
-    precision_nk = hits_nk.cumsum(1) / np.arange(1, hits_nk.shape[1] + 1)
-    return np.asarray((precision_nk * hits_nk).sum(1) / judged.relevant_n)
+    above_nr, tied_nr, within_nr = judged.above_nr, judged.tied_nr, judged._within(k)
+    before_nr, together_nr = np.zeros(above_nr.shape), np.ones(above_nr.shape)
+    for i, row in enumerate(np.where(tied_nr > 0, above_nr, -1)):
+        # rows are in order, so the first of a group stands after all relevant documents above it
+        _, before, group, together = np.unique(row, return_index=True, return_inverse=True, return_counts=True)
+        before_nr[i], together_nr[i] = before[group], together[group]
+    # at the j-th place of its group, rank above + j, a document has before + 1 + (j - 1) mates relevant ones so far
+    mates_nr = (together_nr - 1) / (tied_nr - 1).clip(1)
+    inverse_nr = _summed(1 / np.arange(1, k + 1), above_nr, within_nr)
+    sum_nr = (before_nr + 1) * inverse_nr + mates_nr * (within_nr - (above_nr + 1) * inverse_nr)
+    return np.asarray((sum_nr / tied_nr.clip(1)).sum(1) / judged.relevant_n)
 
 
 def ndcg(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
@@ -149,11 +220,23 @@ def ndcg(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
         >>> ndcg(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=10).round(4)
         array([0.6309])
     """
-    return np.asarray(_dcg(judged.gains_nk[:, :k]) / _dcg(judged.ideal_nr[:, :k]))
+    discount_k = 1 / np.log2(np.arange(2, k + 2))
+    share_nr = _summed(discount_k, judged.above_nr, judged._within(k)) / judged.tied_nr.clip(1)
+    best_nr = -np.sort(-judged.gains_nr, axis=1)
+    ideal_r = np.resize(np.append(discount_k, np.zeros(best_nr.shape[1])), best_nr.shape[1])
+    # summed in the same order, so that a perfect ranking has exactly 1
+    return np.asarray((judged.gains_nr * share_nr).sum(1) / (best_nr * ideal_r).sum(1))
 
 
-def _dcg(gains_nk: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
-    return gains_nk @ (1 / np.log2(np.arange(2, gains_nk.shape[1] + 2)))
+def _summed(
+    value_k: Float[np.ndarray, " k"], above_nr: Int[np.ndarray, "n r"], within_nr: Int[np.ndarray, "n r"]
+) -> Float[np.ndarray, "n r"]:
+    """The sum of what the ranks above + 1 to above + within are worth."""
+    start_nr = above_nr.clip(0, len(value_k) - 1)
+    sum_k = np.concatenate([[0.0], value_k.cumsum()])
+    several_nr = sum_k[(start_nr + within_nr).clip(0, len(value_k))] - sum_k[start_nr]
+    # a difference of sums is off in the last digits, which shows where there is no tie
+    return np.where(within_nr == 1, value_k[start_nr], np.where(within_nr > 0, several_nr, 0.0))
 
 
 _METRICS: dict[str, Callable[[Judged, int], Float[np.ndarray, " n"]]] = {
@@ -175,10 +258,13 @@ def evaluate_rankings(
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> Result:
-    """Mean metrics of ranked lists over queries, with intervals and the value of each query.
+    """Mean metrics of rankings over queries, with intervals and the value of each query.
+
+    Ties have their expected value, see `Judged`.
 
     Args:
-        rankings: Query id -> document ids, best first, at least as deep as the deepest metric.
+        rankings: Query id -> document ids, best first, at least as deep as the deepest metric; or query id ->
+            document id -> score (a run, as trec_eval and ir_measures take it), where equal scores are ties.
         qrels: Query id -> document id -> gain.
         metrics: NAME@K each, with NAME one of mrr, hit, precision, recall, map, ndcg.
         source: What was measured, for the record.
@@ -195,22 +281,55 @@ def evaluate_rankings(
         >>> result["mrr@10"].value, result["recall@1"].values
         (0.75, array([0., 1.]))
     """
-    refuse_string(metrics, "metrics")
-    asked = {name: _parse(name) for name in metrics}
     judged = judge(rankings, qrels)
     missing = sum(query not in rankings for query in judged.queries)
-    notes = {
-        "queries left out, as no document is relevant": judged.left_out,
-        "queries without a ranking, which count as 0": missing,
-    }
+    notes = (f"queries without a ranking, which count as 0: {missing}",) if missing else ()
+    return evaluate_judged(judged, metrics=metrics, source=source, notes=notes, samples=samples, seed=seed)
+
+
+def evaluate_judged(
+    judged: Judged,
+    *,
+    metrics: Sequence[str] = METRICS,
+    source: str = "",
+    notes: Sequence[str] = (),
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> Result:
+    """Mean metrics of what `judge` or `place` gave.
+
+    Args:
+        judged: Where the relevant documents stand.
+        metrics: NAME@K each, as for `evaluate_rankings`.
+        source: What was measured, for the record.
+        notes: What else a reader should know.
+        samples: Bootstrap resamples, 0 for no intervals.
+        seed: Of the bootstrap.
+
+    Raises:
+        InputError: An unknown metric.
+
+    Examples:
+        >>> evaluate_judged(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), metrics=["mrr@10"])["mrr@10"].value
+        0.5
+    """
+    refuse_string(metrics, "metrics")
+    refuse_string(notes, "notes")
+    asked = {name: parse_metric(name) for name in metrics}
     figures = {
         name: figure(name, metric(judged, k), items=judged.queries, samples=samples, seed=seed)
         for name, (metric, k) in asked.items()
     }
-    return Result("retrieval", source, figures, tuple(f"{what}: {n}" for what, n in notes.items() if n))
+    left_out = (f"queries left out, as no document is relevant: {judged.left_out}",) if judged.left_out else ()
+    return Result("retrieval", source, figures, (*left_out, *notes))
 
 
-def _parse(name: str) -> tuple[Callable[[Judged, int], np.ndarray], int]:
+def parse_metric(name: str) -> tuple[Callable[[Judged, int], np.ndarray], int]:
+    """The metric and its depth, from NAME@K.
+
+    Raises:
+        InputError: There is none of that name, or K is no number above 0.
+    """
     kind, _, k = name.partition("@")
     if kind not in _METRICS or not k.isdecimal() or int(k) < 1:
         raise InputError(f"unknown metric {name!r}", fix=f"NAME@K with NAME one of {', '.join(_METRICS)}")

@@ -8,10 +8,9 @@ from typing import Any
 
 from counterpoint import evaluate, report
 from counterpoint.config import Config
-from counterpoint.data import Retrieval
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.fitting.parts import Parts
-from counterpoint.fitting.tasks import Measured, Task
+from counterpoint.fitting.tasks import Measured, Task, on_new
 from counterpoint.training import TrainResult
 
 
@@ -31,7 +30,6 @@ def content_of(
     facts: dict[str, Any],
 ) -> report.Content:
     """The report's content."""
-    test_size = len(parts.test.queries) if isinstance(parts.test, Retrieval) else len(parts.test)
     settings = {name: _plain(value) for name, value in vars(config.train).items()}
     model = output / "model"
     some = "a query"
@@ -56,7 +54,7 @@ def content_of(
             source=parts.train.source,
             schema=parts.train.schema,
             columns=dict(parts.train.columns),
-            splits={"train": len(parts.train), "dev": len(parts.dev), "test": test_size},
+            splits=parts.sizes,
             rejected=len(parts.train.rejected),
             rejected_file=str(output / "rejected.jsonl") if parts.train.rejected else "",
             notes=parts.train.notes,
@@ -64,11 +62,17 @@ def content_of(
         systems=tuple(_system(m) for m in measured),
         differences=tuple(_differences(task.metric, measured, before, after)),
         unit=task.unit,
-        notes=notes,
+        notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
         history=tuple({k: v for k, v in row.items() if isinstance(v, (int, float))} for row in result.history),
         dev_metric=task.metric,
-        settings={"system": config.name, **settings, "steps": result.steps, "best step": result.best_step},
+        settings={
+            "system": config.name,
+            **{m.name: m.about for m in measured if m.about},
+            **settings,
+            "steps": result.steps,
+            "best step": result.best_step,
+        },
         environment=facts,
         scores_before=task.scores(before),
         scores_after=task.scores(after),
@@ -102,9 +106,8 @@ def _differences(
         # one item has no interval
         for name in (name for name in names if a.figures[name].n > 1):
             d = evaluate.compare(b.figures[name], a.figures[name])
-            found.append(
-                report.Difference(a.name, b.name, name, d.value, d.interval.low, d.interval.high, a.figures[name].n)
-            )
+            low, high, n = d.interval.low, d.interval.high, a.figures[name].n
+            found.append(report.Difference(a.name, b.name, name, d.value, low, high, n, b.answered))
     return found
 
 

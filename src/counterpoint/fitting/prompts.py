@@ -51,14 +51,17 @@ def share_prompt(parts: Parts, config: Config, encoder: TextEncoder) -> tuple[Pa
     said = f"all rows have the prompt {prompt!r}, which becomes the model's query prompt"
     said += f" in place of {before!r}" if before not in ("", prompt) else ""
     config = replace(config, prompts={**config.prompts, "query": prompt})
-    test = parts.test
-    if isinstance(test, Retrieval):
-        test = replace(test, prompts={query: own for query, own in test.prompts.items() if own != prompt})
-    else:
-        test = _without(test, prompt)
-    return replace(parts, train=_without(parts.train, prompt), dev=_without(parts.dev, prompt), test=test), config, said
+    dev, test = (
+        _without_queries(part, prompt) if isinstance(part, Retrieval) else _without(part, prompt)
+        for part in (parts.dev, parts.test)
+    )
+    return replace(parts, train=_without(parts.train, prompt), dev=dev, test=test), config, said
 
 
 def _without(part: TextData, prompt: str) -> TextData:
     """The same, without a prompt that the model puts there by itself."""
     return replace(part, examples=[replace(e, prompt="") if e.prompt == prompt else e for e in part.examples])
+
+
+def _without_queries(part: Retrieval, prompt: str) -> Retrieval:
+    return replace(part, prompts={query: own for query, own in part.prompts.items() if own != prompt})

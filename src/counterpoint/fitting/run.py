@@ -7,16 +7,16 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from counterpoint.config import Config
-from counterpoint.data import Example, Retrieval, Schema, retrieval_from_pairs
+from counterpoint.data import Example, Retrieval, Schema, TextData, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
-from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load
+from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.cutting import FIX
 from counterpoint.errors import InputError
@@ -27,8 +27,10 @@ from counterpoint.fitting.labelsets import LabelSetTask
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
 from counterpoint.fitting.prompts import share_prompt
-from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, few, halves
+from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
+from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.report import Content, model_card, write_report
+from counterpoint.search.language import check_language
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
@@ -69,7 +71,10 @@ def fit(
     skip_bad: bool = False,
     dev: float | int | str = 0.05,
     test: float | int | str = 0.1,
+    strict_split: bool = False,
     index: bool = False,
+    language: str = "auto",
+    log: str | None = None,
     max_length: int | None = None,
     seed: int = 0,
     say: Callable[[str], None] = print,
@@ -93,7 +98,10 @@ def fit(
         skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
         dev: Rows held out for validation: a fraction, a number, or a file of its own.
         test: Rows held out for the figures: the same.
+        strict_split: Of retrieval data: leave out of training what shares a document with dev or test.
         index: Make a search index of all documents.
+        language: Of the texts, for BM25's stems: recognised, or a name, or "none" (see `counterpoint.search.BM25`).
+        log: Also show the run in "tensorboard", "wandb" or "trackio"; the files are in the folder's `logs`.
         max_length: Tokens at which a transformer cuts texts, up to its positions; what its folder says if not given.
         seed: Of the split, the base and the training.
         say: Told what happens, a sentence at a time.
@@ -115,21 +123,24 @@ def fit(
         >>> sorted(p.name for p in result.folder.iterdir())
         ['model', 'report.html', 'run.json']
     """
+    check_language(language)
     started = time.time()
+    if log is not None:
+        check_tracker(log)
     output, processes = Path(output), Processes.current()
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
     asked = {
         "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
-        "max_length": max_length, "seed": seed, **settings,
+        "language": language, "max_length": max_length, "strict_split": strict_split, "seed": seed, **settings,
     }  # fmt: skip
     check_length(choose_base(base), max_length)
     if processes.first:
         check_output(output, ours=RUN_FILES, source=source)
         _check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
-    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None)
+    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None, strict=strict_split)
     say(parts.description)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
@@ -142,16 +153,25 @@ def fit(
         say(about_prompts)
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
-    cut = cut_sentences(parts, encoder) if processes.first else ()
+    unknown = unknown_note(encoder, list(parts.train.texts()))
+    cut = (*cut_sentences(parts, encoder), *filter(None, [unknown])) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
     say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")
     baselines, before = [], None
     if processes.first:
-        baselines, before = task.baselines(), task.measure("untrained", encoder)
+        baselines, before = task.baselines(language), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
-    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=on_row)
+    shown = {**asked, "objective": config.name, **asdict(config.train)}
+    tracking = Tracking(log, output, shown) if log and processes.first else None
+    listeners = [listen for listen in (on_row, tracking and tracking.row) if listen]
+
+    def tell(row: dict[str, Any]) -> None:
+        for listen in listeners:
+            listen(row)
+
+    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=tell)
     if not processes.first or before is None:
         return FitResult(output, encoder, Content("", "", None, None, ()), [])  # type: ignore[arg-type]
     for warning in result.warnings:
@@ -160,6 +180,9 @@ def fit(
     measured = [*baselines, before, after, *task.combined(baselines, after)]
     for m in measured[len(baselines) + 1 :]:
         say(_sentence(m))
+    if tracking is not None:
+        values = {f"{m.name}/{name}": figure.value for m in measured for name, figure in m.figures.items()}
+        tracking.figures(values, result.steps)
     content = content_of(
         parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
         (*task.notes, *cut), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
@@ -203,8 +226,11 @@ def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     """The task that fits the schema."""
     schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
     if isinstance(test, Retrieval):
-        documents = [t for e in train_part.examples for t in e.positives]
-        return RetrievalTask(test, retrieval_from_pairs(dev.examples, few(documents, encoder), dev.source))
+        if isinstance(dev, TextData):
+            documents = [t for e in train_part.examples for t in e.positives]
+            dev = retrieval_from_pairs(dev.examples, documents, dev.source)
+        return RetrievalTask(test, dev, encoder)
+    assert isinstance(dev, TextData)  # as the test is
     if schema == "scored":
         return STSTask(test, dev)
     if schema == "labelled":
@@ -307,7 +333,7 @@ def _save(
     (output / "model" / "README.md").write_text(model_card(content))
     write_report(content, output / "report.html")
     if parts is not None:
-        _index(output, encoder, parts)
+        _index(output, encoder, parts, str(asked["language"]))
         say(f"index of all documents: {output / 'index'}")
     about = {"asked": asked, "content": content.to_json(), "steps": result.steps, "best_step": result.best_step}
     write_json(output / "run.json", about)
@@ -315,25 +341,35 @@ def _save(
     say(f"model: {output / 'model'}; report: {output / 'report.html'}")
 
 
-def _index(output: Path, encoder: TextEncoder, parts: Parts) -> None:
+def _index(output: Path, encoder: TextEncoder, parts: Parts, language: str) -> None:
     from counterpoint.search import Index
 
     if isinstance(parts.test, Retrieval):
         documents = parts.test.corpus
     else:
         every = (
-            t for d in (parts.train, parts.dev, parts.test) for e in d.examples for t in e.positives or (e.anchor,)
+            t
+            for d in (parts.train, parts.dev, parts.test)
+            if isinstance(d, TextData)
+            for e in d.examples
+            for t in e.positives or (e.anchor,)
         )
         documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
     z = encoder.encode(documents.values(), kind="document")
     metadata = {"model": os.path.relpath(output / "model", output / "index")}
     Index.build(
-        output / "index", list(documents), list(documents.values()), z, encoder=encoder, metadata=metadata
+        output / "index",
+        list(documents),
+        list(documents.values()),
+        z,
+        encoder=encoder,
+        metadata=metadata,
+        language=language,
     ).close()
 
 
 def _sentence(m: Measured) -> str:
-    return f"{m.name}: " + ", ".join(
+    return f"{m.name}{m.about and f' ({m.about})'}: " + ", ".join(
         f"{name} {f.value:.3f}" + (f" [{f.interval.low:.3f}, {f.interval.high:.3f}]" if f.interval else "")
         for name, f in m.figures.items()
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
-from counterpoint.data import Example, Retrieval, TextData, retrieval_from_pairs
+from counterpoint.data import Example, Retrieval, TextData, input_hash, retrieval_from_pairs
 from counterpoint.encoders import Encoder, StaticEncoder, encode_prompted
-from counterpoint.evaluate import Figure, evaluate_rankings, figure, knn, named, probe, sts
+from counterpoint.evaluate import Figure, Found, evaluate_judged, figure, knn, probe, sts
+from counterpoint.evaluate.encoder import place_encoded
+from counterpoint.evaluate.places import place, prepared
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
-from counterpoint.search import BM25, exact_search, reciprocal_rank_fusion
+from counterpoint.search import BM25, reciprocal_rank_fusion
+from counterpoint.search.exact import SCORES, ScoreRows
+from counterpoint.search.words import spaceless
 
 _METRICS = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
 _DEPTH = 100
@@ -26,8 +30,11 @@ class Measured:
 
     name: str
     figures: dict[str, Figure]
-    ranking: dict[str, list[str]] = field(default_factory=dict)
+    found: Found | None = None
     z: tuple[Float[np.ndarray, "n d"], ...] = ()
+    about: str = ""
+    answered: float | None = None
+    """The share of queries that it found any document for; None where it ranks all documents."""
 
 
 class Task(abc.ABC):
@@ -46,8 +53,9 @@ class Task(abc.ABC):
     def measure(self, name: str, encoder: Encoder) -> Measured:
         """All figures on test, with intervals."""
 
-    def baselines(self) -> list[Measured]:
-        """Systems without an encoder."""
+    def baselines(self, language: str = "auto") -> list[Measured]:
+        """Systems without an encoder; `language` is that of the texts, see `BM25`."""
+        del language
         return []
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
@@ -70,57 +78,64 @@ class Task(abc.ABC):
 
 
 class RetrievalTask(Task):
-    """Queries that should find their documents among many: MRR@10, recall@1, recall@10, nDCG@10."""
+    """Queries that should find their documents among many: MRR@10, recall@1, recall@10, nDCG@10.
+
+    Args:
+        test: What the figures are of.
+        dev: What training is validated by, among fewer documents where encoding is slow.
+        encoder: Of the kind that is measured.
+    """
 
     metric = "mrr@10"
     unit = "queries"
 
-    def __init__(self, test: Retrieval, dev: Retrieval) -> None:
-        self.test, self.dev = test, dev
+    def __init__(self, test: Retrieval, dev: Retrieval, encoder: Encoder) -> None:
+        self.test, self.notes = prepared(test)
+        self.dev = _among_fewer(prepared(dev)[0], encoder)
 
     @classmethod
     def of_pairs(cls, test: TextData, dev: TextData, others: Sequence[Example], encoder: Encoder) -> RetrievalTask:
-        """Held-out pairs, among all documents of the data; dev among fewer where encoding is slow."""
+        """Held-out pairs, among all documents of the data."""
         documents = [text for e in others for text in (*e.positives, *e.negatives)]
         return cls(
             retrieval_from_pairs(test.examples, documents, test.source),
-            retrieval_from_pairs(dev.examples, few(documents, encoder), dev.source),
+            retrieval_from_pairs(dev.examples, documents, dev.source),
+            encoder,
         )
 
     def validate(self, encoder: Encoder) -> float:
         """MRR@10 on dev."""
-        ranking, _ = self._rank(encoder, self.dev, 10)
-        return evaluate_rankings(ranking, self.dev.qrels, metrics=["mrr@10"], samples=0)["mrr@10"].value
+        found, _ = place_encoded(encoder, self.dev)
+        return evaluate_judged(found.judged, metrics=["mrr@10"], samples=0)["mrr@10"].value
 
     def measure(self, name: str, encoder: Encoder) -> Measured:
         """Exact search by cosine."""
-        ranking, z = self._rank(encoder, self.test, _DEPTH)
-        return Measured(name, _figures(ranking, self.test), ranking, z)
+        found, z = place_encoded(encoder, self.test, _DEPTH + 1)
+        return Measured(name, _figures(found), found, z)
 
-    def baselines(self) -> list[Measured]:
+    def baselines(self, language: str = "auto") -> list[Measured]:
         """BM25 at its best (stemmed, weakly normalised), and with the textbook's settings and no stemming."""
         documents = list(self.test.corpus.values())
         measured = []
         for name, index in (
-            ("BM25", BM25(documents)),
-            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, stemmer="")),
+            ("BM25", BM25(documents, language=language)),
+            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
         ):
-            ids, _ = index.search(list(self.test.queries.values()), _DEPTH)
-            ranking = named(ids, list(self.test.queries), list(self.test.corpus))
-            measured.append(Measured(name, _figures(ranking, self.test), ranking))
+            queries = list(self.test.queries.values())
+            found = place(index.score_rows(queries), self.test, _DEPTH + 1)
+            answered = index.answered(queries)
+            measured.append(Measured(name, _figures(found), found, about=index.describe(), answered=answered))
         return measured
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
-        """BM25 and the encoder by reciprocal rank fusion."""
-        number = {name: i for i, name in enumerate(self.test.corpus)}
-        names = list(self.test.corpus)
-        lists = [
-            np.array([_filled([number[d] for d in m.ranking[q]]) for q in self.test.queries])
-            for m in (baselines[0], trained)
-        ]
-        ids, _ = reciprocal_rank_fusion(lists)
-        ranking = named(ids[:, :_DEPTH], list(self.test.queries), names)
-        return [Measured(f"{baselines[0].name} + {trained.name}", _figures(ranking, self.test), ranking)]
+        """BM25 and the encoder by reciprocal rank fusion of the 100 best of each; all others share the last place."""
+        found = [m.found for m in (baselines[0], trained) if m.found is not None]
+        # a last column of -1 where a corpus is smaller, so that fusion knows that nothing follows
+        ids = [np.pad(f.ids_nk, ((0, 0), (0, _DEPTH + 1 - f.ids_nk.shape[1])), constant_values=-1) for f in found]
+        scores = [np.pad(f.scores_nk, ((0, 0), (0, _DEPTH + 1 - f.ids_nk.shape[1]))) for f in found]
+        fused = reciprocal_rank_fusion(ids, scores=scores, depth=2 * _DEPTH)
+        both = place(_spread(*fused, len(self.test.corpus)), self.test)
+        return [Measured(f"{baselines[0].name} + {trained.name}", _figures(both))]
 
     def scores(self, measured: Measured) -> Scores:
         """Each query with its document, and with another query's."""
@@ -147,49 +162,51 @@ class RetrievalTask(Task):
 
     def queries(self, before: Measured, after: Measured) -> tuple[QueryList, ...]:
         """Those that gained most and those still worst."""
-        ranks = {q: (self._first(before, q), self._first(after, q)) for q in self.test.queries}
+        first = [self._found(m).judged for m in (before, after)]
+        ranks = dict(zip(first[0].queries, zip(*(f.first_n.tolist() for f in first), strict=True), strict=True))
+        # equals in an order that knows nothing of them
+        asked = sorted(ranks, key=lambda q: (input_hash(self.test.queries[q]), q))
 
         def gain(q: str) -> float:
-            a, b = ((1 / r if r else 0.0) for r in ranks[q])
-            return b - a
+            return float(1 / ranks[q][1] - 1 / ranks[q][0])
 
-        best = sorted(self.test.queries, key=gain, reverse=True)[:5]
-        worst = sorted(self.test.queries, key=lambda q: (ranks[q][1] or _DEPTH + 1, -gain(q)), reverse=True)[:5]
+        best = sorted(asked, key=gain, reverse=True)[:5]
+        worst = sorted(asked, key=lambda q: (ranks[q][1], -gain(q)), reverse=True)[:5]
         return (
             QueryList("Gained most", tuple(self._query(q, ranks[q], after) for q in best)),
             QueryList("Still worst", tuple(self._query(q, ranks[q], after) for q in worst)),
         )
 
-    def _query(self, q: str, ranks: tuple[int, int], measured: Measured) -> Query:
-        right = {d for d, gain in self.test.qrels.get(q, {}).items() if gain > 0}
-        hits = tuple(Hit(self.test.corpus[d], right=d in right) for d in measured.ranking[q][:3])
-        gold = next((self.test.corpus[d] for d in right), "")
-        return Query(self.test.queries[q], gold, *ranks, results=hits)
+    def _query(self, q: str, ranks: tuple[float, float], measured: Measured) -> Query:
+        right = {d for d, gain in self.test.qrels[q].items() if gain > 0}
+        names, row = list(self.test.corpus), list(self.test.queries).index(q)
+        best = [names[i] for i in self._found(measured).ids_nk[row, :3].tolist() if i >= 0]
+        hits = tuple(Hit(self.test.corpus[d], right=d in right) for d in best)
+        gold = next(self.test.corpus[d] for d in self.test.qrels[q] if d in right)
+        return Query(self.test.queries[q], gold, _rank(ranks[0]), _rank(ranks[1]), hits)
 
-    def _first(self, measured: Measured, q: str) -> int:
-        right = {d for d, gain in self.test.qrels.get(q, {}).items() if gain > 0}
-        return next((i + 1 for i, d in enumerate(measured.ranking[q]) if d in right), 0)
-
-    def _rank(
-        self, encoder: Encoder, test: Retrieval, depth: int
-    ) -> tuple[dict[str, list[str]], tuple[np.ndarray, np.ndarray]]:
-        prompts = [test.prompts.get(query, "") for query in test.queries]
-        q = encode_prompted(encoder, list(test.queries.values()), prompts, kind="query")
-        d = encoder.encode(list(test.corpus.values()), kind="document")
-        ids, _ = exact_search(q, d, min(depth, len(d)))
-        return named(ids, list(test.queries), list(test.corpus)), (q, d)
+    @staticmethod
+    def _found(measured: Measured) -> Found:
+        assert measured.found is not None  # of what this task measured itself
+        return measured.found
 
     def _pairs(self, measured: Measured) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Normalised queries and documents, and each query's first right document."""
         number = {name: i for i, name in enumerate(self.test.corpus)}
-        keep, rows = [], []
-        for i, q in enumerate(self.test.queries):
-            right = [number[d] for d, gain in self.test.qrels.get(q, {}).items() if gain > 0]
-            if right:
-                keep.append(i)
-                rows.append(right[0])
+        qrels = (self.test.qrels[q] for q in self.test.queries)
+        rows = [next(number[d] for d, gain in gains.items() if gain > 0) for gains in qrels]
         queries, documents = (_normalised(z) for z in measured.z)
-        return queries[keep], documents, np.array(rows)
+        return queries, documents, np.array(rows)
+
+
+def on_new(measured: Sequence[Measured], metric: str, known: frozenset[str]) -> tuple[str, ...]:
+    """The metric over the queries that are not known, said in a sentence; nothing if all or none are."""
+    items = measured[0].figures[metric].items
+    new = np.array([item not in known for item in items])
+    if new.all() or not new.any():
+        return ()
+    said = ", ".join(f"{m.name} {m.figures[metric].values[new].mean():.3f}" for m in measured)
+    return (f"{metric} over the {new.sum():,} test queries none of whose documents was trained on: {said}",)
 
 
 class STSTask(Task):
@@ -277,10 +294,13 @@ class LabelTask(Task):
         return np.array(right, dtype=float), train, test
 
 
-def few(documents: list[str], encoder: Encoder) -> list[str]:
-    """Documents to validate among: a sample, so that validating takes little of the time."""
+def _among_fewer(test: Retrieval, encoder: Encoder) -> Retrieval:
+    """A test among its relevant documents and a sample of the others, so that validating takes little of the time."""
     most = 10_000 if isinstance(encoder, StaticEncoder) else 2_000
-    return documents[:: max(1, len(documents) // most)]
+    relevant = {d for gains in test.qrels.values() for d, gain in gains.items() if gain > 0}
+    others = [d for d in test.corpus if d not in relevant]
+    kept = relevant.union(others[:: max(1, len(others) // most)])
+    return replace(test, corpus={d: text for d, text in test.corpus.items() if d in kept})
 
 
 def halves(data: TextData) -> list[Example]:
@@ -289,17 +309,41 @@ def halves(data: TextData) -> list[Example]:
     Examples:
         >>> halves(TextData("texts", [Example("a b c d")], "memory"))[0].texts
         ('a c', 'b d')
+
+    Where there are no blanks, pairs of characters stand for words.
     """
-    words = [e.anchor.split() for e in data.examples]
-    return [Example(" ".join(w[::2]), (" ".join(w[1::2]),)) for w in words if len(w) > 3]
+    found = []
+    for e in data.examples:
+        words, blank = e.anchor.split(), " "
+        if len(words) <= 3 and any(map(spaceless, e.anchor)):
+            words, blank = [e.anchor[i : i + 2] for i in range(0, len(e.anchor), 2)], ""
+        if len(words) > 3:
+            found.append(Example(blank.join(words[::2]), (blank.join(words[1::2]),)))
+    return found
 
 
-def _figures(ranking: dict[str, list[str]], test: Retrieval) -> dict[str, Figure]:
-    return dict(evaluate_rankings(ranking, test.qrels, metrics=_METRICS))
+def _figures(found: Found) -> dict[str, Figure]:
+    return dict(evaluate_judged(found.judged, metrics=_METRICS))
 
 
-def _filled(row: list[int]) -> list[int]:
-    return row + [-1] * (_DEPTH - len(row))
+def _spread(
+    ids_nk: Int64[np.ndarray, "n k"], scores_nk: Float[np.ndarray, "n k"], documents: int
+) -> Iterator[ScoreRows]:
+    """Whole rows of scores from lists of the best: 0 for what is in none."""
+    step = max(1, SCORES // documents)
+    for start in range(0, len(ids_nk), step):
+        ids_bk, best_bk = ids_nk[start : start + step], scores_nk[start : start + step]
+        row, column = np.nonzero(ids_bk >= 0)
+        scores_bm = np.zeros((len(ids_bk), documents), dtype=np.float32)
+        scores_bm[row, ids_bk[row, column]] = best_bk[row, column]
+        yield ScoreRows(scores_bm, scores_bm.max(1))
+
+
+def _rank(expected: float) -> float:
+    """A rank as it is shown: 0 where not found, halves and the like for ties."""
+    if np.isinf(expected):
+        return 0
+    return int(expected) if expected == int(expected) else round(expected, 1)
 
 
 def _scored(encoder: Encoder, data: TextData) -> tuple[np.ndarray, np.ndarray, list[float]]:

@@ -12,29 +12,43 @@ from jaxtyping import Float, Int64
 from counterpoint.data.types import Example
 from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.encoders.protocol import Encoder
+from counterpoint.search.exact import TIED
 
 
 def ranks(
-    queries_nd: Float[np.ndarray, "n d"], answers_nd: Float[np.ndarray, "n d"], pool_md: Float[np.ndarray, "m d"]
-) -> Int64[np.ndarray, " n"]:
+    queries_nd: Float[np.ndarray, "n d"],
+    answers_nd: Float[np.ndarray, "n d"],
+    pool_md: Float[np.ndarray, "m d"],
+    own_n: Int64[np.ndarray, " n"] | None = None,
+) -> Float[np.ndarray, " n"]:
     """Rank of each query's own answer among the answer and the pool, by cosine: 1 + how many of the pool score higher.
 
-    A pool document that scores exactly as the answer does (a copy of it, say) does not push it down.
+    Documents that score the same share the mean of their ranks, so that a model that tells nothing apart puts no
+    answer first.
+
+    Args:
+        queries_nd: One row a query.
+        answers_nd: The answer of each.
+        pool_md: What else could be found.
+        own_n: The row of the pool that is the query's answer and does not count, -1 where there is none.
 
     Examples:
         >>> q = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
-        >>> ranks(q, q[::-1].copy(), q).tolist()
-        [2, 2]
+        >>> ranks(q, q[::-1].copy(), q[:1]).tolist(), ranks(q, q, q, np.arange(2)).tolist()
+        ([2.0, 1.5], [1.0, 1.0])
     """
     pool = F.normalize(torch.from_numpy(pool_md), dim=1)
+    own = torch.from_numpy(np.full(len(queries_nd), -1) if own_n is None else own_n)
     found = []
-    for q, a in zip(torch.from_numpy(queries_nd).split(1024), torch.from_numpy(answers_nd).split(1024), strict=True):
+    sides = (torch.from_numpy(queries_nd), torch.from_numpy(answers_nd), own)
+    for q, a, own_b in zip(*(side.split(1024) for side in sides), strict=True):
         q, a = F.normalize(q, dim=1), F.normalize(a, dim=1)
         scores = q @ pool.T
-        # products of the same vectors in another order differ in the last bits
-        own = (q * a).sum(1, keepdim=True) + 1e-6
-        found.append(1 + (scores > own).sum(1))
-    return torch.cat(found).numpy()
+        there = own_b >= 0
+        scores[there, own_b[there]] = -torch.inf
+        gap = scores - (q * a).sum(1, keepdim=True)
+        found.append(1 + (gap > TIED).sum(1) + (gap.abs() <= TIED).sum(1) / 2)
+    return np.asarray(torch.cat(found).double().numpy())
 
 
 def consistent(
@@ -60,10 +74,12 @@ def consistent(
         ['red']
     """
     texts = list(dict.fromkeys(t for e in examples for t in e.positives))
-    chosen = np.random.default_rng(seed).permutation(len(texts))[:pool]
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(texts))[:pool])
     z = encoder.encode(texts, kind="document")
     place = {text: i for i, text in enumerate(texts)}
-    own = z[[place[e.positives[0]] for e in examples]]
+    answer = np.array([place[e.positives[0]] for e in examples])
+    own = np.full(len(texts), -1)
+    own[chosen] = np.arange(len(chosen))
     queries = encode_prompted(encoder, [e.anchor for e in examples], [e.prompt for e in examples], kind="query")
-    rank = ranks(queries, own, z[np.sort(chosen)])
+    rank = ranks(queries, z[answer], z[chosen], own[answer])
     return [e for e, r in zip(examples, rank.tolist(), strict=True) if r <= k]

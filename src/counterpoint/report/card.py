@@ -40,6 +40,7 @@ def _front_matter(content: Content) -> str:
     tags += [f"dataset_size:{data.splits['train']}"] if "train" in data.splits else []
     tags += [f"loss:{model.objective}"] if model.objective else []
     lines = ["---", "tags:", *(f"- {_yaml(tag)}" for tag in [*tags, "generated_from_trainer"])]
+    lines += ["datasets:", f"- {_yaml(data.source[3:])}"] if data.source.startswith("hf:") else []
     lines += [f"base_model: {_yaml(model.base)}"] if model.base else []
     lines += [f"license: {_yaml(model.license)}"] if model.license else []
     lines += ["pipeline_tag: sentence-similarity", "library_name: sentence-transformers"]

@@ -48,6 +48,8 @@ class System:
 class Difference:
     """A paired difference of one metric on the same items: `value` = a - b, with its 95% interval.
 
+    `answered` is the share of the items, 0 to 1, that b found anything for at all; None where it always does.
+
     Examples:
         >>> Difference("trained", "BM25", "MRR@10", 0.031, 0.012, 0.050).clear
         True
@@ -62,6 +64,7 @@ class Difference:
     low: float | None
     high: float | None
     n: int | None = None
+    answered: float | None = None
 
     @property
     def clear(self) -> bool:
@@ -204,12 +207,15 @@ class Hit:
 
 @dataclass(frozen=True)
 class Query:
-    """A query, the text it should find, and the rank of that text: None where not measured, 0 where not found."""
+    """A query, the text it should find, and the rank of that text: None where not measured, 0 where not found.
+
+    Among texts that score the same the rank is the mean of theirs.
+    """
 
     text: str
     gold: str = ""
-    rank_before: int | None = None
-    rank_after: int | None = None
+    rank_before: float | None = None
+    rank_after: float | None = None
     results: tuple[Hit, ...] = ()
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from counterpoint.report.content import Content, Difference, Figure
 
 BETTER, WORSE, UNCLEAR = "clearly better", "clearly worse", "no clear difference"
+UNANSWERED = "no baseline"
+"""What being ahead of a system is that found nothing for most items."""
 
 
 def number(value: float | None, digits: int = 3, *, sign: bool = False) -> str:
@@ -54,10 +56,17 @@ def judge(difference: Difference) -> str:
     Examples:
         >>> judge(Difference("trained", "BM25", "MRR@10", 0.004, -0.01, 0.018))
         'no clear difference'
+
+    Being ahead of a system that found nothing at all for more than half of the items says nothing.
+
+        >>> judge(Difference("trained", "BM25", "MRR@10", 0.604, 0.59, 0.618, answered=0.03))
+        'no baseline'
     """
     if not difference.clear:
         return UNCLEAR
-    return BETTER if difference.low is not None and difference.low > 0 else WORSE
+    if difference.low is None or difference.low <= 0:
+        return WORSE
+    return UNANSWERED if difference.answered is not None and difference.answered < 0.5 else BETTER
 
 
 def primary(content: Content) -> list[Difference]:
@@ -74,19 +83,27 @@ def verdict(content: Content) -> tuple[str, str]:
         >>> unclear = Difference("trained", "BM25", "MRR@10", 0.004, -0.01, 0.018)
         >>> verdict(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (unclear,)))
         ('Not clear', 'No clear difference from BM25.')
+        >>> nothing = Difference("trained", "BM25", "MRR@10", 0.6, 0.5, 0.7, answered=0.03)
+        >>> verdict(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (nothing,)))
+        ('Not compared', 'Being ahead of BM25 says nothing: it found nothing for 97% of the queries.')
     """
     own = [d for d in primary(content) if d.a == content.model.name]
     rivals = {kind: [d.b for d in own if judge(d) == kind] for kind in (BETTER, WORSE, UNCLEAR)}
     phrases = {BETTER: "clearly better than", UNCLEAR: "no clear difference from", WORSE: "clearly worse than"}
     parts = [f"{phrases[kind]} {_and(names)}" for kind, names in rivals.items() if names]
+    nothing = [
+        f"Being ahead of {d.b} says nothing: it found nothing for {1 - (d.answered or 0):.0%} of the {content.unit}."
+        for d in own
+        if judge(d) == UNANSWERED
+    ]
     if not parts:
-        return "Not compared", "There is nothing to compare the model with."
+        return "Not compared", " ".join(nothing) or "There is nothing to compare the model with."
     if rivals[BETTER]:
         word = "In part" if rivals[UNCLEAR] or rivals[WORSE] else "Yes"
     else:
         word = "No" if rivals[WORSE] else "Not clear"
     sentence = "; ".join(parts) + "."
-    return word, sentence[0].upper() + sentence[1:]
+    return word, " ".join([sentence[0].upper() + sentence[1:], *nothing])
 
 
 def sure(content: Content) -> list[str]:

@@ -26,7 +26,7 @@ class Words:
     @classmethod
     def of(cls, texts: Mapping[str, str], language: str, state: int) -> Words:
         """Made from all ids and texts."""
-        return cls(list(texts), make(list(texts.values()), language), state)
+        return cls(list(texts), BM25(list(texts.values()), language=language), state)
 
     @classmethod
     def load(cls, folder: Path, state: int) -> Words | None:
@@ -78,16 +78,6 @@ def forget(folder: Path) -> None:
     """A cluster's state is known by the number of its documents alone, so what was kept may not be of it."""
     for place in folder.glob("bm25-*"):
         remove(place)
-
-
-def check_language(language: str) -> None:
-    """Refuse a language that there is no BM25 for, before any work."""
-    make(["a"], language)
-
-
-def make(texts: list[str], language: str) -> BM25:
-    """The BM25 of texts in a language."""
-    return BM25(texts, stemmer="english" if language == "auto" else language)
 
 
 def _place(folder: Path, state: int) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -16,6 +18,11 @@ from counterpoint.errors import InputError
 Metric = Literal["cosine", "dot", "euclidean"]
 METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean")
 _QUERIES = 1024  # rows of queries taken at once: with 16,384 keys the block of scores is 64 MB
+SCORES = 1 << 24
+"""Scores held at once where whole rows of them are needed: 64 MB."""
+TIED = 1e-6
+"""Scores are equal when they differ by no more than this, of the size that scores can have: eight units in the last
+place of a float32. Vectors of the same text from two batches differ by about one."""
 
 
 def exact_search(
@@ -61,6 +68,68 @@ def exact_search(
         return np.empty((0, k), dtype=np.int64), np.empty((0, k), dtype=np.float32)
     ids, scores = zip(*found, strict=True)
     return torch.cat(ids).cpu().numpy(), torch.cat(scores).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class ScoreRows:
+    """The scores of a block of queries with every document, from which figures are taken (`evaluate.place`).
+
+    Attributes:
+        scores_bm: Higher is better; -inf for what is not found. Whoever takes the block may write in it.
+        scale_b: How large the scores of a query can be: scores that differ by rounding errors of numbers of that
+            size are equal.
+        again: Row of the block and columns -> the same scores with less rounding, float64, if there are such.
+    """
+
+    scores_bm: Float[np.ndarray, "b m"]
+    scale_b: Float[np.ndarray, " b"]
+    again: Callable[[int, Int[np.ndarray, " c"]], Float[np.ndarray, " c"]] | None = None
+
+    def exactly(self, row: int, columns: Int[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:
+        """Some scores of a row as exactly as they are to be had, float64."""
+        if self.again is not None:
+            return self.again(row, columns)
+        return np.asarray(self.scores_bm[row, columns], dtype=np.float64)
+
+
+def score_rows(
+    queries_nd: Float[np.ndarray, "n d"], keys_md: Float[np.ndarray, "m d"], *, metric: Metric = "cosine"
+) -> Iterator[ScoreRows]:
+    """The scores of every query with every key, as those of `exact_search`, in blocks of queries of 64 MB at most.
+
+    Raises:
+        InputError: As `exact_search`.
+
+    Examples:
+        >>> keys = np.array([[0.0, 1.0], [2.0, 0.0]], dtype=np.float32)
+        >>> [rows.scores_bm.tolist() for rows in score_rows(keys[:1], keys)]
+        [[[1.0, 0.0]]]
+    """
+    _check(queries_nd, keys_md, 1, metric, 1)
+    (keys,) = _blocks(keys_md, len(keys_md), "keys")
+    longest = float(keys.norm(dim=1).max())
+    if metric == "cosine":
+        keys = F.normalize(keys, dim=1)
+    for queries in _blocks(queries_nd, max(1, SCORES // len(keys)), "queries"):
+        length_b = queries.double().norm(dim=1).numpy()
+        scale_b = {"cosine": 0 * length_b + 1, "dot": length_b * longest, "euclidean": length_b + longest}[metric]
+        yield _dense_rows(F.normalize(queries, dim=1) if metric == "cosine" else queries, keys, metric, scale_b)
+
+
+def _dense_rows(queries_bd: Tensor, keys_md: Tensor, metric: Metric, scale_b: np.ndarray) -> ScoreRows:
+    metric = "dot" if metric == "cosine" else metric  # they are of length one
+
+    @cache
+    def every() -> np.ndarray:
+        return _scores(queries_bd.double(), keys_md.double(), metric).numpy()
+
+    def again(row: int, columns: Int[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:
+        if len(columns) > len(keys_md) // 8:  # of a collapsed model everything is near: one product for all is faster
+            return np.asarray(every()[row, columns])
+        chosen = keys_md[torch.from_numpy(columns)].double()
+        return np.asarray(_scores(queries_bd[row : row + 1].double(), chosen, metric)[0].numpy())
+
+    return ScoreRows(_scores(queries_bd, keys_md, metric).numpy(), scale_b, again)
 
 
 def top_k(scores_nm: Float[Tensor, "n m"], k: int) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:

@@ -7,7 +7,6 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +15,16 @@ from jaxtyping import Float
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import remove
 from counterpoint.search import _folder
-from counterpoint.search._given import Columns, check_given, kinds_of, plain_columns
+from counterpoint.search._given import Columns, check_given, fingerprint_of, kinds_of, plain_columns
 from counterpoint.search._graph import wanted
-from counterpoint.search._lexical import Words, check_language, forget, fused, words_of
+from counterpoint.search._lexical import Words, forget, fused, words_of
 from counterpoint.search._milvus import Collection, connect, fill
 from counterpoint.search._store import Store, create, take_place
 from counterpoint.search._view import View
 from counterpoint.search._where import Where
 from counterpoint.search.exact import METRICS, Metric
 from counterpoint.search.hit import Document, Hit
+from counterpoint.search.language import check_language
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
@@ -92,7 +92,7 @@ class Index:
             encoder: What made the embeddings. Its fingerprint is kept, and `check` refuses another.
             metric: How queries will be compared.
             metadata: Anything JSON can hold; by convention `model` (path or name).
-            language: Of the texts, for BM25.
+            language: Of the texts, for BM25's stems (see `BM25`).
             approximate: Find most of the nearest documents without comparing with all (`recall` says how many); by
                 default from a million documents, if usearch is installed. What a filter leaves is always compared with.
             uri: A Milvus cluster ("http://host:19530"); the folder itself if not given. A cluster holds ids and
@@ -110,9 +110,7 @@ class Index:
         check_given(ids, texts, embeddings, columns, uri)
         if metric not in METRICS:
             raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
-        cls.check_folder(folder, language=language)
-        if approximate and not uri:
-            wanted(approximate, len(ids))
+        cls.check_folder(folder, language=language, approximate=None if uri else approximate)
         about = {
             "format": _folder.FORMAT,
             "metric": metric,
@@ -124,7 +122,7 @@ class Index:
             "columns": kinds_of(columns) if uri else {},
             "language": language,
             "approximate": approximate,
-            "fingerprint": "" if encoder is None else _fingerprint(encoder),
+            "fingerprint": "" if encoder is None else fingerprint_of(encoder),
             "metadata": dict(metadata or {}),
         }
         old, new = _folder.previous(folder), not folder.exists()
@@ -153,19 +151,26 @@ class Index:
 
     @staticmethod
     def check_folder(
-        folder: str | os.PathLike[str], *, source: str | os.PathLike[str] | None = None, language: str = "auto"
+        folder: str | os.PathLike[str],
+        *,
+        source: str | os.PathLike[str] | None = None,
+        language: str = "auto",
+        approximate: bool | None = None,
     ) -> None:
         """Whether `build` may write to a folder, to be asked before documents are read and encoded.
 
         Args:
             folder: The index to be.
             source: Where the documents are read from.
-            language: What `build` will be given.
+            language: As `build` will be given it.
+            approximate: As `build` will be given it.
 
         Raises:
             InputError: It holds something else, is a file, or may not be written to, or the language is unknown.
+            MissingExtra: An approximate index is asked for and usearch is not installed.
         """
         check_language(language)
+        wanted(approximate, 0)
         _folder.check(Path(folder), source)
 
     @classmethod
@@ -202,12 +207,7 @@ class Index:
     def __enter__(self) -> Index:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __len__(self) -> int:
@@ -249,7 +249,7 @@ class Index:
             InputError: Its fingerprint is another. An index that was built without an encoder has none to compare.
         """
         about = self._about
-        if about["fingerprint"] not in ("", _fingerprint(encoder)):
+        if about["fingerprint"] not in ("", fingerprint_of(encoder)):
             model = about["metadata"].get("model")
             widths = f" ({encoder.dim} dimensions, not {about['dim']})" if encoder.dim != about["dim"] else ""
             raise InputError(
@@ -369,7 +369,8 @@ class Index:
             )
         self._store.add(ids, texts, embeddings, columns, progress)
         if isinstance(self._store, Collection):
-            self._words_kept = forget(self.folder)
+            forget(self.folder)
+            self._words_kept = None
             known = {
                 name: sorted({*about["columns"].get(name, ()), *kinds}) for name, kinds in kinds_of(columns).items()
             }
@@ -384,16 +385,15 @@ class Index:
         refuse_string(ids, "ids")
         removed = self._store.delete(list(dict.fromkeys(ids)))
         if isinstance(self._store, Collection):
-            self._words_kept = forget(self.folder)
+            forget(self.folder)
+            self._words_kept = None
         return removed
+
+    def describe_words(self) -> str:
+        """How BM25 takes the words of the documents, see `BM25.describe`."""
+        return self._store.read(self._words).bm25.describe()
 
     def _words(self, view: View | Collection) -> Words:
         """The ids and the BM25 of the documents that `view` sees."""
         self._words_kept = words_of(view, self._about["language"], self._words_kept)
         return self._words_kept
-
-
-def _fingerprint(encoder: TextEncoder) -> str:
-    from counterpoint.encoders import fingerprint
-
-    return fingerprint(encoder)

@@ -16,8 +16,9 @@ from counterpoint.config import Config
 from counterpoint.data import DebianCorpus, Example, debian
 from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder
 from counterpoint.encoders.dual import DualEncoder
-from counterpoint.search import BM25, exact_search
-from counterpoint.search.exact import Metric
+from counterpoint.evaluate import Judged, hit_rate, place, reciprocal_rank
+from counterpoint.search import BM25
+from counterpoint.search.exact import Metric, score_rows
 from counterpoint.systems.registry import Figures, Run, Say
 from counterpoint.training import TextBatches, train
 
@@ -70,37 +71,29 @@ def trained(
     return encoder
 
 
-def ranked(encoder: Encoder, metric: Metric = "cosine", *, depth: int = 100) -> np.ndarray:
-    """Rank of each held-out title's own description among all descriptions; infinite beyond `depth`."""
+def ranked(encoder: Encoder, metric: Metric = "cosine") -> Judged:
+    """Where each held-out title's own description stands among all descriptions."""
     heldout = corpus().heldout
     q = encoder.encode(list(heldout.queries.values()), kind="query")
     d = encoder.encode(list(heldout.corpus.values()), kind="document")
-    return _ranks(exact_search(q, d, depth, metric=metric)[0])
+    return place(score_rows(q, d, metric=metric), heldout).judged
 
 
 @cache
-def ranked_bm25(depth: int = 100) -> np.ndarray:
+def ranked_bm25() -> Judged:
     """The same by BM25."""
     heldout = corpus().heldout
-    return _ranks(BM25(list(heldout.corpus.values())).search(list(heldout.queries.values()), depth)[0])
+    return place(BM25(list(heldout.corpus.values())).score_rows(list(heldout.queries.values())), heldout).judged
 
 
-def _ranks(ids_nk: np.ndarray) -> np.ndarray:
-    heldout = corpus().heldout
-    place = {name: i for i, name in enumerate(heldout.corpus)}
-    right = np.array([place[next(iter(heldout.qrels[q]))] for q in heldout.queries])
-    hit = ids_nk == right[:, None]
-    return np.where(hit.any(1), hit.argmax(1) + 1.0, np.inf)
-
-
-def top(ranks: np.ndarray, k: int) -> float:
+def top(judged: Judged, k: int) -> float:
     """Top-k accuracy: the share of queries whose answer is among the first `k`."""
-    return float((ranks <= k).mean())
+    return float(hit_rate(judged, k).mean())
 
 
-def mrr(ranks: np.ndarray, k: int = 10) -> float:
+def mrr(judged: Judged, k: int = 10) -> float:
     """MRR@k: the mean of 1 / rank, 0 beyond `k`."""
-    return float(np.where(ranks <= k, 1 / ranks, 0.0).mean())
+    return float(reciprocal_rank(judged, k).mean())
 
 
 def run_with_fit(included: Callable[[Config, Path, Say], Figures]) -> Run:

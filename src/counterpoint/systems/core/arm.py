@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from counterpoint.config import Config
 from counterpoint.geometry import Cosine
 from counterpoint.objectives import AdaptiveMargin, Objective, Triplet
-from counterpoint.systems._corpus import TABLE, corpus, ranked, run_with_fit, table, trained
+from counterpoint.systems._corpus import TABLE, corpus, mrr, ranked, run_with_fit, table, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 from counterpoint.training import TrainConfig
 
@@ -21,8 +19,7 @@ _STEPS = 600
 def _reciprocal_rank(adaptive: bool, seed: int) -> float:
     config = arm() if adaptive else _static()
     encoder = trained(config, table(seed), corpus().train.examples, steps=_STEPS, seed=seed, **TABLE)
-    ranks = ranked(encoder)
-    return float(np.where(ranks <= 10, 1 / ranks, 0.0).mean())
+    return mrr(ranked(encoder))
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:

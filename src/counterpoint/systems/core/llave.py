@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from counterpoint.config import Config
 from counterpoint.objectives import InfoNCE, hardness
-from counterpoint.systems._corpus import TABLE, corpus, ranked, run_with_fit, table, trained
+from counterpoint.systems._corpus import TABLE, corpus, mrr, ranked, run_with_fit, table, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 from counterpoint.training import TrainConfig
 
@@ -19,8 +17,7 @@ _STEPS = 600
 @cache
 def _reciprocal_rank(alpha: float, seed: int) -> float:
     encoder = trained(_at(alpha), table(seed), corpus().train.examples, steps=_STEPS, seed=seed, **TABLE)
-    ranks = ranked(encoder)
-    return float(np.where(ranks <= 10, 1 / ranks, 0.0).mean())
+    return mrr(ranked(encoder))
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:

@@ -1,0 +1,156 @@
+"""What is trained on and what is measured by: splits of retrieval data, and judgements of one's own for each part."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from counterpoint.data import Retrieval, normalise, read_judgements
+from counterpoint.errors import InputError
+from counterpoint.fitting.parts import Parts, load_parts
+
+DATA = Path(os.environ.get("COUNTERPOINT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def beir(
+    folder: Path, corpus: dict[str, str], queries: dict[str, str], **judgements: list[tuple[str, str, int]]
+) -> Path:
+    (folder / "qrels").mkdir(parents=True)
+    for name, texts in (("corpus", corpus), ("queries", queries)):
+        lines = [json.dumps({"_id": i, "text": text}) + "\n" for i, text in texts.items()]
+        (folder / f"{name}.jsonl").write_text("".join(lines))
+    for name, rows in judgements.items():
+        table = ["query-id\tcorpus-id\tscore\n", *("\t".join(map(str, row)) + "\n" for row in rows)]
+        (folder / "qrels" / f"{name}.tsv").write_text("".join(table))
+    return folder
+
+
+def parts_of(source: Path, dev=0.1, test=0.2, split=None, **options) -> Parts:
+    return load_parts(source, {"split": split}, dev, test, 0, None, **options)
+
+
+def texts(part) -> set[str]:
+    return {
+        normalise(t)
+        for t in (part.queries.values() if isinstance(part, Retrieval) else (e.anchor for e in part.examples))
+    }
+
+
+DOCUMENTS = {f"d{i}": f"document {i}" for i in range(5)}
+QUERIES = {f"q{i}": f"query {i}" for i in range(40)}
+
+
+def test_queries_are_split_though_all_share_the_same_documents(tmp_path):
+    rows = [(q, d, 1) for i, q in enumerate(QUERIES) for d in (f"d{i % 5}", f"d{(i + 1) % 5}")]
+    source = beir(tmp_path / "b", DOCUMENTS, QUERIES, test=rows)
+    parts = parts_of(source)
+    assert parts.sizes == {"train": 28, "dev": 4, "test": 8}
+    assert parts.test.corpus == parts.dev.corpus == DOCUMENTS
+    assert set.union(*map(texts, (parts.train, parts.dev, parts.test))) == set(QUERIES.values())
+    assert "test queries with a relevant document that was a positive in training: 8 of 8" in parts.description
+    assert parts.known == parts.test.queries.keys()
+    with pytest.raises(InputError, match=r"shared texts hold the rows together .* \(without --strict-split\)"):
+        parts_of(source, strict=True)
+
+
+def test_a_strict_split_trains_on_no_document_of_the_test(tmp_path):
+    documents = {f"d{i}": f"document {i}" for i in range(20)}
+    source = beir(tmp_path / "b", documents, QUERIES, test=[(q, f"d{i // 2}", 1) for i, q in enumerate(QUERIES)])
+    loose, strict = parts_of(source), parts_of(source, strict=True)
+    assert loose.known
+    assert not strict.known
+    trained = {t for e in strict.train.examples for t in e.positives}
+    assert not trained & {documents[d] for gains in strict.test.qrels.values() for d in gains}
+    assert strict.sizes["test"] == 8
+
+
+def test_judgements_of_train_dev_and_test_are_used_as_such(tmp_path):
+    ids = list(QUERIES)
+    queries = QUERIES | {"same": "QUERY  30", "late": "query 39"}  # of the test and of dev, written otherwise
+    source = beir(
+        tmp_path / "b", DOCUMENTS, queries,
+        train=[(q, "d0", 1) for q in [*ids[:21], "same", "late", ids[25]]],
+        dev=[(q, "d1", 1) for q in ids[35:]],
+        test=[(q, "d2", 1) for q in ids[20:35]],
+    )  # fmt: skip
+    parts = parts_of(source)
+    assert parts.sizes == {"train": 20, "dev": 5, "test": 15}
+    assert list(parts.test.queries) == ids[20:35]
+    assert not texts(parts.train) & (texts(parts.dev) | texts(parts.test))
+    assert parts.notes[0] == (
+        "trained on the queries of train (20), validated on the queries of dev (5), "
+        "measured on the queries of test (15)"
+    )
+    assert "queries left out of training, as they are in dev or test, too: 4" in parts.description
+    # naming one of them overrules that
+    assert parts_of(source, split="test").sizes == {"train": 10, "dev": 2, "test": 3}
+
+
+def test_without_dev_a_part_of_train_and_without_test_dev_is_the_test(tmp_path):
+    ids = list(QUERIES)
+    train, other = [(q, "d0", 1) for q in ids[:30]], [(q, "d1", 1) for q in ids[30:]]
+    assert parts_of(beir(tmp_path / "a", DOCUMENTS, QUERIES, train=train, test=other)).sizes == {
+        "train": 27, "dev": 3, "test": 10,
+    }  # fmt: skip
+    parts = parts_of(beir(tmp_path / "b", DOCUMENTS, QUERIES, train=train, validation=other))
+    assert parts.sizes == {"train": 27, "dev": 3, "test": 10}
+    assert "measured on the queries of validation (10)" in parts.description
+
+
+def test_a_file_of_judgements_for_the_test(tmp_path):
+    ids = list(QUERIES)
+    source = beir(
+        tmp_path / "b", DOCUMENTS, QUERIES, one=[(q, "d0", 1) for q in ids], two=[(q, "d1", 1) for q in ids[:5]]
+    )
+    parts = parts_of(source, split="one", test=str(source / "qrels" / "two.tsv"))
+    assert parts.sizes == {"train": 31, "dev": 4, "test": 5}
+    (tmp_path / "a.tsv").write_text("query\tdocument\n" + "".join(f"a {i}\tb {i}\n" for i in range(9)))
+    with pytest.raises(InputError, match="the test data has no judgements"):
+        parts_of(source, split="one", test=str(tmp_path / "a.tsv"))
+
+
+def test_duplicates_that_are_queries_and_documents_do_not_cross_the_split(tmp_path):
+    both = {f"q{i}": f"question {i // 2} in words {i % 2}" for i in range(40)}
+    rows = [(f"q{i}", f"q{i ^ 1}", 1) for i in range(40)] + [(f"q{i}", f"q{i}", 1) for i in range(40)]
+    parts = parts_of(beir(tmp_path / "b", both, both, test=rows))
+    assert parts.sizes == {"train": 28, "dev": 4, "test": 8}
+    trained = {t for e in parts.train.examples for t in e.texts}
+    assert not trained & set(parts.test.queries.values())
+    # nothing is its own partner
+    assert all(e.positives == (both[f"q{int(q) ^ 1}"],) for e in parts.train.examples for q in [e_id(both, e.anchor)])
+    assert "training queries that are documents of the corpus, each no partner of itself: 28" in parts.notes
+
+
+def e_id(both: dict[str, str], text: str) -> str:
+    return next(name[1:] for name, other in both.items() if other == text)
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    rows = [(q, "d0", int(i > 0)) for i, q in enumerate(list(QUERIES)[:30])]
+    parts = parts_of(beir(tmp_path / "b", DOCUMENTS, QUERIES, test=rows))
+    assert "queries left out, as they are not judged: 10" in parts.notes
+    assert "queries left out, as no document is relevant: 1" in parts.notes
+    assert sum(parts.sizes.values()) == 29
+
+
+def test_texts_are_read_once_for_all_judgements(tmp_path):
+    source = beir(tmp_path / "b", DOCUMENTS, QUERIES, train=[("q0", "d0", 1)], test=[("q1", "d1", 1)])
+    found = read_judgements(source)
+    assert {name: list(part.queries) for name, part in found.items()} == {"train": ["q0"], "test": ["q1"]}
+    assert found["train"].corpus is found["test"].corpus
+    assert read_judgements(tmp_path) == read_judgements("hf:a/b") == {}
+
+
+def test_cisi_and_scifact_are_split():
+    if not (DATA / "scifact").exists():
+        pytest.skip(f"no scifact in {DATA}")
+    cisi = parts_of(DATA / "cisi", dev=0.05, test=0.1)
+    assert cisi.sizes == {"train": 64, "dev": 4, "test": 8}
+    assert "queries left out, as they are not judged: 36" in cisi.notes
+    scifact = parts_of(DATA / "scifact", dev=0.05)
+    assert scifact.sizes == {"train": 767, "dev": 40, "test": 300}
+    assert len(scifact.known) == 194
+    assert not texts(scifact.train) & texts(scifact.test)
