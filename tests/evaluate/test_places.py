@@ -117,6 +117,15 @@ def test_what_is_not_found_counts_nothing_and_is_not_tied():
     assert place(BM25(list(test.corpus.values())).score_rows(["green"]), test, k=2).ids_nk.tolist() == [[-1, -1]]
 
 
+def test_scores_that_are_near_are_compared_as_exactly_as_they_are_to_be_had():
+    test = Retrieval({"a": "red", "b": "blue"}, {"q": "red"}, {"q": {"a": 1}}, "memory")
+    for exact, above, tied in (([0.5, 0.5], 0, 2), ([0.5, 0.500004], 1, 1), ([0.500004, 0.5], 0, 1)):
+        # off by more than rounding errors that count, by less than those of float32
+        rows = ScoreRows(np.array([[0.5, 0.500004]], np.float32), np.ones(1), lambda _, c, e=exact: np.array(e)[c])
+        judged = place([rows], test).judged
+        assert (judged.above_nr.item(), judged.tied_nr.item()) == (above, tied)
+
+
 def test_a_model_that_knows_nothing_is_worth_chance_and_lists_by_hash():
     answers = {f"d{i}": f"here is all about topic{i}" for i in range(300)}
     test = Retrieval(
