@@ -89,6 +89,39 @@ def test_judgements_of_train_dev_and_test_are_used_as_such(tmp_path):
     assert parts_of(source, split="test").sizes == {"train": 10, "dev": 2, "test": 3}
 
 
+def test_a_query_of_dev_that_is_in_the_test_is_left_out_of_dev(tmp_path):
+    ids = list(QUERIES)
+    source = beir(
+        tmp_path / "b", DOCUMENTS, QUERIES | {"same": "QUERY  35"},
+        train=[(q, "d0", 1) for q in ids[:20]],
+        dev=[(q, "d1", 1) for q in [*ids[20:33], "same"]],
+        test=[(q, "d2", 1) for q in ids[30:]],
+    )  # fmt: skip
+    parts = parts_of(source)
+    assert parts.sizes == {"train": 20, "dev": 10, "test": 10}
+    assert list(parts.dev.queries) == ids[20:30]
+    assert "dev queries left out, as they are in the test, too: 4" in parts.notes
+
+
+def test_a_strict_split_keeps_to_judgements_of_the_test_too(tmp_path):
+    documents = {f"d{i}": f"document {i}" for i in range(20)}
+    ids = list(QUERIES)
+    source = beir(
+        tmp_path / "b", documents, QUERIES,
+        train=[(q, f"d{i // 2}", 1) for i, q in enumerate(ids[:20])],
+        dev=[(q, "d1", 1) for q in ids[20:30]],
+        test=[(q, d, 1) for q in ids[30:35] for d in ("d0", "d19")] + [(q, "d19", 1) for q in ids[35:]],
+    )  # fmt: skip
+    loose, strict = parts_of(source), parts_of(source, strict=True)
+    # one document that was trained on is enough to be known
+    assert loose.known == set(ids[30:35])
+    assert loose.sizes["train"] == 20
+    assert strict.sizes["train"] == 16
+    assert texts(strict.train) == {QUERIES[q] for q in ids[4:20]}
+    assert not strict.known
+    assert "queries left out of training, as they share documents with dev or test: 4" in strict.notes
+
+
 def test_without_dev_a_part_of_train_and_without_test_dev_is_the_test(tmp_path):
     ids = list(QUERIES)
     train, other = [(q, "d0", 1) for q in ids[:30]], [(q, "d1", 1) for q in ids[30:]]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.data import Retrieval
-from counterpoint.fitting.tasks import RetrievalTask
+from counterpoint.fitting.tasks import RetrievalTask, on_new
 
 WORDS = ("red", "green", "blue", "boat", "car", "lamp", "door", "tree")
 
@@ -78,3 +78,51 @@ def test_fusion_takes_the_place_of_what_both_rank_high():
     task = RetrievalTask(test, test, Counts(8))
     (both,) = task.combined(task.baselines(), task.measure("trained", Counts(8)))
     assert both.figures["mrr@10"].value == 1
+
+
+class Lamps:
+    """Every query is a lamp, and every document is one or is not."""
+
+    def encode(self, texts, *, kind=None):
+        return np.array([[1, 0] if kind == "query" or "lamp" in text else [0, 1] for text in texts], dtype=np.float32)
+
+
+def test_fusion_tells_no_two_apart_that_are_each_among_the_hundred_best_of_one():
+    corpus = {f"{what}{i}": f"{what} of{i}" for what in ("boat", "lamp") for i in range(100)} | {"tree": "tree one"}
+    test = Retrieval(corpus, {"q": "boat", "r": "boat"}, {"q": {"boat7": 1.0}, "r": {"lamp7": 1.0}}, "")
+    task = RetrievalTask(test, test, Lamps())
+    (both,) = task.combined(task.baselines(), task.measure("trained", Lamps()))
+    assert both.figures["recall@10"].values.tolist() == pytest.approx([10 / 200, 10 / 200])
+
+
+def test_fusion_is_the_same_in_blocks_of_any_size(monkeypatch):
+    test = Retrieval(*made(3), "")
+    task = RetrievalTask(test, test, Counts(4))
+    systems = task.baselines(), task.measure("trained", Counts(4))
+    (whole,) = task.combined(*systems)
+    monkeypatch.setattr("counterpoint.fitting.tasks.SCORES", 1)
+    (rows,) = task.combined(*systems)
+    assert whole.figures["ndcg@10"].values.tolist() == rows.figures["ndcg@10"].values.tolist()
+    assert len(set(whole.figures["ndcg@10"].values.tolist())) > 1
+
+
+def test_dev_is_among_fewer_documents_and_all_that_are_relevant():
+    corpus = {f"d{i}": f"text {i}" for i in range(6010)}
+    relevant = {f"q{i}": {f"d{i}": 1.0} for i in range(10)}
+    dev = Retrieval(corpus, dict.fromkeys(relevant, "red"), relevant, "")
+    task = RetrievalTask(dev, dev, Counts(1))
+    assert {d for gains in relevant.values() for d in gains} <= task.dev.corpus.keys()
+    assert len(task.dev.corpus) == 10 + 2000
+    assert len(task.test.corpus) == 6010
+
+
+def test_figures_over_queries_none_of_whose_documents_was_trained_on():
+    corpus = {"a": "red boat", "b": "green lamp", "c": "blue car"}
+    test = Retrieval(corpus, {"q": "red", "r": "red"}, {"q": {"a": 1.0}, "r": {"b": 1.0}}, "")
+    task = RetrievalTask(test, test, Counts(8))
+    measured = task.baselines()[:1]
+    assert measured[0].figures["recall@1"].values.tolist() == [1, 0]
+    said = "recall@1 over the 1 test queries none of whose documents was trained on: BM25 "
+    assert on_new(measured, "recall@1", frozenset("r")) == (said + "1.000",)
+    assert on_new(measured, "recall@1", frozenset("q")) == (said + "0.000",)
+    assert on_new(measured, "recall@1", frozenset("qr")) == on_new(measured, "recall@1", frozenset()) == ()
