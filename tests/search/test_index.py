@@ -199,6 +199,21 @@ def test_filters_refuse(built, where, message):
             call()
 
 
+def test_more_documents_than_are_asked_of_the_database_at_once(tmp_path):
+    n = 1300
+    ids, texts = [str(i) for i in range(n)], [f"number{i}" for i in range(n)]
+    columns = {"half": [i % 2 for i in range(n)]}
+    with Index.build(tmp_path / "index", ids, texts, np.ones((n, 2)), columns=columns) as index:
+        assert [d and d.id for d in index.get(ids)] == ids
+        for i in (1, 701, 1299):
+            (hits,) = index.hybrid([f"number{i}"], np.ones((1, 2)), 1, where=["half = 1"], weights=(1e-9, 1))
+            assert [h.id for h in hits] == [str(i)]
+            (hits,) = index.hybrid([f"number{i}"], np.ones((1, 2)), 1, where=["half = 0"], weights=(1e-9, 1))
+            assert [h.id for h in hits] == ["0"]
+        assert index.delete(ids) == n
+        assert len(index) == 0
+
+
 def test_rebuilding_replaces_under_those_who_read(built, where_to):
     folder, z = built.folder, documents()[2]
     left = sorted(p.name for p in folder.iterdir())
