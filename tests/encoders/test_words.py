@@ -98,10 +98,10 @@ def test_the_ids_are_the_tokenizers(name, first, second):
     assert rows(words, second + first) == itself(tokenizer, second + first)
 
 
-@pytest.mark.parametrize("between", [1990, 1991, 1999, 2000, 2001, 2002, 3000])
+@pytest.mark.parametrize("between", [1990, 1991, 1999, 2000, 2001, 2002, 3000, 6000])
 def test_a_word_that_comes_again_far_away(between):
     tokenizer = TOKENIZERS["ours"]
-    filling = ("running dogs, " * 300)[: between - 2]
+    filling = ("running dogs, " * 500)[: between - 2]
     some = [f"cats {filling} cat", f"[DOC] cats {filling} cat", f"cat\n{filling}\ncat\n"]
     assert rows(Words(tokenizer, static._LOCAL), some) == itself(tokenizer, some)
 

@@ -91,6 +91,12 @@ def test_mixed(first, second):
     assert TATOEBA[second] in found.why
 
 
+def test_one_of_a_few_texts_does_not_make_them_mixed():
+    english = ["the cat is on the mat", "it was not for them", "they are in this house"]
+    assert recognise([*english, "der Hund ist nicht im Haus"]).language == "english"
+    assert recognise([*english, *["der Hund ist nicht im Haus und nicht am See"] * 4]).language != "english"
+
+
 def test_a_script_without_blanks_does_not_hide_the_language_of_the_rest():
     assert recognise([*tatoeba("cmn")[:300], *tatoeba("deu")[:100]]).language == "german"
     assert recognise([f"{text} iPhone" for text in tatoeba("cmn")[:300]]).language == ""

@@ -21,6 +21,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
         ("snake_case node.js .NET", "snake case node js net"),
         ("C++, C#, F# or R? C/C++, c++11", "c++ c# f# or r c c++ c++ 11"),
         ("e.g. the U.S.A., v.2", "eg the usa v 2"),
+        ("a.bc x.y.zeta i.e.", "a bc xy zeta ie"),
         ("Größe STRASSE Straße ﬁn", "grösse strasse strasse fin"),
         ("Cafe\u0301 naïve İzmir", "café naïve izmir"),
         ("Ελλάδα ΟΔΟΣ", "ελλάδα οδοσ"),
