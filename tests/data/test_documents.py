@@ -179,6 +179,21 @@ def test_columns_of_other_types(tmp_path):
     assert read_documents(write(tmp_path / "a.parquet", table)).columns == {"day": ["2020-02-01"]}
 
 
+def test_a_column_that_comes_late_is_missing_before(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [{"_id": str(i), "text": f"text {i}"} | ({"year": i} if i > 2990 else {}) for i in range(3000)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    years = read_documents(path).columns["year"]
+    assert years == [row.get("year") for row in rows]
+
+
+def test_rows_are_written_where_the_last_was_left_out(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one"}\n{"text": "two"}\n{"text": 3}\n')
+    written = write_rows(read_documents(path, skip_bad=True), tmp_path / "z.npy")
+    assert written.read_text() == '{"row": 0, "line": 1}\n{"row": 1, "line": 2}\n'
+
+
 def test_cells_of_csv_get_the_type_that_all_of_them_have(tmp_path):
     (tmp_path / "a.csv").write_text(
         "id,text,zip,n,x,long,w\na,p,01234,5,1e3,12345678901234567890,\nb,q,10115,,-2,1,v\n"
