@@ -250,6 +250,9 @@ def test_a_secret_or_a_path_is_not_sent(model):
     (model / "README.md").write_text(f"use {TOKEN}")
     with pytest.raises(InputError, match=r"README.md: holds what looks like a token of the hub \(hf_aaa\.\.\.\)"):
         sent(model)
+    (model / "README.md").write_text(f"use {Path.home()}/x".replace("/", "&#x2F;"))
+    with pytest.raises(InputError, match=r"README.md: names a folder of this machine"):
+        sent(model)
     (model / "README.md").write_text("fine")
     (model / "settings.json").write_text(json.dumps({"from": f"{Path.home()}/x"}))
     with pytest.raises(InputError, match=r"settings.json: names a folder of this machine"):

@@ -27,6 +27,13 @@ BAD = {
     "same name twice": ("a.csv", "text,text\na,b\n", 1, "two columns are named 'text'", None),
     "utf-16": ("a.csv", "text\na\n".encode("utf-16"), None, "UTF-16", None),
     "broken JSON": ("a.jsonl", GOOD + '{"query": "q"\n' + GOOD, 2, "broken JSON at column 14", 2),
+    "a broken row in a line of several": (
+        "a.json",
+        '[{"query": "q", "positive": "p"}, {"query": }]',
+        2,
+        "broken JSON at column 45: Expecting value",
+        1,
+    ),
     "a broken row of an array": (
         "a.json",
         "[\n" + GOOD[:-1] + ",\n{\n" + '"query": "q"\n"positive": "p"},' + GOOD + "]\n",

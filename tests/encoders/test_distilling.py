@@ -5,8 +5,10 @@ import re
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models
 
 from counterpoint.encoders import StaticEncoder, distill, load
+from counterpoint.encoders.distilling import _kept
 from counterpoint.errors import InputError
 
 
@@ -62,6 +64,14 @@ def test_without_weights_and_with_all_components_distances_stay(tiny):
     kept = np.abs(table).sum(1) > 0
     np.testing.assert_allclose(ours[kept] @ ours[kept].T, table[kept] @ table[kept].T, atol=1e-3)
     assert not ours[~kept].any()
+    # which way a direction points is left open; here its largest coordinate is positive
+    assert (np.abs(ours).max(axis=0) == ours.max(axis=0)).all()
+
+
+def test_special_and_unused_tokens_have_no_row():
+    tokenizer = Tokenizer(models.WordLevel({"a": 0, "[unused1]": 1, "[UNK]": 2, "b": 3}, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(["[UNK]"])
+    assert _kept(tokenizer) == [0, 3]
 
 
 def test_the_teacher_is_left_as_it_was(tiny, corpus):
