@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from counterpoint.encoders import Dense, Encoder, concat, load, take
+from counterpoint.encoders import Dense, Encoder, concat, fingerprint, load, take
 from counterpoint.encoders.transformer import LONGEST_PACKED, PACKABLE
 from counterpoint.errors import InputError
 
@@ -211,3 +211,8 @@ def test_offline_name_gives_one_sentence(monkeypatch):
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="no such model folder"):
         load("some/deep/folder")
+
+
+def test_where_texts_are_cut_is_part_of_the_fingerprint(tiny):
+    assert fingerprint(tiny("bert", max_seq_length=9)) == fingerprint(tiny("bert", max_seq_length=9))
+    assert fingerprint(tiny("bert", max_seq_length=9)) != fingerprint(tiny("bert", max_seq_length=10))

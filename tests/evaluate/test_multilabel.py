@@ -85,3 +85,10 @@ def test_evaluate_any_knows_them():
     (result,) = evaluate_any(Letters(), TextData("labelled", rows, "memory"), samples=0)
     assert result.task == "multi-label classification"
     assert result["probe_micro_f1"].value > 0.9
+
+
+def test_fewer_rows_than_neighbours_and_a_label_that_no_training_row_has():
+    z = np.eye(2, dtype=np.float32)
+    assert knn_sets(z, np.array([[1, 0], [1, 1]]), z, k=10).tolist() == [[1, 1], [1, 1]]
+    result = multilabel_classification(z, [("a",), ("a",)], z, [("a",), ("b",)], k=1, samples=0)
+    assert result["knn_micro_f1"].value == result["probe_micro_f1"].value == 2 / (2 + 1 + 1)
