@@ -291,6 +291,7 @@ def test_texts_are_whole_in_a_folder_and_cut_aloud_in_a_cluster(tmp_path, server
         (["a"], ["b"], np.array([[1.0, np.nan]]), {}, "row 0 of the embeddings"),
         (["a", "b"], ["b", "c"], np.array([[1.0, 2.0], [1e300, 1.0]]), {}, "row 1 of the embeddings"),
         (["a"], ["b"], np.ones((1, 2)), {"metric": "hamming"}, "hamming"),
+        (["a"], ["b"], np.ones((1, 2)), {"language": "klingon"}, "klingon"),
         (["a"], ["b"], np.ones((1, 2)), {"columns": {"x": [1, 2]}}, "column 'x' has 2 values for 1 documents"),
         (["a"], ["b"], np.ones((1, 2)), {"columns": {"x": [[1]]}}, "the column x of 'a' is of type list"),
         (["a"], ["b"], np.ones((1, 2)), {"columns": {"x": [2**63]}}, "beyond 64 bits"),
@@ -305,7 +306,7 @@ def test_build_refuses(tmp_path, ids, texts, z, options, message):
         Index.build(tmp_path / "index", ids, texts, z, **options)
     assert not list(tmp_path.iterdir())
     with Index.build(tmp_path / "index", ["old"], ["b"], np.ones((1, 2))) as index:
-        if "metric" not in options:
+        if not options.keys() & {"metric", "language"}:
             with pytest.raises(InputError, match=message):
                 index.add(ids, texts, z, **options)
         assert index.search(np.ones((1, 2))) == [[Hit("old", pytest.approx(1), "b")]]

@@ -14,6 +14,8 @@ from counterpoint.cli.options import Backend, Columns, Json, Schema, SkipBad, Sp
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
     from rich.console import Console
 
     from counterpoint.data import Documents
@@ -43,6 +45,10 @@ def index(
         Path | None, typer.Option("--delete-from", help="A file of ids to take out, one a line.")
     ] = None,
     language: Annotated[str, typer.Option(help="Of the texts, for BM25; recognised if not given.")] = "auto",
+    approximate: Annotated[
+        bool | None,
+        typer.Option("--approximate/--exact", help="Most of the nearest, faster; exact below a million documents."),
+    ] = None,
     uri: Annotated[str, typer.Option(help="A Milvus cluster, http://HOST:19530; the folder if not given.")] = "",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     columns: Columns = None,
@@ -57,8 +63,8 @@ def index(
     from counterpoint.search import Index
 
     remove = _to_remove(delete, delete_from)
-    if (add or remove) and (uri or language != "auto"):
-        raise InputError("--uri and --language are said when an index is made", fix="leave them out")
+    if (add or remove) and (uri or language != "auto" or approximate is not None):
+        raise InputError("--uri, --language and --approximate are said when an index is made", fix="leave them out")
     if source is None and (add or not remove):
         raise InputError("there is nothing to index", fix="name a file of documents, or ids with --delete")
     if source is not None and remove and not add:
@@ -66,10 +72,10 @@ def index(
     options = reading(columns, schema, split, skip_bad)
     if not (add or remove):
         assert source is not None
-        Index.check_folder(output, source=source)
+        Index.check_folder(output, source=source, language=language, approximate=None if uri else approximate)
         encoder = open_model(model or "minilm", backend)
         documents = _documents(source, options, output)
-        z = encoder.encode(documents.texts, kind="document", progress=True)
+        z = _encoded(encoder, documents)
         # a folder is found again from wherever the index stands; a name stays a name
         where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
         with Index.build(
@@ -81,25 +87,28 @@ def index(
             encoder=encoder,
             metadata={"model": where},
             language=language,
+            approximate=approximate,
             uri=uri,
             token=token,
         ) as made:
             typer.echo(f"{output}: {len(documents):,} documents; BM25: {made.describe_words()}")
+            if (recall := made.recall) is not None:
+                typer.echo(f"approximate: finds {recall:.3f} of the ten nearest (measured against exact search)")
         return
     folder = _folder(output)
     with Index.open(folder, token=token) as found:
         if remove:
             missing = [name for name, held in zip(remove, found.get(remove), strict=True) if held is None]
-            typer.echo(f"{folder}: {found.delete(remove):,} documents taken out, {len(found):,} left")
-            if missing:
-                more = ", ..." if len(missing) > 5 else ""
-                typer.echo(f"not in the index: {', '.join(missing[:5])}{more} ({len(missing):,})")
+            gone = found.delete(remove)
+            more = ", ..." if len(missing) > 5 else ""
+            unknown = f"; not in the index: {', '.join(missing[:5])}{more}" if missing else ""
+            typer.echo(f"{folder}: {gone:,} document{'s' * (gone != 1)} taken out, {len(found):,} left{unknown}")
         if add:
             assert source is not None
             encoder = open_model(model or _model_of(folder, found.metadata), backend)
             found.check(encoder)
             documents = _with_free_ids(_documents(source, options, output), found)
-            z = encoder.encode(documents.texts, kind="document", progress=True)
+            z = _encoded(encoder, documents)
             before = len(found)
             found.add(documents.ids, documents.texts, z, columns=documents.columns)
             new = len(found) - before
@@ -223,8 +232,16 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
         corpus = debian().heldout.corpus
         return Documents(list(corpus), list(corpus.values()), {}, source, roles={"id": "package"})
     documents = read_documents(source, **options)
-    typer.echo(account(documents, output.with_name(output.name + ".rejected.jsonl")))
+    note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
     return documents
+
+
+def _encoded(encoder: TextEncoder, documents: Documents) -> Float[np.ndarray, "n d"]:
+    """A vector each; texts that the model cuts are said."""
+    with encoder.counting() as cut:
+        z_nd = encoder.encode(documents.texts, kind="document", progress=True)
+    note(cut.sentence("documents"))
+    return z_nd
 
 
 def _with_free_ids(documents: Documents, found: Index) -> Documents:
@@ -236,5 +253,5 @@ def _with_free_ids(documents: Documents, found: Index) -> Documents:
     start = len(found)
     while any(found.get(names := [f"d{start + i}" for i in range(len(documents))])):
         start += len(documents)
-    typer.echo(f"without ids of their own, they are {names[0]} to {names[-1]}")
+    note(f"without ids of their own, they are {names[0]} to {names[-1]}")
     return replace(documents, ids=names)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, read_entry, run_job
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, write_json
 from counterpoint.fitting.parts import load_parts
 from counterpoint.fitting.run import environment
@@ -74,6 +74,7 @@ def compare(
         Traceback (most recent call last):
         counterpoint.errors.InputError: there is one system and nothing to compare it with; name two or more.
     """
+    refuse_string(systems, "systems")
     for name in systems:
         get(name)
     chosen = list(dict.fromkeys(map(slug, systems)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from counterpoint.data.hashing import normalise
 from counterpoint.data.types import Example, Retrieval, Schema, TextData
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 
 
 def retrieval_from_pairs(
@@ -30,6 +30,7 @@ def retrieval_from_pairs(
         >>> test.qrels
         {'q0': {'d0': 1.0}, 'q1': {'d0': 1.0, 'd1': 1.0}}
     """
+    refuse_string(extra_documents, "extra_documents")
     documents: dict[tuple[str, str], tuple[str, str]] = {}
     queries: dict[tuple[str, str], tuple[str, str]] = {}
     qrels: dict[str, dict[str, float]] = {}

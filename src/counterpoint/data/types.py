@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import atomic
 
 Schema = Literal["texts", "pairs", "tuples", "scored", "labelled"]
@@ -46,6 +46,11 @@ class Example:
     scores: tuple[float, ...] = ()
     prompt: str = ""
     labels: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        refuse_string(self.positives, "positives")
+        refuse_string(self.negatives, "negatives")
+        refuse_string(self.labels, "labels")
 
     @property
     def texts(self) -> tuple[str, ...]:

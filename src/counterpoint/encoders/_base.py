@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from counterpoint.encoders.cutting import Cut
 from counterpoint.encoders.encoding import check_dim, encode
 from counterpoint.encoders.features import Features, Kind
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import atomic, check_output
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
@@ -96,8 +96,7 @@ class TextEncoder(nn.Module, abc.ABC):
         Raises:
             InputError: A text is not a string.
         """
-        if isinstance(texts, str):
-            raise InputError("texts must be a list of strings, not one string", fix="write [text]")
+        refuse_string(texts, "texts")
         prompt = self.prompt(kind)
         features = self._flat([prompt + clean(t, i) for i, t in enumerate(texts)])
         return self._mark_prompt(features, prompt)

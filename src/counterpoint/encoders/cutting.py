@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from counterpoint.encoders.features import Features, Kind
+from counterpoint.errors import refuse_string
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
@@ -72,6 +73,7 @@ def count_cut(encoder: TextEncoder, texts: Iterable[str], kind: Kind = None) -> 
         >>> count_cut(encoder, ["a small corpus", "small", "small"]).sentence()[:48]
         "1 of 2 texts is longer than the model's 4 tokens"
     """
+    refuse_string(texts, "texts")
     different = dict.fromkeys(texts)
     cut = Cut(getattr(encoder, "max_seq_length", None))
     if cut.limit is None:

@@ -20,7 +20,7 @@ from counterpoint.encoders.encoding import Progress
 from counterpoint.encoders.features import Features, Kind, from_ids
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import TransformerEncoder
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 
 _UNUSED = re.compile(r"\[unused\d+\]")
 _LONGEST_WORD = 100  # characters; WordPiece gives up on longer ones
@@ -67,6 +67,7 @@ def distill(
         >>> student.encode(["two texts"]).shape
         (1, 8)
     """
+    refuse_string(texts, "texts")
     backend = _backend(encoder, dim)
     if vocabulary < 0 or sif < 0:
         raise InputError("vocabulary and sif must be 0 or more")

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, Shaped
 
 from counterpoint.encoders._npy import NpyWriter
 from counterpoint.encoders.features import Features, Kind, lengths, take
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.precision import PRECISIONS, Precision, Ranges, fit_ranges, pack_bits
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def encode(
     """
     if dtype not in ("auto", "float32", "bfloat16"):
         raise InputError(f"unknown dtype {dtype!r}", fix="choose auto, float32 or bfloat16")
-    if isinstance(texts, str):
-        raise InputError("texts must be a list of strings, not one string", fix="write [text]")
+    refuse_string(texts, "texts")
     check_precision(encoder, precision, ranges, truncate_dim)
     if precision == "int8" and ranges is None and out is None:
         raise InputError(

@@ -14,6 +14,7 @@ from torch import nn
 from counterpoint.encoders._base import PROMPT_NAMES, TextEncoder
 from counterpoint.encoders.features import Features, Kind, concat, take
 from counterpoint.encoders.protocol import Encoder
+from counterpoint.errors import refuse_string
 
 
 def encode_prompted(
@@ -72,6 +73,8 @@ Group = tuple[list[str], bool, list[int]]
 
 def _groups(encoder: Any, texts: Sequence[str], prompts: Sequence[str], kind: Kind) -> list[Group]:
     """Texts that get the encoder's prompt, and texts after their own; of each group the places of its texts."""
+    refuse_string(texts, "texts")
+    refuse_string(prompts, "prompts")
     model = own_prompt(encoder, kind)
     own = [bool(prompt) and prompt != model for prompt in prompts]
     groups = []

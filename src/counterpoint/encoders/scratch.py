@@ -10,6 +10,7 @@ import torch
 from counterpoint.encoders._base import clean
 from counterpoint.encoders._vocabulary import alphabet, count, without_accents, without_blanks
 from counterpoint.encoders.transformer import ROW, TransformerEncoder
+from counterpoint.errors import refuse_string
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -49,6 +50,7 @@ def small_transformer(
     """
     import transformers
 
+    refuse_string(texts, "texts")
     tokenizer = _word_pieces([clean(text) for text in texts], vocab_size)
     fast = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

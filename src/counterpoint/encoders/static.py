@@ -24,7 +24,7 @@ from counterpoint.encoders._vocabulary import (
 )
 from counterpoint.encoders._words import ONCE, SEPARATORS, Words
 from counterpoint.encoders.features import Features, lengths
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 
 DOCUMENT = "[DOC]"
 """The token that `from_corpus` puts before documents, as their prompt."""
@@ -110,6 +110,7 @@ class StaticEncoder(TextEncoder):
             >>> StaticEncoder.train_tokenizer(["cafes generate"] * 2, 60).encode("Cafés, café! Generating").tokens
             ['caf', 'gener']
         """
+        refuse_string(texts, "texts")
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.Sequence(
             [
@@ -163,6 +164,7 @@ class StaticEncoder(TextEncoder):
             >>> encoder.dim, encoder.prompts
             (4, {'document': '[DOC] '})
         """
+        refuse_string(texts, "texts")
         texts = [clean(text) for text in texts]
         tokenizer = cls.train_tokenizer(texts, vocab_size)
         size = tokenizer.get_vocab_size()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from counterpoint.encoders.protocol import Encoder
+from counterpoint.errors import refuse_string
 
 _TEXTS, _WORTH_SAYING = 2000, 0.05
 
@@ -23,6 +24,7 @@ def unknown_share(encoder: Encoder, texts: Sequence[str]) -> float:
         >>> unknown_share(encoder, ["two small texts"]), unknown_share(encoder, ["two 文"])
         (0.0, 0.5)
     """
+    refuse_string(texts, "texts")
     tokenizer = getattr(encoder, "tokenizer", None)
     unknown, special = _ids(tokenizer)
     if unknown is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.figures import Difference, Figure, Interval
 
 SAMPLES = 2000
@@ -55,6 +55,7 @@ def figure(
         >>> print(figure("spearman", np.arange(9.0), np.arange(9.0) ** 3, statistic="spearman", samples=0))
         spearman 1.0000 (n = 9)
     """
+    refuse_string(items, "items")
     reference = np.empty(0) if reference is None else reference
     bare = Figure(name, 0.0, values, reference, tuple(items), statistic)
     value = float(_function(bare)(np.ones((1, bare.n)))[0])

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 
 from counterpoint.data import Retrieval, TextData, all_labels, retrieval_from_pairs
 from counterpoint.encoders.prompting import encode_prompted
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.frozen import classification, clustering, sts
@@ -74,6 +74,8 @@ def named(ids_nk: Int64[np.ndarray, "n k"], queries: Sequence[str], documents: S
         >>> named(np.array([[1, -1], [0, 1]]), ["q", "r"], ["a", "b"])
         {'q': ['b'], 'r': ['a', 'b']}
     """
+    refuse_string(queries, "queries")
+    refuse_string(documents, "documents")
     return {query: [documents[i] for i in row if i >= 0] for query, row in zip(queries, ids_nk.tolist(), strict=True)}
 
 
@@ -107,6 +109,7 @@ def evaluate_retrieval(
         >>> evaluate_retrieval(Letters(), test)["mrr@10"].value
         1.0
     """
+    refuse_string(metrics, "metrics")
     for name in metrics:  # before anything is encoded
         parse_metric(name)
     test, notes = prepared(retrieval)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Result
 
@@ -55,6 +55,7 @@ def few_shot(
         >>> few_shot(z, ["a"] * 4 + ["b"] * 4 + ["c"] * 4, ways=2, queries=3, episodes=5)["accuracy"].value
         1.0
     """
+    refuse_string(labels_n, "labels")
     names = np.asarray(labels_n)
     if len(names) != len(z_nd) or min(ways - 1, shots, queries, episodes) < 1:
         raise InputError(

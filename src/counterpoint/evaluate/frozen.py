@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Figure, Interval, Result
 from counterpoint.search.exact import METRICS, TIED, Metric, exact_search, score_rows
@@ -76,6 +76,7 @@ def sts(
         >>> sts(x, y, [5.0, 4.0, 1.0])["spearman"].value
         1.0
     """
+    refuse_string(metrics, "metrics")
     reference = np.asarray(scores_n, dtype=np.float64)
     figures = {}
     for metric in metrics:
@@ -263,6 +264,7 @@ def classification(
     _check(test_md, labels_m)
     truth = np.asarray(labels_m)
     figures: dict[str, Figure] = {}
+    refuse_string(labels_m, "labels")
     answers = {"knn": knn(train_nd, labels_n, test_md, k=k), "probe": probe(train_nd, labels_n, test_md)}
     for kind, said in answers.items():
         right = (said == truth).astype(np.float64)
@@ -336,6 +338,7 @@ def clustering(
 
 
 def _check(z_nd: np.ndarray, labels_n: Sequence[str]) -> None:
+    refuse_string(labels_n, "labels")
     if z_nd.ndim != 2 or len(z_nd) != len(labels_n) or len(z_nd) == 0:
         raise InputError(
             f"embeddings of shape {z_nd.shape} and {len(labels_n)} labels do not fit",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 
 
 def mean_classifier(
@@ -44,6 +44,7 @@ def collision(labels_n: Sequence[str]) -> float:
         >>> collision(["a", "a", "b", "b"])
         0.5
     """
+    refuse_string(labels_n, "labels")
     counts = np.unique(labels_n, return_counts=True)[1]
     return float(((counts / counts.sum()) ** 2).sum())
 
@@ -77,6 +78,7 @@ def mean_classifier_loss(z_nd: Float[np.ndarray, "n d"], labels_n: Sequence[str]
 
 
 def _means(z_nd: np.ndarray, labels_n: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    refuse_string(labels_n, "labels")
     if z_nd.ndim != 2 or len(z_nd) != len(labels_n) or len(z_nd) == 0:
         raise InputError(
             f"embeddings of shape {z_nd.shape} and {len(labels_n)} labels do not fit",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from jaxtyping import Float, Int8
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Figure, Result
 from counterpoint.evaluate.frozen import neighbour_votes
@@ -21,6 +21,8 @@ def indicators(labels_n: Sequence[Collection[str]], names: Sequence[str]) -> Int
         >>> indicators([("a", "b"), (), ("b",)], ["a", "b"]).tolist()
         [[1, 1], [0, 0], [0, 1]]
     """
+    refuse_string(labels_n, "labels")
+    refuse_string(names, "names")
     place = {name: i for i, name in enumerate(names)}
     y_nl: Int8[np.ndarray, "n l"] = np.zeros((len(labels_n), len(place)), dtype=np.int8)
     for row, labels in enumerate(labels_n):
@@ -121,6 +123,7 @@ def multilabel_classification(
         (1.0, ['knn_macro_f1', 'knn_micro_f1', 'probe_macro_f1', 'probe_micro_f1'])
     """
     for z, labels in ((train_nd, labels_n), (test_md, labels_m)):
+        refuse_string(labels, "labels")
         if len(z) != len(labels) or not len(z) or not np.isfinite(z).all():
             raise InputError(
                 f"embeddings of shape {z.shape} and {len(labels)} sets of labels do not fit, or are not finite",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
 from counterpoint.evaluate.figures import Result
 
@@ -313,6 +313,8 @@ def evaluate_judged(
         >>> evaluate_judged(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), metrics=["mrr@10"])["mrr@10"].value
         0.5
     """
+    refuse_string(metrics, "metrics")
+    refuse_string(notes, "notes")
     asked = {name: parse_metric(name) for name in metrics}
     figures = {
         name: figure(name, metric(judged, k), items=judged.queries, samples=samples, seed=seed)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from counterpoint.data.hashing import normalise
 from counterpoint.data.types import Example
+from counterpoint.errors import refuse_string
 
 
 def mine_bm25(
@@ -33,6 +34,7 @@ def mine_bm25(
     """
     from counterpoint.search import BM25
 
+    refuse_string(documents, "documents")
     pool = list(dict.fromkeys(documents if documents is not None else (t for e in examples for t in e.positives)))
     same = [normalise(text) for text in pool]
     right: dict[str, set[str]] = {}

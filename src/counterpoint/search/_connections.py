@@ -8,12 +8,14 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from counterpoint.errors import InputError
+from counterpoint.search._graph import Graph
 from counterpoint.search._segments import Segment, open_segment
 from counterpoint.search._view import Snapshot, View
 
@@ -103,10 +105,13 @@ class Data:
     def _load(self, db: sqlite3.Connection, version: int, known: Mapping[str, Segment]) -> Snapshot:
         dead = np.array([key for (key,) in db.execute("SELECT key FROM dead ORDER BY key")], dtype=np.int64)
         segments = []
+        place = self.folder / "vectors"
+        graphs = {name: asked for name, *asked in db.execute("SELECT name, expansion, recall FROM graphs")}
         for name, first, rows, keys in db.execute("SELECT name, first, rows, keys FROM segments ORDER BY first"):
             if name not in known:
                 try:
-                    segment = open_segment(self.folder / "vectors", name, first, rows, self.about["dim"], keys)
+                    graph = Graph(place / f"{name}.usearch", *graphs[name]) if name in graphs else None
+                    segment = replace(open_segment(place, name, first, rows, self.about["dim"], keys), graph=graph)
                 except FileNotFoundError as error:
                     raise Moved(str(error)) from error
             else:

@@ -42,6 +42,7 @@ def read(folder: Path) -> dict[str, Any]:
             and all(isinstance(about[key], str) for key in ("data", "uri", "language", "fingerprint"))
             and (about["uri"] or _DATA.fullmatch(about["data"]))
             and isinstance(about["metadata"], dict)
+            and about["approximate"] in (None, True, False)
         )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError("there is no index", file=folder, fix="make one with: counterpoint index") from error

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.search._where import Kind, Scalar, check_text, kind_of, plain
+
+if TYPE_CHECKING:
+    from counterpoint.encoders._base import TextEncoder
 
 Columns = Mapping[str, Sequence[Scalar]]
 """By name, one value a document: a string, a number, True or False, or None for none."""
@@ -60,3 +63,10 @@ def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray
             )
         for identifier, value in zip(ids, values, strict=True):
             kind_of(value, f"the column {name} of {identifier!r}")
+
+
+def fingerprint_of(encoder: TextEncoder) -> str:
+    """See `counterpoint.encoders.fingerprint`."""
+    from counterpoint.encoders import fingerprint
+
+    return fingerprint(encoder)

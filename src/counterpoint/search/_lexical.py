@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -48,6 +49,35 @@ class Words:
             for other in folder.glob("bm25-*"):
                 if other.name != place.name:
                     remove(other)
+
+
+class Documents(Protocol):
+    """The documents at one moment, as `words_of` sees them."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    def texts(self) -> dict[str, str]: ...
+
+
+def words_of(documents: Documents, language: str, kept: Words | None) -> Words:
+    """The words of these documents: those at hand or in the folder, if they are of this state, else made."""
+    if kept is not None and kept.state == documents.version:
+        return kept
+    words = Words.load(documents.folder, documents.version)
+    if words is None:
+        words = Words.of(documents.texts(), language, documents.version)
+        words.save(documents.folder)
+    return words
+
+
+def forget(folder: Path) -> None:
+    """A cluster's state is known by the number of its documents alone, so what was kept may not be of it."""
+    for place in folder.glob("bm25-*"):
+        remove(place)
 
 
 def _place(folder: Path, state: int) -> Path:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.files import remove
+from counterpoint.search._graph import Graph
 from counterpoint.search.exact import Metric, _scores, _sorted, top_k
 
 _ROWS = 16_384  # vectors written or taken at once
@@ -31,6 +32,7 @@ class Segment:
         vectors_md: Mapped.
         keys_m: Each row's key; None where they are `first`, `first + 1`, ...
         alive_m: Which rows are still documents; None for all.
+        graph: Finds most of the nearest without comparing with all; None where all are compared with.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Segment:
     vectors_md: Float[np.ndarray, "m d"]
     keys_m: Int64[np.ndarray, "m"] | None = None
     alive_m: Bool[np.ndarray, "m"] | None = None
+    graph: Graph | None = None
 
     def __len__(self) -> int:
         return len(self.vectors_md)
@@ -147,7 +150,8 @@ def nearest(
 ) -> list[tuple[list[int], list[float]]]:
     """Keys and scores of the `k` closest documents of every query, best first, equal ones by the lower key.
 
-    Every document is compared with, a block of them at a time, straight from the mapped files.
+    Every document is compared with, a block of them at a time, straight from the mapped files; of a file with a
+    graph, unless the choice is narrowed, only those that it finds.
 
     Args:
         segments: Where the documents are.
@@ -168,6 +172,10 @@ def _nearest(
     keys_nk = torch.empty((len(queries_nd), 0), dtype=torch.int64)
     best_nk = torch.empty((len(queries_nd), 0))
     for segment in segments:
+        found = _from_graph(segment, queries_nd, k, metric) if segment.graph and among_k is None else None
+        if found is not None:
+            keys_nk, best_nk = _sorted(torch.cat((keys_nk, found[0]), 1), torch.cat((best_nk, found[1]), 1), k)
+            continue
         for keys_b, block_bd, alive_b in _blocks(segment, max(4096, _SCORES // len(queries_nd)), among_k):
             scores_nb = _compare(queries_nd, block_bd, metric)
             if alive_b is not None:
@@ -181,6 +189,31 @@ def _nearest(
         (keys[:count], scores[:count])
         for keys, scores, count in zip(keys_nk.tolist(), best_nk.tolist(), counts, strict=True)
     ]
+
+
+def _from_graph(segment: Segment, queries_nd: np.ndarray, k: int, metric: Metric) -> tuple[Tensor, Tensor] | None:
+    """Keys and scores of candidates from the graph, compared with exactly; None if there are too few of them."""
+    assert segment.graph is not None
+    # more than asked for: the graph's vectors are rounded, and some of its documents are gone
+    depth, living = 2 * k + 50, len(segment) if segment.alive_m is None else int(segment.alive_m.sum())
+    if 10 * depth > len(segment):
+        return None
+    parts = []
+    step = max(1, _SCORES // (depth * queries_nd.shape[1]))
+    for start in range(0, len(queries_nd), step):
+        some_bd = queries_nd[start : start + step]
+        rows_bk = np.sort(segment.graph.rows(some_bd, depth), axis=1)
+        there_bk = rows_bk >= 0
+        if segment.alive_m is not None:
+            there_bk &= segment.alive_m[rows_bk]
+        if (there_bk.sum(axis=1) < min(k, living)).any():
+            return None
+        scores = [_compare(q[None], segment.vectors_md[rows], metric) for q, rows in zip(some_bd, rows_bk, strict=True)]
+        scores_bk = torch.cat(scores)
+        scores_bk[torch.from_numpy(~there_bk)] = -torch.inf
+        parts.append((torch.from_numpy(segment.keys()[rows_bk]), scores_bk))
+    keys, best = zip(*parts, strict=True)
+    return torch.cat(keys), torch.cat(best)
 
 
 def _blocks(

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from counterpoint.errors import InputError
 from counterpoint.files import remove
+from counterpoint.search._graph import build_graph, wanted
 from counterpoint.search._segments import Segment, comparable_blocks, open_segment, write_segment
 from counterpoint.search._where import Scalar, kind_of, to_cell
 
@@ -25,6 +26,7 @@ CREATE TABLE documents (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, text T
 CREATE TABLE columns (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kinds TEXT NOT NULL);
 CREATE TABLE fields (key INTEGER PRIMARY KEY);
 CREATE TABLE segments (name TEXT PRIMARY KEY, first INTEGER NOT NULL, rows INTEGER NOT NULL, keys BLOB);
+CREATE TABLE graphs (name TEXT PRIMARY KEY, expansion INTEGER NOT NULL, recall REAL NOT NULL);
 CREATE TABLE dead (key INTEGER PRIMARY KEY);
 """
 _COLUMNS = 1000  # SQLite has no more than 2,000 in a table
@@ -95,7 +97,8 @@ def merge(
     keys = np.concatenate(
         [*(s.keys()[s.alive_m if s.alive_m is not None else slice(None)] for s in old), np.arange(first, first + count)]
     ).astype("<i8")
-    db.executemany("DELETE FROM segments WHERE name = ?", [(s.name,) for s in old])
+    for table in ("segments", "graphs"):
+        db.executemany(f"DELETE FROM {table} WHERE name = ?", [(s.name,) for s in old])
     db.executemany("DELETE FROM dead WHERE key = ?", [(int(k),) for s in old for k in dead[np.isin(dead, s.keys())]])
     if not len(keys):
         return
@@ -110,6 +113,10 @@ def merge(
 
     name = uuid.uuid4().hex
     write_segment(folder / "vectors" / f"{name}.npy", blocks(), len(keys), about["dim"])
+    if wanted(about["approximate"], len(keys)):
+        whole = open_segment(folder / "vectors", name, 0, len(keys), about["dim"], None)
+        built = build_graph(folder / "vectors" / f"{name}.usearch", whole.vectors_md, about["metric"])
+        db.execute("INSERT INTO graphs VALUES (?, ?, ?)", (name, *built))
     run = int(keys[-1]) - int(keys[0]) + 1 == len(keys)
     db.execute(
         "INSERT INTO segments VALUES (?, ?, ?, ?)", (name, int(keys[0]), len(keys), None if run else keys.tobytes())
@@ -126,8 +133,8 @@ def remove_documents(db: sqlite3.Connection, keys: Sequence[int]) -> None:
 
 def clean(folder: Path, db: sqlite3.Connection) -> None:
     """Take away files of vectors that no document needs: those of a killed writer, those that were merged."""
-    named = {f"{name}.npy" for (name,) in db.execute("SELECT name FROM segments")}
+    named = {name for (name,) in db.execute("SELECT name FROM segments")}
     for file in (folder / "vectors").iterdir():
-        if file.name not in named:
+        if file.stem not in named:
             with contextlib.suppress(OSError):  # where a mapped file cannot go yet, the next writer does it
                 remove(file)

@@ -131,6 +131,7 @@ class BM25:
             >>> BM25(["a cat", "a dog"]).answered(["cats and dogs", "birds"])
             0.5
         """
+        refuse_string(queries, "queries")
         asked = self._words(queries)
         vocabulary = sorted(set(chain.from_iterable(asked)))
         known = {word for word, stem in zip(vocabulary, self._stems(vocabulary), strict=True) if stem in self._term}
@@ -175,6 +176,7 @@ class BM25:
 
         -inf where a document shares no word with the query: it is not found.
         """
+        refuse_string(queries, "queries")
         asked = self._words(queries)
         vocabulary = sorted(set(chain.from_iterable(asked)))
         stems = zip(vocabulary, self._stems(vocabulary), strict=True)

@@ -7,7 +7,6 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +15,9 @@ from jaxtyping import Float
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import remove
 from counterpoint.search import _folder
-from counterpoint.search._given import Columns, check_given, kinds_of, plain_columns
-from counterpoint.search._lexical import Words, fused
+from counterpoint.search._given import Columns, check_given, fingerprint_of, kinds_of, plain_columns
+from counterpoint.search._graph import wanted
+from counterpoint.search._lexical import Words, forget, fused, words_of
 from counterpoint.search._milvus import Collection, connect, fill
 from counterpoint.search._store import Store, create, take_place
 from counterpoint.search._view import View
@@ -76,6 +76,7 @@ class Index:
         metric: Metric = "cosine",
         metadata: Mapping[str, Any] | None = None,
         language: str = "auto",
+        approximate: bool | None = None,
         uri: str = "",
         token: str = "",
         progress: Progress | None = None,
@@ -92,6 +93,8 @@ class Index:
             metric: How queries will be compared.
             metadata: Anything JSON can hold; by convention `model` (path or name).
             language: Of the texts, for BM25's stems (see `BM25`).
+            approximate: Find most of the nearest documents without comparing with all (`recall` says how many); by
+                default from a million documents, if usearch is installed. What a filter leaves is always compared with.
             uri: A Milvus cluster ("http://host:19530"); the folder itself if not given. A cluster holds ids and
                 texts of at most 65,535 bytes; longer texts are cut there, with a warning.
             token: For a cluster, "user:password" or an API key; it is not written to the folder.
@@ -100,14 +103,14 @@ class Index:
         Raises:
             InputError: Any of the above does not hold, the folder holds something else, the disk is full, or the
                 cluster does not answer.
-            MissingExtra: `uri` is given and the extra `search` is not installed.
+            MissingExtra: `uri` is given and the extra `search` is not installed, or `approximate` and the extra of
+                that name.
         """
         folder, columns = Path(folder), plain_columns(columns)
         check_given(ids, texts, embeddings, columns, uri)
         if metric not in METRICS:
             raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
-        check_language(language)
-        _folder.check(folder)
+        cls.check_folder(folder, language=language, approximate=None if uri else approximate)
         about = {
             "format": _folder.FORMAT,
             "metric": metric,
@@ -118,7 +121,8 @@ class Index:
             "collection": f"documents_{uuid.uuid4().hex}" if uri else "",
             "columns": kinds_of(columns) if uri else {},
             "language": language,
-            "fingerprint": "" if encoder is None else _fingerprint(encoder),
+            "approximate": approximate,
+            "fingerprint": "" if encoder is None else fingerprint_of(encoder),
             "metadata": dict(metadata or {}),
         }
         old, new = _folder.previous(folder), not folder.exists()
@@ -146,16 +150,27 @@ class Index:
         return index
 
     @staticmethod
-    def check_folder(folder: str | os.PathLike[str], *, source: str | os.PathLike[str] | None = None) -> None:
+    def check_folder(
+        folder: str | os.PathLike[str],
+        *,
+        source: str | os.PathLike[str] | None = None,
+        language: str = "auto",
+        approximate: bool | None = None,
+    ) -> None:
         """Whether `build` may write to a folder, to be asked before documents are read and encoded.
 
         Args:
             folder: The index to be.
             source: Where the documents are read from.
+            language: As `build` will be given it.
+            approximate: As `build` will be given it.
 
         Raises:
-            InputError: It holds something else, is a file, or may not be written to.
+            InputError: It holds something else, is a file, or may not be written to, or the language is unknown.
+            MissingExtra: An approximate index is asked for and usearch is not installed.
         """
+        check_language(language)
+        wanted(approximate, 0)
         _folder.check(Path(folder), source)
 
     @classmethod
@@ -192,12 +207,7 @@ class Index:
     def __enter__(self) -> Index:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __len__(self) -> int:
@@ -224,6 +234,14 @@ class Index:
         metadata: dict[str, Any] = self._about["metadata"]
         return metadata
 
+    @property
+    def recall(self) -> float | None:
+        """Recall@10 of an approximate index, measured when it was built; None where search is exact."""
+        if isinstance(self._store, Collection):
+            return None
+        graphs = self._store.read(lambda view: [s.graph for s in view.snapshot.segments if s.graph])
+        return min((graph.recall for graph in graphs), default=None)
+
     def check(self, encoder: TextEncoder) -> None:
         """Refuse an encoder that is not the one that made the index, whatever its dimensions.
 
@@ -231,7 +249,7 @@ class Index:
             InputError: Its fingerprint is another. An index that was built without an encoder has none to compare.
         """
         about = self._about
-        if about["fingerprint"] not in ("", _fingerprint(encoder)):
+        if about["fingerprint"] not in ("", fingerprint_of(encoder)):
             model = about["metadata"].get("model")
             widths = f" ({encoder.dim} dimensions, not {about['dim']})" if encoder.dim != about["dim"] else ""
             raise InputError(
@@ -351,7 +369,8 @@ class Index:
             )
         self._store.add(ids, texts, embeddings, columns, progress)
         if isinstance(self._store, Collection):
-            self._forget_words()
+            forget(self.folder)
+            self._words_kept = None
             known = {
                 name: sorted({*about["columns"].get(name, ()), *kinds}) for name, kinds in kinds_of(columns).items()
             }
@@ -366,32 +385,15 @@ class Index:
         refuse_string(ids, "ids")
         removed = self._store.delete(list(dict.fromkeys(ids)))
         if isinstance(self._store, Collection):
-            self._forget_words()
+            forget(self.folder)
+            self._words_kept = None
         return removed
 
     def describe_words(self) -> str:
         """How BM25 takes the words of the documents, see `BM25.describe`."""
         return self._store.read(self._words).bm25.describe()
 
-    def _forget_words(self) -> None:
-        """A cluster's state is known by the number of its documents alone."""
-        self._words_kept = None
-        for place in self.folder.glob("bm25-*"):
-            remove(place)
-
     def _words(self, view: View | Collection) -> Words:
         """The ids and the BM25 of the documents that `view` sees."""
-        kept = self._words_kept
-        if kept is None or kept.state != view.version:
-            kept = Words.load(view.folder, view.version)
-            if kept is None:
-                kept = Words.of(view.texts(), self._about["language"], view.version)
-                kept.save(view.folder)
-            self._words_kept = kept
-        return kept
-
-
-def _fingerprint(encoder: TextEncoder) -> str:
-    from counterpoint.encoders import fingerprint
-
-    return fingerprint(encoder)
+        self._words_kept = words_of(view, self._about["language"], self._words_kept)
+        return self._words_kept

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from counterpoint.errors import InputError, MissingExtra
+from counterpoint.errors import InputError, MissingExtra, refuse_string
 from counterpoint.search._function_words import FUNCTION_WORDS
 from counterpoint.search.words import spaceless, words
 
@@ -36,6 +36,7 @@ def recognise(texts: Sequence[str]) -> Recognised:
         >>> recognise(["მთვარე ანათებს"]).why, recognise(["今天北京天气晴朗"]).why
         ('no language with a stemmer was recognised', 'pairs of characters, as the script has no blanks')
     """
+    refuse_string(texts, "texts")
     chosen = sorted(random.Random(0).sample(range(len(texts)), min(_TEXTS, len(texts))))
     every = [words(texts[i][:_CHARACTERS]) for i in chosen]
     sample = [[word for word in text if not spaceless(word)] for text in every]

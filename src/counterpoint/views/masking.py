@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from counterpoint.encoders import Features, TransformerEncoder, take
+from counterpoint.errors import refuse_string
 from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE
 from counterpoint.points import Points
@@ -39,6 +40,7 @@ class MaskedLM(nn.Module):
 
     def __init__(self, encoder: TransformerEncoder, texts: Sequence[str], *, share: float = 0.15) -> None:
         super().__init__()
+        refuse_string(texts, "texts")
         self.encoder, self._share = encoder, share
         width = int(encoder.model.config.hidden_size)
         self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))

@@ -1,0 +1,174 @@
+"""`index` and `search` at the command line: what goes in by id and column comes back by id and column."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from counterpoint.cli.main import app
+from counterpoint.encoders import StaticEncoder
+from counterpoint.errors import InputError
+
+ROWS = [
+    {"_id": "A-1", "title": "Aardvark care", "text": "feed it ants every day", "lang": "en", "year": 1990},
+    {"_id": "B-2", "title": "", "text": "paint the boat every spring", "lang": "en", "year": 2001},
+    {"_id": "C-3", "title": "Bootspflege", "text": "das Boot streichen", "lang": "de", "year": 2010},
+]
+TEXTS = [f"{row['title']} {row['text']}".strip() for row in ROWS]
+
+
+@dataclass
+class Done:
+    stdout: str
+    stderr: str
+
+
+def counterpoint(*arguments, cwd, refused=False) -> Done:
+    """The command in this process; that an error becomes exit code 2 is tested with all commands."""
+    with contextlib.chdir(cwd):
+        done = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "80"})
+    if refused:
+        assert isinstance(done.exception, InputError)
+        return Done(done.stdout, str(done.exception))
+    if done.exception is not None:
+        raise done.exception
+    return Done(done.stdout, done.stderr)
+
+
+def last(done):
+    return done.stdout.splitlines()[-1]  # below the progress of encoding
+
+
+def found(*arguments, cwd):
+    done = counterpoint("search", *arguments, "--json", cwd=cwd)
+    return [json.loads(line)["hits"] for line in done.stdout.splitlines()]
+
+
+def write(folder: Path, name: str, rows) -> str:
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return name
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("place")
+    StaticEncoder.from_corpus(TEXTS, dim=16).save(folder / "models" / "m")
+    StaticEncoder.from_corpus(TEXTS, dim=16, seed=1).save(folder / "models" / "other")
+    write(folder, "corpus.jsonl", ROWS)
+    done = counterpoint("index", "corpus.jsonl", "--model", "models/m", "--output", "runs/index", cwd=folder)
+    assert last(done).startswith("runs/index: 3 documents; BM25: ")
+    assert "read 3 documents from corpus.jsonl: id = '_id', title = 'title', text = 'text'; kept: 'lang', 'year'" in (
+        done.stderr
+    )
+    return folder
+
+
+def test_ids_titles_and_columns_come_back(place):
+    (hits,) = found("runs/index", "boat", cwd=place)
+    assert hits[0] == {
+        "id": "B-2",
+        "score": pytest.approx(hits[0]["score"]),
+        "text": "paint the boat every spring",
+        "columns": {"lang": "en", "year": 2001},
+    }
+    assert {hit["id"]: hit["text"] for hit in hits}["A-1"] == "Aardvark care feed it ants every day"
+
+
+def test_filters(place):
+    for mode in ("dense", "hybrid"):
+        (hits,) = found("runs/index", "boat", "--mode", mode, "--where", "lang = en", "--where", "year<2000", cwd=place)
+        assert [hit["id"] for hit in hits] == ["A-1"]
+    done = counterpoint("search", "runs/index", "boat", "--where", "langue = en", cwd=place, refused=True)
+    assert "there is no column 'langue'; the columns are lang, year." in done.stderr
+    done = counterpoint("search", "runs/index", "boat", "--where", "year = soon", cwd=place, refused=True)
+    assert "the column year holds numbers, and 'soon' is not that" in done.stderr
+    assert "nothing found" in counterpoint("search", "runs/index", "boat", "--where", "lang = fr", cwd=place).stdout
+
+
+def test_hits_fit_in_80_columns(place, tmp_path):
+    rows = [
+        {"id": "long", "text": "boat " * 400, "note": "n" * 300, "x": 1},
+        {"id": "wide", "text": "boat " + "船を塗る" * 100, "note": "", "x": 2},
+    ]
+    write(tmp_path, "a.jsonl", rows)
+    counterpoint("index", "a.jsonl", "--model", place / "models" / "m", "--output", "i", cwd=tmp_path)
+    lines = counterpoint("search", "i", "boat", cwd=tmp_path).stdout.splitlines()
+    widths = [sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line) for line in lines]
+    assert max(widths) <= 80
+    assert len(lines) <= 12
+    assert any(line.startswith("  1  0.") for line in lines)
+    assert any("x=2" in line for line in lines)
+
+
+def test_add_replace_and_delete(place, tmp_path):
+    counterpoint("index", place / "corpus.jsonl", "-m", place / "models" / "m", "-o", "i", cwd=tmp_path)
+    more = [
+        ROWS[1] | {"text": "the violin"},
+        {"_id": "D-4", "title": "", "text": "a new violin", "lang": "fr", "new": True},
+    ]
+    write(tmp_path, "more.jsonl", more)
+    done = counterpoint("index", "more.jsonl", "--add", "-o", "i", cwd=tmp_path)
+    assert last(done) == "i: 1 added, 1 replaced, 4 documents in all"
+    (hits,) = found("i", "violin", cwd=tmp_path)
+    assert [hit["id"] for hit in hits[:2]] == ["B-2", "D-4"]
+    assert hits[1]["columns"] == {"lang": "fr", "new": True}
+    done = counterpoint("index", "--delete", "A-1", "--delete", "Z", "-o", "i", cwd=tmp_path)
+    assert last(done) == "i: 1 document taken out, 3 left; not in the index: Z"
+    (tmp_path / "ids.txt").write_text("B-2\nD-4\n")
+    done = counterpoint("index", "--delete-from", "ids.txt", "-o", "i", cwd=tmp_path)
+    assert last(done) == "i: 2 documents taken out, 1 left"
+    assert [hit["id"] for hit in found("i", "violin", cwd=tmp_path)[0]] == ["C-3"]
+
+
+def test_added_documents_without_ids_replace_none(place, tmp_path):
+    for number in range(2):
+        (tmp_path / f"{number}.txt").write_text(f"first {number}\nsecond {number}\n")
+    counterpoint("index", "0.txt", "-m", place / "models" / "m", "-o", "i", cwd=tmp_path)
+    done = counterpoint("index", "1.txt", "--add", "-o", "i", cwd=tmp_path)
+    assert last(done) == "i: 2 added, 0 replaced, 4 documents in all"
+    assert "they are d2 to d3" in done.stderr
+
+
+def test_another_model_of_the_same_width_is_refused(place, tmp_path):
+    for arguments in (
+        ("search", place / "runs" / "index", "boat", "--model", place / "models" / "other"),
+        ("index", place / "corpus.jsonl", "--add", "-o", place / "runs" / "index", "-m", place / "models" / "other"),
+    ):
+        done = counterpoint(*arguments, cwd=tmp_path, refused=True)
+        assert "this is not the model that made the index" in done.stderr
+        assert "../../models/m" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["index", "corpus.jsonl", "-o", "foreign"], "foreign: holds something else (thesis.txt); choose another"),
+        (["index", "corpus.jsonl", "-o", "corpus.jsonl"], "is a file"),
+        (["index", "corpus.jsonl", "-o", "corpus.jsonl/index"], "corpus.jsonl is a file"),
+        (["index", "corpus.jsonl", "--add", "-o", "foreign"], "foreign: there is no index"),
+        (["index", "--delete", "a", "-o", "nowhere"], "nowhere: there is no index"),
+        (["index"], "there is nothing to index"),
+        (["index", "--add"], "there is nothing to index"),
+        (["index", "corpus.jsonl", "--delete", "a", "-o", "runs/index"], "documents and --delete"),
+        (["index", "--delete-from", "none.txt", "-o", "runs/index"], "none.txt: the ids cannot be read"),
+        (["index", "corpus.jsonl", "--add", "--language", "german", "-o", "runs/index"], "--language"),
+        (["search", "foreign", "boat"], "foreign: there is no index; make one with: counterpoint index"),
+        (["search", "corpus.jsonl", "boat"], "corpus.jsonl: there is no index"),
+    ],
+)
+def test_bad_input_is_one_sentence_before_any_work(place, arguments, message):
+    (place / "foreign").mkdir(exist_ok=True)
+    (place / "foreign" / "thesis.txt").write_text("years of work")
+    # a model that is not there shows that nothing was loaded first
+    more = ["-m", "no/such/model"] if arguments[0] == "index" else []
+    done = counterpoint(*arguments, *more, cwd=place, refused=True)
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (place / "foreign" / "thesis.txt").read_text() == "years of work"
+    assert found("runs/index", "boat", cwd=place)[0][0]["id"] == "B-2"

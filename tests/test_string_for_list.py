@@ -1,0 +1,171 @@
+"""One string where a list of strings belongs is refused by every public call that takes one."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import counterpoint
+from counterpoint import evaluate
+from counterpoint.comparing import compare
+from counterpoint.data import Example, TextData, retrieval_from_pairs
+from counterpoint.encoders import (
+    StaticEncoder,
+    count_cut,
+    distill,
+    encode,
+    encode_prompted,
+    tokenize_prompted,
+    unknown_note,
+    unknown_share,
+)
+from counterpoint.encoders.scratch import small_transformer
+from counterpoint.errors import InputError
+from counterpoint.negatives import mine_bm25
+from counterpoint.search import BM25, Index, recognise
+from counterpoint.views import MaskedLM
+
+LISTS = re.compile(r"\b(Sequence|Iterable|Collection|[lL]ist|tuple)\[(str\b|str \||Metric\b)|\bWhere\b")
+# what computes results holds them in such fields; nobody gives them
+RESULTS = re.compile(
+    r"(Figure|Result|Content|Map|Data|Measured|Judged|TrainResult|Split|Table|Roles|Rejected|Rejects)$"
+)
+RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
+JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
+SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
+SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
+ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
+Z = np.eye(3, dtype=np.float32)
+
+
+def index() -> Index:
+    folder = Path(tempfile.mkdtemp()) / "index"
+    return Index.build(folder, ["a", "b"], ["one", "two"], Z[:2], columns={"x": ["y", "z"]})
+
+
+INDEX = index()
+CALLS = {
+    "BM25 texts": BM25,
+    "BM25.search queries": lambda s: BM25(["one", "two"]).search(s, 1),
+    "BM25.answered queries": lambda s: BM25(["one", "two"]).answered(s),
+    "BM25.score_rows queries": lambda s: list(BM25(["one", "two"]).score_rows(s)),
+    "recognise texts": recognise,
+    "Index.build ids": lambda s: Index.build("/nowhere/at/all", s, ["t"] * len(s), np.ones((len(s), 2))),
+    "Index.build texts": lambda s: Index.build("/nowhere/at/all", ["t"] * len(s), s, np.ones((len(s), 2))),
+    "Index.add ids": lambda s: INDEX.add(s, ["t"] * len(s), np.ones((len(s), 3))),
+    "Index.add texts": lambda s: INDEX.add([str(i) for i in range(len(s))], s, np.ones((len(s), 3))),
+    "Index.add columns": lambda s: INDEX.add(
+        [str(i) for i in range(len(s))], ["t"] * len(s), np.ones((len(s), 3)), columns={"x": s}
+    ),
+    "Index.delete ids": INDEX.delete,
+    "Index.get ids": INDEX.get,
+    "Index.hybrid queries": lambda s: INDEX.hybrid(s, np.ones((len(s), 3))),
+    "Index.hybrid where": lambda s: INDEX.hybrid(["q"], Z[:1], where=s),
+    "Index.search where": lambda s: INDEX.search(Z[:1], where=s),
+    "Example positives": lambda s: Example("a", s),
+    "Example negatives": lambda s: Example("a", ("b",), s),
+    "Example labels": lambda s: Example("a", labels=s),
+    "MaskedLM texts": lambda s: MaskedLM(SMALL, s),
+    "StaticEncoder.encode texts": ENCODER.encode,
+    "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,
+    "StaticEncoder.tokenize texts": ENCODER.tokenize,
+    "StaticEncoder.train_tokenizer texts": StaticEncoder.train_tokenizer,
+    "TransformerEncoder.encode texts": SMALL.encode,
+    "TransformerEncoder.tokenize texts": SMALL.tokenize,
+    "count_cut texts": lambda s: count_cut(SMALL, s),
+    "encode_prompted prompts": lambda s: encode_prompted(SMALL, ["t"] * len(s), s),
+    "encode_prompted texts": lambda s: encode_prompted(SMALL, s, [""] * len(s)),
+    "tokenize_prompted prompts": lambda s: tokenize_prompted(SMALL, ["t"] * len(s), s),
+    "tokenize_prompted texts": lambda s: tokenize_prompted(SMALL, s, [""] * len(s)),
+    "distill texts": lambda s: distill(SMALL, s, dim=4),
+    "unknown_note texts": lambda s: unknown_note(ENCODER, s),
+    "unknown_share texts": lambda s: unknown_share(ENCODER, s),
+    "encode texts": lambda s: encode(ENCODER, s),
+    "classification labels_m": lambda s: evaluate.classification(Z, ["a", "b", "a"], np.ones((len(s), 3)), s),
+    "classification labels_n": lambda s: evaluate.classification(np.ones((len(s), 3)), s, Z, ["a", "b", "a"]),
+    "indicators labels_n": lambda s: evaluate.indicators(s, ["a"]),
+    "indicators names": lambda s: evaluate.indicators([("a",)], s),
+    "multilabel_classification labels_m": lambda s: evaluate.multilabel_classification(
+        Z, [("a",), ("b",), ()], np.ones((len(s), 3)), s
+    ),
+    "multilabel_classification labels_n": lambda s: evaluate.multilabel_classification(
+        np.ones((len(s), 3)), s, Z, [("a",), ("b",), ()]
+    ),
+    "clustering labels_n": lambda s: evaluate.clustering(np.ones((len(s), 3)), s),
+    "collision labels_n": evaluate.collision,
+    "few_shot labels_n": lambda s: evaluate.few_shot(np.ones((len(s), 3)), s, ways=2, shots=1),
+    "knn labels_n": lambda s: evaluate.knn(np.ones((len(s), 3)), s, Z),
+    "mean_classifier labels_n": lambda s: evaluate.mean_classifier(np.ones((len(s), 3)), s, Z),
+    "mean_classifier_loss labels_n": lambda s: evaluate.mean_classifier_loss(np.ones((len(s), 3)), s),
+    "nearest_mean labels_n": lambda s: evaluate.nearest_mean(np.ones((len(s), 3)), s, Z),
+    "probe labels_n": lambda s: evaluate.probe(np.ones((len(s), 3)), s, Z),
+    "evaluate_judged metrics": lambda s: evaluate.evaluate_judged(JUDGED, metrics=s),
+    "evaluate_judged notes": lambda s: evaluate.evaluate_judged(JUDGED, notes=s),
+    "evaluate_rankings metrics": lambda s: evaluate.evaluate_rankings({"q": ["a"]}, {"q": {"a": 1.0}}, metrics=s),
+    "evaluate_retrieval metrics": lambda s: evaluate.evaluate_retrieval(ENCODER, RETRIEVAL, metrics=s),
+    "evaluate_sts metrics": lambda s: evaluate.evaluate_sts(ENCODER, SCORED, metrics=s),
+    "sts metrics": lambda s: evaluate.sts(Z, Z, [1.0, 2.0, 3.0], metrics=s),
+    "figure items": lambda s: evaluate.figure("f", np.ones(len(s)), items=s),
+    "named documents": lambda s: evaluate.named(np.array([[0]]), ["q"], s),
+    "named queries": lambda s: evaluate.named(np.zeros((len(s), 1), dtype=np.int64), s, ["d"]),
+    "compare systems": lambda s: compare("digits", s, Path("/nowhere/at/all")),
+    "mine_bm25 documents": lambda s: mine_bm25([Example("a", ("b",))], documents=s),
+    "retrieval_from_pairs extra_documents": lambda s: retrieval_from_pairs([Example("a", ("b",))], s),
+}
+# results, which nobody makes by hand, a protocol, and a digest of a text or of several
+OTHERS = {
+    *("DebianCorpus more", "DebianCorpus packages", "DebianCorpus sections"),
+    *("Documents ids", "Documents notes", "Documents texts"),
+    *("Encoder.encode texts", "Encoder.tokenize texts", "input_hash text"),
+}
+
+
+def concerned():
+    """Every public call with a parameter that is a list of strings."""
+    for module in pkgutil.iter_modules(counterpoint.__path__, "counterpoint."):
+        if not module.ispkg or module.name.endswith((".cli", ".systems", ".report")):
+            continue
+        package = importlib.import_module(module.name)
+        for name in package.__all__:
+            thing = getattr(package, name)
+            if RESULTS.search(name) or not callable(thing):
+                continue
+            yield from taking(name, thing)
+            if inspect.isclass(thing):
+                for method, call in inspect.getmembers(thing, callable):
+                    if not method.startswith("_") and method in {m for c in thing.__mro__ for m in vars(c)}:
+                        yield from taking(f"{name}.{method}", call)
+
+
+def taking(name, call):
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return
+    if not (getattr(call, "__module__", None) or "").startswith("counterpoint"):
+        return
+    for p in parameters:
+        if LISTS.search(str(p.annotation)) and p.annotation is not inspect.Parameter.empty:
+            yield f"{name} {p.name}"
+
+
+def test_every_public_call_concerned_is_tried():
+    assert set(concerned()) - OTHERS <= CALLS.keys()
+
+
+@pytest.mark.parametrize("name", CALLS)
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
+@settings(max_examples=20)
+def test_a_string_is_no_list_of_strings(name, text):
+    for given_as in (text, text.encode()):
+        with pytest.raises(InputError, match=r"must be a list of strings, not one string; write \["):
+            CALLS[name](given_as)
