@@ -49,7 +49,9 @@ def test_page(page, model, tmp_path, monkeypatch):
 def test_every_option_in_the_docs_exists():
     helps = {}
     for page in PAGES:
-        for command, rest in re.findall(r"counterpoint (fit|encode|index|search|evaluate) ([^`\n]*)", page.read_text()):
+        for command, rest in re.findall(
+            r"counterpoint (fit|encode|index|search|evaluate|export) ([^`\n]*)", page.read_text()
+        ):
             for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
                 if command not in helps:
                     helps[command] = subprocess.run(

@@ -30,6 +30,7 @@ from counterpoint.encoders import (
 )
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
+from counterpoint.exporting import export
 from counterpoint.negatives import mine_bm25
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.views import MaskedLM
@@ -81,6 +82,7 @@ CALLS = {
     "StaticEncoder.train_tokenizer texts": StaticEncoder.train_tokenizer,
     "TransformerEncoder.encode texts": SMALL.encode,
     "TransformerEncoder.tokenize texts": SMALL.tokenize,
+    "export calibrate": lambda s: export("/nowhere/at/all", "/nowhere/either", calibrate=s),
     "count_cut texts": lambda s: count_cut(SMALL, s),
     "encode_prompted prompts": lambda s: encode_prompted(SMALL, ["t"] * len(s), s),
     "encode_prompted texts": lambda s: encode_prompted(SMALL, s, [""] * len(s)),
@@ -121,8 +123,10 @@ CALLS = {
     "mine_bm25 documents": lambda s: mine_bm25([Example("a", ("b",))], documents=s),
     "retrieval_from_pairs extra_documents": lambda s: retrieval_from_pairs([Example("a", ("b",))], s),
 }
-# results, which nobody makes by hand, a protocol, and a digest of a text or of several
+# results, which nobody makes by hand, a protocol, what a transformer's encoder has already, and a digest of a text or
+# of several
 OTHERS = {
+    *("ExportedEncoder.encode texts", "ExportedEncoder.tokenize texts"),
     *("DebianCorpus more", "DebianCorpus packages", "DebianCorpus sections"),
     *("Documents ids", "Documents notes", "Documents texts"),
     *("Encoder.encode texts", "Encoder.tokenize texts", "input_hash text"),

@@ -10,7 +10,7 @@ import pytest
 
 from counterpoint.data import Retrieval, TextData, normalise, read, split
 
-FOLDER = Path(os.environ.get("COUNTERPOINT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+FOLDER = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 FILES = {
     "stsb/en-train.tsv": ("scored", 5749),
     "stsb/en-dev.tsv": ("scored", 1500),

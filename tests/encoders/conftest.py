@@ -98,7 +98,7 @@ def tiny() -> Callable[..., TextEncoder]:
 @pytest.fixture
 def stsb() -> tuple[list[float], list[str], list[str]]:
     """Scores, first and second sentences of the STS benchmark's test part, where it is at hand."""
-    folders = [os.environ.get("COUNTERPOINT_TEST_DATA", ""), Path(__file__).parents[3] / "shared/data"]
+    folders = [os.environ.get("COUNTERPOINT_DATA", ""), Path(__file__).parents[3] / "shared/data"]
     path = next((p for f in folders if (p := Path(f) / "stsb/en-test.tsv").is_file()), None)
     if path is None:
         pytest.skip("the STS benchmark is not at hand")

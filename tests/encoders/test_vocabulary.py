@@ -110,7 +110,7 @@ def test_the_tokenizer_of_english_is_as_it_was():
 
 
 def test_english_corpora_have_no_bytes():
-    folder = Path(os.environ.get("COUNTERPOINT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    folder = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
     if not (folder / "stsb").exists():
         pytest.skip("no STS benchmark here")
     texts = (folder / "stsb" / "en-dev.tsv").read_text(encoding="utf-8").splitlines()

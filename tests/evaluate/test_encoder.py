@@ -24,7 +24,7 @@ from counterpoint.evaluate import (
 from counterpoint.evaluate.places import by_hash
 from counterpoint.search import BM25
 
-DATA = Path(os.environ.get("COUNTERPOINT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 class Hashed:
@@ -111,3 +111,13 @@ class TestRealData:
         result = evaluate_rankings(rankings, data.qrels, samples=200)
         assert result["mrr@10"].n == 76
         assert result["ndcg@10"].value == pytest.approx(0.360, abs=0.005)
+
+
+@pytest.mark.parametrize("order", ["turns", "sorted"])
+def test_both_halves_have_every_label(order):
+    rows = [Example(f"{w} {i}", label=w) for i in range(6) for w in ("x", "y")]
+    if order == "sorted":
+        rows.sort(key=lambda e: e.label)
+    classified = evaluate_any(Hashed(), TextData("labelled", rows, "memory"))[0]
+    assert classified["knn_accuracy"].n == 6
+    assert classified["probe_accuracy"].value == 1.0

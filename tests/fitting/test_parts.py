@@ -12,7 +12,7 @@ from counterpoint.data import Retrieval, normalise, read_judgements
 from counterpoint.errors import InputError
 from counterpoint.fitting.parts import Parts, load_parts
 
-DATA = Path(os.environ.get("COUNTERPOINT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def beir(

@@ -17,7 +17,7 @@ from counterpoint.search import BM25, words
 from counterpoint.search.bm25 import STOPWORDS
 
 pytest.importorskip("Stemmer")
-DATA = Path(os.environ.get("COUNTERPOINT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CISI = DATA / "cisi" / "corpus.jsonl"
 TEXTS = [
     "The cat sat on the mat; the cat purred.",

@@ -13,7 +13,7 @@ import Stemmer
 from counterpoint.search import BM25, recognise
 from counterpoint.search._function_words import FUNCTION_WORDS
 
-DATA = Path(os.environ.get("COUNTERPOINT_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 TATOEBA = {
     "deu": "german", "fra": "french", "spa": "spanish", "por": "portuguese", "rus": "russian", "ara": "arabic",
     "hin": "hindi", "tur": "turkish", "cmn": "", "jpn": "", "swh": "", "kat": "",

@@ -46,6 +46,7 @@ def encode(
     """
     from counterpoint.cli.searching import open_model
     from counterpoint.data import account, read_documents, write_rows
+    from counterpoint.encoders import unknown_note
     from counterpoint.encoders.encoding import check_precision
     from counterpoint.precision import Ranges
 
@@ -62,6 +63,7 @@ def encode(
         documents = read_documents(source, **reading(columns, schema, split, skip_bad), anchors=True)
         note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
         texts = documents.texts
+        note(unknown_note(encoder, documents.texts))
     with encoder.counting() as cut:
         z = encoder.encode(
             texts, kind=kinds[kind], prompt=prompt, truncate_dim=dim, precision=precision, ranges=given,

@@ -34,6 +34,7 @@ def evaluate(
 
     from counterpoint.cli.searching import open_model
     from counterpoint.data import Retrieval, account
+    from counterpoint.encoders import unknown_note
     from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_any
     from counterpoint.fitting.parts import read_source
@@ -47,6 +48,8 @@ def evaluate(
         typer.echo(account(labelled, f"{Path(str(train)).name}.rejected.jsonl"), err=True)
     if isinstance(labelled, Retrieval):
         raise InputError("--train is a retrieval test", fix="give labelled texts")
+    texts = [*data.queries.values(), *data.corpus.values()] if isinstance(data, Retrieval) else list(data.texts())
+    note(unknown_note(encoder, texts))
     with encoder.counting() as cut:
         results = evaluate_any(encoder, data, labelled)
     note(cut.sentence())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
@@ -9,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float, Int64
 
-from counterpoint.data import Retrieval, TextData, all_labels, retrieval_from_pairs
+from counterpoint.data import Example, Retrieval, TextData, all_labels, retrieval_from_pairs
 from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES
@@ -219,7 +220,8 @@ def evaluate_any(
     Args:
         encoder: What encodes.
         data: A retrieval test, pairs or tuples, scored pairs, or labelled texts.
-        train: Labelled texts to fit the probes on; every other row of `data` if not given, and the rest is the test.
+        train: Labelled texts to fit the probes on; every other row of each
+            label of `data` if not given, and the rest is the test.
         samples: Bootstrap resamples, 0 for no intervals.
         seed: Of the bootstrap.
 
@@ -236,13 +238,24 @@ def evaluate_any(
     _need(data, "labelled")
     test = data
     if train is None:
-        train, test = (replace(data, examples=data.examples[i::2]) for i in range(2))
+        train, test = _halves(data)
     if data.multilabel:
         return [evaluate_multilabel(encoder, train, test, samples=samples, seed=seed)]
     return [
         evaluate_classification(encoder, train, test, samples=samples, seed=seed),
         evaluate_clustering(encoder, data),
     ]
+
+
+def _halves(data: TextData) -> tuple[TextData, TextData]:
+    """Every other row of each label (or set of labels), in order: rows may come sorted or in turns."""
+    turn: Counter[object] = Counter()
+    parts: tuple[list[Example], list[Example]] = ([], [])
+    for example in data.examples:
+        label = (example.label, example.labels)
+        parts[turn[label] % 2].append(example)
+        turn[label] += 1
+    return replace(data, examples=parts[0]), replace(data, examples=parts[1])
 
 
 def _labelled(encoder: Encodes, data: TextData) -> tuple[Float[np.ndarray, "n d"], list[str]]:

@@ -17,7 +17,7 @@ from counterpoint.encoders import StaticEncoder, load
 from counterpoint.encoders._graphs import Target
 from counterpoint.encoders.exported import RECORD, Export
 from counterpoint.encoders.transformer import TransformerEncoder
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.exporting._writing import check_packages, write_graph
 from counterpoint.files import atomic, check_output, write_json
 
@@ -76,6 +76,7 @@ def export(
     folder = check_output(folder, "replaced folder", source=model)
     if folder.exists():
         raise InputError("is there already", file=folder, fix="choose another folder, or remove it")
+    refuse_string(calibrate, "calibrate")
     check_packages(to, int8)
     encoder = load(model, backend="torch")
     if isinstance(encoder, StaticEncoder):

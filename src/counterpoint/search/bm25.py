@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 
 from counterpoint.errors import InputError, refuse_string
-from counterpoint.files import atomic
+from counterpoint.files import atomic, check_output
 from counterpoint.search.exact import SCORES, ScoreRows, top_k
 from counterpoint.search.language import check_language, recognise
 from counterpoint.search.words import words
@@ -190,7 +190,12 @@ class BM25:
             yield ScoreRows(scores_bm, scale_b)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write to a folder (JSON and npz, nothing that runs code on loading), whole or not at all."""
+        """Write to a folder (JSON and npz, nothing that runs code on loading), whole or not at all.
+
+        Raises:
+            InputError: The folder holds something else, or may not be written.
+        """
+        check_output(folder, "replaced folder", ours=("bm25.json",))
         weights = self._weights_vm
         settings = {
             "k1": self.k1,
