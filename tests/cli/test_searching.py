@@ -62,7 +62,7 @@ def place(tmp_path_factory):
     StaticEncoder.from_corpus(TEXTS, dim=16, seed=1).save(folder / "models" / "other")
     write(folder, "corpus.jsonl", ROWS)
     done = counterpoint("index", "corpus.jsonl", "--model", "models/m", "--output", "runs/index", cwd=folder)
-    assert last(done).startswith("runs/index: 3 documents; BM25: ")
+    assert last(done).startswith("runs/index: 3 documents; float32 vectors of 16 dimensions, 192 bytes; BM25: ")
     assert "read 3 documents from corpus.jsonl: id = '_id', title = 'title', text = 'text'; kept: 'lang', 'year'" in (
         done.stderr
     )
