@@ -108,6 +108,16 @@ def test_binary_is_binary_search_over_the_documents_that_there_are(tmp_path_fact
         assert index.nbytes == len(living) * (24 + 3)
 
 
+def test_what_is_stored_is_plain(tmp_path):
+    z = cloud(100)
+    with build(tmp_path / "index", z, precision="binary") as index:
+        ranges = ranges_of(index)
+    files = {file.suffix: np.load(file) for file in (tmp_path / "index").glob("data-*/vectors/*")}
+    np.testing.assert_array_equal(files[".bits"], pack_bits(z))
+    np.testing.assert_allclose(files[".npy"].astype(int), ranges.quantize(unit(z)).astype(int), atol=1)
+    assert files[".npy"].dtype == np.int8
+
+
 def test_texts_are_found_again_by_bits(tmp_path):
     file = FOLDER / "stsb" / "en-test.tsv"
     if not file.exists():

@@ -47,9 +47,10 @@ Progress = Callable[[int, int], None]
 class Index:
     """Documents that can be searched by vector, and by vector and words together.
 
-    Made by `Index.build`, opened by `Index.open`; close it, or use it in a `with`. Search is exact. The folder
-    holds `index.json` (metric, dimensions, the model) and, unless the documents are in a Milvus cluster, a folder
-    of data: ids, texts and columns in SQLite, vectors in files that are mapped, and BM25.
+    Made by `Index.build`, opened by `Index.open`; close it, or use it in a `with`. Search is exact, unless `build`
+    was asked for `approximate` or "binary". The folder holds `index.json` (metric, dimensions, the model) and, unless
+    the documents are in a Milvus cluster, a folder of data: ids, texts and columns in SQLite, vectors in files that
+    are mapped, and BM25.
 
     Any number of processes and threads may read while one writes; a second writer waits. A reader sees every
     write that was done before its call, whole or not at all, also after a kill. In a read-only place everything
