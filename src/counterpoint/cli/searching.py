@@ -213,7 +213,7 @@ def _to_remove(ids: list[str] | None, file: Path | None) -> list[str]:
     listed: list[str] = []
     if file is not None:
         try:
-            listed = [line for line in file.read_text("utf-8").splitlines() if line]
+            listed = [line for line in file.read_text("utf-8-sig").splitlines() if line]
         except (OSError, ValueError) as error:
             raise InputError(
                 f"the ids cannot be read ({error})", file=file, fix="give a text file, one a line"
@@ -237,7 +237,10 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
 
 
 def _encoded(encoder: TextEncoder, documents: Documents) -> Float[np.ndarray, "n d"]:
-    """A vector each; texts that the model cuts are said."""
+    """A vector each; texts that the model cuts or does not know are said."""
+    from counterpoint.encoders import unknown_note
+
+    note(unknown_note(encoder, documents.texts))
     with encoder.counting() as cut:
         z_nd = encoder.encode(documents.texts, kind="document", progress=True)
     note(cut.sentence("documents"))

@@ -65,6 +65,13 @@ def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray
             kind_of(value, f"the column {name} of {identifier!r}")
 
 
+def check_ids(ids: Sequence[str]) -> None:
+    """Refuse ids that no document can have, such as one string for all, or numbers: they would never be found."""
+    refuse_string(ids, "ids")
+    for name in ids:
+        check_text(name, "an id")
+
+
 def fingerprint_of(encoder: TextEncoder) -> str:
     """See `counterpoint.encoders.fingerprint`."""
     from counterpoint.encoders import fingerprint

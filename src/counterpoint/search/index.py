@@ -15,7 +15,7 @@ from jaxtyping import Float
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import remove
 from counterpoint.search import _folder
-from counterpoint.search._given import Columns, check_given, fingerprint_of, kinds_of, plain_columns
+from counterpoint.search._given import Columns, check_given, check_ids, fingerprint_of, kinds_of, plain_columns
 from counterpoint.search._graph import wanted
 from counterpoint.search._lexical import Words, forget, fused, words_of
 from counterpoint.search._milvus import Collection, connect, fill
@@ -262,9 +262,9 @@ class Index:
         """The documents of these ids, None for one that is not there.
 
         Raises:
-            InputError: `ids` is one string.
+            InputError: `ids` is one string or holds no texts.
         """
-        refuse_string(ids, "ids")
+        check_ids(ids)
         found = self._store.read(lambda view: view.get(ids))
         return [found.get(name) for name in ids]
 
@@ -380,9 +380,9 @@ class Index:
         """Remove documents; unknown ids are ignored. Returns how many were removed.
 
         Raises:
-            InputError: `ids` is one string, the place is read-only, or another process keeps writing.
+            InputError: `ids` is one string or no texts, the place is read-only, or another process keeps writing.
         """
-        refuse_string(ids, "ids")
+        check_ids(ids)
         removed = self._store.delete(list(dict.fromkeys(ids)))
         if isinstance(self._store, Collection):
             forget(self.folder)
