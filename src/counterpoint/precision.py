@@ -96,6 +96,15 @@ class Ranges:
         z_nd: np.ndarray = codes_nd * self.step + (self.low + np.float32(128.5) * self.step)
         return z_nd
 
+    def outside(self, z_nd: Float[np.ndarray, "n d"]) -> float:
+        """The share of values that lie outside, 0 to 1: their codes are those of the nearer end.
+
+        Examples:
+            >>> Ranges(np.zeros(2), np.ones(2)).outside(np.array([[0.5, 1.5], [0.0, 1.0]]))
+            0.25
+        """
+        return float(np.mean((z_nd < self.low) | (z_nd > self.high)))
+
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it; the numbers come back exactly."""
         return {"model": self.model, "low": self.low.tolist(), "high": self.high.tolist()}

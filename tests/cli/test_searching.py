@@ -13,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from counterpoint.cli.main import app
-from counterpoint.encoders import StaticEncoder
+from counterpoint.encoders import StaticEncoder, load
 from counterpoint.errors import InputError
+from counterpoint.search import Index
 
 ROWS = [
     {"_id": "A-1", "title": "Aardvark care", "text": "feed it ants every day", "lang": "en", "year": 1990},
@@ -63,7 +64,7 @@ def place(tmp_path_factory):
     StaticEncoder.from_corpus(TEXTS, dim=16, seed=1).save(folder / "models" / "other")
     write(folder, "corpus.jsonl", ROWS)
     done = counterpoint("index", "corpus.jsonl", "--model", "models/m", "--output", "runs/index", cwd=folder)
-    assert last(done).startswith("runs/index: 3 documents; BM25: ")
+    assert last(done).startswith("runs/index: 3 documents; float32 vectors of 16 dimensions, 192 bytes; BM25: ")
     assert "read 3 documents from corpus.jsonl: id = '_id', title = 'title', text = 'text'; kept: 'lang', 'year'" in (
         done.stderr
     )
@@ -161,6 +162,12 @@ def test_added_documents_without_ids_replace_none(place, tmp_path):
     assert "they are d2 to d3" in done.stderr
 
 
+def test_more_dimensions_than_the_model_has_are_refused_before_reading(place, tmp_path):
+    model = place / "models" / "m"
+    done = counterpoint("index", "none.jsonl", "-m", model, "-o", "i", "--dim", 17, cwd=tmp_path, refused=True)
+    assert "cannot truncate to 17 dimensions, the model has 16; give 1 to 16." in done.stderr
+
+
 def test_another_model_of_the_same_width_is_refused(place, tmp_path):
     for arguments in (
         ("search", place / "runs" / "index", "boat", "--model", place / "models" / "other"),
@@ -171,9 +178,65 @@ def test_another_model_of_the_same_width_is_refused(place, tmp_path):
         assert "../../models/m" in done.stderr
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8", "binary"])
+def test_precision_dimensions_and_prompt_are_those_of_the_index(place, tmp_path, precision):
+    encoder, model = load(place / "models" / "m"), tmp_path / "m"
+    encoder.prompts = {}
+    encoder.save(model)
+    more = ["--precision", precision, "--dim", 8, "--prompt", "boat "]
+    done = counterpoint("index", place / "corpus.jsonl", "-m", model, "-o", "i", *more, cwd=tmp_path)
+    size = {"float32": 96, "int8": 24, "binary": 27}[precision]
+    assert f"i: 3 documents; {precision} vectors of 8 dimensions, {size} bytes; BM25: " in last(done)
+    write(tmp_path, "more.jsonl", [{"_id": "D-4", "title": "", "text": "feed the boat"}])
+    counterpoint("index", "more.jsonl", "--add", "-o", "i", cwd=tmp_path)
+    texts = dict(zip(["A-1", "B-2", "C-3", "D-4"], [*TEXTS, "feed the boat"], strict=True))
+
+    def cosines(query, prompt):
+        vectors = encoder.encode([f"boat {text}" for text in texts.values()], prompt="", truncate_dim=8)
+        (asked,) = encoder.encode([prompt + query], prompt="", truncate_dim=8)
+        return dict(zip(texts, vectors @ asked, strict=True))
+
+    with Index.open(tmp_path / "i") as index:
+        assert index.precision == precision
+    for options, prompt in (((), "boat "), (("--prompt", "ants "), "ants "), (("--prompt", ""), "")):
+        done = counterpoint("search", "i", "feed", "--mode", "dense", "--json", *options, cwd=tmp_path)
+        (hits,) = [json.loads(line)["hits"] for line in done.stdout.splitlines()]
+        assert {h["id"]: h["score"] for h in hits} == pytest.approx(cosines("feed", prompt), abs=0.03)
+        assert ("'boat ' stands before every query, as before the documents" in done.stderr) == (not options)
+
+
+def test_a_query_prompt_of_the_model_stays_that_of_queries(place, tmp_path):
+    encoder = load(place / "models" / "m")
+    encoder.prompts = {"query": "ants ", "document": "spring "}
+    encoder.save(tmp_path / "m")
+    counterpoint("index", place / "corpus.jsonl", "-m", "m", "-o", "i", "--prompt", "boat ", cwd=tmp_path)
+    done = counterpoint("search", "i", "feed", "--mode", "dense", "--json", cwd=tmp_path)
+    hits = json.loads(done.stdout)["hits"]
+    vectors = encoder.encode([f"boat {text}" for text in TEXTS], prompt="")
+    expected = vectors @ encoder.encode(["ants feed"], prompt="")[0]
+    assert {h["id"]: h["score"] for h in hits} == pytest.approx(
+        dict(zip(["A-1", "B-2", "C-3"], expected, strict=True)), abs=1e-5
+    )
+    assert "stands before" not in done.stderr
+
+
+def test_what_the_ranges_do_not_fit_is_said(place, tmp_path):
+    write(tmp_path, "one.jsonl", ROWS[:1])
+    model = place / "models" / "m"
+    counterpoint("index", "one.jsonl", "-m", model, "-o", "i", "--precision", "int8", cwd=tmp_path)
+    done = counterpoint("index", place / "corpus.jsonl", "--add", "-o", "i", cwd=tmp_path)
+    assert "note: " in done.stderr
+    assert "lie outside the ranges of the index's int8 codes" in done.stderr
+    assert last(done) == "i: 2 added, 1 replaced, 3 documents in all"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["index", "corpus.jsonl", "--precision", "int4"], "unknown precision 'int4'; choose float32, int8, binary"),
+        (["index", "corpus.jsonl", "--precision", "int8", "--uri", "http://x:1"], "a Milvus cluster holds float32"),
+        (["index", "corpus.jsonl", "--precision", "int8", "--approximate"], "an approximate index is of float32"),
+        (["index", "corpus.jsonl", "--add", "--dim", "8", "-o", "runs/index"], "--dim and --precision are said when"),
         (["index", "corpus.jsonl", "-o", "foreign"], "foreign: holds something else (thesis.txt); choose another"),
         (["index", "corpus.jsonl", "-o", "corpus.jsonl"], "is a file"),
         (["index", "corpus.jsonl", "-o", "corpus.jsonl/index"], "corpus.jsonl is a file"),

@@ -40,7 +40,7 @@ def test_nothing_said_and_nothing_true_is_zero():
 
 
 def test_neighbours():
-    y = indicators(SETS, "abcd")
+    y = indicators(SETS, list("abcd"))
     unit = Z / np.linalg.norm(Z, axis=1, keepdims=True)
     for row, test in zip(knn_sets(Z[:40], y[:40], Z[40:], k=5), unit[40:], strict=True):
         nearest = np.argsort(-(unit[:40] @ test))[:5]
@@ -48,7 +48,7 @@ def test_neighbours():
 
 
 def test_probes():
-    y = indicators(SETS, "abcd")
+    y = indicators(SETS, list("abcd"))
     model = OneVsRestClassifier(LogisticRegression(max_iter=5000)).fit(Z[:40], y[:40])
     assert np.array_equal(probe_sets(Z[:40], y[:40], Z[40:]), model.predict(Z[40:]))
 

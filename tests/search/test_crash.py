@@ -12,9 +12,17 @@ import pytest
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize(("readers", "seconds", "kills"), [(4, 4, 4), pytest.param(64, 60, 10, marks=pytest.mark.slow)])
-def test_a_writer_is_killed_while_many_read(tmp_path, readers, seconds, kills):
-    asked = ["--readers", readers, "--seconds", seconds, "--kills", kills]
+@pytest.mark.parametrize(
+    ("readers", "seconds", "kills", "precision"),
+    [
+        (4, 4, 4, "float32"),
+        (2, 3, 3, "binary"),
+        pytest.param(64, 60, 10, "float32", marks=pytest.mark.slow),
+        pytest.param(16, 20, 10, "int8", marks=pytest.mark.slow),
+    ],
+)
+def test_a_writer_is_killed_while_many_read(tmp_path, readers, seconds, kills, precision):
+    asked = ["--readers", readers, "--seconds", seconds, "--kills", kills, "--precision", precision]
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("crash.py"), tmp_path / "crash", *map(str, asked)],
         capture_output=True,

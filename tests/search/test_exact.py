@@ -67,6 +67,40 @@ def test_block_size_changes_nothing_on_a_memory_map(tmp_path):
         np.testing.assert_array_equal(exact_search(queries, mapped, 7, metric="dot", block=block)[0], whole[0])
 
 
+@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("query", [0.0, 1.0])
+def test_finds_a_bad_value_wherever_it_is(metric, bad, query):
+    keys = np.random.default_rng(0).normal(size=(70, 24)).astype(np.float32)
+    for row, column in ((0, 0), (33, 23), (69, 8)):
+        wrong = keys.copy()
+        wrong[row, column] = bad
+        for n in (1, 3):
+            with pytest.raises(InputError, match=f"between rows {row // 32 * 32} and {min(70, row // 32 * 32 + 32)}"):
+                exact_search(np.full((n, 24), query, dtype=np.float32), wrong, 2, metric=metric, block=32)
+
+
+def test_the_cosine_of_very_long_and_very_short_vectors():
+    keys = np.array([[3e30, 3e30], [1.0, 0.0], [3e-9, 3e-9], [1e18, -1e18], [0.0, 0.0]], dtype=np.float32)
+    ids, scores = exact_search(np.array([[2.0, 0.0]], dtype=np.float32), keys[1:], 4)
+    assert ids.tolist() == [[0, 1, 2, 3]]
+    np.testing.assert_allclose(scores, [[1, 0.5**0.5, 0.5**0.5, 0]], rtol=1e-6)
+    # a length that float32 cannot hold is no bad value
+    assert exact_search(np.array([[2.0, 0.0]], dtype=np.float32), keys, 5)[0].tolist()[0][0] == 1
+
+
+def test_what_is_given_stays_as_it_is():
+    rng = np.random.default_rng(0)
+    queries, keys = (rng.normal(size=(n, 8)).astype(np.float32) for n in (3, 50))
+    before = queries.copy(), keys.copy()
+    for metric in ("cosine", "dot", "euclidean"):
+        for n in (1, 3):
+            mirrored = exact_search(queries[:n, ::-1], keys[:, ::-1], 5, metric=metric)[0]
+            np.testing.assert_array_equal(mirrored, exact_search(queries[:n], keys, 5, metric=metric)[0])
+    np.testing.assert_array_equal(queries, before[0])
+    np.testing.assert_array_equal(keys, before[1])
+
+
 def test_takes_tensors_and_half_precision():
     z = torch.eye(3, dtype=torch.float16)
     ids, scores = exact_search(z, z, 1)

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
+from counterpoint.precision import Ranges
 from counterpoint.search import Document, Index, _connections, exact_search
 
 DIM = 5
@@ -100,17 +101,22 @@ def note(seen, rows):
             seen.setdefault(name, set()).update([] if value is None else [KIND[type(value)]])
 
 
+FORMS = [(m, p) for m in ("cosine", "dot", "euclidean") for p in ("float32", "int8")] + [("cosine", "binary")]
+
+
+@pytest.mark.filterwarnings("ignore:.*outside the ranges:UserWarning")
 @given(
     steps=STEPS,
-    metric=st.sampled_from(["cosine", "dot", "euclidean"]),
+    form=st.sampled_from(FORMS),
     query=st.lists(st.integers(-2, 2), min_size=DIM, max_size=DIM),
     asked=st.tuples(st.sampled_from(["x", "X", "a b", 'q"uote']), st.sampled_from(["=", "!=", "<", ">="]), VALUES),
 )
-@settings(max_examples=30)
-def test_any_writes_are_those_of_a_dict(steps, metric, query, asked):
+@settings(max_examples=40)
+def test_any_writes_are_those_of_a_dict(steps, form, query, asked):
+    metric, precision = form
     folder = Path(tempfile.mkdtemp()) / "index"
-    model = {"first": ("text", [1, 0, 0, 0, 0], {"x": 1})}
-    index = given_to(lambda *a, **k: Index.build(folder, *a, **k), model, metric=metric)
+    model = {"first": ("text", [1, 0, 0, 0, 0], {"x": 1}), "second": ("", [-1, 2, 2, -2, 1], {})}
+    index = given_to(lambda *a, **k: Index.build(folder, *a, **k), model, metric=metric, precision=precision)
     seen = {"x": {"number"}}
     query_d = np.array([query], dtype=np.float32)
     try:
@@ -127,7 +133,8 @@ def test_any_writes_are_those_of_a_dict(steps, metric, query, asked):
                 index.close()
                 index = Index.open(folder)
             else:
-                given_to(lambda *a, **k: Index.build(folder, *a, **k), rows, metric=metric).close()
+                more = {"metric": metric, "precision": precision}
+                given_to(lambda *a, **k: Index.build(folder, *a, **k), rows, **more).close()
                 model, seen = dict(rows), {}
                 note(seen, rows)
             assert len(index) == len(model)
@@ -159,6 +166,12 @@ def check(index, model, metric, query_d, where, some):
         return
     names = list(some)
     z = np.array([some[name][1] for name in names], dtype=np.float32)
+    if index.precision != "float32":
+        # what the codes stand for, which is not of length 1 again
+        ranges = Ranges.from_json(index._about["ranges"])
+        if metric == "cosine":
+            z, query_d, metric = unit(z), unit(query_d), "dot"
+        z = ranges.restore(ranges.quantize(z))
     (places,), (scores,) = exact_search(query_d, z, len(names), metric=metric)
     assert {h.id for h in hits} == set(names)
     np.testing.assert_allclose([h.score for h in hits], scores, atol=1e-5)
@@ -168,16 +181,22 @@ def check(index, model, metric, query_d, where, some):
         assert (hit.text, hit.columns) == (whole(model, hit.id).text, whole(model, hit.id).columns)
 
 
+def unit(z):
+    return z / np.linalg.norm(z, axis=1, keepdims=True).clip(1e-12)
+
+
 def test_equal_scores_are_in_the_order_of_adding(tmp_path):
     with Index.build(tmp_path / "index", ["z", "a", "m"], ["", "", ""], np.ones((3, 2))) as index:
         index.add(["b", "z"], ["", ""], np.ones((2, 2)))
         assert [h.id for h in index.search(np.ones((1, 2)), 4)[0]] == ["a", "m", "b", "z"]
 
 
-def test_files_of_vectors_stay_few_and_hold_little_that_is_dead(tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "int8", "binary"])
+def test_files_of_vectors_stay_few_and_hold_little_that_is_dead(tmp_path, precision):
     rng = np.random.default_rng(0)
-    z = rng.normal(size=(3000, 4)).astype(np.float32)
-    with Index.build(tmp_path / "index", [str(i) for i in range(1000)], ["t"] * 1000, z[:1000]) as index:
+    z = rng.normal(size=(3000, 16)).astype(np.float32)
+    names = [str(i) for i in range(1000)]
+    with Index.build(tmp_path / "index", names, ["t"] * 1000, z[:1000], precision=precision) as index:
         for start in range(1000, 1100):
             index.add([str(start)], ["t"], z[start : start + 1])
         segments = index._store.read(lambda view: view.snapshot.segments)
@@ -187,15 +206,26 @@ def test_files_of_vectors_stay_few_and_hold_little_that_is_dead(tmp_path):
             index.delete([str(i) for i in range(start, start + 20)])
             segments = index._store.read(lambda view: view.snapshot.segments)
             assert sum(len(s) for s in segments) <= 1.34 * len(index)
-            assert len(list((data_of(index.folder) / "vectors").iterdir())) == len(segments)
+            files = list((data_of(index.folder) / "vectors").iterdir())
+            assert len(files) == len(segments) * (2 if precision == "binary" else 1)
         assert [h.id for h in index.search(z[1050:1051], 1)[0]] == ["1050"]
 
 
-@pytest.mark.parametrize("where", ["segments", "rows", "before the commit"])
-def test_a_writer_killed_anywhere_leaves_the_old_state(tmp_path, where):
+@pytest.mark.parametrize(
+    ("where", "precision"),
+    [
+        ("segments", "float32"),
+        ("rows", "float32"),
+        ("before the commit", "float32"),
+        ("bits", "binary"),
+        ("before the commit", "binary"),
+    ],
+)
+def test_a_writer_killed_anywhere_leaves_the_old_state(tmp_path, where, precision):
     folder = tmp_path / "index"
-    Index.build(folder, ["a", "b"], ["one", "two"], np.eye(2)).close()
+    Index.build(folder, ["a", "b"], ["one", "two"], np.eye(2), precision=precision).close()
     patched = {
+        "bits": "search._writing.pack_bits = die",
         "segments": "search._segments.os.fsync = die",
         "rows": "search._store.insert = lambda *a: (real(*a), die())",
         "before the commit": "search._store.merge = lambda *a: (merge(*a), die())",
@@ -204,22 +234,24 @@ def test_a_writer_killed_anywhere_leaves_the_old_state(tmp_path, where):
         import os, signal
         import numpy as np
         from counterpoint import search
-        from counterpoint.search import Index, _segments, _store
+        from counterpoint.search import Index, _segments, _store, _writing
         die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         real, merge = search._store.insert, search._store.merge
         with Index.open({str(folder)!r}) as index:
             {patched}
-            index.add(["a", "c"], ["new", "new"], -np.eye(2))
+            index.add(["a", "c"], ["new", "new"], np.eye(2)[::-1])
     """
     done = run(script)
     assert done.returncode == -signal.SIGKILL, done.stderr
     with Index.open(folder) as index:
         assert index.get(["a", "b", "c"]) == [Document("a", "one"), Document("b", "two"), None]
         assert [h.id for h in index.search(np.eye(2)[:1])[0]] == ["a", "b"]
-        index.add(["c"], ["three"], np.ones((1, 2)))
+        index.add(["c"], ["three"], np.eye(2)[:1])
         assert len(index) == 3
-        named = index._store.read(lambda view: {f"{s.name}.npy" for s in view.snapshot.segments})
-    assert {p.name for p in (data_of(folder) / "vectors").iterdir()} == named
+        named = index._store.read(lambda view: {s.name for s in view.snapshot.segments})
+    files = [p.name for p in (data_of(folder) / "vectors").iterdir()]
+    endings = ("npy", "bits") if precision == "binary" else ("npy",)
+    assert sorted(files) == sorted(f"{name}.{end}" for name in named for end in endings)
 
 
 def test_a_killed_build_leaves_nothing_in_place(tmp_path):
@@ -456,11 +488,12 @@ def test_a_full_disk(tmp_path):
         subprocess.run(["umount", small], check=True)
 
 
-@pytest.mark.parametrize("pattern", ["documents.db", "vectors/*.npy"])
+@pytest.mark.parametrize("pattern", ["documents.db", "vectors/*.npy", "vectors/*.bits"])
 @pytest.mark.parametrize("left", [0, 10, 300])
 def test_a_damaged_index_is_one_sentence(tmp_path, pattern, left):
     folder = tmp_path / "index"
-    Index.build(folder, ["a", "b"], ["one", "two"], np.eye(2)).close()
+    precision = "binary" if "bits" in pattern else "float32"
+    Index.build(folder, ["a", "b"], ["one", "two"], np.eye(2), precision=precision).close()
     damaged = list(data_of(folder).glob(pattern))
     assert damaged
     for file in damaged:

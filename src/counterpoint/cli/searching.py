@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from counterpoint.data import Documents
     from counterpoint.encoders import exported
     from counterpoint.encoders._base import TextEncoder
+    from counterpoint.precision import Precision
     from counterpoint.search import Hit, Index
 
 _LINES = 3  # of a hit's text that are shown
@@ -44,6 +46,14 @@ def index(
     delete_from: Annotated[
         Path | None, typer.Option("--delete-from", help="A file of ids to take out, one a line.")
     ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Put before every document, instead of the model's prompt; kept for --add.")
+    ] = None,
+    dim: Annotated[int | None, typer.Option(help="Keep only so many first dimensions of the vectors.")] = None,
+    precision: Annotated[
+        str,
+        typer.Option(help="float32; int8, a quarter of the bytes; or binary, bits beside int8: faster, nearly exact."),
+    ] = "float32",
     language: Annotated[str, typer.Option(help="Of the texts, for BM25; recognised if not given.")] = "auto",
     approximate: Annotated[
         bool | None,
@@ -60,11 +70,16 @@ def index(
 
     Example: counterpoint index documents.jsonl --model runs/fit/model --output runs/index
     """
+    from counterpoint.encoders.encoding import check_dim
     from counterpoint.search import Index
 
     remove = _to_remove(delete, delete_from)
-    if (add or remove) and (uri or language != "auto" or approximate is not None):
-        raise InputError("--uri, --language and --approximate are said when an index is made", fix="leave them out")
+    asked = prompt is not None or dim is not None or precision != "float32"
+    if (add or remove) and (uri or language != "auto" or approximate is not None or asked):
+        raise InputError(
+            "--uri, --language, --approximate, --prompt, --dim and --precision are said when an index is made",
+            fix="leave them out",
+        )
     if source is None and (add or not remove):
         raise InputError("there is nothing to index", fix="name a file of documents, or ids with --delete")
     if source is not None and remove and not add:
@@ -72,10 +87,15 @@ def index(
     options = reading(columns, schema, split, skip_bad)
     if not (add or remove):
         assert source is not None
-        Index.check_folder(output, source=source, language=language, approximate=None if uri else approximate)
+        Index.check_folder(
+            output, source=source, language=language, precision=precision, approximate=approximate, uri=uri
+        )
         encoder = open_model(model or "minilm", backend)
+        if dim is not None:
+            check_dim(dim, encoder.width)
         documents = _documents(source, options, output)
-        z = _encoded(encoder, documents)
+        settings = {name: value for name, value in (("prompt", prompt), ("dim", dim)) if value is not None}
+        z = _encoded(encoder, documents, settings)
         # a folder is found again from wherever the index stands; a name stays a name
         where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
         with Index.build(
@@ -85,13 +105,15 @@ def index(
             z,
             columns=documents.columns,
             encoder=encoder,
-            metadata={"model": where},
+            metadata={"model": where, **settings},
             language=language,
+            precision=cast("Precision", precision),
             approximate=approximate,
             uri=uri,
             token=token,
         ) as made:
-            typer.echo(f"{output}: {len(documents):,} documents; BM25: {made.describe_words()}")
+            vectors = f"{precision} vectors of {made.dim:,} dimensions, {made.nbytes:,} bytes"
+            typer.echo(f"{output}: {len(documents):,} documents; {vectors}; BM25: {made.describe_words()}")
             if (recall := made.recall) is not None:
                 typer.echo(f"approximate: finds {recall:.3f} of the ten nearest (measured against exact search)")
         return
@@ -108,9 +130,13 @@ def index(
             encoder = open_model(model or _model_of(folder, found.metadata), backend)
             found.check(encoder)
             documents = _with_free_ids(_documents(source, options, output), found)
-            z = _encoded(encoder, documents)
+            z = _encoded(encoder, documents, found.metadata)
             before = len(found)
-            found.add(documents.ids, documents.texts, z, columns=documents.columns)
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", UserWarning)
+                found.add(documents.ids, documents.texts, z, columns=documents.columns)
+            for warning in said:
+                note(str(warning.message))
             new = len(found) - before
             typer.echo(f"{folder}: {new:,} added, {len(documents) - new:,} replaced, {len(found):,} documents in all")
 
@@ -127,6 +153,9 @@ def search(
         typer.Option(help="What a column must be: 'lang = en', 'year >= 1990', 'lang in en, de'; repeatable."),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another place of the index's model.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Put before every query, instead of the model's prompt or the index's.")
+    ] = None,
     backend: Backend = "auto",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     as_json: Json = False,
@@ -146,10 +175,11 @@ def search(
     with Index.open(folder, token=token) as found:
         encoder = open_model(model or _model_of(folder, found.metadata), backend)
         found.check(encoder)
+        prompt, dim = _for_queries(prompt, encoder, found.metadata), found.metadata.get("dim")
         for query in queries or (line.strip() for line in sys.stdin):
             if not query:
                 continue
-            z = encoder.encode([query], kind="query")
+            z = encoder.encode([query], kind="query", prompt=prompt, truncate_dim=dim)
             if mode == "hybrid":
                 (hits,) = found.hybrid([query], z, k=k, where=where)
             else:
@@ -236,13 +266,28 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
     return documents
 
 
-def _encoded(encoder: TextEncoder, documents: Documents) -> Float[np.ndarray, "n d"]:
-    """A vector each; texts that the model cuts or does not know are said."""
+def _for_queries(prompt: str | None, encoder: TextEncoder, metadata: dict[str, Any]) -> str | None:
+    """What stands before queries: what is asked for, the model's own prompt for them if it has one, or the index's."""
+    kept: str | None = metadata.get("prompt")
+    if prompt is not None or kept is None or encoder.prompt("query") != encoder.prompt("document"):
+        return prompt
+    note(f"{kept!r} stands before every query, as before the documents; --prompt gives another, or none ('')")
+    return kept
+
+
+def _encoded(encoder: TextEncoder, documents: Documents, settings: dict[str, Any]) -> Float[np.ndarray, "n d"]:
+    """A vector each, with the prompt and the dimensions of the index; what it cuts or does not know is said."""
     from counterpoint.encoders import unknown_note
 
     note(unknown_note(encoder, documents.texts))
     with encoder.counting() as cut:
-        z_nd = encoder.encode(documents.texts, kind="document", progress=True)
+        z_nd: np.ndarray = encoder.encode(
+            documents.texts,
+            kind="document",
+            prompt=settings.get("prompt"),
+            truncate_dim=settings.get("dim"),
+            progress=True,
+        )
     note(cut.sentence("documents"))
     return z_nd
 

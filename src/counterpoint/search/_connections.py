@@ -111,7 +111,7 @@ class Data:
             if name not in known:
                 try:
                     graph = Graph(place / f"{name}.usearch", *graphs[name]) if name in graphs else None
-                    segment = replace(open_segment(place, name, first, rows, self.about["dim"], keys), graph=graph)
+                    segment = replace(open_segment(place, name, first, rows, self.about, keys), graph=graph)
                 except FileNotFoundError as error:
                     raise Moved(str(error)) from error
             else:

@@ -12,6 +12,7 @@ from typing import Any
 
 from counterpoint.errors import InputError
 from counterpoint.files import check_output, remove
+from counterpoint.precision import PRECISIONS, Ranges
 from counterpoint.search._segments import sync_folder
 from counterpoint.search.exact import METRICS
 
@@ -43,6 +44,9 @@ def read(folder: Path) -> dict[str, Any]:
             and (about["uri"] or _DATA.fullmatch(about["data"]))
             and isinstance(about["metadata"], dict)
             and about["approximate"] in (None, True, False)
+            and about["precision"] in PRECISIONS
+            and (about["precision"] == "float32") == (about["ranges"] is None)
+            and (about["ranges"] is None or _fit(about["ranges"], about["dim"]))
         )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError("there is no index", file=folder, fix="make one with: counterpoint index") from error
@@ -53,6 +57,14 @@ def read(folder: Path) -> dict[str, Any]:
     if not good:
         raise InputError("the index's description cannot be read", file=file, fix=again)
     return about
+
+
+def _fit(ranges: Any, dim: int) -> bool:
+    """Whether these are ranges of so many dimensions."""
+    try:
+        return Ranges.from_json(ranges).dim == dim
+    except InputError:
+        return False
 
 
 def _beside(folder: Path, model: str) -> str:

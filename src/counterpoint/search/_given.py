@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from counterpoint.errors import InputError, refuse_string
+from counterpoint.precision import PRECISIONS, Ranges, fit_ranges
+from counterpoint.search._segments import comparable_blocks
 from counterpoint.search._where import Kind, Scalar, check_text, kind_of, plain
+from counterpoint.search.exact import METRICS, Metric
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
@@ -18,6 +24,8 @@ Columns = Mapping[str, Sequence[Scalar]]
 """By name, one value a document: a string, a number, True or False, or None for none."""
 
 LIMIT = 65_535  # bytes of an id or a text in a Milvus VARCHAR
+_SAMPLE = 16_384  # vectors that ranges are fitted on
+_OUTSIDE = 0.01  # share of values outside the ranges from which it is said; of texts of the same kind it is 0.0001
 
 
 def plain_columns(columns: Columns | None) -> dict[str, list[Any]]:
@@ -72,8 +80,98 @@ def check_ids(ids: Sequence[str]) -> None:
         check_text(name, "an id")
 
 
+def check_model(encoder: TextEncoder, about: Mapping[str, Any], folder: Path) -> None:
+    """Whether it is the one that made the index.
+
+    Raises:
+        InputError: It is not.
+    """
+    if about["fingerprint"] not in ("", fingerprint_of(encoder)):
+        model = about["metadata"].get("model")
+        width = about["metadata"].get("dim") or encoder.dim
+        widths = f" ({encoder.dim} dimensions, not {about['dim']})" if width != about["dim"] else ""
+        raise InputError(
+            f"this is not the model that made the index{widths}, or it has changed since",
+            file=folder,
+            fix=f"use the one that did{f' ({model})' if model else ''}, or build the index again",
+        )
+
+
 def fingerprint_of(encoder: TextEncoder) -> str:
     """See `counterpoint.encoders.fingerprint`."""
     from counterpoint.encoders import fingerprint
 
     return fingerprint(encoder)
+
+
+def check_form(precision: str, metric: str, approximate: bool | None, uri: str) -> None:
+    """Whether vectors can be kept so.
+
+    Raises:
+        InputError: There is no such precision or metric, or they do not go together.
+    """
+    if metric not in METRICS:
+        raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}", fix=f"choose {', '.join(PRECISIONS)}")
+    if precision == "float32":
+        return
+    if uri:
+        raise InputError(f"a Milvus cluster holds float32, not {precision}", fix="leave out one of the two")
+    if approximate:
+        raise InputError(f"an approximate index is of float32, not of {precision}", fix="leave out one of the two")
+    if precision == "binary" and metric != "cosine":
+        raise InputError(f"bits say nothing of lengths, which {metric} depends on", fix="choose cosine or int8")
+
+
+def ranges_of(embeddings: Float[np.ndarray, "n d"], metric: Metric, fingerprint: str) -> Ranges:
+    """Of the vectors as they are compared, fitted on 16,384 that are spread over them, or all if they are fewer."""
+    step = -(-len(embeddings) // _SAMPLE)
+    sample, start = [], 0
+    for block_bd in comparable_blocks(embeddings, metric, "embeddings"):
+        sample.append(block_bd[-start % step :: step].copy())
+        start += len(block_bd)
+    return fit_ranges(np.concatenate(sample), model=fingerprint)
+
+
+def check_added(embeddings: Float[np.ndarray, "n d"], about: Mapping[str, Any], folder: Path) -> None:
+    """Whether these go into an index; it is said if many values lie outside its ranges.
+
+    Raises:
+        InputError: They have other dimensions.
+    """
+    if embeddings.shape[1] != about["dim"]:
+        raise InputError(
+            f"embeddings of {embeddings.shape[1]} dimensions do not go into an index of {about['dim']}",
+            file=folder,
+            fix="encode them with the model that made the index",
+        )
+    if about["ranges"] is None:
+        return
+    ranges = Ranges.from_json(about["ranges"])
+    blocks = comparable_blocks(embeddings, about["metric"], "embeddings")
+    share = sum(ranges.outside(block_bd) * len(block_bd) for block_bd in blocks) / len(embeddings)
+    if share > _OUTSIDE:
+        warnings.warn(
+            f"{share:.1%} of the new vectors' values lie outside the ranges of the index's {about['precision']} codes "
+            "and are cut to them; build the index again from all documents to have ranges that fit",
+            stacklevel=3,
+        )
+
+
+def check_queries(queries_nd: np.ndarray, k: int, about: Mapping[str, Any], folder: Path) -> None:
+    """Whether so many can be found for these.
+
+    Raises:
+        InputError: `k` is below 1, or the queries have other dimensions than the index.
+    """
+    if k < 1:
+        raise InputError(f"k is {k}", fix="it must be at least 1")
+    if queries_nd.ndim != 2 or queries_nd.shape[1] != about["dim"]:
+        model = about["metadata"].get("model")
+        raise InputError(
+            f"queries of shape {queries_nd.shape} cannot be searched in an index of {about['dim']} dimensions",
+            file=folder,
+            fix=f"encode them with the model that made the index{f' ({model})' if model else ''}, "
+            "or build the index again with yours",
+        )

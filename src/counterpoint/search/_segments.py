@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int8, Int64, Shaped, UInt8
 from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.files import remove
+from counterpoint.precision import Ranges, pack_bits
 from counterpoint.search._graph import Graph
 from counterpoint.search.exact import Metric, _scores, _sorted, top_k
+from counterpoint.search.precision import OVERSAMPLE, hamming_blocks, int8_scores
 
 _ROWS = 16_384  # vectors written or taken at once
+_RESTORED = 4096  # int8 vectors that are float32 at once
 _SCORES = 1 << 22  # scores held at once: 16 MB
 _QUERIES = 1024
 
@@ -29,18 +33,22 @@ class Segment:
     Attributes:
         name: The file.
         first: The lowest key.
-        vectors_md: Mapped.
+        vectors_md: Mapped; float32, or int8 codes.
         keys_m: Each row's key; None where they are `first`, `first + 1`, ...
         alive_m: Which rows are still documents; None for all.
         graph: Finds most of the nearest without comparing with all; None where all are compared with.
+        ranges: Of int8 codes; None for float32.
+        bits_mb: Mapped; by them candidates are found, which are then compared with. None where all are.
     """
 
     name: str
     first: int
-    vectors_md: Float[np.ndarray, "m d"]
+    vectors_md: Float[np.ndarray, "m d"] | Int8[np.ndarray, "m d"]
     keys_m: Int64[np.ndarray, "m"] | None = None
     alive_m: Bool[np.ndarray, "m"] | None = None
     graph: Graph | None = None
+    ranges: Ranges | None = None
+    bits_mb: UInt8[np.ndarray, "m b"] | None = None
 
     def __len__(self) -> int:
         return len(self.vectors_md)
@@ -69,34 +77,47 @@ class Segment:
         return replace(self, alive_m=alive_m)
 
 
-def open_segment(folder: Path, name: str, first: int, rows: int, dim: int, keys: bytes | None) -> Segment:
-    """Map a segment's file.
+def open_segment(
+    folder: Path, name: str, first: int, rows: int, about: Mapping[str, Any], keys: bytes | None
+) -> Segment:
+    """Map a segment's files; `about` is what the index says of itself.
 
     Raises:
-        FileNotFoundError: It is not there (any more).
-        InputError: It is not what it was.
+        FileNotFoundError: They are not there (any more).
+        InputError: They are not what they were.
     """
-    file = folder / f"{name}.npy"
+    dim, ranges = about["dim"], None if about["ranges"] is None else Ranges.from_json(about["ranges"])
+    keys_m = None if keys is None else np.frombuffer(keys, dtype="<i8").astype(np.int64)
+    vectors_md = _mapped(folder / f"{name}.npy", (rows, dim), np.dtype("<f4" if ranges is None else "i1"))
+    bits_mb = None
+    if about["precision"] == "binary":
+        bits_mb = _mapped(folder / f"{name}.bits", (rows, -(-dim // 8)), np.dtype("u1"))
+    return Segment(name, first, vectors_md, keys_m, ranges=ranges, bits_mb=bits_mb)
+
+
+def _mapped(file: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> np.ndarray:
     try:
         # "c": torch asks for memory it may write to; what is written there would stay in this process
-        vectors_md = np.asarray(np.load(file, mmap_mode="c", allow_pickle=False))
-        if vectors_md.shape != (rows, dim) or vectors_md.dtype != np.float32:
-            raise ValueError(f"{vectors_md.shape} in place of {(rows, dim)}")
+        rows_mw: np.ndarray = np.asarray(np.load(file, mmap_mode="c", allow_pickle=False))
+        if rows_mw.shape != shape or rows_mw.dtype != dtype:
+            raise ValueError(f"{rows_mw.dtype} {rows_mw.shape} in place of {dtype} {shape}")
     except FileNotFoundError:
         raise
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"the vectors cannot be read ({error})", file=file, fix="build the index again") from error
-    return Segment(name, first, vectors_md, None if keys is None else np.frombuffer(keys, dtype="<i8").astype(np.int64))
+    return rows_mw
 
 
-def write_segment(file: Path, blocks: Iterator[Float[np.ndarray, "_ d"]], rows: int, dim: int) -> None:
-    """Write `rows` vectors to `file` and have the disk say that it has them."""
+def write_segment(
+    file: Path, blocks: Iterator[Shaped[np.ndarray, "_ w"]], shape: tuple[int, int], dtype: str = "<f4"
+) -> None:
+    """Write a matrix to `file`, block by block, and have the disk say that it has it."""
     try:
         with file.open("xb") as out:
-            head = {"descr": "<f4", "fortran_order": False, "shape": (rows, dim)}
+            head = {"descr": dtype, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(out, head)
-            for block_bd in blocks:
-                out.write(np.ascontiguousarray(block_bd, dtype="<f4").data)
+            for block_bw in blocks:
+                out.write(np.ascontiguousarray(block_bw, dtype=dtype).data)
             out.flush()
             os.fsync(out.fileno())
     except BaseException:
@@ -151,7 +172,8 @@ def nearest(
     """Keys and scores of the `k` closest documents of every query, best first, equal ones by the lower key.
 
     Every document is compared with, a block of them at a time, straight from the mapped files; of a file with a
-    graph, unless the choice is narrowed, only those that it finds.
+    graph, unless the choice is narrowed, only those that it finds; where there are bits, only the 16 k documents with
+    the fewest that differ from the query's, as in `binary_search`.
 
     Args:
         segments: Where the documents are.
@@ -161,6 +183,12 @@ def nearest(
         among_k: Only these keys, ascending; all if not given.
     """
     found: list[tuple[list[int], list[float]]] = []
+    if any(segment.bits_mb is not None for segment in segments):
+        bits = (block for segment in segments for block in _bits(segment, among_k))
+        candidates, _ = hamming_blocks(pack_bits(queries_nd), bits, OVERSAMPLE * k)
+        for query_d, keys_c in zip(queries_nd, candidates, strict=True):
+            found += _nearest(segments, query_d[None], k, metric, np.sort(keys_c))
+        return found
     for start in range(0, len(queries_nd), _QUERIES):
         found += _nearest(segments, queries_nd[start : start + _QUERIES], k, metric, among_k)
     return found
@@ -176,8 +204,11 @@ def _nearest(
         if found is not None:
             keys_nk, best_nk = _sorted(torch.cat((keys_nk, found[0]), 1), torch.cat((best_nk, found[1]), 1), k)
             continue
-        for keys_b, block_bd, alive_b in _blocks(segment, max(4096, _SCORES // len(queries_nd)), among_k):
-            scores_nb = _compare(queries_nd, block_bd, metric)
+        size = max(4096, _SCORES // len(queries_nd))
+        if metric == "euclidean" and segment.ranges is not None:
+            size = _RESTORED
+        for keys_b, block_bd, alive_b in _blocks(segment, size, among_k):
+            scores_nb = _compare(queries_nd, block_bd, metric, segment.ranges)
             if alive_b is not None:
                 scores_nb[:, torch.from_numpy(~alive_b)] = -torch.inf
             places_nk, new_nk = top_k(scores_nb, k)
@@ -208,7 +239,8 @@ def _from_graph(segment: Segment, queries_nd: np.ndarray, k: int, metric: Metric
             there_bk &= segment.alive_m[rows_bk]
         if (there_bk.sum(axis=1) < min(k, living)).any():
             return None
-        scores = [_compare(q[None], segment.vectors_md[rows], metric) for q, rows in zip(some_bd, rows_bk, strict=True)]
+        pairs = zip(some_bd, rows_bk, strict=True)
+        scores = [_compare(q[None], segment.vectors_md[rows], metric, segment.ranges) for q, rows in pairs]
         scores_bk = torch.cat(scores)
         scores_bk[torch.from_numpy(~there_bk)] = -torch.inf
         parts.append((torch.from_numpy(segment.keys()[rows_bk]), scores_bk))
@@ -246,8 +278,19 @@ def _blocks(
         )
 
 
-def _compare(queries_nd: np.ndarray, block_bd: np.ndarray, metric: Metric) -> Tensor:
+def _bits(segment: Segment, among_k: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Keys and bits of those that may be found."""
+    assert segment.bits_mb is not None
+    for keys_b, bits_bw, alive_b in _blocks(replace(segment, vectors_md=segment.bits_mb), _ROWS, among_k):
+        every_b = keys_b if isinstance(keys_b, np.ndarray) else np.arange(keys_b, keys_b + len(bits_bw))
+        yield (every_b, bits_bw) if alive_b is None else (every_b[alive_b], bits_bw[alive_b])
+
+
+def _compare(queries_nd: np.ndarray, block_bd: np.ndarray, metric: Metric, ranges: Ranges | None) -> Tensor:
+    if ranges is not None and metric != "euclidean":
+        return torch.from_numpy(int8_scores(queries_nd, block_bd, ranges))
     if metric == "euclidean":
+        block_bd = block_bd if ranges is None else ranges.restore(block_bd)
         return _scores(torch.from_numpy(queries_nd), torch.from_numpy(block_bd), metric)
     # NumPy's product of one row with many is twice as fast as torch's here
     return torch.from_numpy(queries_nd @ block_bd.T)

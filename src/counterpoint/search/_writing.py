@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from counterpoint.errors import InputError
 from counterpoint.files import remove
+from counterpoint.precision import Ranges, pack_bits
 from counterpoint.search._graph import build_graph, wanted
 from counterpoint.search._segments import Segment, comparable_blocks, open_segment, write_segment
 from counterpoint.search._where import Scalar, kind_of, to_cell
@@ -92,7 +93,7 @@ def merge(
     newer = count
     while rows and (rows[-1][2] < 2 * newer or 4 * len(dead) > held):
         name, lowest, size, kept = rows.pop()
-        old.insert(0, open_segment(folder / "vectors", name, lowest, size, about["dim"], kept).without(dead))
+        old.insert(0, open_segment(folder / "vectors", name, lowest, size, about, kept).without(dead))
         newer += size
     keys = np.concatenate(
         [*(s.keys()[s.alive_m if s.alive_m is not None else slice(None)] for s in old), np.arange(first, first + count)]
@@ -103,18 +104,29 @@ def merge(
     if not len(keys):
         return
 
-    def blocks() -> Iterator[np.ndarray]:
+    def blocks(held: str, made: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.ndarray]:
         for segment in old:
+            rows_mw = getattr(segment, held)
             for start in range(0, len(segment), 16_384):
                 part = slice(start, start + 16_384)
-                block = segment.vectors_md[part]
-                yield block if segment.alive_m is None else block[segment.alive_m[part]]
-        yield from comparable_blocks(z_nd, about["metric"], "embeddings")
+                yield rows_mw[part] if segment.alive_m is None else rows_mw[part][segment.alive_m[part]]
+        yield from map(made, comparable_blocks(z_nd, about["metric"], "embeddings"))
 
     name = uuid.uuid4().hex
-    write_segment(folder / "vectors" / f"{name}.npy", blocks(), len(keys), about["dim"])
-    if wanted(about["approximate"], len(keys)):
-        whole = open_segment(folder / "vectors", name, 0, len(keys), about["dim"], None)
+    file, shape = folder / "vectors" / f"{name}.npy", (len(keys), about["dim"])
+    if about["precision"] == "float32":
+        write_segment(file, blocks("vectors_md", lambda z_bd: z_bd), shape)
+    else:
+        write_segment(file, blocks("vectors_md", Ranges.from_json(about["ranges"]).quantize), shape, "|i1")
+    if about["precision"] == "binary":
+        try:
+            shape = len(keys), -(-about["dim"] // 8)
+            write_segment(file.with_suffix(".bits"), blocks("bits_mb", pack_bits), shape, "|u1")
+        except BaseException:
+            remove(file)
+            raise
+    if about["precision"] == "float32" and wanted(about["approximate"], len(keys)):
+        whole = open_segment(folder / "vectors", name, 0, len(keys), about, None)
         built = build_graph(folder / "vectors" / f"{name}.usearch", whole.vectors_md, about["metric"])
         db.execute("INSERT INTO graphs VALUES (?, ?, ?)", (name, *built))
     run = int(keys[-1]) - int(keys[0]) + 1 == len(keys)

@@ -117,19 +117,20 @@ def score_rows(
 
 
 def _dense_rows(queries_bd: Tensor, keys_md: Tensor, metric: Metric, scale_b: np.ndarray) -> ScoreRows:
-    metric = "dot" if metric == "cosine" else metric  # they are of length one
+    # for the cosine they are of length one
+    compared: Literal["dot", "euclidean"] = "euclidean" if metric == "euclidean" else "dot"
 
     @cache
     def every() -> np.ndarray:
-        return _scores(queries_bd.double(), keys_md.double(), metric).numpy()
+        return _scores(queries_bd.double(), keys_md.double(), compared).numpy()
 
     def again(row: int, columns: Int[np.ndarray, " c"]) -> Float[np.ndarray, " c"]:
         if len(columns) > len(keys_md) // 8:  # of a collapsed model everything is near: one product for all is faster
             return np.asarray(every()[row, columns])
         chosen = keys_md[torch.from_numpy(columns)].double()
-        return np.asarray(_scores(queries_bd[row : row + 1].double(), chosen, metric)[0].numpy())
+        return np.asarray(_scores(queries_bd[row : row + 1].double(), chosen, compared)[0].numpy())
 
-    return ScoreRows(_scores(queries_bd, keys_md, metric).numpy(), scale_b, again)
+    return ScoreRows(_scores(queries_bd, keys_md, compared).numpy(), scale_b, again)
 
 
 def top_k(scores_nm: Float[Tensor, "n m"], k: int) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
@@ -173,36 +174,65 @@ def _search(
         queries_bd = F.normalize(queries_bd, dim=1)
     ids_bk = torch.empty((len(queries_bd), 0), dtype=torch.int64, device=queries_bd.device)
     best_bk = torch.empty((len(queries_bd), 0), device=queries_bd.device)
-    start = 0
-    for keys_cd in _blocks(keys_md, block, "keys"):
-        keys_cd = keys_cd.to(queries_bd.device)
-        new_ids, new_scores = top_k(_scores(queries_bd, keys_cd, metric), k)
+    for start in range(0, len(keys_md), block):
+        keys_cd = _rows(keys_md[start : start + block]).to(queries_bd.device)
+        new_ids, new_scores = top_k(_finite_scores(queries_bd, keys_cd, metric, start), k)
         # what was found before has lower ids and stands first, so a stable sort keeps the order of ties
         ids_bk, best_bk = _sorted(
             torch.cat((ids_bk, new_ids + start), dim=1), torch.cat((best_bk, new_scores), dim=1), k
         )
-        start += len(keys_cd)
     return ids_bk, best_bk
 
 
-def _scores(queries_bd: Tensor, keys_cd: Tensor, metric: Metric) -> Tensor:
+def _finite_scores(queries_bd: Tensor, keys_cd: Tensor, metric: Metric, start: int) -> Tensor:
+    """The scores; for the cosine the queries are of length 1.
+
+    A key that is not finite has no finite length, nor a finite product with any query; to look for it there takes
+    one row, and a look at every value takes longer than the product.
+    """
+    if metric != "cosine":
+        scores_bc = _scores(queries_bd, keys_cd, metric)
+        if not scores_bc[0].isfinite().all():
+            _check_finite(keys_cd, "keys", start)
+        return scores_bc
+    length_c = torch.linalg.vector_norm(keys_cd, dim=1)
+    if length_c.isfinite().all():
+        # the same floor as normalize
+        return _scores(queries_bd, keys_cd, "dot").div_(length_c.clamp(min=1e-12))
+    _check_finite(keys_cd, "keys", start)
+    return _scores(queries_bd, F.normalize(keys_cd, dim=1), "dot")
+
+
+def _scores(queries_bd: Tensor, keys_cd: Tensor, metric: Literal["dot", "euclidean"]) -> Tensor:
     if metric == "euclidean":
         # the matrix-product form of cdist loses the small distances, which matter most here
         return -torch.cdist(queries_bd, keys_cd, compute_mode="donot_use_mm_for_euclid_dist")
-    return queries_bd @ (F.normalize(keys_cd, dim=1) if metric == "cosine" else keys_cd).T
+    if len(queries_bd) == 1 and queries_bd.device.type == "cpu":
+        # NumPy's product of one row with many takes a third of the time of torch's
+        with np.errstate(invalid="ignore", over="ignore"):
+            return torch.from_numpy(queries_bd.numpy() @ keys_cd.numpy().T)
+    return queries_bd @ keys_cd.T
+
+
+def _rows(rows: np.ndarray | Tensor) -> Tensor:
+    """float32, not copied if it is; torch takes only memory that it may write to."""
+    if not isinstance(rows, Tensor):
+        rows = torch.from_numpy(np.require(rows, dtype=np.float32, requirements=["C", "W"]))
+    return rows.detach().float()
+
+
+def _check_finite(rows_cd: Tensor, name: str, start: int) -> None:
+    if not rows_cd.isfinite().all():
+        raise InputError(
+            f"the {name} hold NaN or infinite values between rows {start} and {start + len(rows_cd)}",
+            fix="encode them again; a model that gives NaN has diverged in training",
+        )
 
 
 def _blocks(rows: np.ndarray | Tensor, size: int, name: str) -> Iterator[Tensor]:
     for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        if not isinstance(part, Tensor):
-            part = torch.from_numpy(np.array(part, dtype=np.float32))  # a copy: it may be mapped
-        part = part.detach().float()
-        if not part.isfinite().all():
-            raise InputError(
-                f"the {name} hold NaN or infinite values between rows {start} and {start + len(part)}",
-                fix="encode them again; a model that gives NaN has diverged in training",
-            )
+        part = _rows(rows[start : start + size])
+        _check_finite(part, name, start)
         yield part
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +12,29 @@ import numpy as np
 from jaxtyping import Float
 
 from counterpoint.errors import InputError, refuse_string
-from counterpoint.files import remove
+from counterpoint.precision import Precision
 from counterpoint.search import _folder
-from counterpoint.search._given import Columns, check_given, check_ids, fingerprint_of, kinds_of, plain_columns
+from counterpoint.search._building import put_in_place
+from counterpoint.search._given import (
+    Columns,
+    check_added,
+    check_form,
+    check_given,
+    check_ids,
+    check_model,
+    check_queries,
+    fingerprint_of,
+    kinds_of,
+    plain_columns,
+    ranges_of,
+)
 from counterpoint.search._graph import wanted
 from counterpoint.search._lexical import Words, forget, fused, words_of
-from counterpoint.search._milvus import Collection, connect, fill
-from counterpoint.search._store import Store, create, take_place
+from counterpoint.search._milvus import Collection, connect
+from counterpoint.search._store import Store
 from counterpoint.search._view import View
 from counterpoint.search._where import Where
-from counterpoint.search.exact import METRICS, Metric
+from counterpoint.search.exact import Metric
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.language import check_language
 
@@ -36,9 +48,10 @@ Progress = Callable[[int, int], None]
 class Index:
     """Documents that can be searched by vector, and by vector and words together.
 
-    Made by `Index.build`, opened by `Index.open`; close it, or use it in a `with`. Search is exact. The folder
-    holds `index.json` (metric, dimensions, the model) and, unless the documents are in a Milvus cluster, a folder
-    of data: ids, texts and columns in SQLite, vectors in files that are mapped, and BM25.
+    Made by `Index.build`, opened by `Index.open`; close it, or use it in a `with`. Search is exact, unless `build`
+    was asked for `approximate` or "binary". The folder holds `index.json` (metric, dimensions, the model) and, unless
+    the documents are in a Milvus cluster, a folder of data: ids, texts and columns in SQLite, vectors in files that
+    are mapped, and BM25.
 
     Any number of processes and threads may read while one writes; a second writer waits. A reader sees every
     write that was done before its call, whole or not at all, also after a kill. In a read-only place everything
@@ -76,6 +89,7 @@ class Index:
         metric: Metric = "cosine",
         metadata: Mapping[str, Any] | None = None,
         language: str = "auto",
+        precision: Precision = "float32",
         approximate: bool | None = None,
         uri: str = "",
         token: str = "",
@@ -91,8 +105,12 @@ class Index:
             columns: What else is known of the documents: comes back with a hit and can be filtered by.
             encoder: What made the embeddings. Its fingerprint is kept, and `check` refuses another.
             metric: How queries will be compared.
-            metadata: Anything JSON can hold; by convention `model` (path or name).
+            metadata: Anything JSON can hold; by convention `model` (path or name), and `prompt` and `dim`, if the
+                documents were encoded with a prompt or dimensions other than the model's.
             language: Of the texts, for BM25's stems (see `BM25`).
+            precision: How the folder keeps vectors: "float32"; "int8" codes, with ranges fitted on these embeddings
+                (search is exact over what they stand for, see `int8_search`); or "binary", for the cosine: bits beside
+                the codes (the codes of the 16 k nearest by bits are compared with, see `binary_search`).
             approximate: Find most of the nearest documents without comparing with all (`recall` says how many); by
                 default from a million documents, if usearch is installed. What a filter leaves is always compared with.
             uri: A Milvus cluster ("http://host:19530"); the folder itself if not given. A cluster holds ids and
@@ -103,14 +121,14 @@ class Index:
         Raises:
             InputError: Any of the above does not hold, the folder holds something else, the disk is full, or the
                 cluster does not answer.
-            MissingExtra: `uri` is given and the extra `search` is not installed, or `approximate` and the extra of
-                that name.
+            MissingExtra: `uri` or `approximate` is given and the extra `search` is not installed.
         """
         folder, columns = Path(folder), plain_columns(columns)
         check_given(ids, texts, embeddings, columns, uri)
-        if metric not in METRICS:
-            raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
-        cls.check_folder(folder, language=language, approximate=None if uri else approximate)
+        cls.check_folder(
+            folder, language=language, metric=metric, precision=precision, approximate=approximate, uri=uri
+        )
+        fingerprint = "" if encoder is None else fingerprint_of(encoder)
         about = {
             "format": _folder.FORMAT,
             "metric": metric,
@@ -122,29 +140,12 @@ class Index:
             "columns": kinds_of(columns) if uri else {},
             "language": language,
             "approximate": approximate,
-            "fingerprint": "" if encoder is None else fingerprint_of(encoder),
+            "fingerprint": fingerprint,
             "metadata": dict(metadata or {}),
+            "precision": precision,
+            "ranges": None if precision == "float32" else ranges_of(embeddings, metric, fingerprint).to_json(),
         }
-        old, new = _folder.previous(folder), not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            if uri:
-                fill(folder, about, token, ids, texts, embeddings, columns, progress)
-            else:
-                create(folder / about["data"], about, ids, texts, embeddings, columns, progress)
-            take_place(folder, about)
-        except BaseException:
-            if about["data"]:
-                remove(folder / about["data"])
-            if new:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
-            raise
-        _folder.remove_previous(folder, about["data"])
-        if old.get("uri"):
-            collection = Collection(old["uri"], old["collection"], old["metric"], token=token, folder=folder)
-            with contextlib.closing(collection):
-                collection.drop()
+        put_in_place(folder, about, token, ids, texts, embeddings, columns, progress)
         index = cls.open(folder, token=token)
         index._store.read(index._words)
         return index
@@ -155,22 +156,29 @@ class Index:
         *,
         source: str | os.PathLike[str] | None = None,
         language: str = "auto",
+        metric: str = "cosine",
+        precision: str = "float32",
         approximate: bool | None = None,
+        uri: str = "",
     ) -> None:
         """Whether `build` may write to a folder, to be asked before documents are read and encoded.
 
         Args:
             folder: The index to be.
             source: Where the documents are read from.
-            language: As `build` will be given it.
-            approximate: As `build` will be given it.
+            language: As `build` will be given it; the others, too.
+            metric: How queries will be compared.
+            precision: How vectors will be kept.
+            approximate: Whether search will be approximate.
+            uri: Where a cluster is.
 
         Raises:
-            InputError: It holds something else, is a file, or may not be written to, or the language is unknown.
+            InputError: It holds something else, is a file, or may not be written to, or `build` refuses the others.
             MissingExtra: An approximate index is asked for and usearch is not installed.
         """
         check_language(language)
-        wanted(approximate, 0)
+        check_form(precision, metric, approximate, uri)
+        wanted(None if uri else approximate, 0)
         _folder.check(Path(folder), source)
 
     @classmethod
@@ -229,6 +237,18 @@ class Index:
         return int(self._about["dim"])
 
     @property
+    def precision(self) -> Precision:
+        """ "float32", "int8" or "binary": how the vectors are kept."""
+        precision: Precision = self._about["precision"]
+        return precision
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the documents' vectors."""
+        each = {"float32": 4 * self.dim, "int8": self.dim, "binary": self.dim + -(-self.dim // 8)}
+        return len(self) * each[self.precision]
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """What was given to `build`."""
         metadata: dict[str, Any] = self._about["metadata"]
@@ -248,15 +268,7 @@ class Index:
         Raises:
             InputError: Its fingerprint is another. An index that was built without an encoder has none to compare.
         """
-        about = self._about
-        if about["fingerprint"] not in ("", fingerprint_of(encoder)):
-            model = about["metadata"].get("model")
-            widths = f" ({encoder.dim} dimensions, not {about['dim']})" if encoder.dim != about["dim"] else ""
-            raise InputError(
-                f"this is not the model that made the index{widths}, or it has changed since",
-                file=self.folder,
-                fix=f"use the one that did{f' ({model})' if model else ''}, or build the index again",
-            )
+        check_model(encoder, self._about, self.folder)
 
     def get(self, ids: Sequence[str]) -> list[Document | None]:
         """The documents of these ids, None for one that is not there.
@@ -289,17 +301,8 @@ class Index:
         return self._store.read(lambda view: self._nearest(view, queries_nd, k, where))
 
     def _nearest(self, view: View | Collection, queries_nd: np.ndarray, k: int, where: Where | None) -> list[list[Hit]]:
-        queries_nd, about = np.asarray(queries_nd), self._about
-        if k < 1:
-            raise InputError(f"k is {k}", fix="it must be at least 1")
-        if queries_nd.ndim != 2 or queries_nd.shape[1] != about["dim"]:
-            model = about["metadata"].get("model")
-            raise InputError(
-                f"queries of shape {queries_nd.shape} cannot be searched in an index of {about['dim']} dimensions",
-                file=self.folder,
-                fix=f"encode them with the model that made the index{f' ({model})' if model else ''}, "
-                "or build the index again with yours",
-            )
+        queries_nd = np.asarray(queries_nd)
+        check_queries(queries_nd, k, self._about, self.folder)
         return view.search(queries_nd, k, where)
 
     def hybrid(
@@ -361,12 +364,7 @@ class Index:
         """
         about, columns = self._about, plain_columns(columns)
         check_given(ids, texts, embeddings, columns, about["uri"])
-        if embeddings.shape[1] != about["dim"]:
-            raise InputError(
-                f"embeddings of {embeddings.shape[1]} dimensions do not go into an index of {about['dim']}",
-                file=self.folder,
-                fix="encode them with the model that made the index",
-            )
+        check_added(embeddings, about, self.folder)
         self._store.add(ids, texts, embeddings, columns, progress)
         if isinstance(self._store, Collection):
             forget(self.folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int8, Int64, UInt8
@@ -125,16 +127,37 @@ def hamming_search(
         )
     if len(bits_mb) == 0 or k < 1:
         raise InputError(f"k is {k} and there are {len(bits_mb)} documents", fix="both must be at least 1")
-    k, queries_nw = min(k, len(bits_mb)), _words(queries_nb).T
+    k, m = min(k, len(bits_mb)), len(bits_mb)
+    blocks = ((np.arange(i, min(i + block, m)), bits_mb[i : i + block]) for i in range(0, m, block))
+    found = hamming_blocks(queries_nb, blocks, k)
+    ids_nk, distances_nk = (np.array(part, dtype=np.int64).reshape(-1, k) for part in found)
+    return ids_nk, distances_nk
+
+
+def hamming_blocks(
+    queries_nb: UInt8[np.ndarray, "n b"],
+    blocks: Iterable[tuple[Int64[np.ndarray, " c"], UInt8[np.ndarray, "c b"]]],
+    k: int,
+) -> tuple[list[Int64[np.ndarray, " _"]], list[Int64[np.ndarray, " _"]]]:
+    """`hamming_search` in documents that come in blocks: their ids, which ascend from block to block, and bits.
+
+    Returns:
+        A list of the ids for every query and one of the distances, `k` each or as many as there are documents.
+
+    Examples:
+        >>> bits = pack_bits(np.array([[1.0, 1], [1, -1]]))
+        >>> hamming_blocks(bits[:1], [(np.array([7]), bits[:1]), (np.array([9]), bits[1:])], k=2)
+        ([array([7, 9])], [array([0, 1])])
+    """
+    queries_nw = _words(queries_nb).T
     best = [np.empty(0, dtype=np.int64)] * len(queries_nb)
-    for start in range(0, len(bits_mb), block):
-        words_wc = _words(bits_mb[start : start + block])
-        best = [_least(keys, query_w, words_wc, start, k) for keys, query_w in zip(best, queries_nw, strict=True)]
-    keys_nk = np.array(best, dtype=np.int64).reshape(-1, k)
-    return keys_nk & ((1 << _IDS) - 1), keys_nk >> _IDS
+    for ids_c, bits_cb in blocks:
+        words_wc = _words(bits_cb)
+        best = [_least(keys, query_w, words_wc, ids_c, k) for keys, query_w in zip(best, queries_nw, strict=True)]
+    return [keys & ((1 << _IDS) - 1) for keys in best], [keys >> _IDS for keys in best]
 
 
-def _least(keys_k: np.ndarray, query_w: np.ndarray, words_wc: np.ndarray, start: int, k: int) -> np.ndarray:
+def _least(keys_k: np.ndarray, query_w: np.ndarray, words_wc: np.ndarray, ids_c: np.ndarray, k: int) -> np.ndarray:
     """The `k` least of `distance << _IDS | id`, ascending: by the distance, then by the id, and no two are equal."""
     distances_c = np.zeros(words_wc.shape[1], dtype=np.uint32)
     # word by word, each over all documents: sums along rows of a few words take longer than the rest
@@ -142,7 +165,7 @@ def _least(keys_k: np.ndarray, query_w: np.ndarray, words_wc: np.ndarray, start:
         distances_c += np.bitwise_count(words_c ^ word)
     # what was found before has lower ids, so that an equal distance does not get in
     rows = np.flatnonzero(distances_c < keys_k[-1] >> _IDS) if len(keys_k) == k else np.arange(len(distances_c))
-    both = np.concatenate((keys_k, (distances_c[rows].astype(np.int64) << _IDS) + rows + start))
+    both = np.concatenate((keys_k, (distances_c[rows].astype(np.int64) << _IDS) + ids_c[rows]))
     if len(both) > k:
         both = np.partition(both, k - 1)[:k]
     both.sort()

@@ -1,0 +1,50 @@
+"""How a new index takes the place of what was in its folder."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from counterpoint.files import remove
+from counterpoint.search import _folder
+from counterpoint.search._given import Columns
+from counterpoint.search._milvus import Collection, fill
+from counterpoint.search._store import create, take_place
+
+
+def put_in_place(
+    folder: Path,
+    about: dict[str, Any],
+    token: str,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    embeddings: Float[np.ndarray, "n d"],
+    columns: Columns,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Write the documents of what `about` describes, make it the folder's index, and take the old one away."""
+    old, new = _folder.previous(folder), not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if about["uri"]:
+            fill(folder, about, token, ids, texts, embeddings, columns, progress)
+        else:
+            create(folder / about["data"], about, ids, texts, embeddings, columns, progress)
+        take_place(folder, about)
+    except BaseException:
+        if about["data"]:
+            remove(folder / about["data"])
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    _folder.remove_previous(folder, about["data"])
+    if old.get("uri"):
+        collection = Collection(old["uri"], old["collection"], old["metric"], token=token, folder=folder)
+        with contextlib.closing(collection):
+            collection.drop()
