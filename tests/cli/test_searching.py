@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,31 @@ def test_add_replace_and_delete(place, tmp_path):
     done = counterpoint("index", "--delete-from", "ids.txt", "-o", "i", cwd=tmp_path)
     assert last(done) == "i: 2 documents taken out, 1 left"
     assert [hit["id"] for hit in found("i", "violin", cwd=tmp_path)[0]] == ["C-3"]
+
+
+def test_ids_of_a_file_with_a_byte_order_mark(place, tmp_path):
+    (tmp_path / "ids.txt").write_text("A-1\r\nC-3\r\n", encoding="utf-8-sig")
+    counterpoint("index", place / "corpus.jsonl", "-m", place / "models" / "m", "-o", "i", cwd=tmp_path)
+    done = counterpoint("index", "--delete-from", "ids.txt", "-o", "i", cwd=tmp_path)
+    assert last(done) == "i: 2 documents taken out, 1 left"
+
+
+def test_what_the_model_does_not_know_is_said(place, tmp_path):
+    (tmp_path / "a.txt").write_text("это не по-английски\nfeed the boat\n")
+    done = counterpoint("index", "a.txt", "-m", place / "models" / "m", "-o", "i", cwd=tmp_path)
+    assert "of the texts' tokens are unknown to this model's tokenizer" in done.stderr
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o077])
+def test_the_umask_says_who_may_write(place, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        counterpoint("index", place / "corpus.jsonl", "-m", place / "models" / "m", "-o", "i", cwd=tmp_path)
+    finally:
+        os.umask(before)
+    files = [path for path in (tmp_path / "i").rglob("*") if path.is_file()]
+    assert any(path.name == "documents.db" for path in files)
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
 
 
 def test_added_documents_without_ids_replace_none(place, tmp_path):

@@ -138,8 +138,10 @@ def test_the_caller_says_which_column_is_what(tmp_path):
         ({"_id": "x", "title": " ", "text": ""}, "the text of id 'x' is empty"),
         ({"_id": "x", "title": "T", "text": 5}, "column 'text' of id 'x' is not a text but a number"),
         ({"_id": None, "text": "none"}, "no id in column '_id'"),
-        ({"_id": True, "text": "none"}, "no id in column '_id'"),
-        ({"_id": ["x"], "text": "none"}, "no id in column '_id'"),
+        ({"_id": True, "text": "none"}, "column '_id' is true or false, where an id belongs"),
+        ({"_id": 2.5, "text": "none"}, "column '_id' is a number with a fraction, where an id belongs"),
+        ({"_id": ["x"], "text": "none"}, "column '_id' is a list, where an id belongs"),
+        ({"_id": "\ud800", "text": "none"}, "half of a character"),
         ({"text": "none"}, "no id in column '_id'"),
         ({"_id": "x", "text": "\ud800"}, "half of a character"),
     ],
@@ -174,6 +176,13 @@ def test_columns_of_other_types(tmp_path):
         "'mixed' holds several types, kept as texts",
         "'big' holds numbers beyond 64 bits, kept as texts",
         "not read: 'tags' (a list), 'meta' (an object)",
+    )
+    rows = [{"id": "a", "text": "x", "far": float("inf"), "half": "\ud800", "": 1, "n": 2**60 + 1}]
+    documents = read_documents(write(tmp_path / "b.jsonl", [*rows, {"id": "b", "text": "y", "far": 1, "n": 0.5}]))
+    assert documents.columns == {"far": ["inf", "1"], "n": [2**60 + 1, 0.5]}  # to the last digit
+    assert documents.notes == (
+        "'far' holds numbers beyond 64 bits, kept as texts",
+        "not read: 'half' (half of a character, a surrogate), '' (without a name)",
     )
     table = [{"id": "a", "text": "x", "day": datetime.date(2020, 2, 1)}]
     assert read_documents(write(tmp_path / "a.parquet", table)).columns == {"day": ["2020-02-01"]}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoint.data import debian
-from counterpoint.encoders import StaticEncoder, load
+from counterpoint.encoders import StaticEncoder, load, unknown_share
 from counterpoint.encoders._vocabulary import without_accents, without_blanks
 from counterpoint.encoders.scratch import small_transformer
 
@@ -115,3 +115,10 @@ def test_english_corpora_have_no_bytes():
         pytest.skip("no STS benchmark here")
     texts = (folder / "stsb" / "en-dev.tsv").read_text(encoding="utf-8").splitlines()
     assert "<0x00>" not in StaticEncoder.train_tokenizer(texts, 4000).get_vocab()
+
+
+def test_texts_of_emoji_alone_are_told_apart():
+    encoder = StaticEncoder.from_corpus(["😀🚀🐱", "🐶🍕🌊", "🔥🏠 🇩🇪"] * 3, dim=16)
+    z = encoder.encode(["🐱", "😀🚀🐱", "🐶🍕🌊", "🇩🇪"], kind="query")
+    assert z[0] @ z[1] > 0.3 > abs(z[0] @ z[2])
+    assert unknown_share(encoder, ["🐱🔥"]) == 0

@@ -83,6 +83,20 @@ def test_any_data_finds_its_evaluation():
         evaluate_sts(Hashed(), pairs)
 
 
+def test_what_cannot_be_wrong_is_not_measured():
+    """One score, or one label for all: any model, whatever it knows, would get the same figure."""
+    scored = TextData("scored", [Example(word, ("a",), score=3.0) for word in "abcd"], "memory")
+    with pytest.raises(InputError, match="all scores are the same; give scores that differ"):
+        evaluate_any(Hashed(), scored)
+    one = TextData("labelled", [Example(word, label="x") for word in "abcd"], "memory")
+    sets = TextData("labelled", [Example(word, labels=("x", "y")) for word in "abcd"], "memory")
+    for same in (one, sets):
+        with pytest.raises(InputError, match="all rows have the same labels; give rows whose labels differ"):
+            evaluate_any(Hashed(), same)
+    some = TextData("labelled", [Example(word, labels=("x",) * (word > "b")) for word in "abcd"], "memory")
+    assert evaluate_any(Hashed(), some)[0]["knn_micro_f1"].n > 0
+
+
 @pytest.mark.skipif(not DATA.exists(), reason="no test data here")
 class TestRealData:
     def test_sts(self):

@@ -131,6 +131,16 @@ def test_without_dev_a_part_of_train_and_without_test_dev_is_the_test(tmp_path):
     parts = parts_of(beir(tmp_path / "b", DOCUMENTS, QUERIES, train=train, validation=other))
     assert parts.sizes == {"train": 27, "dev": 3, "test": 10}
     assert "measured on the queries of validation (10)" in parts.description
+    # a test stays the test, whole
+    parts = parts_of(beir(tmp_path / "c", DOCUMENTS, QUERIES, dev=train, test=other))
+    assert parts.sizes == {"train": 27, "dev": 3, "test": 10}
+    assert "trained on the queries of dev (27), validated on a part of them (3)" in parts.description
+
+
+def test_a_part_of_a_row_is_no_size(tmp_path):
+    source = beir(tmp_path / "b", DOCUMENTS, QUERIES, test=[(q, "d0", 1) for q in QUERIES])
+    with pytest.raises(InputError, match=r"the test part cannot be 2\.5 rows"):
+        parts_of(source, test="2.5")
 
 
 def test_a_file_of_judgements_for_the_test(tmp_path):

@@ -26,13 +26,14 @@ ITEMS = [(c, t) for c in COLOURS for t in THINGS]
 def seen(monkeypatch):
     """Every text that a static encoder tokenises, with its prompt."""
     texts: list[str] = []
-    original = StaticEncoder._token_ids
+    original = StaticEncoder._flat
 
     def spy(self, chosen):
         texts.extend(chosen)
         return original(self, chosen)
 
-    monkeypatch.setattr(StaticEncoder, "_token_ids", spy)
+    monkeypatch.setattr(StaticEncoder, "_flat", spy)
+    monkeypatch.setattr("counterpoint.fitting.run.unknown_note", lambda *_: "")  # it reads the texts by themselves
     return texts
 
 
@@ -94,6 +95,12 @@ def test_different_prompts_stay_with_their_rows(tmp_path, seen, lexical):
     assert all(query.startswith("where is") for query in lexical)
     assert any(s.startswith("the rows have 2 prompts, each used with its row") and "--prompt" in s for s in said)
     assert load(tmp_path / "run" / "model").prompts["query"] == "query: "
+
+
+def test_a_prompt_that_some_rows_lack_is_no_prompt_of_the_model(tmp_path):
+    _, said = run(tmp_path, ["Find: ", ""])
+    assert any(s.startswith("only some rows have the prompt 'Find: ', used with") for s in said)
+    assert "query" not in load(tmp_path / "run" / "model").prompts
 
 
 PAIRS = [

@@ -327,6 +327,17 @@ def test_build_refuses(tmp_path, ids, texts, z, options, message):
         assert index.search(np.ones((1, 2))) == [[Hit("old", pytest.approx(1), "b")]]
 
 
+@pytest.mark.parametrize(
+    ("ids", "message"), [("12", "ids must be a list"), ([12], "an id is of type int"), (["\ud800"], "half a surrogate")]
+)
+def test_ids_that_no_document_can_have_are_refused(tmp_path, ids, message):
+    with Index.build(tmp_path / "index", ["12"], ["b"], np.ones((1, 2))) as index:
+        for call in (index.get, index.delete):
+            with pytest.raises(InputError, match=message):
+                call(ids)
+        assert len(index) == 1
+
+
 def test_build_does_not_replace_what_is_not_an_index(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(InputError, match=r"holds something else \(thesis.txt\)"):

@@ -46,12 +46,19 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
         ("ភាសា", "ភាសា ភា សា"),
         ("မြန်မာ", "မြန် န်မာ မြ န် မာ"),
         ("བོད་ཡིག", "བོད ཡིག"),
+        ("so 🔥🔥 👍🏽❤️", "so 🔥 🔥 👍 ❤"),
+        ("🇩🇪🇫🇷 👩\u200d🚀 © 2024®", "🇩🇪 🇫🇷 👩 🚀 2024"),
         ("", ""),
         ("!? ... --", ""),
     ],
 )
 def test_words(text, expected):
     assert words(text) == expected.split()
+
+
+def test_texts_of_emoji_alone_are_found():
+    rows, _ = BM25(["😀😀", "🚀", "🐱🐶"]).search(["🐶", "😀", "🚀"], 1)
+    assert rows[:, 0].tolist() == [2, 0, 1]
 
 
 @given(TEXT)

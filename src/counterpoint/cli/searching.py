@@ -243,7 +243,7 @@ def _to_remove(ids: list[str] | None, file: Path | None) -> list[str]:
     listed: list[str] = []
     if file is not None:
         try:
-            listed = [line for line in file.read_text("utf-8").splitlines() if line]
+            listed = [line for line in file.read_text("utf-8-sig").splitlines() if line]
         except (OSError, ValueError) as error:
             raise InputError(
                 f"the ids cannot be read ({error})", file=file, fix="give a text file, one a line"
@@ -276,7 +276,10 @@ def _for_queries(prompt: str | None, encoder: TextEncoder, metadata: dict[str, A
 
 
 def _encoded(encoder: TextEncoder, documents: Documents, settings: dict[str, Any]) -> Float[np.ndarray, "n d"]:
-    """A vector each, with the prompt and the dimensions of the index; texts that the model cuts are said."""
+    """A vector each, with the prompt and the dimensions of the index; what it cuts or does not know is said."""
+    from counterpoint.encoders import unknown_note
+
+    note(unknown_note(encoder, documents.texts))
     with encoder.counting() as cut:
         z_nd: np.ndarray = encoder.encode(
             documents.texts,

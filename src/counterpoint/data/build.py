@@ -183,14 +183,18 @@ def identified(
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         key = str(value)
-        if value is None or key == "" or isinstance(value, bool) or not isinstance(value, str | int):
+        if value is None or key == "":
             reject(f"no id in column {id_column!r}", line, row, "give every row its own id")
+        elif isinstance(value, bool) or not isinstance(value, str | int):
+            what = "a number with a fraction" if isinstance(value, float) else type_name(value)
+            reject(f"column {id_column!r} is {what}, where an id belongs", line, row, "give a text or a whole number")
         elif key in first:
             reason = f"the id {key!r} occurs twice, first in line {first[key]:,}"
             reject(reason, line, row, "give every row its own id")
         else:
             try:
                 text = passage(row, parts, f" of id {key!r}")
+                whole(key, id_column)
             except BadRowError as bad:
                 reject(str(bad), line, row)
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -280,7 +281,7 @@ def _collect(table: Table, roles: Columns, source: str, reject: Rejects, *, type
     unread: list[str] = []
     notes = [*table.notes, *_copies(copies, "row")]
     for column in sorted(cells, key=[*table.columns, *cells].index):
-        values, why = _column(cells.pop(column), typed)
+        values, why = _column(cells.pop(column), typed) if column else ([], "(without a name)")
         if values:
             columns[column] = values
         if why:
@@ -321,18 +322,27 @@ def _column(cells: list[Any], typed: bool) -> tuple[list[Any], str]:
     there = [cell for cell in cells if cell is not None]
     if not there:
         return [], "(empty)"
+    if any(isinstance(cell, str) and _broken(cell) for cell in there):
+        return [], "(half of a character, a surrogate)"
     if odd := [cell for cell in there if not isinstance(cell, str | int | float)]:
         return [], f"({type_name(odd[0])})"
     types = {type(cell) for cell in there}
+    if types <= {int, float} and not all(map(_held, there)):
+        return [None if cell is None else str(cell) for cell in cells], "holds numbers beyond 64 bits, kept as texts"
     if types == {str} and not typed:
         return _parsed(cells), ""
-    if types == {int, float}:
-        return [None if cell is None else float(cell) for cell in cells], ""
-    wide = types == {int} and any(abs(cell) >= 2**63 for cell in there)
-    if wide or len(types) > 1:
-        why = "holds numbers beyond 64 bits" if wide else "holds several types"
-        return [None if cell is None else str(cell) for cell in cells], f"{why}, kept as texts"
+    if len(types) > 1 and types != {int, float}:
+        return [None if cell is None else str(cell) for cell in cells], "holds several types, kept as texts"
     return cells, ""
+
+
+def _held(cell: float) -> bool:
+    """Whether a number is finite and within 64 bits."""
+    return abs(cell) < (2**63 if isinstance(cell, int) else math.inf)
+
+
+def _broken(cell: str) -> bool:
+    return not cell.isascii() and any("\ud800" <= character <= "\udfff" for character in cell)
 
 
 def _scalar(cell: Any) -> Any:

@@ -36,6 +36,9 @@ def json_rows(path: Path, reject: Rejects, progress: Progress | None) -> Iterato
     """
     filled = ((number, line) for number, line in read_lines(path, reject, progress) if line.strip())
     head = list(itertools.islice(filled, 2))
+    if head and (whole := _is_object(*(line for _, line in head))):
+        fix = "give its array of rows alone, or one object a line"
+        raise InputError(f"one object {whole} where rows belong", file=path, line=head[0][0], fix=fix)
     lines: Lines = itertools.chain(head, filled)
     values = (
         _array(lines, path, reject) if head and _is_array(path, *(line for _, line in head)) else _each(lines, reject)
@@ -71,6 +74,28 @@ def _is_array(path: Path, first: str, second: str = "") -> bool:
     except (ValueError, RecursionError):
         return body.endswith(",")
     return not second and (not value or re.search(r"\.(jsonl|ndjson)\b", path.name.lower()) is None)
+
+
+def _is_object(first: str, second: str = "") -> str:
+    """How a file whose first lines these are is one object with all rows within; empty if it is not.
+
+    Examples:
+        >>> _is_object("{", '"data": ['), _is_object('{"data": [{"text": "a"}, {"text": "b"}]}')
+        ('over several lines', "with a list of objects, 'data',")
+        >>> _is_object('{"text": "a"}', '{"text": "b"}'), _is_object('{"text": "a"}')
+        ('', '')
+    """
+    if first.strip() == "{" and second.lstrip()[:1] == '"':
+        return "over several lines"
+    try:
+        value = None if second or not first.lstrip().startswith("{") else json.loads(first)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(value, dict) or len(value) != 1:
+        return ""
+    ((name, rows),) = value.items()
+    several = isinstance(rows, list) and len(rows) > 1 and all(isinstance(row, dict) for row in rows)
+    return f"with a list of objects, {name!r}," if several else ""
 
 
 def _each(lines: Lines, reject: Rejects) -> Iterator[tuple[int, Any]]:

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+import regex
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -28,9 +29,11 @@ _ACCENTS = (
     r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}\p{Common}])\p{Mn}+|\A[\p{Mn}&&\p{Inherited}]+"
     r"|[\u064B-\u0652\u0670\u0640\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u00AD\u200C\u200D]"
 )
-BEYOND_ASCII = frozenset({_PIECE, _ACCENTS})
+_ONE_EMOJI = r"\p{Regional_Indicator}{2}|\p{Extended_Pictographic}"
+BEYOND_ASCII = frozenset({_PIECE, _ACCENTS, _ONE_EMOJI})
 """Patterns that match no ASCII character."""
 _SHARE = 0.001
+_EMOJI = regex.compile(r"(?V1)[[\p{Extended_Pictographic}\p{RI}]--[©®]]")
 
 
 def without_accents() -> normalizers.Normalizer:
@@ -57,7 +60,17 @@ def without_blanks() -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Split(Regex(_PIECE), "isolated")
 
 
-def count(texts: Iterable[str], tokenizer: Tokenizer) -> Counter[str]:
+def single_emoji() -> pre_tokenizers.PreTokenizer:
+    """Cuts before and after every emoji and flag.
+
+    Examples:
+        >>> [piece for piece, _ in single_emoji().pre_tokenize_str("so🔥🔥🇩🇪")]
+        ['so', '🔥', '🔥', '🇩🇪']
+    """
+    return pre_tokenizers.Split(Regex(_ONE_EMOJI), "isolated")
+
+
+def count(texts: Iterable[str], tokenizer: Tokenizer) -> Mapping[str, int]:
     """How often each character is met, as `tokenizer`'s normalizer and pre-tokenizer leave it."""
     met: Counter[str] = Counter()
     for text in texts:
@@ -94,6 +107,26 @@ def has_spaceless(counts: Mapping[str, int]) -> bool:
     cut = without_blanks()
     many = sum(n for character, n in counts.items() if len(cut.pre_tokenize_str(f"a{character}")) > 1)
     return many > _SHARE * sum(counts.values())
+
+
+def is_emoji(character: str) -> bool:
+    """Whether a character is one of those that make emoji and flags.
+
+    Examples:
+        >>> [is_emoji(character) for character in "🔥🇩a1©"]
+        [True, True, False, False, False]
+    """
+    return _EMOJI.match(character) is not None
+
+
+def has_emoji(counts: Mapping[str, int]) -> bool:
+    """Whether more than a thousandth of the characters make emoji.
+
+    Examples:
+        >>> has_emoji({"a": 9999, "🔥": 1}), has_emoji({"a": 9, "🔥": 1})
+        (False, True)
+    """
+    return sum(n for character, n in counts.items() if is_emoji(character)) > _SHARE * sum(counts.values())
 
 
 def with_bytes(tokenizer: Tokenizer) -> Tokenizer:

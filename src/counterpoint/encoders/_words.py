@@ -23,6 +23,7 @@ REACH = 2000
 ONCE = rf"\b(\w+)\b(?![+#])(?=(?m:.{{0,{REACH}}})\b\1\b(?![+#]))"
 """A word that comes again within so many characters."""
 SEPARATORS = r"[^\w+#]+|_"
+BUT_EMOJI = r"[^\w+#\p{Extended_Pictographic}\p{Regional_Indicator}]+|[_©®]"
 _PIECE = re.compile(r"[a-z0-9_+#]+")
 _RUN = re.compile(r"[a-z0-9_]+")
 _TIED = re.compile(r"[+#]\w")  # a word that is part of a piece, and may be left out of it
@@ -246,7 +247,7 @@ def kind_of(tokenizer: Tokenizer, local: frozenset[str] = frozenset()) -> Kind:
             for step, pattern in zip(normal, patterns, strict=False)
         )
         and all(step["type"] == "Split" and not step["invert"] for step in cut)
-        and patterns[len(normal) :][:1] == [SEPARATORS]
+        and patterns[len(normal) :][:1] in ([SEPARATORS], [BUT_EMOJI])
         and cut[0]["behavior"] == "Removed"
         and all(pattern in local for pattern in patterns[len(normal) + 1 :])
     ):

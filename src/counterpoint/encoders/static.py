@@ -17,12 +17,15 @@ from counterpoint.encoders._vocabulary import (
     BYTES,
     alphabet,
     count,
+    has_emoji,
     has_spaceless,
+    is_emoji,
+    single_emoji,
     with_bytes,
     without_accents,
     without_blanks,
 )
-from counterpoint.encoders._words import ONCE, SEPARATORS, Words
+from counterpoint.encoders._words import BUT_EMOJI, ONCE, SEPARATORS, Words
 from counterpoint.encoders.features import Features, lengths
 from counterpoint.errors import InputError, refuse_string
 
@@ -96,7 +99,8 @@ class StaticEncoder(TextEncoder):
         Text has one form (NFKC), lower case and no accents (of Latin, Greek and Cyrillic; other scripts keep their
         vowel signs); English endings are taken off, in steps after Porter (1980), plurals as in Harman's S stemmer
         (1991); a word that comes again within 2,000 characters is left out, so that a text is the set of its words;
-        what is not a letter with its marks, a digit, `+` or `#` separates. Characters are tokens as far as half of the
+        what is not a letter with its marks, a digit, `+` or `#` separates, but for emoji where more than a thousandth
+        of the characters are. Characters are tokens as far as half of the
         vocabulary reaches. Where more than a thousandth of them is of scripts without blanks, or of Hangul, each of
         these is a piece of its own; there, and where the vocabulary has no room for all, characters without a token
         become the bytes of their UTF-8, and nothing is unknown. All of this is in the tokenizer file, so every program
@@ -120,12 +124,18 @@ class StaticEncoder(TextEncoder):
                 normalizers.Replace(Regex(ONCE), " "),
             ]
         )
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(SEPARATORS), "removed")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(BUT_EMOJI), "removed")
         texts = [clean(text) for text in texts]
         counts, most = count(texts, tokenizer), vocab_size // 2
+        if has_emoji(counts):
+            cuts = [pre_tokenizers.Split(Regex(BUT_EMOJI), "removed"), single_emoji()]
+        else:
+            counts = {c: n for c, n in counts.items() if not is_emoji(c)}
+            cuts = [pre_tokenizers.Split(Regex(SEPARATORS), "removed")]
         spaceless = has_spaceless(counts)
         if spaceless:
-            tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, without_blanks()])
+            cuts.append(without_blanks())
+        tokenizer.pre_tokenizer = cuts[0] if len(cuts) == 1 else pre_tokenizers.Sequence(cuts)
         bytes_too = (spaceless or len(counts) > most) and most > len(BYTES)
         characters = alphabet(counts, most)
         trainer = trainers.BpeTrainer(
@@ -170,7 +180,8 @@ class StaticEncoder(TextEncoder):
         size = tokenizer.get_vocab_size()
         document = tokenizer.get_vocab()[DOCUMENT]
         if size <= document + 1:
-            raise InputError("there is no text to train a tokenizer on")
+            what = "there is no text to train a tokenizer on: no letter, digit or emoji"
+            raise InputError(what, fix="give texts that have some")
         ids = [e.ids for e in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
         idf_v = _idf(ids, size)
         generator = torch.Generator().manual_seed(seed)

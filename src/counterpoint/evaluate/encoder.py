@@ -131,9 +131,12 @@ def evaluate_sts(
     """Correlation with people's scores on scored pairs; see `sts`.
 
     Raises:
-        InputError: The data are not scored pairs.
+        InputError: The data are not scored pairs, or all scores are the same: no correlation is defined.
     """
     _need(data, "scored")
+    if len({e.score for e in data.examples}) < 2:
+        fix = "give scores that differ, or read them as pairs"
+        raise InputError("all scores are the same", file=data.source, fix=fix)
     pairs = [(e.anchor, e.prompt, e.positives[0], e.score) for e in data.examples if e.score is not None]
     first, prompts, second, scores = zip(*pairs, strict=True)
     return sts(
@@ -238,6 +241,9 @@ def evaluate_any(
     _need(data, "labelled")
     test = data
     if train is None:
+        if len({frozenset(all_labels(e)) for e in data.examples}) < 2:
+            fix = "give rows whose labels differ"
+            raise InputError("all rows have the same labels", file=data.source, fix=fix)
         train, test = _halves(data)
     if data.multilabel:
         return [evaluate_multilabel(encoder, train, test, samples=samples, seed=seed)]

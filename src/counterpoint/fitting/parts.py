@@ -110,13 +110,13 @@ def load_parts(
         return Parts(both.train, both.dev, corpus.heldout, said)
     skip_bad = bool(reading.get("skip_bad"))
     several = {} if reading.get("split") else _roles(read_judgements(source, skip_bad=skip_bad))
-    data = several.pop("train")[1] if several else read(source, **reading)
+    trained, data = several.pop("train") if several else ("train", read(source, **reading))
     said = _account(data, output, "rejected.jsonl")
     given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
     others = several | {name: (str(file), read(str(file), **reading)) for name, file in given.items()}
     sizes = {name: 0 if name in others else _amount(part) for name, part in (("dev", dev), ("test", test))}
     if isinstance(data, Retrieval):
-        return _retrieval_parts(data, others, sizes, seed, strict, said)
+        return _retrieval_parts(data, trained, others, sizes, seed, strict, said)
     check_trainable(data)
     rows: dict[str, TextData] = {}
     for name, (file, other) in others.items():
@@ -138,16 +138,19 @@ def load_parts(
 
 
 def _roles(judgements: dict[str, Retrieval]) -> dict[str, tuple[str, TextData | Retrieval]]:
-    """Train, test and perhaps dev, each with its name, where a folder has judgements of train and of another."""
+    """Train, test and perhaps dev, each with its name, where a folder has judgements of two of them."""
     names = {"train": "train", "test": "test", "dev": next((name for name in _DEV if name in judgements), "")}
     if "test" not in judgements:
         names["test"] = names.pop("dev")
+    elif "train" not in judgements:
+        names["train"] = names.pop("dev")
     there = {role: (name, judgements[name]) for role, name in names.items() if name in judgements}
     return dict(there) if {"train", "test"} <= there.keys() else {}
 
 
 def _retrieval_parts(
     data: Retrieval,
+    trained: str,
     others: Mapping[str, tuple[str, TextData | Retrieval]],
     sizes: Mapping[str, float | int],
     seed: int,
@@ -190,7 +193,7 @@ def _retrieval_parts(
         name: f"the queries of {others[name][0]}" if name in others else "a part of them" for name in ("dev", "test")
     }
     notes_said = (
-        f"trained on the queries of {'train' if others else 'the judgements'} ({size['train']:,}), "
+        f"trained on the queries of {trained if others else 'the judgements'} ({size['train']:,}), "
         f"validated on {where['dev']} ({size['dev']:,}), measured on {where['test']} ({size['test']:,})",
         *(f"{what}: {n:,}" for what, n in notes.items() if n),
         f"test queries with a relevant document that was a positive in training: {share}",
@@ -251,4 +254,4 @@ def _number(text: str) -> bool:
 
 def _amount(part: float | int | str) -> float | int:
     value = float(part)
-    return value if value < 1 else int(value)
+    return int(value) if value >= 1 and value.is_integer() else value

@@ -41,8 +41,11 @@ def share_prompt(parts: Parts, config: Config, encoder: TextEncoder) -> tuple[Pa
     if prompts == {""}:
         return parts, config, ""
     if len(prompts) > 1:
+        some = sorted(prompts - {""})
+        which = f"the rows have {len(some):,} prompts"
+        which = which if len(some) > 1 else f"only some rows have the prompt {some[0]!r}"
         said = (
-            f"the rows have {len(prompts - {''}):,} prompts, each used with its row in training and in the figures; "
+            f"{which}, {'each ' * (len(some) > 1)}used with its row in training and in the figures; "
             "the model keeps none of them, so give one when you encode or search (--prompt)"
         )
         return parts, config, said

@@ -73,6 +73,13 @@ def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray
             kind_of(value, f"the column {name} of {identifier!r}")
 
 
+def check_ids(ids: Sequence[str]) -> None:
+    """Refuse ids that no document can have, such as one string for all, or numbers: they would never be found."""
+    refuse_string(ids, "ids")
+    for name in ids:
+        check_text(name, "an id")
+
+
 def check_model(encoder: TextEncoder, about: Mapping[str, Any], folder: Path) -> None:
     """Whether it is the one that made the index.
 

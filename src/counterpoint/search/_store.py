@@ -160,6 +160,7 @@ def create(
     """Write the documents of a new build to `folder`, which nobody looks at yet."""
     with errors(folder):
         (folder / "vectors").mkdir(parents=True)
+        (folder / "documents.db").touch()  # else SQLite makes one that the umask alone does not decide of
         db = sqlite3.connect(folder / "documents.db", isolation_level=None)
         try:
             # what is not whole is thrown away, so it needs no journal

@@ -20,6 +20,7 @@ from counterpoint.search._given import (
     check_added,
     check_form,
     check_given,
+    check_ids,
     check_model,
     check_queries,
     fingerprint_of,
@@ -273,9 +274,9 @@ class Index:
         """The documents of these ids, None for one that is not there.
 
         Raises:
-            InputError: `ids` is one string.
+            InputError: `ids` is one string or holds no texts.
         """
-        refuse_string(ids, "ids")
+        check_ids(ids)
         found = self._store.read(lambda view: view.get(ids))
         return [found.get(name) for name in ids]
 
@@ -377,9 +378,9 @@ class Index:
         """Remove documents; unknown ids are ignored. Returns how many were removed.
 
         Raises:
-            InputError: `ids` is one string, the place is read-only, or another process keeps writing.
+            InputError: `ids` is one string or no texts, the place is read-only, or another process keeps writing.
         """
-        refuse_string(ids, "ids")
+        check_ids(ids)
         removed = self._store.delete(list(dict.fromkeys(ids)))
         if isinstance(self._store, Collection):
             forget(self.folder)

@@ -16,6 +16,7 @@ _WORDS = regex.compile(
     rf"(?V1)(?P<run>(?:{_RUN}\p{{M}}*)+)"
     rf"|(?<![\p{{L}}\p{{M}}\p{{N}}])(?:[a-z](?:\+\+|\#)|{_LETTER}(?:\.{_LETTER})+(?![\p{{L}}\p{{M}}\p{{N}}]))"
     rf"|[[\p{{L}}\p{{N}}]--{_RUN}](?:\p{{M}}|[[\p{{L}}\p{{N}}]--{_RUN}])*"
+    r"|\p{RI}{2}|[\p{Extended_Pictographic}--[©®]]"
 )
 _ASCII = re.compile(r"(?<![a-z0-9])[a-z](?:\+\+|#|(?:\.[a-z])+(?![a-z0-9]))|[a-z0-9]+")
 _RUNS = regex.compile(rf"(?V1){_RUN}")
@@ -32,17 +33,20 @@ def words(text: str) -> list[str]:
     """The words of a text, in order, in one form: NFKC, case folded, without marks that are optional in writing.
 
     A word is a run of letters and digits with their marks (so that vowel signs and decomposed accents do not cut it,
-    as in Unicode Standard Annex 29); everything else separates, apostrophes, points and underscores too. A single
+    as in Unicode Standard Annex 29); all else separates, apostrophes, points and underscores too. A single
     letter keeps `++` and `#`, and single letters with points between them are one word (`U.S.`). Scripts without blanks
     (Han, Kana, Thai, Lao, Khmer, Myanmar and others) and Hangul give overlapping pairs of characters, as Lucene's
     CJKAnalyzer does, and the characters themselves: both together find more than either. A character is a letter with
-    its marks. Arabic's and Hebrew's vowel points, the Arabic tatweel and invisible characters are left out.
+    its marks. An emoji is a word, whatever its skin or hair, and so is a flag. Arabic's and Hebrew's vowel points, the
+    Arabic tatweel and invisible characters are left out.
 
     Examples:
         >>> words("C++, C# and R in the Cafe\u0301s of the U.S.")
         ['c++', 'c#', 'and', 'r', 'in', 'the', 'cafés', 'of', 'the', 'us']
         >>> words("iPhone手机壳 मेरे दादा")
         ['iphone', '手机', '机壳', '手', '机', '壳', 'मेरे', 'दादा']
+        >>> words("fire🔥🔥 👍🏽 🇩🇪")
+        ['fire', '🔥', '🔥', '👍', '🇩🇪']
     """
     if text.isascii():
         return [word.replace(".", "") for word in _ASCII.findall(text.lower())]
