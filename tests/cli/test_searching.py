@@ -172,3 +172,11 @@ def test_bad_input_is_one_sentence_before_any_work(place, arguments, message):
     assert len(done.stderr.splitlines()) == 1
     assert (place / "foreign" / "thesis.txt").read_text() == "years of work"
     assert found("runs/index", "boat", cwd=place)[0][0]["id"] == "B-2"
+
+
+def test_a_run_without_an_index_says_how_to_make_one(tmp_path):
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text("{}")
+    said = counterpoint("search", "run", "boat", cwd=tmp_path, refused=True).stderr
+    assert "this run has no index" in said
+    assert "counterpoint index DOCUMENTS --model run/model --output run/index" in said

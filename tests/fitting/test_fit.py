@@ -252,3 +252,13 @@ def test_a_static_model_cuts_nothing(tmp_path):
     result = fit(tmp_path / "a.tsv", tmp_path / "run", base="static", epochs=1, test=0.2, say=said.append)
     assert result.content.notes == ()
     assert not [s for s in said if "longer than" in s]
+
+
+def test_that_training_made_nothing_better_is_said(tmp_path):
+    (tmp_path / "a.tsv").write_text(lines(FILES["pairs"]))
+    said = []
+    settings = {"base": "static", "dev": 0.1, "test": 0.2, "say": said.append, "epochs": 1}
+    made = fit(tmp_path / "a.tsv", tmp_path / "worse", learning_rate=1e-30, **settings)
+    note = "no validation was better than the one before training"
+    assert any(line.startswith(f"note: {note}") for line in said)
+    assert any(line.startswith(note) for line in made.content.notes)

@@ -44,6 +44,8 @@ def export(
         note(describe(data))
         texts = list(data.corpus.values()) if isinstance(data, Retrieval) else list(data.texts())
     test = None if measure is None else read_source(measure)
+    steps = "compiling, calibrating and measuring" if int8 else "compiling and measuring"
+    note(f"{steps} {model}: a minute or so for a small model")
     made = make(resolve_base(model), output, to=cast("Target", to), int8=int8, calibrate=texts, measure=test)
     if as_json:
         typer.echo(json.dumps(made.to_json()))
