@@ -97,7 +97,8 @@ def write(folder: Path, file: Path, seed: int) -> None:
     with Index.open(folder) as index:
         if log.pending:
             say("done" if done(index, log) else "not done")
-        while True:
+        parent = os.getppid()
+        while os.getppid() == parent:
             generation += 1
             do = chance.choices(["add", "delete", "build"], [80, 19, 1])[0]
             few = chance.choice([1, 1, 3, 40])
@@ -149,7 +150,8 @@ def read(folder: Path, file: Path, stop: Path, seed: int) -> int:
     chance = random.Random(seed)
     log, version, looks = Log(file), 0, 0
     index = Index.open(folder)
-    while not stop.exists():
+    parent = os.getppid()
+    while not stop.exists() and os.getppid() == parent:
         log.read()
         known = [
             n for n in log.state if not (log.pending and (n in log.pending["numbers"] or log.pending["do"] == "build"))
@@ -196,7 +198,7 @@ def check_whole(view, query: np.ndarray) -> None:
 
 
 def start(work, *arguments) -> int:
-    """Run in a process of its own, which ends with it."""
+    """Run in a process of its own, which ends with it, and when its parent is gone."""
     pid = os.fork()
     if pid:
         return pid

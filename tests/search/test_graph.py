@@ -79,7 +79,7 @@ def test_from_a_size_on_unless_told_otherwise(tmp_path, monkeypatch):
 def test_without_usearch(tmp_path, monkeypatch):
     monkeypatch.setattr(_graph, "LARGE", 100)
     monkeypatch.setitem(sys.modules, "usearch.index", None)
-    with pytest.raises(MissingExtra, match="approximate"):
+    with pytest.raises(MissingExtra, match="search"):
         build(tmp_path / "index", cloud(2000), approximate=True)
     assert not (tmp_path / "index").exists()
     with build(tmp_path / "index", cloud(2000)) as index:

@@ -104,3 +104,9 @@ def test_stems_are_those_of_the_language():
     assert BM25(german, language="english").search(["Haus"], k=1)[0].tolist() == [[-1]]
     assert BM25(german, language="none").search(["Haus"], k=1)[0].tolist() == [[-1]]
     assert BM25(german).language == BM25(german, language="german").language == "german"
+
+
+def test_a_word_that_two_languages_share_is_not_enough():
+    assert recognise(["Aardvark care feed it ants every day", "Boat care paint it every spring"]).language == "english"
+    found = recognise(["Aardvark care", "Boat care", "Lamp care"])
+    assert (found.language, found.why) == ("", "too few words to tell the language by")

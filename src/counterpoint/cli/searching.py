@@ -47,7 +47,9 @@ def index(
     language: Annotated[str, typer.Option(help="Of the texts, for BM25; recognised if not given.")] = "auto",
     approximate: Annotated[
         bool | None,
-        typer.Option("--approximate/--exact", help="Most of the nearest, faster: so it is from a million documents on."),
+        typer.Option(
+            "--approximate/--exact", help="Most of the nearest, faster: so it is from a million documents on."
+        ),
     ] = None,
     uri: Annotated[str, typer.Option(help="A Milvus cluster, http://HOST:19530; the folder if not given.")] = "",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",

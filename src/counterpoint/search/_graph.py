@@ -108,5 +108,5 @@ def _usearch() -> Any:
     try:
         from usearch.index import Index
     except ImportError as error:
-        raise MissingExtra("usearch", extra="approximate") from error
+        raise MissingExtra("usearch", extra="search") from error
     return Index

@@ -103,8 +103,7 @@ class Index:
         Raises:
             InputError: Any of the above does not hold, the folder holds something else, the disk is full, or the
                 cluster does not answer.
-            MissingExtra: `uri` is given and the extra `search` is not installed, or `approximate` and the extra of
-                that name.
+            MissingExtra: `uri` or `approximate` is given and the extra `search` is not installed.
         """
         folder, columns = Path(folder), plain_columns(columns)
         check_given(ids, texts, embeddings, columns, uri)

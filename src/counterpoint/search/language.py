@@ -13,7 +13,7 @@ from counterpoint.search._function_words import FUNCTION_WORDS
 from counterpoint.search.words import spaceless, words
 
 _TEXTS, _CHARACTERS = 2000, 1000
-_SHARE, _TRACE, _FOREIGN = 0.1, 0.01, 0.2
+_SHARE, _TRACE, _FOREIGN, _KINDS = 0.1, 0.01, 0.2, 3
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ def recognise(texts: Sequence[str]) -> Recognised:
     """The language that most words of the texts speak for, by their function words (articles, pronouns, prepositions).
 
     At most 2,000 texts are looked at, always the same, 1,000 characters of each. A language must have every tenth
-    word, scripts without blanks apart, and every hundredth with them; where others are ahead of it in over a fifth of the texts, they are mixed.
+    word (scripts without blanks apart, and every hundredth with them), and any but English three different words, as
+    short texts share some; where others are ahead of it in over a fifth of the texts, they are mixed.
 
     Examples:
         >>> recognise(["Das Haus ist am See", "Wir sind nicht im Haus"])
@@ -48,7 +49,12 @@ def recognise(texts: Sequence[str]) -> Recognised:
         if 2 * read < all_read:
             return Recognised("", "pairs of characters, as the script has no blanks")
         return Recognised("", "no language with a stemmer was recognised")
-    first = max(total, key=lambda name: total[name])
+    first = max(total, key=lambda name: (total[name], name == "english"))
+    if (
+        first != "english"
+        and sum(first in _languages().get(word, ()) for word in {word for text in sample for word in text}) < _KINDS
+    ):
+        return Recognised("", "too few words to tell the language by")
     others = Counter(
         best for text in spoken if text and text[best := max(text, key=lambda name: text[name])] > text[first]
     )
