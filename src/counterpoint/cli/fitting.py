@@ -58,7 +58,7 @@ def fit(
 
     from counterpoint.errors import InputError
     from counterpoint.fitting import fit as run
-    from counterpoint.report import TrainingView, terminal_table
+    from counterpoint.report import TrainingView, print_figures
 
     config = None
     if system is not None:
@@ -112,7 +112,7 @@ def fit(
     if as_json:
         typer.echo(json.dumps({"folder": str(result.folder), "report": result.content.to_json()}))
     else:
-        Console().print(terminal_table(result.content))
+        print_figures(result.content, Console())
 
 
 def report(
