@@ -246,10 +246,13 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
 
 
 def _encoded(encoder: TextEncoder, documents: Documents) -> Float[np.ndarray, "n d"]:
-    """A vector each; texts that the model cuts are said."""
+    """A vector each; texts that the model cuts, and tokens it does not know, are said."""
+    from counterpoint.encoders import unknown_note
+
     with encoder.counting() as cut:
         z_nd = encoder.encode(documents.texts, kind="document", progress=True)
     note(cut.sentence("documents"))
+    note(unknown_note(encoder, documents.texts))
     return z_nd
 
 
