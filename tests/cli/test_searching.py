@@ -261,3 +261,20 @@ def test_bad_input_is_one_sentence_before_any_work(place, arguments, message):
     assert len(done.stderr.splitlines()) == 1
     assert (place / "foreign" / "thesis.txt").read_text() == "years of work"
     assert found("runs/index", "boat", cwd=place)[0][0]["id"] == "B-2"
+
+
+def test_a_run_without_an_index_says_how_to_make_one(tmp_path):
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text("{}")
+    said = counterpoint("search", "run", "boat", cwd=tmp_path, refused=True).stderr
+    assert "this run has no index" in said
+    assert "counterpoint index DOCUMENTS --model run/model --output run/index" in said
+
+
+def test_index_says_that_the_model_does_not_know_the_language(tmp_path):
+    StaticEncoder.from_corpus(TEXTS, dim=8).save(tmp_path / "model")
+    rows = "".join(json.dumps({"_id": str(i), "text": text}) + "\n" for i, text in enumerate(["дом стоит", "лодка"]))
+    (tmp_path / "corpus.jsonl").write_text(rows)
+    done = counterpoint("index", "corpus.jsonl", "--model", "model", "-o", "index", "--approximate", cwd=tmp_path)
+    assert "of the texts' tokens are unknown to this model's tokenizer" in done.stderr
+    assert "exact all the same" in done.stdout

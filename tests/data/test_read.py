@@ -371,3 +371,10 @@ def test_progress_ends_at_the_total(tmp_path):
     assert len(seen) >= 3
     assert seen == sorted(seen)
     assert seen[-1] == (70_000, 70_000)
+
+
+def test_a_sentence_and_its_translation_are_pairs(tmp_path):
+    (tmp_path / "a.tsv").write_text("sentence\ttranslation\nein Haus\ta house\nein Boot\ta boat\n")
+    data = read(tmp_path / "a.tsv")
+    assert data.schema == "pairs"
+    assert data.examples[0].texts == ("ein Haus", "a house")

@@ -224,3 +224,8 @@ def test_fingerprint_with_lora_is_that_of_the_saved_model(tiny, tmp_path):
                 p.normal_(generator=torch.Generator().manual_seed(0))
     encoder.save(tmp_path / "model")
     assert fingerprint(encoder) == fingerprint(load(tmp_path / "model")) != fingerprint(tiny("bert"))
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(InputError, match="unknown kind 'passage'; choose one of query, document"):
+        StaticEncoder.from_corpus(["a small corpus"], dim=8).encode(["corpus"], kind="passage")

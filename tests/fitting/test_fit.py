@@ -237,7 +237,7 @@ def test_texts_that_are_cut_are_said_in_the_run_the_report_and_the_card(tmp_path
     for file in ("report.html", "model/README.md"):
         assert note.replace("'", "&#39;" if file == "report.html" else "'") in (tmp_path / "run" / file).read_text()
     longer = fit(tmp_path / "a.tsv", tmp_path / "longer", base=base, max_length=64, say=lambda _: None, **quiet)
-    assert longer.content.notes == ()
+    assert not [n for n in longer.content.notes if "longer than" in n]
     assert load(tmp_path / "longer" / "model").max_seq_length == 64
     with pytest.raises(InputError, match="max_seq_length 65 is more than the model's 64"):
         fit(tmp_path / "a.tsv", tmp_path / "longest", base=base, max_length=65, say=lambda _: None)
@@ -250,5 +250,15 @@ def test_a_static_model_cuts_nothing(tmp_path):
     (tmp_path / "a.tsv").write_text(lines(rows))
     said = []
     result = fit(tmp_path / "a.tsv", tmp_path / "run", base="static", epochs=1, test=0.2, say=said.append)
-    assert result.content.notes == ()
+    assert not [n for n in result.content.notes if "longer than" in n]
     assert not [s for s in said if "longer than" in s]
+
+
+def test_that_training_made_nothing_better_is_said(tmp_path):
+    (tmp_path / "a.tsv").write_text(lines(FILES["pairs"]))
+    said = []
+    settings = {"base": "static", "dev": 0.1, "test": 0.2, "say": said.append, "epochs": 1}
+    made = fit(tmp_path / "a.tsv", tmp_path / "worse", learning_rate=1e-30, **settings)
+    note = "no validation was better than the one before training"
+    assert any(line.startswith(f"note: {note}") for line in said)
+    assert any(line.startswith(note) for line in made.content.notes)

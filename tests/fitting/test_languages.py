@@ -66,7 +66,9 @@ def test_names_that_training_has_not_seen_are_found(tmp_path, names, question, a
 
 def test_the_language_is_said_and_can_be_overruled(tmp_path):
     rows = [(f"Wo ist der Hund {i}?", f"Der Hund {i} ist nicht im Haus.") for i in range(30)]
-    assert any(line.startswith("BM25 (German stems): ") for line in run(tmp_path, rows)[1])
+    said = run(tmp_path, rows)[1]
+    assert any(line.startswith("BM25 (German stems): ") for line in said)
+    assert any(line.startswith("textbook BM25 (words as they are: no stems): ") for line in said)
     (tmp_path / "again").mkdir()
     assert any(
         line.startswith("BM25 (French stems, as asked): ")

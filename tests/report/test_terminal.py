@@ -3,13 +3,13 @@ import io
 
 from rich.console import Console
 
-from counterpoint.report import System, terminal_table
+from counterpoint.report import Figure, System, print_figures, terminal_table
 from report.sample import sample
 
 
 def printed(content, width=110):
     console = Console(file=io.StringIO(), width=width)
-    console.print(terminal_table(content))
+    print_figures(content, console)
     return console.file.getvalue()
 
 
@@ -38,3 +38,17 @@ def test_notes_stand_under_the_table():
     assert (
         text.index("0.585–0.627") < text.index("12 of 1,500 queries were [b]left out[/b]") < text.index("against BM25")
     )
+
+
+def test_below_a_narrow_table_sentences_are_as_wide_as_the_terminal():
+    systems = tuple(System(s.name, {"MRR@10": s.figures["MRR@10"]}) for s in sample().systems)
+    lines = printed(dataclasses.replace(sample(), systems=systems), width=80).splitlines()
+    assert any("trained against BM25: MRR@10 +0.028 (+0.009 to +0.047), clearly better" in line for line in lines)
+
+
+def test_names_are_whole_in_80_columns():
+    figures = {f"metric@{n}": Figure(0.4, -4.1853, 5.0801) for n in (1, 10, 100, 1000)}
+    text = printed(dataclasses.replace(sample(), systems=(System("SimCSE", figures), System("E5", figures))), width=80)
+    assert "SimCSE" in text
+    assert all(name in text for name in figures)
+    assert max(map(len, text.splitlines())) <= 80

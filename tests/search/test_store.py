@@ -399,6 +399,7 @@ def test_a_read_only_place(read_only):
         for call in (
             lambda: index.add(["c"], ["d"], np.ones((1, 2))),
             lambda: index.delete(["a"]),
+            index.check_writable,
         ):
             with pytest.raises(InputError, match="may only be read here"):
                 call()

@@ -23,7 +23,7 @@ def compare(
         "runs/compare"
     ),
     base: Annotated[str, typer.Option(help="What texts start from: static, minilm, or a model.")] = "static",
-    seeds: Annotated[int, typer.Option(help="Runs of each.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Runs of each, 2 or more.")] = 3,
     epochs: Annotated[float | None, typer.Option(help="Passes over the texts or the images, for all.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Texts contrasted with each other, for all.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The highest, for all.")] = None,
@@ -42,7 +42,7 @@ def compare(
     from rich.console import Console
 
     from counterpoint.comparing import compare as run
-    from counterpoint.report import terminal_table
+    from counterpoint.report import print_figures
 
     errors = Console(stderr=True)
     result = run(
@@ -60,5 +60,5 @@ def compare(
     if as_json:
         typer.echo(json.dumps({"folder": str(result.folder), "report": result.content.to_json()}))
         return
-    Console().print(terminal_table(result.content))
+    print_figures(result.content, Console())
     typer.echo(f"report: {output / 'report.html'}")

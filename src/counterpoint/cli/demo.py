@@ -39,7 +39,7 @@ def demo(
     from counterpoint.files import check_output
     from counterpoint.fitting import INCLUDED
     from counterpoint.fitting.run import RUN_FILES
-    from counterpoint.report import terminal_table
+    from counterpoint.report import print_figures
     from counterpoint.systems.registry import slug
 
     bases = list(dict.fromkeys(("static", base)))
@@ -51,7 +51,7 @@ def demo(
             fit(INCLUDED, run, base=name, index=True)
     if len(runs) > 1:
         static, other = map(read_content, runs)
-        Console().print(terminal_table(beside(static, other, base)))
+        print_figures(beside(static, other, base), Console())
     search(runs[-1], QUERIES, k=3)
     typer.echo(f"\nreport: {runs[-1] / 'report.html'}\nsearch: counterpoint search {runs[-1]} 'your words'")
 

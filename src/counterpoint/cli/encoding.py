@@ -71,7 +71,9 @@ def encode(
         )  # fmt: skip
     note(cut.sentence())
     width = encoder.dim if dim is None else dim
-    typer.echo(f"{output}: {z.shape[0]:,} vectors of {width} dimensions, {precision}, {z.nbytes:,} bytes")
+    typer.echo(
+        f"{output}: {z.shape[0]:,} vector{'s' * (len(z) != 1)} of {width} dimensions, {precision}, {z.nbytes:,} bytes"
+    )
     if precision == "int8" and len(z):
         typer.echo(f"{output}.ranges.json: the range of each dimension")
     if documents is not None and (rows := write_rows(documents, output)):

@@ -27,7 +27,7 @@ def export(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compile a transformer for this processor, measured against the original; encode, index and search then use it.
+    """Compile a transformer for this processor, measured against the original; what encodes then uses it.
 
     Example: counterpoint export runs/fit/model --to openvino --int8 --output runs/fast
     """
@@ -44,6 +44,8 @@ def export(
         note(describe(data))
         texts = list(data.corpus.values()) if isinstance(data, Retrieval) else list(data.texts())
     test = None if measure is None else read_source(measure)
+    steps = "compiling, calibrating and measuring" if int8 else "compiling and measuring"
+    note(f"{steps} {model}: a minute or so for a small model")
     made = make(resolve_base(model), output, to=cast("Target", to), int8=int8, calibrate=texts, measure=test)
     if as_json:
         typer.echo(json.dumps(made.to_json()))
@@ -58,7 +60,7 @@ def _show(made: Export, output: Path) -> None:
 
     table = Table("", "original, torch", made.name, title=f"{output}: {made.texts:,} texts, {made.threads} threads")
     sizes = [_megabytes(output / name) for name in ("model.safetensors", made.file)]
-    table.add_row("size", *(f"{size:,.0f} MB" for size in sizes))
+    table.add_row("size", *(f"{size:,.{int(size < 9.95)}f} MB" for size in sizes))
     table.add_row("texts a second", f"{made.torch_rate:,.0f}", f"{made.rate:,.0f}")
     table.add_row("mean cosine with the original", "", f"{made.mean_cosine:.4f}")
     table.add_row("least cosine", "", f"{made.least_cosine:.4f}")

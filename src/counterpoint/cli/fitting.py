@@ -23,15 +23,21 @@ def fit(
         str, typer.Option(help="Held out for validation: a fraction, a number of rows, or a file.")
     ] = "0.05",
     test: Annotated[str, typer.Option(help="Held out for the figures: the same.")] = "0.1",
-    epochs: Annotated[float | None, typer.Option(help="Passes over the data.")] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Examples contrasted with each other; costs no memory.")
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the data; by its kind and size if not given.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The highest.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Examples contrasted with each other, by the data if not given; costs no memory.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest; by the base if not given.")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Batches a step; adds no negatives.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Stop after so many validations without a new best.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many validations without a new best; if not given, never.")
+    ] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
-    checkpoint_seconds: Annotated[float | None, typer.Option(help="At most so much work is lost in a kill.")] = None,
+    checkpoint_seconds: Annotated[
+        float | None, typer.Option(help="Save so often: at most so much work is lost in a kill.")
+    ] = None,
     strict_split: Annotated[
         bool, typer.Option("--strict-split", help="Retrieval data: no document that was trained on is searched for.")
     ] = False,
@@ -58,7 +64,7 @@ def fit(
 
     from counterpoint.errors import InputError
     from counterpoint.fitting import fit as run
-    from counterpoint.report import TrainingView, terminal_table
+    from counterpoint.report import TrainingView, print_figures
 
     config = None
     if system is not None:
@@ -112,7 +118,7 @@ def fit(
     if as_json:
         typer.echo(json.dumps({"folder": str(result.folder), "report": result.content.to_json()}))
     else:
-        Console().print(terminal_table(result.content))
+        print_figures(result.content, Console())
 
 
 def report(

@@ -13,8 +13,8 @@ Columns = Annotated[
     typer.Option(
         "--column",
         "-c",
-        help="Which column has which role, ROLE=NAME: anchor, positive, negative, score, label; "
-        "of documents: id, title, text; repeatable.",
+        help="Which column has which role, ROLE=NAME such as positive=answer: anchor, positive, negative, score, "
+        "label; of documents: id, title, text; repeatable.",
     ),
 ]
 Schema = Annotated[str | None, typer.Option(help="texts, pairs, tuples, scored or labelled; recognised if not given.")]

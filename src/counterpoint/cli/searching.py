@@ -57,7 +57,9 @@ def index(
     language: Annotated[str, typer.Option(help="Of the texts, for BM25; recognised if not given.")] = "auto",
     approximate: Annotated[
         bool | None,
-        typer.Option("--approximate/--exact", help="Most of the nearest, faster; exact below a million documents."),
+        typer.Option(
+            "--approximate/--exact", help="Most of the nearest, faster: so it is from a million documents on."
+        ),
     ] = None,
     uri: Annotated[str, typer.Option(help="A Milvus cluster, http://HOST:19530; the folder if not given.")] = "",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
@@ -116,6 +118,8 @@ def index(
             typer.echo(f"{output}: {len(documents):,} documents; {vectors}; BM25: {made.describe_words()}")
             if (recall := made.recall) is not None:
                 typer.echo(f"approximate: finds {recall:.3f} of the ten nearest (measured against exact search)")
+            elif approximate and not uri:
+                typer.echo("exact all the same: with so few documents it is as fast")
         return
     folder = _folder(output)
     with Index.open(folder, token=token) as found:
@@ -129,6 +133,7 @@ def index(
             assert source is not None
             encoder = open_model(model or _model_of(folder, found.metadata), backend)
             found.check(encoder)
+            found.check_writable()
             documents = _with_free_ids(_documents(source, options, output), found)
             z = _encoded(encoder, documents, found.metadata)
             before = len(found)
@@ -235,7 +240,12 @@ def _model_of(folder: Path, metadata: dict[str, object]) -> str:
 
 def _folder(folder: Path) -> Path:
     """An index, or the one of a run."""
-    return folder / "index" if (folder / "index" / "index.json").exists() else folder
+    if (folder / "index" / "index.json").exists():
+        return folder / "index"
+    if not (folder / "index.json").exists() and (folder / "run.json").exists() and (folder / "model").is_dir():
+        made = f"counterpoint index DOCUMENTS --model {folder / 'model'} --output {folder / 'index'}"
+        raise InputError("this run has no index", file=folder, fix=f"make one with: {made}")
+    return folder
 
 
 def _to_remove(ids: list[str] | None, file: Path | None) -> list[str]:

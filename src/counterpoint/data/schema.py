@@ -25,7 +25,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("answer", "answers", "response", "hypothesis", "sent1", "tgt_text"),
         *("sentence2", "text2", "sentence_2", "text_2", "sentence_b", "text_b", "question2"),
         *("document", "doc", "document_text", "passage", "context", "description", "abstract"),
-        *("summary", "output", "completion"),
+        *("summary", "output", "completion", "translation"),
     ),
     "negative": (
         *("negative", "negatives", "neg", "negative_passages", "negative_document_ids"),

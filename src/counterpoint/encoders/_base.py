@@ -84,6 +84,8 @@ class TextEncoder(nn.Module, abc.ABC):
 
         A kind without a prompt of its own has the default one, as in sentence-transformers.
         """
+        if kind is not None and kind not in PROMPT_NAMES:
+            raise InputError(f"unknown kind {kind!r}", fix=f"choose one of {', '.join(PROMPT_NAMES)}, or None")
         names = PROMPT_NAMES[kind] if kind else ()
         name = next((n for n in names if n in self.prompts), self.default_prompt_name)
         return "" if name is None else self.prompts[name]

@@ -38,6 +38,11 @@ from counterpoint.training.checkpoint import has_checkpoint
 RUN_FILES = ("run.json", ".training", "rejected.jsonl")
 """What tells the folder of a run, at whatever point it stopped."""
 
+_UNTRAINED = (
+    "no validation was better than the one before training, so the model is the untrained one; give more data, a larger"
+    " --dev, or another --learning-rate"
+)
+
 _TOKEN_DROPOUT: dict[BaseKind, float] = {"static": 0.2, "transformer": 0.0}
 """Share of a document's tokens left out in training: a static base's view, as dropout is a transformer's."""
 
@@ -176,6 +181,9 @@ def fit(
         return FitResult(output, encoder, Content("", "", None, None, ()), [])  # type: ignore[arg-type]
     for warning in result.warnings:
         say(f"warning: {warning}")
+    kept = () if result.best is None or result.best_step else (_UNTRAINED,)
+    for sentence in kept:
+        say(f"note: {sentence}")
     after = task.measure("trained", encoder)
     measured = [*baselines, before, after, *task.combined(baselines, after)]
     for m in measured[len(baselines) + 1 :]:
@@ -185,7 +193,7 @@ def fit(
         tracking.figures(values, result.steps)
     content = content_of(
         parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
-        (*task.notes, *cut), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
+        (*task.notes, *cut, *kept), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)

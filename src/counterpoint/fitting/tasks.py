@@ -206,7 +206,7 @@ def on_new(measured: Sequence[Measured], metric: str, known: frozenset[str]) -> 
     if new.all() or not new.any():
         return ()
     said = ", ".join(f"{m.name} {m.figures[metric].values[new].mean():.3f}" for m in measured)
-    return (f"{metric} over the {new.sum():,} test queries none of whose documents was trained on: {said}",)
+    return (f"over the {new.sum():,} test queries none of whose documents was trained on, {metric} is: {said}",)
 
 
 class STSTask(Task):

@@ -19,7 +19,7 @@ from counterpoint.report.content import (
 )
 from counterpoint.report.live import TrainingView
 from counterpoint.report.page import report_html, write_report
-from counterpoint.report.terminal import terminal_table
+from counterpoint.report.terminal import print_figures, terminal_table
 
 __all__ = [
     "Command",
@@ -37,6 +37,7 @@ __all__ = [
     "System",
     "TrainingView",
     "model_card",
+    "print_figures",
     "project_2d",
     "report_html",
     "terminal_table",

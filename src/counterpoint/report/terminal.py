@@ -9,9 +9,19 @@ from counterpoint.report.plots import metrics
 from counterpoint.report.wording import BETTER, WORSE, clip, decimals, interval, judge, number, primary, verdict
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 STYLES = {BETTER: "green", WORSE: "red"}
+
+
+def print_figures(content: Content, console: Console) -> None:
+    """The table, and as wide as the terminal what stands below it: a table of one column is narrow."""
+    table = terminal_table(content)
+    below, table.caption = table.caption, None
+    console.print(table)
+    if below is not None:
+        console.print(below, soft_wrap=False)
 
 
 def terminal_table(content: Content) -> Table:
@@ -29,9 +39,11 @@ def terminal_table(content: Content) -> Table:
 
     names = metrics(content)
     table = Table(box=box.SIMPLE_HEAD, title=Text(content.title), title_justify="left", caption_justify="left")
-    table.add_column("")
+    # where it is narrow, an interval goes on two lines rather than a name to its first letters
+    named = max((len(system.name) for system in content.systems), default=0)
+    table.add_column("", min_width=min(named, 16))
     for name in names:
-        table.add_column(Text(name), justify="right", no_wrap=True)
+        table.add_column(Text(name), justify="right", min_width=11)
     for system in content.systems:
         cells = []
         for figure in (system.figures.get(name) for name in names):

@@ -88,16 +88,20 @@ class Store:
                     reason = error
         raise InputError(f"the index is not whole ({reason})", file=self.folder, fix="build it again")
 
+    def check_writable(self) -> None:
+        """Refuse to write where this process may not."""
+        if not self._current().writable():
+            raise InputError(
+                "the index may only be read here", file=self.folder, fix="write where you have the permission"
+            )
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[tuple[Data, sqlite3.Connection]]:
         """The right to write, which one has at a time; what is done within becomes the new state at its end."""
         with errors(self.folder):
             while True:
                 data = self._current()
-                if not data.writable():
-                    raise InputError(
-                        "the index may only be read here", file=self.folder, fix="write where you have the permission"
-                    )
+                self.check_writable()
                 with data.connection() as db:
                     db.execute("BEGIN IMMEDIATE")
                     if data.stamp != _folder.stamp(self.folder):

@@ -248,7 +248,9 @@ def _language(texts: Sequence[str], asked: str) -> tuple[str, str]:
     if asked == "auto":
         found = recognise(texts)
         return found.language, found.why
-    return ("", "as asked") if asked in ("", "none") else (asked, "as asked")
+    if not asked:
+        return "", "no stems"
+    return ("" if asked == "none" else asked), "as asked"
 
 
 def _counts(counted: list[list[str]], term: dict[str, int], terms: int) -> csr_array:

@@ -270,6 +270,15 @@ class Index:
         """
         check_model(encoder, self._about, self.folder)
 
+    def check_writable(self) -> None:
+        """Whether documents can be added, to be asked before they are encoded.
+
+        Raises:
+            InputError: The place is read-only for this process.
+        """
+        if isinstance(self._store, Store):
+            self._store.check_writable()
+
     def get(self, ids: Sequence[str]) -> list[Document | None]:
         """The documents of these ids, None for one that is not there.
 

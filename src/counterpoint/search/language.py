@@ -13,7 +13,7 @@ from counterpoint.search._function_words import FUNCTION_WORDS
 from counterpoint.search.words import spaceless, words
 
 _TEXTS, _CHARACTERS = 2000, 1000
-_SHARE, _FOREIGN, _KINDS = 0.1, 0.2, 3
+_SHARE, _TRACE, _FOREIGN, _KINDS = 0.1, 0.01, 0.2, 3
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ def recognise(texts: Sequence[str]) -> Recognised:
     """The language that most words of the texts speak for, by their function words (articles, pronouns, prepositions).
 
     At most 2,000 texts are looked at, always the same, 1,000 characters of each. A language must have every tenth
-    word, scripts without blanks apart, and any but English three different words, as short texts share some; where
-    others are ahead of it in over a fifth of the texts, they are mixed.
+    word (scripts without blanks apart, and every hundredth with them), and any but English three different words, as
+    short texts share some; where others are ahead of it in over a fifth of the texts, they are mixed.
 
     Examples:
         >>> recognise(["Das Haus ist am See", "Wir sind nicht im Haus"])
@@ -41,11 +41,12 @@ def recognise(texts: Sequence[str]) -> Recognised:
     chosen = sorted(random.Random(0).sample(range(len(texts)), min(_TEXTS, len(texts))))
     every = [words(texts[i][:_CHARACTERS]) for i in chosen]
     sample = [[word for word in text if not spaceless(word)] for text in every]
-    read = sum(map(len, sample))
+    read, all_read = sum(map(len, sample)), sum(map(len, every))
     spoken = [Counter(name for word in text for name in _languages().get(word, ())) for text in sample]
     total = sum(spoken, Counter[str]())
-    if not total or max(total.values()) < _SHARE * read:
-        if 2 * read < sum(map(len, every)):
+    # Chinese with a few names in it is not in the language that has a word like one of them
+    if not total or max(total.values()) < max(_SHARE * read, _TRACE * all_read):
+        if 2 * read < all_read:
             return Recognised("", "pairs of characters, as the script has no blanks")
         return Recognised("", "no language with a stemmer was recognised")
     first = max(total, key=lambda name: (total[name], name == "english"))
@@ -59,11 +60,12 @@ def recognise(texts: Sequence[str]) -> Recognised:
     )
     # three more, as in few texts chance has a say
     if others.total() > _FOREIGN * sum(map(bool, spoken)) + 3:
+        second = others.most_common(1)[0][0]
         return Recognised(
-            "", f"the texts are in several languages, {first} and {others.most_common(1)[0][0]} among them"
+            "", f"the texts are in several languages, {first.capitalize()} and {second.capitalize()} among them"
         )
     if first not in stemmers():
-        return Recognised("", f"there is no stemmer for {first}")
+        return Recognised("", f"there is no stemmer for {first.capitalize()}")
     return Recognised(first)
 
 

@@ -150,7 +150,11 @@ class Registry:
         found = self._names.get(slug(name))
         if found is None:
             close = get_close_matches(slug(name), self._names, 1, 0.5)
-            fix = f"the nearest is {close[0]}" if close else f"choose from {', '.join(sorted(self._names))}"
+            fix = (
+                f"the nearest is {close[0]}, and counterpoint systems lists all"
+                if close
+                else f"choose from {', '.join(sorted(self._names))}"
+            )
             raise InputError(f"no system is called {name!r}", fix=fix)
         return found
 
