@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -228,8 +228,7 @@ class Index:
     @property
     def metric(self) -> Metric:
         """ "cosine", "dot" or "euclidean"."""
-        metric: Metric = self._about["metric"]
-        return metric
+        return cast("Metric", self._about["metric"])
 
     @property
     def dim(self) -> int:
@@ -239,8 +238,7 @@ class Index:
     @property
     def precision(self) -> Precision:
         """ "float32", "int8" or "binary": how the vectors are kept."""
-        precision: Precision = self._about["precision"]
-        return precision
+        return cast("Precision", self._about["precision"])
 
     @property
     def nbytes(self) -> int:
@@ -251,8 +249,7 @@ class Index:
     @property
     def metadata(self) -> dict[str, Any]:
         """What was given to `build`."""
-        metadata: dict[str, Any] = self._about["metadata"]
-        return metadata
+        return cast("dict[str, Any]", self._about["metadata"])
 
     @property
     def recall(self) -> float | None:
@@ -271,11 +268,7 @@ class Index:
         check_model(encoder, self._about, self.folder)
 
     def check_writable(self) -> None:
-        """Whether documents can be added, to be asked before they are encoded.
-
-        Raises:
-            InputError: The place is read-only for this process.
-        """
+        """Refuse (`InputError`) a place that this process may not write to, before documents are encoded."""
         if isinstance(self._store, Store):
             self._store.check_writable()
 
