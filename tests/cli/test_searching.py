@@ -249,6 +249,7 @@ def test_what_the_ranges_do_not_fit_is_said(place, tmp_path):
         (["index", "corpus.jsonl", "--add", "--language", "german", "-o", "runs/index"], "--language"),
         (["search", "foreign", "boat"], "foreign: there is no index; make one with: counterpoint index"),
         (["search", "corpus.jsonl", "boat"], "corpus.jsonl: there is no index"),
+        (["search", "runs/index", ""], "a query is empty; give words"),
     ],
 )
 def test_bad_input_is_one_sentence_before_any_work(place, arguments, message):

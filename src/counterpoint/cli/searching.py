@@ -175,6 +175,8 @@ def search(
 
     if mode not in ("dense", "hybrid"):
         raise InputError(f"--mode is {mode}", fix="give dense or hybrid")
+    if not all(query.strip() for query in queries or ()):
+        raise InputError("a query is empty", fix="give words, or no query to read them from standard input")
     folder = _folder(folder)
     console = Console(highlight=False)
     with Index.open(folder, token=token) as found:
