@@ -13,21 +13,9 @@ from jaxtyping import Float
 
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.precision import Precision
-from counterpoint.search import _folder
+from counterpoint.search import _folder, _given
 from counterpoint.search._building import put_in_place
-from counterpoint.search._given import (
-    Columns,
-    check_added,
-    check_form,
-    check_given,
-    check_ids,
-    check_model,
-    check_queries,
-    fingerprint_of,
-    kinds_of,
-    plain_columns,
-    ranges_of,
-)
+from counterpoint.search._given import Columns
 from counterpoint.search._graph import wanted
 from counterpoint.search._lexical import Words, forget, fused, words_of
 from counterpoint.search._milvus import Collection, connect
@@ -123,12 +111,12 @@ class Index:
                 cluster does not answer.
             MissingExtra: `uri` or `approximate` is given and the extra `search` is not installed.
         """
-        folder, columns = Path(folder), plain_columns(columns)
-        check_given(ids, texts, embeddings, columns, uri)
+        folder, columns = Path(folder), _given.plain_columns(columns)
+        _given.check_given(ids, texts, embeddings, columns, uri)
         cls.check_folder(
             folder, language=language, metric=metric, precision=precision, approximate=approximate, uri=uri
         )
-        fingerprint = "" if encoder is None else fingerprint_of(encoder)
+        fingerprint = "" if encoder is None else _given.fingerprint_of(encoder)
         about = {
             "format": _folder.FORMAT,
             "metric": metric,
@@ -137,13 +125,13 @@ class Index:
             "data": "" if uri else _folder.new_data(),
             "uri": uri,
             "collection": f"documents_{uuid.uuid4().hex}" if uri else "",
-            "columns": kinds_of(columns) if uri else {},
+            "columns": _given.kinds_of(columns) if uri else {},
             "language": language,
             "approximate": approximate,
             "fingerprint": fingerprint,
             "metadata": dict(metadata or {}),
             "precision": precision,
-            "ranges": None if precision == "float32" else ranges_of(embeddings, metric, fingerprint).to_json(),
+            "ranges": None if precision == "float32" else _given.ranges_of(embeddings, metric, fingerprint).to_json(),
         }
         put_in_place(folder, about, token, ids, texts, embeddings, columns, progress)
         index = cls.open(folder, token=token)
@@ -177,7 +165,7 @@ class Index:
             MissingExtra: An approximate index is asked for and usearch is not installed.
         """
         check_language(language)
-        check_form(precision, metric, approximate, uri)
+        _given.check_form(precision, metric, approximate, uri)
         wanted(None if uri else approximate, 0)
         _folder.check(Path(folder), source)
 
@@ -265,7 +253,7 @@ class Index:
         Raises:
             InputError: Its fingerprint is another. An index that was built without an encoder has none to compare.
         """
-        check_model(encoder, self._about, self.folder)
+        _given.check_model(encoder, self._about, self.folder)
 
     def check_writable(self) -> None:
         """Refuse (`InputError`) a place that this process may not write to, before documents are encoded."""
@@ -278,7 +266,7 @@ class Index:
         Raises:
             InputError: `ids` is one string or holds no texts.
         """
-        check_ids(ids)
+        _given.check_ids(ids)
         found = self._store.read(lambda view: view.get(ids))
         return [found.get(name) for name in ids]
 
@@ -304,7 +292,7 @@ class Index:
 
     def _nearest(self, view: View | Collection, queries_nd: np.ndarray, k: int, where: Where | None) -> list[list[Hit]]:
         queries_nd = np.asarray(queries_nd)
-        check_queries(queries_nd, k, self._about, self.folder)
+        _given.check_queries(queries_nd, k, self._about, self.folder)
         return view.search(queries_nd, k, where)
 
     def hybrid(
@@ -364,15 +352,16 @@ class Index:
             InputError: As `build`, another number of dimensions, the place is read-only, or another process keeps
                 writing.
         """
-        about, columns = self._about, plain_columns(columns)
-        check_given(ids, texts, embeddings, columns, about["uri"])
-        check_added(embeddings, about, self.folder)
+        about, columns = self._about, _given.plain_columns(columns)
+        _given.check_given(ids, texts, embeddings, columns, about["uri"])
+        _given.check_added(embeddings, about, self.folder)
         self._store.add(ids, texts, embeddings, columns, progress)
         if isinstance(self._store, Collection):
             forget(self.folder)
             self._words_kept = None
             known = {
-                name: sorted({*about["columns"].get(name, ()), *kinds}) for name, kinds in kinds_of(columns).items()
+                name: sorted({*about["columns"].get(name, ()), *kinds})
+                for name, kinds in _given.kinds_of(columns).items()
             }
             _folder.write(self.folder, about | {"columns": about["columns"] | known})
 
@@ -382,7 +371,7 @@ class Index:
         Raises:
             InputError: `ids` is one string or no texts, the place is read-only, or another process keeps writing.
         """
-        check_ids(ids)
+        _given.check_ids(ids)
         removed = self._store.delete(list(dict.fromkeys(ids)))
         if isinstance(self._store, Collection):
             forget(self.folder)
