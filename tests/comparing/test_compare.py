@@ -122,7 +122,7 @@ def test_a_folder_holds_one_comparison_once_a_run_is_done(tmp_path):
         compare("digits", ["e5", "dpr"], tmp_path)
     assert not list(tmp_path.iterdir())
     write_json(tmp_path / "asked.json", {"source": "digits", "base": "static", "settings": {}, "reading": {}})
-    with pytest.raises(InputError, match="there is no such file"):
+    with pytest.raises(InputError, match="no such file"):
         compare("nowhere.tsv", ["e5", "dpr"], tmp_path)
     write_json(tmp_path / "e5-0.json", {})
     with pytest.raises(InputError, match=r"other settings \(.*source.*\)"):

@@ -122,7 +122,7 @@ def test_figures_over_queries_none_of_whose_documents_was_trained_on():
     task = RetrievalTask(test, test, Counts(8))
     measured = task.baselines()[:1]
     assert measured[0].figures["recall@1"].values.tolist() == [1, 0]
-    said = "recall@1 over the 1 test queries none of whose documents was trained on: BM25 "
+    said = "over the 1 test queries none of whose documents was trained on, recall@1 is: BM25 "
     assert on_new(measured, "recall@1", frozenset("r")) == (said + "1.000",)
     assert on_new(measured, "recall@1", frozenset("q")) == (said + "0.000",)
     assert on_new(measured, "recall@1", frozenset("qr")) == on_new(measured, "recall@1", frozenset()) == ()
