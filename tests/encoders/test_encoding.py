@@ -134,7 +134,8 @@ def test_other_texts_settings_or_model_are_refused(tmp_path):
     assert len(encode(ENCODER, changed, **options, resume=False)) == 95
 
 
-def test_kill_9(tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_kill_9(tmp_path, precision):
     script = tmp_path / "job.py"
     script.write_text(
         textwrap.dedent("""
@@ -145,18 +146,20 @@ def test_kill_9(tmp_path):
         def progress(done, total):
             if sys.argv[2] == "kill" and done >= 2000:
                 os.kill(os.getpid(), signal.SIGKILL)
-        encoder.encode(texts, out=sys.argv[1], window=300, progress=progress)
+        encoder.encode(texts, out=sys.argv[1], window=300, precision=sys.argv[3], progress=progress)
         """)
     )
 
     def run(name, mode):
-        return subprocess.run([sys.executable, script, tmp_path / name, mode], check=False).returncode
+        return subprocess.run([sys.executable, script, tmp_path / name, mode, precision], check=False).returncode
 
     assert run("whole.npy", "go") == 0
     assert run("z.npy", "kill") == -signal.SIGKILL
     assert (tmp_path / ".z.npy.json").exists()
+    assert not (tmp_path / "z.npy.ranges.json").exists()
     assert run("z.npy", "go") == 0
-    assert (tmp_path / "z.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    for name in ("npy", "npy.ranges.json") if precision == "int8" else ("npy",):
+        assert (tmp_path / f"z.{name}").read_bytes() == (tmp_path / f"whole.{name}").read_bytes()
 
 
 @pytest.mark.parametrize(("bad", "line"), [(None, 3), (3.5, 3), (b"bytes", 3)])

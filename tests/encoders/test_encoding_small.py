@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import textwrap
-
 import numpy as np
 import pytest
 
@@ -159,29 +154,3 @@ def test_bad_input(tmp_path):
             with pytest.raises(InputError, match=why):
                 encode(ENCODER, texts, **options, out=out)
     assert not list(tmp_path.iterdir())
-
-
-def test_kill_9(tmp_path):
-    script = tmp_path / "job.py"
-    script.write_text(
-        textwrap.dedent("""
-        import os, signal, sys
-        from counterpoint.encoders import StaticEncoder
-        texts = [f"text number {i % 500} of many" for i in range(4000)]
-        encoder = StaticEncoder.from_corpus(texts, dim=16)
-        def progress(done, total):
-            if sys.argv[2] == "kill" and done >= 2000:
-                os.kill(os.getpid(), signal.SIGKILL)
-        encoder.encode(texts, out=sys.argv[1], window=300, precision="int8", progress=progress)
-        """)
-    )
-
-    def run(name, mode):
-        return subprocess.run([sys.executable, script, tmp_path / name, mode], check=False).returncode
-
-    assert run("whole.npy", "go") == 0
-    assert run("z.npy", "kill") == -signal.SIGKILL
-    assert not (tmp_path / "z.npy.ranges.json").exists()
-    assert run("z.npy", "go") == 0
-    for name in ("npy", "npy.ranges.json"):
-        assert (tmp_path / f"z.{name}").read_bytes() == (tmp_path / f"whole.{name}").read_bytes()
