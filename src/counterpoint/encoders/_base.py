@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from counterpoint.data.items import Items
 from counterpoint.encoders.cutting import Cut
 from counterpoint.encoders.encoding import check_dim, encode
 from counterpoint.encoders.features import Features, Kind
@@ -37,6 +38,8 @@ class TextEncoder(nn.Module, abc.ABC):
         similarity: What the vectors are compared with; recorded in the model folder.
         do_lower_case: Lower-case texts before tokenising.
     """
+
+    modality = "text"
 
     batch_tokens = 4096
     """Tokens a forward of `encode`, if its caller does not say."""
@@ -103,6 +106,12 @@ class TextEncoder(nn.Module, abc.ABC):
         features = self._flat([prompt + clean(t, i) for i, t in enumerate(texts)])
         return self._mark_prompt(features, prompt)
 
+    def inputs(self, items: Items, kind: Kind = None) -> Features:
+        """`tokenize` of items: each text after its own prompt where it has one, in place of the encoder's."""
+        from counterpoint.encoders.prompting import tokenize_prompted
+
+        return tokenize_prompted(self, items.texts, items.prompts or [""] * len(items), kind)
+
     def forward(self, features: Features) -> Float[Tensor, "n d"]:
         """One vector a text, with gradient: pooled, then truncated and normalised as the encoder is set."""
         features = {k: v.to(self.device) for k, v in features.items()}
@@ -115,6 +124,12 @@ class TextEncoder(nn.Module, abc.ABC):
     def encode(self, texts: Iterable[str], *, kind: Kind = None, **options: Any) -> Shaped[np.ndarray, "n d"]:
         """One vector a text, in order; `options` are those of `counterpoint.encoders.encode`."""
         return encode(self, texts, kind=kind, **options)
+
+    def encode_items(self, items: Items, *, kind: Kind = None) -> Float[np.ndarray, "n d"]:
+        """`encode` of items, each after its own prompt where it has one."""
+        from counterpoint.encoders.prompting import encode_prompted
+
+        return encode_prompted(self, items.texts, items.prompts or [""] * len(items), kind=kind)
 
     @contextlib.contextmanager
     def counting(self) -> Iterator[Cut]:

@@ -7,9 +7,12 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from counterpoint.data.items import Items
+from counterpoint.encoders.features import Kind
+from counterpoint.encoders.inputs import take
 from counterpoint.errors import InputError
 from counterpoint.heads import projection
 
@@ -21,16 +24,28 @@ class PixelEncoder(nn.Module):
         dim: Of the vectors.
     """
 
+    modality = "image"
     dim: int
 
-    def encode(self, images: Float[Tensor, "n c h w"], *, batch: int = 512) -> Float[np.ndarray, "n d"]:
-        """One float32 vector an image, without gradient."""
+    def inputs(self, items: Items, kind: Kind = None) -> Shaped[Tensor, "n c h w"]:
+        """The pixels."""
+        del kind
+        return items.tensor
+
+    def encode(self, images: Shaped[Tensor, "n c h w"], *, batch: int = 512) -> Float[np.ndarray, "n d"]:
+        """One float32 vector an image, without gradient; of floating point from 0 to 1, or uint8."""
         was_training = self.training
         self.eval()
+        device = next(self.parameters()).device
         with torch.inference_mode():
-            parts = [self(part).float().cpu().numpy() for part in images.split(batch)]
+            rows = torch.arange(len(images)).split(batch)
+            parts = [self(take(images, part).to(device)).float().cpu().numpy() for part in rows]  # type: ignore[union-attr]
         self.train(was_training)
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
+
+    def encode_items(self, items: Items, *, kind: Kind = None) -> Float[np.ndarray, "n d"]:
+        """`encode` of items."""
+        return self.encode(self.inputs(items, kind))
 
 
 class ImageEncoder(PixelEncoder):

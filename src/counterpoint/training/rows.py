@@ -1,0 +1,222 @@
+"""Rows of any schema over items of any modality, as batches: the one training set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from counterpoint.data.items import Data, Items
+from counterpoint.encoders.features import Kind
+from counterpoint.encoders.inputs import Inputs, Sides, cat, cost, take
+from counterpoint.encoders.prompting import tokenize_prompted
+from counterpoint.encoders.towers import Towers
+from counterpoint.errors import InputError
+from counterpoint.points import Points
+from counterpoint.training.payload import Arguments, Payload
+
+View: TypeAlias = Callable[[Any], Any]
+"""Inputs to as many inputs of the same kind; random choices follow torch's global state."""
+Views: TypeAlias = View | tuple[View | None, View | None] | None
+"""One for all, or one for anchors and one for what they are contrasted with; None: as they are."""
+
+
+class RowBatches:
+    """A data set as batches of points.
+
+    | schema | queries | keys |
+    |---|---|---|
+    | items, labelled | the first view | the second; with more than two all are queries, with one there are no keys |
+    | pairs, tuples, scored | the anchors | positives, then hard negatives, which are negatives of everybody |
+    | the same, `sampled` | the anchors | none; each anchor has its own: a positive and drawn others (`owned`) |
+
+    Columns: `sample` tells which belong together; `view` which view it is; the data's own. Of pairs `input` and
+    `partner`, so that copies are known and never negatives (items alone: `input`, if any two are equal); `group` if an
+    anchor has several positives: what shares an item, directly or through others, is one group.
+
+    Every item becomes inputs once; a batch takes its rows of them.
+
+    Args:
+        data: The rows.
+        encoder: Makes inputs of items (`inputs`, or a text encoder's `tokenize`; else a tensor is what it eats).
+        view: Of inputs.
+        views: Of items alone or labelled, 1 or more.
+        sampled: Negatives drawn for each anchor from all that the data contrast with, in place of all others of the
+            batch; a drawn copy of the positive does not count.
+        kinds: The kinds of anchors and of the others; ("query", "document") of pairs and tuples, else none, if not
+            given.
+
+    Raises:
+        InputError: No views, or negatives to be drawn where there are no positives or hard negatives already.
+
+    Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> encoder = StaticEncoder.from_corpus(["a b", "c d"], dim=4)
+        >>> batches = RowBatches(rows_of([Example("a", ("b",)), Example("c", ("d",))]), encoder)
+        >>> payload = batches.payload(torch.tensor([1, 0]))
+        >>> payload.arguments(encoder(payload.inputs))["keys"].columns["sample"].tolist()
+        [1, 0]
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        encoder: nn.Module,
+        *,
+        view: Views = None,
+        views: int = 2,
+        sampled: int = 0,
+        kinds: tuple[Kind, Kind] | None = None,
+    ) -> None:
+        if views < 1:
+            raise InputError(f"{views} views of each item", fix="use 1 or more")
+        if sampled and (data.positives is None or data.negatives is not None):
+            raise InputError("negatives are drawn for rows with positives and no hard negatives", fix="give such data")
+        self._data, self._views, self._sampled = data, views, sampled
+        self._view = view if isinstance(view, tuple) else (view, view)
+        self._two = isinstance(encoder, Towers)
+        sided = self._two or data.schema in ("pairs", "tuples")
+        anchors, keys = kinds or (("query", "document") if sided else (None, None))
+        others = data.anchors if data.others is None else data.others
+        first = inputs_of(encoder, data.anchors, anchors)
+        same = others is data.anchors and anchors == keys
+        self._inputs = (first, first if same else inputs_of(encoder, others, keys))
+        self._hash = (data.anchors.hashes(), others.hashes())
+        # of the whole data, so that all processes agree on which columns there are
+        self._copies = len(self._hash[0][data.anchor].unique()) < len(data)
+        self._several = data.positives is not None and bool((data.positives >= 0).sum(1).gt(1).any())
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
+        """The batch of these rows."""
+        data = self._data[rows]
+        if data.positives is None:
+            return self._views_of(data, rows)
+        return self._drawn(data, data.positives) if self._sampled else self._pairs(data, data.positives, rows, among)
+
+    def _views_of(self, data: Data, rows: Int[Tensor, " b"]) -> Payload:
+        """Items alone or labelled, in several views."""
+        n, views = len(rows), self._views
+        columns: dict[str, Tensor] = {**data.columns, "sample": rows.clone()}
+        if self._copies:
+            columns["input"] = self._hash[0][data.anchor]
+        plain = [take(self._inputs[0], data.anchor)]
+        if views > 1:
+            same = self._inputs[0] is self._inputs[1]
+            plain += [plain[0] if same else take(self._inputs[1], data.anchor)] * (views - 1)
+        # where there are no keys, queries are what a view for keys alone is for
+        parts = [self._seen(inputs, min(1, v) if views > 1 else 1) for v, inputs in enumerate(plain)]
+
+        def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
+            if views == 1:
+                return {"queries": Points(z, columns), "keys": None}
+            sides = [Points(part, {**columns, "view": torch.full_like(rows, v)}) for v, part in enumerate(z.split(n))]
+            return {"queries": sides[0], "keys": sides[1]} if views == 2 else {"queries": Points.cat(sides)}
+
+        return self._payload(parts, arguments)
+
+    def _pairs(
+        self, data: Data, positives: Int[Tensor, "b p"], rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None
+    ) -> Payload:
+        there = positives >= 0
+        keys = positives[there]
+        sample = rows[:, None].expand_as(positives)[there]
+        anchor_hash = self._hash[0][data.anchor]
+        partner = anchor_hash[:, None].expand_as(positives)[there]
+        if data.negatives is not None:
+            hard = data.negatives[data.negatives >= 0]
+            keys = torch.cat([keys, hard])
+            sample = torch.cat([sample, torch.full_like(hard, -1)])
+            # its own: paired with the anchor it would be left out as no negative
+            partner = torch.cat([partner, self._hash[1][hard]])
+        first = torch.where(there.any(1), self._hash[1][positives[:, 0]], anchor_hash)
+        columns: dict[str, Tensor] = {**data.columns, "sample": rows.clone(), "input": anchor_hash, "partner": first}
+        key_columns = {"sample": sample, "input": self._hash[1][keys], "partner": partner}
+        if self._several:
+            group = self._groups(rows if among is None else among)
+            for side in (columns, key_columns):
+                side["group"] = torch.tensor([group.get(text, -1) for text in side["input"].tolist()], dtype=torch.long)
+        parts = [
+            self._seen(take(inputs, at), side)
+            for side, (inputs, at) in enumerate(zip(self._inputs, (data.anchor, keys), strict=True))
+        ]
+
+        def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
+            return {"queries": Points(z[: len(rows)], columns), "keys": Points(z[len(rows) :], key_columns)}
+
+        return self._payload(parts, arguments)
+
+    def _drawn(self, data: Data, positives: Int[Tensor, "b p"]) -> Payload:
+        n, s = len(data), self._sampled
+        assert data.others is not None  # positives are rows of them
+        drawn = torch.randint(len(data.others), (n, s))
+        own = torch.cat([positives[:, :1], drawn], 1)
+        positive = torch.zeros(n, 1 + s)
+        positive[:, 0] = 1
+        valid = (own[:, :, None] != positives[:, None]).all(2) | positive.bool()
+        parts = [
+            self._seen(take(inputs, at), side)
+            for side, (inputs, at) in enumerate(zip(self._inputs, (data.anchor, own.flatten()), strict=True))
+        ]
+
+        def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
+            owned = Points(z[n:].unflatten(0, (n, 1 + s)), positive=positive, valid=valid)
+            return {"queries": Points(z[:n], data.columns), "owned": owned}
+
+        return self._payload(parts, arguments)
+
+    def _seen(self, inputs: Any, side: int) -> Any:
+        view = self._view[side]
+        return inputs if view is None else view(inputs)
+
+    def _payload(self, parts: list[Any], arguments: Callable[[Float[Tensor, "n *d"]], Arguments]) -> Payload:
+        inputs: Inputs
+        if self._two:
+            inputs = Sides.of(parts[0], cat(parts[1:]) if parts[1:] else None)
+        else:
+            # one network sees its rows in one forward: two would differ by rounding
+            inputs = parts[0] if len(parts) == 1 else cat(parts)
+        return Payload(inputs, cost(inputs), take, arguments)
+
+    def _groups(self, rows: Int[Tensor, " n"]) -> dict[int, int]:
+        """Items of a batch whose rows share an item, directly or through others, form a group: hash -> group."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        data = self._data[rows]
+        assert data.positives is not None
+        there = data.positives >= 0
+        number = torch.arange(len(rows))
+        ends = torch.cat([number, number[:, None].expand_as(there)[there]]).numpy()
+        hashes = torch.cat([self._hash[0][data.anchor], self._hash[1][data.positives[there]]]).numpy()
+        items, place = np.unique(hashes, return_inverse=True)
+        size = len(rows) + len(items)
+        _, component = connected_components(
+            coo_array((np.ones(len(ends)), (ends, place + len(rows))), (size, size)), directed=False
+        )
+        return dict(zip(items.tolist(), component[len(rows) :].tolist(), strict=True))
+
+
+def inputs_of(encoder: Any, items: Items, kind: Kind = None) -> Inputs:
+    """What an encoder makes of items before its forward.
+
+    Examples:
+        >>> inputs_of(nn.Linear(2, 2), Items("vector", torch.zeros(3, 2))).shape
+        torch.Size([3, 2])
+    """
+    if isinstance(encoder, Towers):
+        encoder = encoder.side(kind)
+    if hasattr(encoder, "inputs"):
+        inputs: Inputs = encoder.inputs(items, kind)
+        return inputs
+    if hasattr(encoder, "tokenize"):
+        return tokenize_prompted(encoder, items.texts, items.prompts or [""] * len(items), kind)
+    return items.tensor

@@ -1,0 +1,140 @@
+"""One training set for every schema and modality: the batches that it gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from counterpoint.data import Example
+from counterpoint.data.images import digits
+from counterpoint.data.items import Data, Items
+from counterpoint.data.rows import rows_of
+from counterpoint.encoders import ImageEncoder, StaticEncoder, drop_tokens
+from counterpoint.encoders.towers import Towers
+from counterpoint.errors import InputError
+from counterpoint.systems.core._digits import view
+from counterpoint.training import TextBatches
+from counterpoint.training.rows import RowBatches
+from counterpoint.views import ImageBatches
+
+TEXTS = ["a red fox runs", "the blue ant sits", "one green bird flies", "x y z"]
+ROWS = {
+    "pairs": [Example("red fox", ("blue ant",)), Example("green bird", ("x y",)), Example("one", ("blue ant",))],
+    "tuples": [
+        Example("red fox", ("blue ant", "one bird"), ("x",)),
+        Example("green bird", ("x y",), ("z", "y")),
+        Example("red", ("blue ant",)),
+        Example("one", ("two",), prompt="find: "),
+    ],
+    "texts": [Example("red fox"), Example("green bird flies"), Example("red fox")],
+    "labels": [Example("red fox", label="b"), Example("green bird flies", label="a"), Example("x", label="b")],
+    "sets": [Example("red fox", labels=("b", "c")), Example("green bird", labels=()), Example("x", labels=("c",))],
+    "scored": [Example("red fox", ("x y",), score=1.0), Example("green", ("one two",), score=3.0)],
+    "mixed": [Example("red fox", ("x y",)), Example("green one")],
+}
+
+
+@pytest.fixture(scope="module")
+def encoder() -> StaticEncoder:
+    return StaticEncoder.from_corpus(TEXTS, dim=8)
+
+
+@pytest.mark.parametrize("dropped", [0.0, 0.5])
+@pytest.mark.parametrize("name", ROWS)
+def test_texts_give_the_batches_that_they_gave(encoder: StaticEncoder, name: str, dropped: float) -> None:
+    rows = torch.randperm(len(ROWS[name]), generator=torch.Generator().manual_seed(3))
+    views = 1 if name in ("labels", "sets") else 2
+    both = (lambda x: drop_tokens(x, 0.0), lambda x: drop_tokens(x, dropped)) if dropped else None
+    kinds = ("query", "document")
+    torch.manual_seed(1)
+    old = TextBatches(ROWS[name], encoder, kinds=kinds, token_dropout=dropped).payload(rows)
+    torch.manual_seed(1)
+    new = RowBatches(rows_of(ROWS[name]), encoder, kinds=kinds, view=both, views=views).payload(rows)
+    assert all(torch.equal(old.inputs[key], new.inputs[key]) for key in old.inputs)
+    assert torch.equal(old.cost, new.cost)
+    z = encoder(old.inputs)
+    a, b = old.arguments(z), new.arguments(z)
+    for side in ("queries", "keys"):
+        assert (a[side] is None) == (b[side] is None)
+        if a[side] is not None:
+            assert torch.equal(a[side].z, b[side].z)
+            # of texts alone copies are known by `input`, if there are any
+            asked = a[side].columns.keys() - ({"partner"} if name in ("texts", "labels", "sets") else set())
+            asked -= {"input"} if name in ("labels", "sets") else set()
+            assert all(torch.equal(a[side].columns[key], b[side].columns[key]) for key in asked)
+
+
+@pytest.mark.parametrize("views", [2, 4])
+def test_pictures_give_the_batches_that_they_gave(views: int) -> None:
+    images, rows = digits(), torch.tensor([5, 1, 800, 3])
+    torch.manual_seed(1)
+    old = ImageBatches(images, view(), views).payload(rows)
+    data = Data.alone(Items("image", images.pixels), label=images.labels)
+    batches = RowBatches(data, ImageEncoder(), view=view(), views=views)
+    torch.manual_seed(1)
+    new = batches.payload(rows)
+    assert torch.equal(old.inputs, new.inputs)
+    a, b = (each.arguments(old.inputs.flatten(1)) for each in (old, new))
+    assert a.keys() == b.keys()
+    for side in a:
+        assert a[side].columns.keys() == b[side].columns.keys()
+        assert all(torch.equal(a[side].columns[key], b[side].columns[key]) for key in a[side].columns)
+
+
+def captioned() -> tuple[Data, Towers]:
+    pixels = torch.randint(0, 256, (6, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data = Data(
+        Items("image", pixels), torch.arange(6), Items("text", TEXTS), torch.tensor([[0, 1]] * 3 + [[2, -1]] * 3)
+    )
+    torch.manual_seed(0)
+    captions = StaticEncoder.from_corpus(TEXTS, dim=16, prompts={})
+    return data, Towers(ImageEncoder(1, widths=(8, 16)), captions)
+
+
+def test_two_towers_see_their_own_sides_in_any_chunks() -> None:
+    data, towers = captioned()
+    payload = RowBatches(data, towers).payload(torch.tensor([0, 4, 2]))
+    whole = towers(payload.inputs)
+    assert torch.allclose(whole[0], towers.query(data.anchors.tensor[:1].float() / 255)[0], atol=1e-6)
+    texts = towers.document(towers.document.tokenize(["the blue ant sits"], "document"))
+    assert torch.allclose(whole[4], texts[0], atol=1e-6)
+    for budget in (1, 3, 7, 100):
+        chunks = payload.chunks(budget)
+        parts = torch.cat([towers(payload.take(payload.inputs, chunk)) for chunk in chunks])
+        assert torch.allclose(parts[torch.argsort(torch.cat(chunks))], whole, atol=1e-6)
+    arguments = payload.arguments(whole)
+    assert arguments["keys"].columns["sample"].tolist() == [0, 0, 4, 2, 2]
+    # pictures of the same captions are one group, never each other's negatives
+    group = arguments["queries"].columns["group"].tolist()
+    assert group[0] == group[2] != group[1]
+
+
+def test_drawn_negatives_are_each_anchors_own() -> None:
+    data, towers = captioned()
+    data = Data(data.anchors, data.anchor, data.others, data.positives[:, :1])
+    batches = RowBatches(data, towers, sampled=5)
+    payload = batches.payload(torch.arange(6))
+    arguments = payload.arguments(towers(payload.inputs))
+    owned = arguments["owned"]
+    assert owned.z.shape == (6, 6, 16)
+    assert owned.columns["positive"].tolist() == [[1.0, 0, 0, 0, 0, 0]] * 6
+    texts = towers.document(towers.document.tokenize(TEXTS, "document"))
+    for row in range(6):
+        own = texts[data.positives[row, 0]]
+        copies = torch.tensor([torch.allclose(z, own, atol=1e-6) for z in owned.z[row]])
+        # a drawn copy of the positive does not count; the positive does
+        assert owned.columns["valid"][row].tolist() == [True, *(~copies[1:]).tolist()]
+
+
+def test_what_does_not_fit_is_said() -> None:
+    data, towers = captioned()
+    with pytest.raises(InputError, match="0 views"):
+        RowBatches(data, towers, views=0)
+    with pytest.raises(InputError, match="drawn for rows with positives"):
+        RowBatches(Data.alone(data.anchors), towers.query, sampled=2)
+    with pytest.raises(InputError, match="rows beyond the 4 items"):
+        Data(data.anchors, data.anchor, data.others, torch.full((6, 1), 4))
+    with pytest.raises(InputError, match="one modality"):
+        Items.cat([data.anchors, data.others])
+    with pytest.raises(InputError, match="where texts are needed"):
+        data.anchors.texts  # noqa: B018 - the property raises
