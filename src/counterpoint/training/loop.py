@@ -102,7 +102,7 @@ def train(
     optimizer = make_optimizer(modules.values(), config)
     average = Average(encoder, config.average) if config.average else None
     per_epoch = len(batches) // min(len(batches), config.batch_size)
-    steps = max(1, math.ceil(config.epochs * per_epoch / config.accumulate))
+    steps = config.steps or max(1, math.ceil(config.epochs * per_epoch / config.accumulate))
     # where the best is kept is said by the validation, so there must be at least one
     marks = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
     watch = max(1, steps // 200)
