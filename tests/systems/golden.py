@@ -13,19 +13,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from counterpoint.config import Config
 from counterpoint.data import Example
+from counterpoint.data.images import Images
+from counterpoint.data.items import Data as Rows
+from counterpoint.data.items import Items
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
-from counterpoint.encoders.invertible import Invertible
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.engine import cached
-from counterpoint.negatives import consistent, mine_bm25
+from counterpoint.methods import Recipe
+from counterpoint.negatives import mine_bm25
+from counterpoint.negatives.prepare import consistent_pairs
 from counterpoint.systems import _corpus, every, get
 from counterpoint.systems.core import (
     _digits,
@@ -36,58 +41,50 @@ from counterpoint.systems.core import (
     adainf,
     beclr,
     ccl_k,
-    cmim,
-    core_tuning,
-    cpc,
-    curl,
     dbpm,
     decoupled_uniformity,
     gradcache,
-    hib,
     mcl,
-    mutual_information,
     pal,
     pnda,
     projection_head,
-    sas,
     sepclr,
     simplicity_bias,
 )
 from counterpoint.systems.registry import slug
 from counterpoint.systems.retrieval import dpr, e5
 from counterpoint.systems.sentences import _start
-from counterpoint.training import TextBatches, loop
+from counterpoint.training import loop
+from counterpoint.training.rows import RowBatches
 from counterpoint.views import shuffle_partners
 
 KEPT = Path(__file__).with_name("golden.json")
 Numbers = dict[str, list[float]]
 """Of each module that was trained: the mean of its weights, their norm, and three random projections."""
-How = Callable[[Config], object]
-"""Trains as a config says, by the system's own functions."""
-Data = Callable[[int], tuple[_digits.Images, ...]]
+How = Callable[[Any], object]
+"""Trains as a method says, by the system's own functions."""
+Data = Callable[[int], tuple[Images, ...]]
 
 IMAGES = 128
 """A step on as many as a system's batch has takes four times as long."""
-UNTRAINED = {"crl-framework-and-review": "a survey trains nothing", "curl-hinge": "a config that nothing trains"}
+UNTRAINED = {"crl-framework-and-review": "a survey trains nothing"}
 
 
-def on(data: Data, train: Callable[[Config, _digits.Images, int], object], n: int = 0) -> How:
+def on(data: Data, n: int = 0) -> How:
     """The training part of some data, or so many images of it, with seed 0."""
 
-    def how(config: Config) -> None:
+    def how(method: Recipe) -> None:
         images = data(0)[0]
         # of all classes, where they are one after the other
-        train(config, images[torch.arange(len(images))[:: max(1, len(images) // n)][:n] if n else slice(None)], 0)
+        _digits.trained(
+            method, images[torch.arange(len(images))[:: max(1, len(images) // n)][:n] if n else slice(None)], 0
+        )
 
     return how
 
 
 def digits(data: Data = _digits.halves) -> How:
-    return on(data, _digits.trained, IMAGES)
-
-
-def labelled(data: Data = _digits.halves) -> How:
-    return on(data, _labelled.trained)
+    return on(data, IMAGES)
 
 
 def table(_seed: int = 0) -> StaticEncoder:
@@ -98,180 +95,138 @@ def table(_seed: int = 0) -> StaticEncoder:
         return StaticEncoder.from_corpus(texts, vocab_size=1000, dim=32)
 
 
-def texts(config: Config, examples: list[Example] | None = None) -> object:
-    """Pairs of the included corpus, as many steps as `short` says."""
-    pairs = examples or _corpus.sample(400, 0)
-    return _corpus.trained(replace(config, consistency=0), table(), pairs, steps=1, seed=0, **_corpus.TABLE)
+def texts(recipe: Recipe) -> None:
+    """Pairs of the included corpus."""
+    _corpus.trained(recipe, table(), rows_of(_corpus.sample(400, 0)), steps=1, seed=0, **_corpus.TABLE)
 
 
-def by_dpr(config: Config) -> None:
+def by_dpr(recipe: Recipe) -> None:
     """As it is measured, and as `fit` trains it."""
-    pairs = _corpus.sample(400, 0)
-    with patch.object(dpr, "table", table), patch.object(dpr, "dpr", lambda: config):
-        dpr._trained(mine_bm25(pairs, config.hard_negatives), 0)
-    texts(config, pairs)
+    mined = recipe.stages[0].prepare[0](rows_of(_corpus.sample(400, 0)), nn.Identity(), 0)
+    with patch.object(dpr, "table", table), patch.object(dpr, "dpr", lambda: recipe):
+        dpr._trained(mined, 0)
+    texts(recipe)
 
 
-def by_e5(config: Config) -> None:
+def by_e5(recipe: Recipe) -> None:
     """A judge of noisy pairs, and a model of those that pass."""
     noisy, _ = shuffle_partners(_corpus.sample(400, 0), e5._NOISE, 0)
-    with patch.object(e5, "table", table):
-        judge = e5._train(config, noisy, 0)
-        e5._train(config, consistent(noisy, judge, config.consistency, pool=50, seed=0), 0)
+    stage = recipe.stages[0]
+    judge = replace(stage, train=replace(stage.train, validations=1, **_corpus.TABLE), prepare=())
+    filtered = recipe.varied("E5", prepare=(consistent_pairs(judge, pool=50),))
+    _corpus.trained(filtered, table(), rows_of(noisy), steps=1, seed=0, **_corpus.TABLE)
 
 
-def by_simcse(config: Config) -> None:
+def by_simcse(recipe: Recipe) -> None:
     """The masked language model, and what comes of it."""
     with patch.object(_start, "_TEXTS", 200):
         encoder = _start._pretrained.__wrapped__()
     pairs = _corpus.sample(100, 1)
     alone = [Example(e.positives[0]) for e in pairs]
-    examples = mine_bm25(pairs, 1) if "supervised" in config.name else alone
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        _corpus.trained(config, encoder, examples, steps=1, seed=0, learning_rate=3e-4)
+    examples = mine_bm25(pairs, 1) if "supervised" in recipe.name else alone
+    _corpus.trained(recipe, encoder, rows_of(examples), steps=1, seed=0, learning_rate=3e-4)
 
 
-def by_curl(config: Config) -> None:
-    with patch.object(curl, "curl", lambda: config):
-        curl._trained(_digits.halves(0)[0], 0, curl._BLOCK)
+def by_halves(recipe: Recipe) -> None:
+    recipe.make(_digits.as_rows(_digits.halves(0)[0]), 0)
 
 
-def by_halves(config: Config) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        objective = config.objective()
-    mutual_information.Learned(_digits.halves(0), Invertible, objective, 0)
-
-
-def by_core_tuning(config: Config) -> None:
-    parts = _digits.halves(0)
-    start = core_tuning.pretrained(parts[0], 0)
-    _labelled.trained(config, parts[0], 0, start=lambda *_: start)
-
-
-def by_pnda(config: Config) -> None:
+def by_pnda(recipe: Recipe) -> None:
     """Its network for turns is trained outside of the loop: a few steps of it, and the less sure half."""
     train = _digits.halves(0)[0]
     entropy = pnda.rotation_entropy(train, 0, steps=5)
-    _digits.trained(config, pnda._with(train, entropy > entropy.median()), 0)
+    _digits.trained(recipe, pnda._with(train, entropy > entropy.median()), 0)
 
 
-def by_projection_head(config: Config) -> None:
-    digits()(config)
+def by_projection_head(recipe: Recipe) -> None:
+    digits()(recipe)
     projection_head.two_layers(0)
 
 
-def by_spectral(config: Config) -> None:
+def by_spectral(recipe: Recipe) -> None:
     x, present = _features.features(simplicity_bias._N, simplicity_bias._STRENGTHS, 0)
-    view, width = _features.noisy(simplicity_bias._NOISE), simplicity_bias._WIDE
-    _features.fitted(x, present[:, 0], config.objective(), view=view, width=width, steps=1, seed=0)
+    recipe.make(Rows.alone(Items("vector", x), label=present[:, 0]), 0)
 
 
-def coarse(seed: int) -> tuple[_digits.Images, ...]:
+def coarse(seed: int) -> tuple[Images, ...]:
     train, test = _digits.halves(seed)
     return replace(train, labels=(train.labels >= simplicity_bias._COARSE).long()), test
 
 
-def few_planted(seed: int) -> tuple[_digits.Images, ...]:
+def few_planted(seed: int) -> tuple[Images, ...]:
     train, test = dbpm.planted(seed)
     few = train[torch.arange(IMAGES)]
-    return replace(few, columns={**few.columns, "other": few.columns["other"] % IMAGES}), test
+    return replace(few, columns={"other": few.columns["other"].fmod(IMAGES)}), test
 
 
-def by_adainf(config: Config) -> None:
+def by_adainf(recipe: Recipe) -> None:
     """A mixture of Gaussians amplifies rounding errors: here pictures are blended instead of drawn from it."""
     with patch.object(adainf, "generated", blended):
-        on(_digits.halves, adainf.inflate_and_fit)(config)
+        on(_digits.halves)(recipe)
 
 
-def blended(images: _digits.Images, n: int, seed: int) -> _digits.Images:
+def blended(images: Images, n: int, seed: int) -> Images:
     generator = torch.Generator().manual_seed(seed)
     a, b = torch.randint(len(images), (2, n), generator=generator)
     return replace(images[a], pixels=(images.pixels[a] + images.pixels[b]) / 2, labels=torch.full((n,), -1))
 
 
-def with_prior(config: Config) -> None:
-    digits(decoupled_uniformity.with_attribute)(config)
+def with_prior(recipe: Recipe) -> None:
+    digits(decoupled_uniformity.with_attribute)(recipe)
     digits(decoupled_uniformity.with_attribute)(decoupled_uniformity.with_prior())
 
 
-def gradient(config: Config) -> dict[str, Tensor]:
+def gradient(recipe: Recipe) -> dict[str, Tensor]:
     """GradCache is no training: the gradient of a batch in chunks."""
     examples = _corpus.sample(32, 0)
     encoder = small_transformer([t for e in examples for t in e.texts], width=128, vocab_size=200, max_seq_length=32)
-    with patch.object(gradcache, "gradcache", lambda: config):
-        found, _ = gradcache._step(encoder, TextBatches(examples, encoder), torch.arange(32), cached, 0)
+    with patch.object(gradcache, "gradcache", lambda: recipe):
+        found, _ = gradcache._step(encoder, RowBatches(rows_of(examples), encoder), torch.arange(32), cached, 0)
     return {"gradient": found}
 
 
 HOW: dict[str, How] = {
-    **dict.fromkeys(
-        [
-            "alignment-uniformity",
-            "debiased-cl",
-            "hard-negative-samples",
-            "mochi",
-            "simclr",
-            "simsiam",
-            "supcon",
-            "swav",
-            "w-mse",
-            "dcl",
-            "ft",
-            "temperature-analysis",
-            "macl",
-            "amcl",
-            "amcl-1-head",
-            "groco",
-            "poly-view",
-            "poly-view-arithmetic",
-            "snt-xent-aam",
-            "snt-xent-am",
-            "ncl",
-            "nt-xent-am",
-            "moco-dual-view",
-            "mv-dhel",
-            "mv-infonce",
-        ],
-        digits(),
-    ),
-    **dict.fromkeys(["cacr", "encouraging-loss", "isogclr"], digits(_versus.long_tail)),
-    **dict.fromkeys(["hydra", "hydra-without-gates"], labelled()),
-    **dict.fromkeys(
-        ["ecaml", "hyperspherical-embedding", "proto-triplet-icnn", "proto-triplet", "icnn"], labelled(_labelled.novel)
-    ),
-    **dict.fromkeys(
-        ["causirl", "causirl-coral", "invariant-nw-head", "nw-head-mixed-support"], labelled(_turned.domains)
-    ),
-    **dict.fromkeys(["supremix", "supremix-without-mixing"], labelled(_turned.angles)),
-    **dict.fromkeys(["sepclr", "sepclr-without-k-jem"], labelled(sepclr.patterned)),
-    "ccl-k": digits(decoupled_uniformity.with_attribute),
-    "ccl-k-fair": digits(ccl_k.with_frame),
+    **{
+        name: digits(data)
+        for names, data in (
+            ("cacr encouraging-loss isogclr", _versus.long_tail),
+            (
+                "alignment-uniformity debiased-cl hard-negative-samples mochi simclr simsiam supcon swav w-mse dcl ft "
+                "temperature-analysis macl amcl amcl-1-head groco poly-view poly-view-arithmetic snt-xent-aam "
+                "snt-xent-am ncl nt-xent-am moco-dual-view mv-dhel mv-infonce",
+                _digits.halves,
+            ),
+            ("xue-et-al-simplicity-bias", coarse),
+            ("ccl-k", decoupled_uniformity.with_attribute),
+            ("ccl-k-fair", ccl_k.with_frame),
+            ("pal", pal.random_pairs),
+        )
+        for name in names.split()
+    },
+    **{
+        name: on(data)
+        for names, data in (
+            ("hydra hydra-without-gates core-tuning hib sas cmim cpc curl curl-hinge", _digits.halves),
+            ("ecaml hyperspherical-embedding proto-triplet-icnn proto-triplet icnn", _labelled.novel),
+            ("causirl causirl-coral invariant-nw-head nw-head-mixed-support", _turned.domains),
+            ("supremix supremix-without-mixing", _turned.angles),
+            ("sepclr sepclr-without-k-jem", sepclr.patterned),
+            ("beclr", beclr.novel),
+        )
+        for name in names.split()
+    },
     "decoupled-uniformity": with_prior,
-    "dbpm": lambda config: digits(few_planted)(replace(config, batches=dbpm.PlantedBatches)),
-    "pal": digits(pal.random_pairs),
-    "pnda": by_pnda,
-    "core-tuning": by_core_tuning,
-    "projection-head-theory": by_projection_head,
-    "xue-et-al-simplicity-bias": digits(coarse),
-    "xue-et-al-spectral": by_spectral,
-    "cpc": lambda config: cpc.trained(_digits.halves(0)[0], 0, config),
-    "curl": by_curl,
-    "on-mi-maximization": by_halves,
-    "hib": on(_digits.halves, hib.fit),
     "adainf": by_adainf,
-    "sas": on(_digits.halves, sas.on_subset),
-    "beclr": on(beclr.novel, beclr.fit),
-    "mcl": lambda config: mcl.in_stages(mcl.on_marks(config), mcl.marked(0)[0], 0),
-    "cmim": on(_digits.halves, cmim.fit_plain),
-    "arm": texts,
-    "llave": texts,
+    "dbpm": lambda recipe: digits(few_planted)(recipe.varied("DBPM", prepare=(dbpm.paired,))),
+    "pnda": by_pnda,
+    "projection-head-theory": by_projection_head,
+    "xue-et-al-spectral": by_spectral,
+    "on-mi-maximization": by_halves,
+    "mcl": lambda method: on(mcl.marked)(mcl.on_marks(method)),
+    **dict.fromkeys(["arm", "llave", "e5-fine-tuning"], texts),
     "dpr": by_dpr,
     "e5": by_e5,
-    "e5-fine-tuning": texts,
-    "simcse": by_simcse,
-    "simcse-supervised": by_simcse,
+    **dict.fromkeys(["simcse", "simcse-supervised"], by_simcse),
     "gradcache": gradient,
 }
 STEPS = {"mochi": 18, "beclr": 60, "dbpm": 8}
@@ -313,11 +268,10 @@ def numbers(states: dict[str, dict[str, Tensor]]) -> Numbers:
     return found
 
 
-def trained(name: str, config: Config | None = None) -> list[Numbers]:
-    """The numbers of each training that a system is; of another config, as it would be trained by that system."""
-    config = config or get(name).config()
+def trained(name: str, method: Recipe | None = None) -> list[Numbers]:
+    """The numbers of each training that a system is; of another method, as it would be trained by that system."""
     with short(STEPS.get(name, 6)) as seen:
-        made = HOW[name](config)
+        made = HOW[name](method or get(name).method())
     return [numbers({"gradient": made})] if name == "gradcache" else seen
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ import torch
 from counterpoint.procedures import Teacher
 from counterpoint.systems import get
 from systems.golden import HOW, KEPT, UNTRAINED, names, off, trained
+from systems.stages import stage
 
 GOLDEN = json.loads(KEPT.read_text())
 TOLERANCE = 1e-5
@@ -39,15 +39,15 @@ def test_weights_are_what_they_were(name):
     ("name", "without"),
     [
         ("simclr", {"head": None}),
-        ("mochi", {"procedure": get("moco-dual-view").config().procedure}),
+        ("mochi", {"procedure": stage("moco-dual-view").procedure}),
         ("hib", {"view": lambda pixels: pixels}),
-        ("dbpm", {"objective": get("simclr").config().objective}),
+        ("dbpm", {"objective": stage("simclr").objective}),
         ("e5", {"prompts": {}}),
         ("invariant-nw-head", {"procedure": None}),
         ("simsiam", {"procedure": lambda _: Teacher(0.0)}),
-        ("ncl", {"head": get("simclr").config().head}),
+        ("ncl", {"head": stage("simclr").head}),
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
 def test_what_is_switched_off_changes_them(name, without):
-    assert off(trained(name, replace(get(name).config(), **without)), GOLDEN[name]) > 10 * TOLERANCE
+    assert off(trained(name, get(name).method().varied(name, **without)), GOLDEN[name]) > 10 * TOLERANCE

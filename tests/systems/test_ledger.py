@@ -19,8 +19,8 @@ from scipy.stats import ttest_rel
 from typer.testing import CliRunner
 
 from counterpoint.cli.main import app
-from counterpoint.config import Config
 from counterpoint.errors import InputError
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems import Claim, Registry, every, get, system, verify
 from counterpoint.systems.measuring import (
@@ -44,6 +44,10 @@ MEASURED = [s for s in SYSTEMS if s.claims]
 numbers = st.floats(-10, 10).map(lambda x: round(x, 3))
 
 
+def recipe(name: str) -> Recipe:
+    return Recipe(name, (Stage(InfoNCE),), Takes("text"))
+
+
 def registered(name: str, registry: Registry, **options) -> None:
     @system(
         name,
@@ -58,8 +62,8 @@ def registered(name: str, registry: Registry, **options) -> None:
         registry=registry,
         **options,
     )
-    def config() -> Config:
-        return Config(name, InfoNCE)
+    def method() -> Recipe:
+        return recipe(name)
 
 
 def test_the_founding_systems_are_listed():
@@ -77,9 +81,9 @@ def test_a_taken_name_is_refused_whatever_its_case(taken):
 
 def test_a_variant_takes_a_name_too():
     registry = Registry()
-    registered("A", registry, variants={"A small": lambda: Config("small", InfoNCE)})
-    assert registry.get("a SMALL").config().name == "small"
-    assert registry.get("A").config().name == "A"
+    registered("A", registry, variants={"A small": lambda: recipe("small")})
+    assert registry.get("a SMALL").method().name == "small"
+    assert registry.get("A").method().name == "A"
     with pytest.raises(InputError, match="a-small"):
         registered("A small", registry)
 
@@ -97,8 +101,9 @@ def test_every_system_is_whole(s):
     file, _, name = s.mechanism.partition("::")
     assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), "the mechanism test does not exist"
     assert s.module.startswith(f"counterpoint.systems.{s.family}.")
-    for config in (s.config, *s.variants.values()):
-        assert isinstance(config(), Config)
+    for method in (s.method, *s.variants.values()):
+        assert method().name
+        assert method().takes.describe()
     assert bool(s.claims) == (s.measure is not None)
     assert s.setup
 

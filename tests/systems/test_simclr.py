@@ -12,14 +12,16 @@ from counterpoint.data.images import digits
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.systems import get
 from counterpoint.systems.core import _digits
-from counterpoint.views import ImageBatches
+from counterpoint.systems.core._digits import as_rows
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
 
 
 def batch(n=6):
     torch.manual_seed(0)
-    config, model = get("simclr").config(), ImageEncoder(widths=(8, 16))
+    config, model = stage("simclr"), ImageEncoder(widths=(8, 16))
     head = config.head(16)
-    payload = ImageBatches(digits(), config.view).payload(torch.arange(n))
+    payload = RowBatches(as_rows(digits()), model, view=config.view).payload(torch.arange(n))
     return config, payload, payload.arguments(head(model(payload.inputs)))
 
 
@@ -45,7 +47,7 @@ def test_both_views_are_random_and_of_the_same_image():
 
 def test_probe_is_on_the_representation_and_not_on_the_projection():
     parts = digits().split(seed=1)
-    model = _digits.encoder(parts[0], 0)
+    model = get("simclr").method().started(as_rows(parts[0]), 0)
     h = _digits.accuracy(model, parts)
 
     class Nothing(torch.nn.Module):
@@ -53,9 +55,11 @@ def test_probe_is_on_the_representation_and_not_on_the_projection():
             return torch.zeros_like(x)
 
     assert _digits.accuracy(model, parts, Nothing()) < 0.2 < h
-    assert _digits.accuracy(model, parts, torch.nn.Identity()) == h
+    assert (
+        _digits.accuracy(model, parts, torch.nn.Identity()) == h == _digits.untrained(get("simclr").method(), parts, 0)
+    )
 
 
 def test_the_head_has_one_hidden_layer():
-    head = get("simclr").config().head(16)
+    head = stage("simclr").head(16)
     assert [type(layer).__name__ for layer in head] == ["Linear", "ReLU", "Linear"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -77,7 +77,9 @@ class Takes:
 
 def _described(anchors: str, others: str | None, schema: str, columns: tuple[str, ...]) -> str:
     first = _NAMES.get(anchors, anchors)
-    if anchors == "query":
+    if anchors == "nothing":
+        what = "nothing"
+    elif anchors == "query":
         what = "triples of a knowledge graph"
     elif others is None:
         what = f"{first} {_SCHEMAS[schema]}"
@@ -112,6 +114,30 @@ class Recipe:
     start: Start | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
     similarity: Literal["cosine", "dot"] = "cosine"
+
+    def changed(self, **settings: Any) -> Recipe:
+        """The same with fields of `TrainConfig` changed in every stage.
+
+        Examples:
+            >>> from counterpoint.objectives import InfoNCE
+            >>> Recipe("mine", (Stage(InfoNCE),), Takes()).changed(epochs=3).stages[0].train.epochs
+            3
+        """
+        stages = tuple(replace(stage, train=replace(stage.train, **settings)) for stage in self.stages)
+        return replace(self, stages=stages)
+
+    def varied(self, name: str, **changes: Any) -> Recipe:
+        """The same but for its name and some fields: its own, or those of its last stage.
+
+        Examples:
+            >>> from counterpoint.objectives import InfoNCE
+            >>> recipe = Recipe("mine", (Stage(InfoNCE),), Takes("image"))
+            >>> recipe.varied("four views", views=4).stages[0].views
+            4
+        """
+        own = {f.name: changes.pop(f.name) for f in fields(self) if f.name in changes}
+        stages = (*self.stages[:-1], replace(self.stages[-1], **changes)) if changes else self.stages
+        return replace(self, **{"name": name, "stages": stages} | own)
 
     def started(self, data: Data, seed: int) -> nn.Module:
         """The encoder before training, from its own start.

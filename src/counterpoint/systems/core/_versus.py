@@ -10,19 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import equal_error_rate, knn
 from counterpoint.evaluate.geometry import effective_rank
-from counterpoint.systems.core._digits import Data, Parts, accuracy, halves, trained
+from counterpoint.methods import Recipe
+from counterpoint.systems.core._digits import Data, Metric, Parts, accuracy, halves, trained
 from counterpoint.systems.registry import Figures, Measure, Pair
 
-MakeConfig: TypeAlias = Callable[[], Config]
-Metric: TypeAlias = Callable[[PixelEncoder, nn.Module, Parts], float]
-"""From an encoder, its head and the parts to a figure."""
-Train: TypeAlias = Callable[[Config, Images, int], tuple[PixelEncoder, nn.Module]]
-"""From a config, images and a seed to a trained encoder and its head."""
+Make: TypeAlias = Callable[[], Recipe]
 
 
 def long_tail(seed: int, ratio: float = 0.05) -> Parts:
@@ -38,9 +34,9 @@ def long_tail(seed: int, ratio: float = 0.05) -> Parts:
 
 
 @cache
-def fitted(make: MakeConfig, seed: int, data: Data = halves, train: Train = trained) -> tuple[PixelEncoder, nn.Module]:
+def fitted(make: Make, seed: int, data: Data = halves) -> tuple[PixelEncoder, nn.Module]:
     """Encoder and head after training; kept, since several systems have the same baseline."""
-    return train(make(), data(seed)[0], seed)
+    return trained(make(), data(seed)[0], seed)
 
 
 def probe_accuracy(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
@@ -79,18 +75,18 @@ def spread(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     return effective_rank(F.normalize(projected(model, head, parts[1]), dim=1), center=True)
 
 
-def versus(ours: MakeConfig, *baselines: MakeConfig, metric: Metric = probe_accuracy, data: Data = halves) -> Measure:
+def versus(ours: Make, *baselines: Make, metric: Metric = probe_accuracy, data: Data = halves) -> Measure:
     """Measures one claim a baseline: the same figure of `ours` and of it."""
     return claims(*((metric, ours, theirs) for theirs in baselines), data=data)
 
 
-def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Data = halves, train: Train = trained) -> Measure:
+def claims(*pairs: tuple[Metric, Make, Make], data: Data = halves) -> Measure:
     """Measures one claim for each metric, system and baseline."""
 
     def measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
         parts = data(seed)
         return tuple(
-            (metric(*fitted(ours, seed, data, train), parts), metric(*fitted(theirs, seed, data, train), parts))
+            (metric(*fitted(ours, seed, data), parts), metric(*fitted(theirs, seed, data), parts))
             for metric, ours, theirs in pairs
         ), {}
 

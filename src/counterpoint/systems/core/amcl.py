@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
 from counterpoint.heads import Several, projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import PairTemperature, Part, Sum
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, probe_accuracy
@@ -15,11 +13,10 @@ from counterpoint.systems.registry import Claim, system
 HEADS, DIM, HARDEST = 3, 32, 10
 
 
-def with_heads(number: int) -> Config:
+def with_heads(number: int) -> Recipe:
     """So many heads, of one loss each."""
-    return replace(
-        simclr(),
-        name=f"AMCL, {number} head{'s' * (number > 1)}",
+    return simclr().varied(
+        f"AMCL, {number} head{'s' * (number > 1)}",
         objective=lambda: Sum(
             *(Part(PairTemperature(DIM, hardest=HARDEST), i * DIM, (i + 1) * DIM) for i in range(number))
         ),
@@ -27,7 +24,7 @@ def with_heads(number: int) -> Config:
     )
 
 
-def one_head() -> Config:
+def one_head() -> Recipe:
     """The same without the other heads."""
     return with_heads(1)
 
@@ -48,6 +45,6 @@ def one_head() -> Config:
     setup=SETUP
     + f" {HEADS} heads of {DIM} dimensions; temperatures from 0.1 to 2, the {HARDEST} hardest negatives of each row.",
 )
-def amcl() -> Config:
+def amcl() -> Recipe:
     """Wang et al. 2024: the sum over heads of attraction and repulsion at a temperature of each pair's own."""
-    return replace(with_heads(HEADS), name="AMCL")
+    return with_heads(HEADS).varied("AMCL")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import GroCo
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._digits import SETUP, run_on_images, training
 from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
 from counterpoint.systems.core.mv_dhel import pairwise
 from counterpoint.systems.core.simclr import simclr
@@ -30,7 +28,7 @@ from counterpoint.systems.registry import Claim, system
     measure=claims((knn_accuracy, lambda: groco(), pairwise), (probe_accuracy, lambda: groco(), pairwise)),
     setup=SETUP + " Four views; SimCLR at temperature 0.2. As good is tested as better.",
 )
-def groco() -> Config:
+def groco() -> Recipe:
     """Shvetsova et al. 2023: 10 hardest negatives of the same view, Cauchy sorting of steepness 1."""
     negatives = Relation(same("sample"), ~same("view") & ~same("sample"))
-    return replace(simclr(), name="GroCo", objective=lambda: GroCo(10, relation=negatives), views=4)
+    return simclr().varied("GroCo", objective=lambda: GroCo(10, relation=negatives), views=4, train=training(4))

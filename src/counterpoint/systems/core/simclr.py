@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
 from counterpoint.data.images import digits
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems.core._digits import SETUP, accuracy, encoder, run_on_images, trained, view
+from counterpoint.systems.core._digits import (
+    SETUP,
+    accuracy,
+    encoder,
+    run_on_images,
+    trained,
+    training,
+    untrained,
+    view,
+)
 from counterpoint.systems.registry import Claim, Figures, Pair, system
-from counterpoint.training import TrainConfig
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     parts = digits().split(seed=seed)
     model, head = trained(simclr(), parts[0], seed)
-    bare, _ = trained(replace(simclr(), head=None), parts[0], seed)
-    h = accuracy(model, parts)
-    untrained = accuracy(encoder(parts[0], seed), parts)
-    return ((h, accuracy(bare, parts)), (h, accuracy(model, parts, head)), (h, untrained)), {}
+    bare, _ = trained(simclr().varied("no head", head=None), parts[0], seed)
+    h, start = accuracy(model, parts), untrained(simclr(), parts, seed)
+    return ((h, accuracy(bare, parts)), (h, accuracy(model, parts, head)), (h, start)), {}
 
 
 @system(
@@ -39,12 +44,12 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     measure=_measure,
     setup=SETUP + " AdamW stands in for LARS, GroupNorm for BatchNorm.",
 )
-def simclr() -> Config:
+def simclr() -> Recipe:
     """Chen et al. 2020: NT-Xent (equation 1) on a head with one hidden layer; temperature 0.5 (their CIFAR-10 runs)."""
-    return Config(
-        "SimCLR",
+    stage = Stage(
         lambda: InfoNCE(0.5, layout="views"),
-        TrainConfig(epochs=1000, batch_size=256, learning_rate=1e-3, weight_decay=1e-4, dtype="float32"),
+        training(),
         head=lambda width: projection(width, hidden=(width,)),
         view=view(),
     )
+    return Recipe("SimCLR", (stage,), Takes("image"), encoder)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Alignment
 from counterpoint.procedures import Chain, Predictor, Teacher
 from counterpoint.systems.core._digits import SETUP, run_on_images
@@ -27,14 +25,14 @@ def _predictor(width: int) -> nn.Module:
     return nn.Sequential(first, nn.ReLU(), nn.Linear(narrow, width))
 
 
-def no_stop() -> Config:
+def no_stop() -> Recipe:
     """The same with the gradient through both sides."""
-    return replace(simsiam(), name="No stop-gradient", procedure=lambda width: Predictor(_predictor(width)))
+    return simsiam().varied("No stop-gradient", procedure=lambda width: Predictor(_predictor(width)))
 
 
-def no_predictor() -> Config:
+def no_predictor() -> Recipe:
     """The same with the identity for a predictor."""
-    return replace(simsiam(), name="No predictor", procedure=lambda _: Teacher(0.0))
+    return simsiam().varied("No predictor", procedure=lambda _: Teacher(0.0))
 
 
 @system(
@@ -59,11 +57,10 @@ def no_predictor() -> Config:
     setup=SETUP
     + " LayerNorm stands where head and predictor of theirs have BatchNorm: vectors do not depend on their batch.",
 )
-def simsiam() -> Config:
+def simsiam() -> Recipe:
     """Chen and He 2021, equation 4 and algorithm 1: a head of three layers, a predictor with a bottleneck."""
-    return replace(
-        simclr(),
-        name="SimSiam",
+    return simclr().varied(
+        "SimSiam",
         objective=Alignment,
         head=_head,
         procedure=lambda width: Chain(Teacher(0.0), Predictor(_predictor(width))),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
 from counterpoint.geometry import Dot
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import WMSE, Alignment
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, probe_accuracy, spread
@@ -14,9 +12,9 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-def not_white() -> Config:
+def not_white() -> Recipe:
     """The same distance of positives, of vectors as they are."""
-    return replace(w_mse(), name="Alignment only", objective=lambda: Alignment(geometry=Dot()))
+    return w_mse().varied("Alignment only", objective=lambda: Alignment(geometry=Dot()))
 
 
 @system(
@@ -37,11 +35,10 @@ def not_white() -> Config:
     measure=claims((spread, lambda: w_mse(), not_white), (probe_accuracy, lambda: w_mse(), simclr)),
     setup=SETUP + " The projection has 32 dimensions, slices have 128 points.",
 )
-def w_mse() -> Config:
+def w_mse() -> Recipe:
     """Ermolov et al. 2021: two positives, slices of 128, four random divisions, a projection of 32 dimensions."""
-    return replace(
-        simclr(),
-        name="W-MSE",
+    return simclr().varied(
+        "W-MSE",
         objective=lambda: WMSE(128, repeats=4),
         head=lambda width: projection(width, hidden=(width,), out=32),
     )
