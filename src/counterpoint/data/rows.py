@@ -30,7 +30,8 @@ def rows_of(examples: Sequence[Example], source: str = "") -> Data:
     items = Items("text", [text for _, text in anchors], prompts=prompts if any(prompts) else ())
     anchor = torch.tensor([anchors[e.prompt, e.anchor] for e in examples], dtype=torch.long)
     columns = _columns(examples)
-    classes = tuple(sorted({e.label for e in examples if e.label is not None}))
+    # of one label the names of its numbers; of several the names of the places of `labels`
+    classes = tuple(sorted({label for e in examples for label in (e.labels or filter(None, [e.label]))}))
     contrasted = not all(alone) and any(e.texts[1:] or single for e, single in zip(examples, alone, strict=True))
     if not contrasted:
         return Data(items, anchor, columns=columns, source=source, classes=classes)
@@ -49,6 +50,26 @@ def rows_of(examples: Sequence[Example], source: str = "") -> Data:
         source,
         classes,
     )
+
+
+def texts_of(data: Data) -> list[str]:
+    """Every text of every row, in order, with repeats: the anchor, the positives, the negatives; nothing of other items.
+
+    Examples:
+        >>> texts_of(rows_of([Example("a", ("b",)), Example("c", ("b",), ("d",))]))
+        ['a', 'b', 'c', 'b', 'd']
+    """
+    anchors: list[list[str]] = [[] for _ in range(len(data))]
+    if data.anchors.modality == "text":
+        anchors = [[data.anchors.texts[i]] for i in data.anchor.tolist()]
+    if data.others is None or data.others.modality != "text":
+        return [text for row in anchors for text in row]
+    rows = [side for side in (data.positives, data.negatives) if side is not None]
+    others = torch.cat(rows, 1).tolist() if rows else anchors
+    texts = data.others.texts
+    return [
+        text for own, row in zip(anchors, others, strict=True) for text in (*own, *(texts[i] for i in row if i >= 0))
+    ]
 
 
 def _columns(examples: Sequence[Example]) -> dict[str, Tensor]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from counterpoint.data.items import Data
+from counterpoint.data.rows import texts_of
 from counterpoint.encoders import StaticEncoder, load
-from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import InputError, MissingExtra
 
 
@@ -32,13 +32,13 @@ def choose_base(base: str) -> str:
     return "static" if minilm_folder() is None else "minilm"
 
 
-def make_base(base: str, texts: Iterable[str], seed: int, max_length: int | None = None) -> TextEncoder:
+def make_base(base: str, data: Data, seed: int, max_length: int | None = None) -> Any:
     """The untrained (or pretrained) encoder.
 
     Args:
-        base: "static": a table of token vectors, its tokenizer trained on `texts`; "minilm": all-MiniLM-L6-v2 from
+        base: "static": a table of token vectors, its tokenizer trained on the data's texts; "minilm": all-MiniLM-L6-v2 from
             the `minilm` extra; else a model folder or the name of one on the Hugging Face hub.
-        texts: The training texts.
+        data: The training data.
         seed: Of the static table.
         max_length: Tokens at which texts are cut, instead of what the model says.
 
@@ -48,7 +48,7 @@ def make_base(base: str, texts: Iterable[str], seed: int, max_length: int | None
     """
     if base == "static":
         check_length(base, max_length)
-        return StaticEncoder.from_corpus(texts, seed=seed)
+        return StaticEncoder.from_corpus(texts_of(data), seed=seed)
     options: dict[str, Any] = {} if max_length is None else {"max_seq_length": max_length}
     # what a folder holds beside the weights does not learn
     return load(resolve_base(base), backend="torch", **options)

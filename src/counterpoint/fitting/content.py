@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint import evaluate, report
-from counterpoint.config import Config
-from counterpoint.encoders._base import TextEncoder
 from counterpoint.fitting.parts import Parts
-from counterpoint.fitting.tasks import Measured, Task, on_new
+from counterpoint.methods import Recipe
+from counterpoint.tasks import Measured, Task, on_new
 from counterpoint.training import TrainResult
 
 
 def content_of(
     parts: Parts,
-    config: Config,
-    encoder: TextEncoder,
+    recipe: Recipe,
+    encoder: Any,
     task: Task,
     measured: Sequence[Measured],
     before: Measured,
@@ -30,7 +29,7 @@ def content_of(
     facts: dict[str, Any],
 ) -> report.Content:
     """The report's content."""
-    settings = {name: _plain(value) for name, value in vars(config.train).items()}
+    settings = {name: _plain(value) for name, value in vars(recipe.stages[-1].train).items()}
     model = output / "model"
     some = "a query"
     commands = [
@@ -39,25 +38,25 @@ def content_of(
     if index:
         commands.insert(0, report.Command("search", f"counterpoint search {output / 'index'} '{some}'"))
     return report.Content(
-        title=Path(parts.train.source).name,
+        title=Path(parts.about.source).name,
         metric=task.metric,
         model=report.Model(
             name=after.name,
             kind=type(encoder).__name__,
             base=base,
-            objective=config.name,
+            objective=recipe.name,
             dim=encoder.dim,
             max_length=getattr(encoder, "max_seq_length", None),
-            prompts=dict(encoder.prompts),
+            prompts=dict(getattr(encoder, "prompts", {})),
         ),
         data=report.Data(
-            source=parts.train.source,
-            schema=parts.train.schema,
-            columns=dict(parts.train.columns),
+            source=parts.about.source,
+            schema=parts.about.schema,
+            columns=dict(parts.about.columns),
             splits=parts.sizes,
-            rejected=len(parts.train.rejected),
-            rejected_file=str(output / "rejected.jsonl") if parts.train.rejected else "",
-            notes=parts.train.notes,
+            rejected=parts.about.rejected,
+            rejected_file=str(output / "rejected.jsonl") if parts.about.rejected else "",
+            notes=parts.about.notes,
         ),
         systems=tuple(_system(m) for m in measured),
         differences=tuple(_differences(task.metric, measured, before, after)),
@@ -67,7 +66,7 @@ def content_of(
         history=tuple({k: v for k, v in row.items() if isinstance(v, (int, float))} for row in result.history),
         dev_metric=task.metric,
         settings={
-            "system": config.name,
+            "system": recipe.name,
             **{m.name: m.about for m in measured if m.about},
             **settings,
             "steps": result.steps,

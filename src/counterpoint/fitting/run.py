@@ -1,4 +1,4 @@
-"""The main job: from a file of text to a better model, measured, saved and searchable."""
+"""The main job: from a file or folder of anything to a better model, measured, saved and searchable."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from counterpoint.config import Config
-from counterpoint.data import Example, Retrieval, Schema, TextData, retrieval_from_pairs
 from counterpoint.data.schema import ColumnMap
-from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load, unknown_note
-from counterpoint.encoders._base import TextEncoder
+from counterpoint.data.rows import texts_of
+from counterpoint.encoders import StaticEncoder, TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
+from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
 from counterpoint.files import check_output, remove, write_json
 from counterpoint.fitting.bases import check_length, choose_base, make_base
 from counterpoint.fitting.content import content_of
-from counterpoint.fitting.labelsets import LabelSetTask
 from counterpoint.fitting.parts import Parts, load_parts
-from counterpoint.fitting.presets import BaseKind, preset
+from counterpoint.fitting.presets import preset, seen_by
 from counterpoint.fitting.prompts import share_prompt
-from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
 from counterpoint.fitting.tracking import Tracking, check_tracker
+from counterpoint.methods import Recipe
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.search.language import check_language
-from counterpoint.training import TextBatches, TrainResult, train
+from counterpoint.tasks import Measured, Task, task_for
+from counterpoint.training import TrainResult
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
 
@@ -42,10 +41,6 @@ _UNTRAINED = (
     "no validation was better than the one before training, so the model is the untrained one; give more data, a larger"
     " --dev, or another --learning-rate"
 )
-
-_TOKEN_DROPOUT: dict[BaseKind, float] = {"static": 0.2, "transformer": 0.0}
-"""Share of a document's tokens left out in training: a static base's view, as dropout is a transformer's."""
-
 
 @dataclass(frozen=True)
 class FitResult:
@@ -59,7 +54,7 @@ class FitResult:
     """
 
     folder: Path
-    encoder: TextEncoder
+    encoder: Any
     content: Content
     measured: list[Measured]
 
@@ -69,7 +64,7 @@ def fit(
     output: str | os.PathLike[str] = "runs/fit",
     *,
     base: str = "auto",
-    config: Config | None = None,
+    method: Recipe | None = None,
     columns: ColumnMap | None = None,
     schema: str | None = None,
     split: str | None = None,
@@ -96,7 +91,7 @@ def fit(
         source: A file, folder or hub name that `counterpoint.data.read` takes, or `included:debian`.
         output: The folder of the run.
         base: "auto" (MiniLM where its extra is installed, else static), "static", "minilm", or a model folder or name.
-        config: How to train; chosen by the schema if not given.
+        method: How to train; chosen by what the data are if not given.
         columns: Role -> column, where recognition is to be overruled.
         schema: The schema, likewise.
         split: Which part of a dataset to read, see `counterpoint.data.read`.
@@ -136,7 +131,7 @@ def fit(
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
     asked = {
-        "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
+        "source": str(source), "base": choose_base(base), "system": None if method is None else method.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
         "language": language, "max_length": max_length, "strict_split": strict_split, "seed": seed, **settings,
     }  # fmt: skip
@@ -150,25 +145,24 @@ def fit(
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
     encoder = _base(parts, choose_base(base), seed, max_length, output, processes)
-    sets = parts.train.multilabel
-    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train), multilabel=sets)
-    config = replace(config, train=replace(config.train, seed=seed, **settings))
-    parts, config, about_prompts = share_prompt(parts, config, encoder)
+    recipe = method or preset(parts.train, encoder)
+    recipe.takes.refuse(parts.train, recipe.name)
+    recipe = seen_by(recipe.changed(**settings), encoder)
+    parts, recipe, about_prompts = share_prompt(parts, recipe, encoder)
     if about_prompts:
         say(about_prompts)
-    examples = config.prepare(encoder, parts.train.examples)
-    task = make_task(parts, encoder)
-    unknown = unknown_note(encoder, list(parts.train.texts()))
-    cut = (*cut_sentences(parts, encoder), *filter(None, [unknown])) if processes.first else ()
+    recipe.settle(encoder)
+    task = task_for(parts.train, parts.dev, parts.test, encoder)
+    cut = text_notes(parts, encoder) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
-    say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")
+    say(f"training {recipe.name} from {choose_base(base)} on {len(parts.train):,} {parts.about.schema}")
     baselines, before = [], None
     if processes.first:
         baselines, before = task.baselines(language), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
-    shown = {**asked, "objective": config.name, **asdict(config.train)}
+    shown = {**asked, "objective": recipe.name, **asdict(recipe.stages[-1].train)}
     tracking = Tracking(log, output, shown) if log and processes.first else None
     listeners = [listen for listen in (on_row, tracking and tracking.row) if listen]
 
@@ -176,7 +170,14 @@ def fit(
         for listen in listeners:
             listen(row)
 
-    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=tell)
+    _, result = recipe.make(
+        parts.train,
+        seed,
+        encoder=encoder,
+        folder=output / ".training",
+        validate=lambda: {"dev": task.validate(encoder)},
+        on_row=tell,
+    )
     if not processes.first or before is None:
         return FitResult(output, encoder, Content("", "", None, None, ()), [])  # type: ignore[arg-type]
     for warning in result.warnings:
@@ -192,60 +193,11 @@ def fit(
         values = {f"{m.name}/{name}": figure.value for m in measured for name, figure in m.figures.items()}
         tracking.figures(values, result.steps)
     content = content_of(
-        parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
+        parts, recipe, encoder, task, measured, before, after, result, output, index, choose_base(base),
         (*task.notes, *cut, *kept), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)
-
-
-def train_as(
-    config: Config,
-    encoder: TextEncoder,
-    examples: Sequence[Example],
-    task: Task,
-    schema: Schema,
-    *,
-    folder: Path,
-    on_row: Callable[[dict[str, Any]], None] | None = None,
-) -> TrainResult:
-    """Train an encoder on prepared examples as a config says; the weights that were best on dev are kept."""
-    # only who searches has two kinds of texts
-    kinds: tuple[Kind, Kind] = ("query", "document") if schema in ("pairs", "tuples") else (None, None)
-    return train(
-        encoder,
-        TextBatches(examples, encoder, kinds=kinds, token_dropout=_TOKEN_DROPOUT[kind_of(encoder)]),
-        config.objective(),
-        config.train,
-        folder=folder,
-        head=None if config.head is None else config.head(encoder.dim),
-        procedure=None if config.procedure is None else config.procedure(encoder.dim),
-        validate=lambda: {"dev": task.validate(encoder)},
-        on_row=on_row,
-    )
-
-
-def kind_of(encoder: TextEncoder) -> BaseKind:
-    """Which settings suit it."""
-    return "static" if isinstance(encoder, StaticEncoder) else "transformer"
-
-
-def make_task(parts: Parts, encoder: TextEncoder) -> Task:
-    """The task that fits the schema."""
-    schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
-    if isinstance(test, Retrieval):
-        if isinstance(dev, TextData):
-            documents = [t for e in train_part.examples for t in e.positives]
-            dev = retrieval_from_pairs(dev.examples, documents, dev.source)
-        return RetrievalTask(test, dev, encoder)
-    assert isinstance(dev, TextData)  # as the test is
-    if schema == "scored":
-        return STSTask(test, dev)
-    if schema == "labelled":
-        return (LabelSetTask if train_part.multilabel else LabelTask)(train_part, test, dev)
-    if schema == "texts":
-        test, dev = replace(test, examples=halves(test)), replace(dev, examples=halves(dev))
-    return RetrievalTask.of_pairs(test, dev, train_part.examples, encoder)
 
 
 def environment() -> dict[str, Any]:
@@ -264,23 +216,26 @@ def environment() -> dict[str, Any]:
     }
 
 
-def cut_sentences(parts: Parts, encoder: TextEncoder) -> tuple[str, ...]:
-    """What there is to say of texts that are longer than the encoder takes, each side once."""
+def text_notes(parts: Parts, encoder: Any) -> tuple[str, ...]:
+    """What there is to say of texts: those longer than the encoder takes, each side once; tokens that it lacks."""
     fix = f"give --max-length, {FIX}" if isinstance(encoder, TransformerEncoder) and encoder.can_take_more else FIX
-    counts = {side: count_cut(encoder, texts, kind) for side, kind, texts in parts.sides()}
-    return tuple(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts)
+    sides = parts.sides()
+    towers = {kind: encoder.side(kind) if isinstance(encoder, Towers) else encoder for _, kind, _ in sides}
+    counts = {side: count_cut(towers[kind], texts, kind) for side, kind, texts in sides}
+    unknown = unknown_note(next(iter(towers.values())), texts_of(parts.train)) if sides else ""
+    return (*(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts), *filter(None, [unknown]))
 
 
 def _base(
     parts: Parts, base: str, seed: int, max_length: int | None, output: Path, processes: Processes
-) -> TextEncoder:  # fmt: skip
+) -> Any:  # fmt: skip
     """The base; a static one is kept, so that a resumed run has the same tokenizer."""
     kept = output / ".training" / "base"
     if base != "static":
-        encoder = make_base(base, (), seed, max_length)
+        encoder = make_base(base, parts.train, seed, max_length)
     else:
         if processes.first and not kept.exists():
-            made = make_base(base, list(parts.train.texts()), seed)
+            made = make_base(base, parts.train, seed)
             assert isinstance(made, StaticEncoder)
             made.save(kept)
         processes.wait()
@@ -330,7 +285,7 @@ def _asked_before(output: Path) -> dict[str, Any]:
 
 def _save(
     output: Path,
-    encoder: TextEncoder,
+    encoder: Any,
     content: Content,
     asked: dict[str, Any],
     result: TrainResult,
@@ -349,29 +304,18 @@ def _save(
     say(f"model: {output / 'model'}; report: {output / 'report.html'}")
 
 
-def _index(output: Path, encoder: TextEncoder, parts: Parts, language: str) -> None:
+def _index(output: Path, encoder: Any, parts: Parts, language: str) -> None:
     from counterpoint.search import Index
 
-    if isinstance(parts.test, Retrieval):
-        documents = parts.test.corpus
-    else:
-        every = (
-            t
-            for d in (parts.train, parts.dev, parts.test)
-            if isinstance(d, TextData)
-            for e in d.examples
-            for t in e.positives or (e.anchor,)
-        )
-        documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
-    z = encoder.encode(documents.values(), kind="document")
-    metadata = {"model": os.path.relpath(output / "model", output / "index")}
+    documents = parts.documents()
+    ids = list(documents.names) or [f"d{i}" for i in range(len(documents))]
     Index.build(
         output / "index",
-        list(documents),
-        list(documents.values()),
-        z,
+        ids,
+        documents.texts,
+        encoder.encode_items(documents, kind="document"),
         encoder=encoder,
-        metadata=metadata,
+        metadata={"model": os.path.relpath(output / "model", output / "index")},
         language=language,
     ).close()
 
