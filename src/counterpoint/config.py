@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from counterpoint.data.images import Images
     from counterpoint.data.types import Example
     from counterpoint.encoders._base import TextEncoder
-    from counterpoint.encoders.dual import DualEncoder
+    from counterpoint.encoders.towers import Towers
     from counterpoint.methods import Recipe, Takes
     from counterpoint.procedures import Procedure
     from counterpoint.training.payload import Batches
@@ -80,7 +80,7 @@ class Config:
             self.name, (replace(plain, prepare=steps),), takes, prompts=self.prompts, similarity=self.similarity
         )
 
-    def prepare(self, encoder: TextEncoder | DualEncoder, examples: Sequence[Example]) -> list[Example]:
+    def prepare(self, encoder: TextEncoder | Towers, examples: Sequence[Example]) -> list[Example]:
         """Everything before training: sets the encoder's prompts and similarity; filters the pairs and mines for them.
 
         Args:

@@ -122,7 +122,7 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
     from counterpoint.fitting.parts import load_parts
     from counterpoint.fitting.presets import preset, seen_by
     from counterpoint.fitting.prompts import share_prompt
-    from counterpoint.tasks import task_for
+    from counterpoint.fitting.run import make_task
 
     parts = load_parts(job.source, job.reading, 0.05, 0.1, 0, None)
     encoder = make_base(job.base, parts.train, job.seed)
@@ -133,7 +133,7 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
     recipe = replace(recipe, stages=tuple(replace(s, train=same) for s in recipe.stages)).changed(**job.settings)
     parts, recipe, _ = share_prompt(parts, seen_by(recipe, encoder), encoder)
     recipe.settle(encoder)
-    task = task_for(parts.train, parts.dev, parts.test, encoder)
+    task = make_task(parts, encoder)
     started = time.perf_counter()
     recipe.make(
         parts.train, job.seed, encoder=encoder, folder=folder, validate=lambda: {"dev": task.validate(encoder)}

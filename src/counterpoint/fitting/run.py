@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from counterpoint.data.schema import ColumnMap
+from counterpoint.data import Retrieval
 from counterpoint.data.rows import texts_of
 from counterpoint.encoders import StaticEncoder, TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
@@ -29,7 +30,7 @@ from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.methods import Recipe
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.search.language import check_language
-from counterpoint.tasks import Measured, Task, task_for
+from counterpoint.tasks import Collection, Measured, Task, task_for
 from counterpoint.training import TrainResult
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
@@ -152,7 +153,7 @@ def fit(
     if about_prompts:
         say(about_prompts)
     recipe.settle(encoder)
-    task = task_for(parts.train, parts.dev, parts.test, encoder)
+    task = make_task(parts, encoder)
     cut = text_notes(parts, encoder) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
@@ -198,6 +199,12 @@ def fit(
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)
+
+
+def make_task(parts: Parts, encoder: Any) -> Task:
+    """The task that fits the data."""
+    dev, test = (Collection.of(p) if isinstance(p, Retrieval) else p for p in (parts.dev, parts.test))
+    return task_for(parts.train, dev, test, encoder)
 
 
 def environment() -> dict[str, Any]:
