@@ -61,7 +61,15 @@ def suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def read_table(path: Path, reject: Rejects, names: Iterable[str] = (), progress: Progress | None = None) -> Table:
+def read_table(
+    path: Path,
+    reject: Rejects,
+    names: Iterable[str] = (),
+    progress: Progress | None = None,
+    *,
+    form: str | None = None,
+    ahead: bool = True,
+) -> Table:
     """Open a data file as a `Table`, by its extension (`FORMATS`, each also with `.gz` but Parquet).
 
     Args:
@@ -70,11 +78,13 @@ def read_table(path: Path, reject: Rejects, names: Iterable[str] = (), progress:
         names: Column names that are known or asked for: a first row of a CSV or TSV file that holds one
             is its header.
         progress: Called with the bytes (Parquet: rows) read and the total.
+        form: What the file is, whatever its extension says: a value of `FORMATS`.
+        ahead: Read a TSV file once before, to find out whether quotes enclose its fields; else they are text.
 
     Raises:
         InputError: The extension is unknown, the file empty, truncated, or not UTF-8.
     """
-    form = FORMATS.get(suffix(path))
+    form = form or FORMATS.get(suffix(path))
     if form is None or (form == "parquet" and path.suffix == ".gz"):
         raise InputError(
             f"unknown kind of file {''.join(path.suffixes[-2:])!r}",
@@ -92,7 +102,8 @@ def read_table(path: Path, reject: Rejects, names: Iterable[str] = (), progress:
             if (text := line.removesuffix("\n").removesuffix("\r")).strip()
         )
         return keyed(rows, path, reject)
-    return _delimited(path, form, reject, names, progress)
+    quoted = True if form == "csv" else _quotes_fields(path) if ahead else None
+    return _delimited(path, form, quoted, reject, names, progress)
 
 
 def keyed(rows: Iterator[tuple[int, Row]], path: str | Path, reject: Rejects) -> Table:
@@ -151,9 +162,10 @@ def _class_names(value: Any, names: Sequence[str]) -> Any:
     return names[value] if 0 <= value < len(names) else None
 
 
-def _delimited(path: Path, form: str, reject: Rejects, names: Iterable[str], progress: Progress | None) -> Table:
+def _delimited(
+    path: Path, form: str, quoted: bool | None, reject: Rejects, names: Iterable[str], progress: Progress | None
+) -> Table:
     delimiter = "\t" if form == "tsv" else _delimiter(path)
-    quoted = True if form == "csv" else _quotes_fields(path)
     cells = _fields(path, delimiter, bool(quoted), reject, progress)
     head = list(itertools.islice(cells, SNIFF))
     if not head:
