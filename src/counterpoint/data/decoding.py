@@ -96,9 +96,10 @@ def decode(
         # what is odd in a file and does no harm; but a file that unpacks to gigabytes does
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        looks = [_judged(_look, each, reject) for each in pictures()]
+        looks = [_look(each, reject) for each in pictures()]
         kept = np.array([look is not None for look in looks], bool)
-        sizes, modes = (Counter(look[i] for look in looks if look is not None) for i in (0, 1))
+        sizes = Counter(look[0] for look in looks if look is not None)
+        modes = Counter(look[1] for look in looks if look is not None)
         if not sizes:
             bad = f"no picture can be read (the first: {reject.rows[0].reason})" if reject.rows else "no pictures"
             raise InputError(bad, file=source, fix="give a folder with pictures")
@@ -178,18 +179,13 @@ def opened(encoded: Encoded) -> Iterator[Image.Image]:
         raise InputError(f"the picture{which} cannot be read ({error})", fix="replace or remove it") from error
 
 
-def _look(encoded: Encoded) -> tuple[tuple[int, int], str]:
-    with opened(encoded) as picture:
-        if picture.mode.startswith(("I", "F")):
-            raise InputError(f"more than 8 bits a channel (mode {picture.mode})", fix="save 8")
-        return picture.size, picture.mode
-
-
-def _judged(
-    look: Callable[[Encoded], tuple[tuple[int, int], str]], encoded: Encoded, reject: Rejects
-) -> tuple[tuple[int, int], str] | None:
+def _look(encoded: Encoded, reject: Rejects) -> tuple[tuple[int, int], str] | None:
+    """Size and mode; None if it is rejected."""
     try:
-        return look(encoded)
+        with opened(encoded) as picture:
+            if picture.mode.startswith(("I", "F")):
+                raise InputError(f"more than 8 bits a channel (mode {picture.mode})", fix="save 8")
+            return picture.size, picture.mode
     except InputError as error:
         _reject(error, encoded, reject)
         return None

@@ -10,12 +10,18 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from counterpoint.data.items import Data, Items
+from counterpoint.data.items import Data
 from counterpoint.data.types import Rejected, Retrieval, TextData, write_rejects
 from counterpoint.errors import InputError
 
 SourceKind = Literal["texts", "pictures", "pictures with texts", "triples"]
 """What a source holds; triples (head, relation, tail) are a knowledge graph."""
+PARTS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "dev": ("dev", "valid", "validation", "val"),
+    "test": ("test", "testing"),
+}
+"""The names that the parts of a data set go by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +42,10 @@ class Answers:
         """The answers of some anchors, as places in a matrix of scores `(b, others)`: rows, and columns.
 
         Examples:
-            >>> data = Data(Items("text", ["q"]), torch.zeros(2).long(), Items("text", ["a", "b"]), torch.eye(2)[:, :1].long())
+            >>> texts = Items("text", ["a", "b"])
+            >>> data = Data(texts, torch.tensor([1, 1]), texts, torch.tensor([[0], [1]]))
             >>> scores = torch.ones(1, 2)
-            >>> scores[known_answers(data).of(torch.tensor([0]))] = -torch.inf
+            >>> scores[known_answers(data).of(torch.tensor([1]))] = -torch.inf
             >>> scores
             tensor([[-inf, -inf]])
         """
@@ -63,7 +70,9 @@ def known_answers(*parts: Data) -> Answers:
     """
     first = parts[0]
     if first.others is None or any(p.anchors is not first.anchors or p.others is not first.others for p in parts):
-        raise InputError("answers are known of rows with positives over the same items", fix="give parts of one data set")
+        raise InputError(
+            "answers are known of rows with positives over the same items", fix="give parts of one data set"
+        )
     width = len(first.others)
     keys = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Knowledge graphs: files of head, relation and tail, as queries (entity, relation) and the entities that answer them."""
+"""Knowledge graphs: files of head, relation and tail, as queries (entity, relation) and what answers them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.jsonrows import type_name
-from counterpoint.data.loaded import Loaded, known_answers
+from counterpoint.data.loaded import PARTS, Loaded, known_answers
 from counterpoint.data.schema import ColumnMap, Columns, given_roles, missing
 from counterpoint.data.tables import FORMATS, Table, nothing_read, plain, read_table, suffix
 from counterpoint.data.types import Progress, Rejects
@@ -25,12 +25,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     "tail": ("tail", "t", "object", "obj", "target", "to", "tail_entity", "tail_id"),
 }
 """The names that each role goes by, the likeliest first."""
-PARTS: dict[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "dev": ("dev", "valid", "validation", "val"),
-    "test": ("test", "testing"),
-}
-"""The names that the parts of a data set go by."""
 _LONGEST = 5  # words, on average: an entity is called something, and does not say something
 Triple = tuple[str, str, str]
 
@@ -94,7 +88,7 @@ def load_triples(
         graph.said,
         tuple(graph.notes),
         graph.reject.rows,
-        tuple(map(os.fspath, sources)) if len(sources) > 1 else (),
+        tuple(os.fspath(source) for source in sources) if len(sources) > 1 else (),
         relations=tuple(graph.relations),
         answers=known_answers(*parts.values()),
     )
@@ -134,7 +128,9 @@ class _Graph:
         if copies:
             self.notes[f"{copies:,} of {file.name} are there already, and count once"] = None
         elif len(found) == before:
-            raise InputError(nothing_read(self.reject, "no triple"), file=file, fix="give head, relation and tail a row")
+            raise InputError(
+                nothing_read(self.reject, "no triple"), file=file, fix="give head, relation and tail a row"
+            )
 
     def _unknown(self, triple: Triple) -> str:
         head, relation, tail = triple
