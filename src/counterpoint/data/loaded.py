@@ -11,7 +11,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from counterpoint.data.items import Data
-from counterpoint.data.types import Rejected, Retrieval, TextData, write_rejects
+from counterpoint.data.schema import ColumnMap
+from counterpoint.data.types import Progress, Rejected, Rejects, Retrieval, TextData, write_rejects
 from counterpoint.errors import InputError
 
 SourceKind = Literal["texts", "pictures", "pictures with texts", "triples"]
@@ -22,6 +23,22 @@ PARTS: dict[str, tuple[str, ...]] = {
     "test": ("test", "testing"),
 }
 """The names that the parts of a data set go by."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read; `load_source` says what each is."""
+
+    columns: ColumnMap = field(default_factory=dict)
+    schema: str | None = None
+    split: str | None = None
+    size: int | None = None
+    skip_bad: bool = False
+    progress: Progress | None = None
+
+    def rejects(self, source: str) -> Rejects:
+        """What to do with the bad rows of a source."""
+        return Rejects(source, self.skip_bad)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +59,7 @@ class Answers:
         """The answers of some anchors, as places in a matrix of scores `(b, others)`: rows, and columns.
 
         Examples:
+            >>> from counterpoint.data.items import Items
             >>> texts = Items("text", ["a", "b"])
             >>> data = Data(texts, torch.tensor([1, 1]), texts, torch.tensor([[0], [1]]))
             >>> scores = torch.ones(1, 2)
@@ -62,6 +80,7 @@ def known_answers(*parts: Data) -> Answers:
         InputError: Parts over different items, or without positives.
 
     Examples:
+        >>> from counterpoint.data.items import Items
         >>> texts = Items("text", ["a", "b", "c"])
         >>> data = Data(texts, torch.tensor([0, 2, 0]), texts, torch.tensor([[2, -1], [0, 1], [1, -1]]))
         >>> known = known_answers(data[:2], data[2:])
@@ -105,6 +124,7 @@ class Loaded:
         answers: Of triples: the known answers of each query, from all parts.
 
     Examples:
+        >>> from counterpoint.data.items import Items
         >>> loaded = Loaded("pictures", Data.alone(Items("image", torch.zeros(2, 1, 8, 8))), "a.npz")
         >>> loaded.describe()
         'read 2 pictures of 8 x 8 pixels, grey, from a.npz'

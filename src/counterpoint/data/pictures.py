@@ -13,27 +13,23 @@ import torch
 from counterpoint.data.arrays import number_labels
 from counterpoint.data.decoding import SUFFIXES, Encoded, decode, is_picture
 from counterpoint.data.items import Data, Items
-from counterpoint.data.loaded import PARTS, Loaded
+from counterpoint.data.loaded import PARTS, Loaded, Reading
 from counterpoint.data.tables import FORMATS, suffix
-from counterpoint.data.types import Progress, Rejects
+from counterpoint.data.types import Rejects
 from counterpoint.errors import InputError
 
 FIX = "give a folder of pictures, or one with one folder of pictures a class"
 _ABOUT = {"readme", "license", "licence", "notice", "copying", "citation", "changelog"}
 
 
-def load_folder(
-    folder: Path, *, size: int | None = None, skip_bad: bool = False, progress: Progress | None = None
-) -> Loaded:
+def load_folder(folder: Path, reading: Reading = Reading()) -> Loaded:
     """Pictures of a folder, named by their files: `CLASS/FILE`, or `FILE` where they have no classes.
 
     Folders `train` and `test` (and perhaps `valid`), each of either kind, are the parts.
 
     Args:
         folder: The folder; what is hidden, and what is no picture by its name, is not read.
-        size: As `decode`.
-        skip_bad: Leave bad pictures out and list them, instead of raising at the first.
-        progress: As `decode`.
+        reading: Of which `size`, `skip_bad` and `progress` (pictures decoded) count.
 
     Raises:
         InputError: No pictures, pictures of no class beside classes, one class only, texts beside pictures, or a
@@ -50,8 +46,8 @@ def load_folder(
         >>> loaded.data.anchors.names, loaded.data.classes
         (('cat/a.png', 'dog/a.png'), ('cat', 'dog'))
     """
-    reject = Rejects(os.fspath(folder), skip_bad)
-    found = {part: _listed(each, folder, reject) for part, each in _parts(folder).items()}
+    reject = reading.rejects(os.fspath(folder))
+    found = {part: _listed(each, folder, reject) for part, each in part_folders(folder).items()}
     listing = [(part, file, label) for part, each in found.items() for file, label in each.files]
     if not listing:
         deep = next((file for file in sorted(folder.rglob("*")) if is_picture(file.relative_to(folder))), None)
@@ -60,9 +56,9 @@ def load_folder(
     whole = decode(
         lambda: (Encoded(file, os.fspath(file)) for _, file, _ in listing),
         os.fspath(folder),
-        size=size,
+        size=reading.size,
         reject=reject,
-        progress=progress,
+        progress=reading.progress,
     )
     listing = [each for each, kept in zip(listing, whole.kept.tolist(), strict=True) if kept]
     rows = {part: [i for i, each in enumerate(listing) if each[0] == part] for part in found}
@@ -100,7 +96,7 @@ class _Listing:
     others: list[str] = field(default_factory=list)
 
 
-def _parts(folder: Path) -> dict[str, Path]:
+def part_folders(folder: Path) -> dict[str, Path]:
     """The folders of the parts, by any of their names; the folder itself, if there are none."""
     part_of = {name: part for part, names in PARTS.items() for name in names}
     inside = [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")]

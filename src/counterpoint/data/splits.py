@@ -69,9 +69,9 @@ def split_data(
     to one part whole, so all captions of a picture do; labelled rows are stratified.
 
     A knowledge graph (anchors of modality "query", others "entity") is one piece. Of it random triples are cut off,
-    both directions to one part, and only triples whose entities and relation occur in training, too. Where a relation is
-    the inverse of another, that is easy: what is known one way is asked the other way (Toutanova and Chen 2015,
-    "Observed versus latent features for knowledge base and text inference").
+    both directions to one part, and only triples whose entities and relation occur in training, too. That is easy
+    where one relation is the inverse of another: what is known one way is asked the other way (Toutanova and Chen
+    2015, "Observed versus latent features for knowledge base and text inference").
 
     Args:
         data: What to split.

@@ -42,6 +42,7 @@ class Table:
         named: Whether the file names its columns.
         notes: What was noticed on the way.
         sample: The first rows, which `rows` yields again.
+        labels: The columns that are known to be class labels.
     """
 
     columns: tuple[str, ...]
@@ -49,6 +50,7 @@ class Table:
     named: bool = True
     notes: list[str] = field(default_factory=list)
     sample: list[Row] = field(default_factory=list)
+    labels: tuple[str, ...] = ()
 
 
 def suffix(path: Path) -> str:
@@ -106,9 +108,9 @@ def read_table(
     return _delimited(path, form, quoted, reject, names, progress)
 
 
-def keyed(rows: Iterator[tuple[int, Row]], path: str | Path, reject: Rejects) -> Table:
-    """A `Table` of rows that carry their own keys; its columns are the keys of the first rows."""
-    head = list(itertools.islice(rows, SNIFF))
+def keyed(rows: Iterator[tuple[int, Row]], path: str | Path, reject: Rejects, sniff: int = SNIFF) -> Table:
+    """A `Table` of rows that carry their own keys; its columns are the keys of the first `sniff` rows."""
+    head = list(itertools.islice(rows, sniff))
     if not head:
         raise InputError(
             nothing_read(reject, "the file is empty"), file=path, fix="give a file that holds at least a few rows"
@@ -144,11 +146,13 @@ def arrow_rows(
     """Rows of Arrow batches, numbered from 1; `labels` gives the names of class-label columns."""
     number = 0
     for batch in batches:
-        for row in batch.to_pylist():
-            number += 1
-            for column, names in (labels or {}).items():
-                row[column] = _class_names(row.get(column), names)
-            yield number, row
+        # few at a time: a row may hold a picture
+        for start in range(0, batch.num_rows, 64):
+            for row in batch.slice(start, 64).to_pylist():
+                number += 1
+                for column, names in (labels or {}).items():
+                    row[column] = _class_names(row.get(column), names)
+                yield number, row
         if progress is not None:
             progress(number, total)
 

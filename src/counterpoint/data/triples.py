@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.jsonrows import type_name
-from counterpoint.data.loaded import PARTS, Loaded, known_answers
+from counterpoint.data.loaded import PARTS, Loaded, Reading, known_answers
 from counterpoint.data.schema import ColumnMap, Columns, given_roles, missing
 from counterpoint.data.tables import FORMATS, Table, nothing_read, plain, read_table, suffix
 from counterpoint.data.types import Progress, Rejects
@@ -29,13 +29,7 @@ _LONGEST = 5  # words, on average: an entity is called something, and does not s
 Triple = tuple[str, str, str]
 
 
-def load_triples(
-    sources: Sequence[str | os.PathLike[str]],
-    *,
-    columns: ColumnMap | None = None,
-    skip_bad: bool = False,
-    progress: Progress | None = None,
-) -> Loaded:
+def load_triples(sources: Sequence[str | os.PathLike[str]], reading: Reading = Reading()) -> Loaded:
     """One knowledge graph, of one source or of several.
 
     A source is a file of any format that `read` takes, with the columns head, relation and tail by name, or with three
@@ -47,9 +41,7 @@ def load_triples(
 
     Args:
         sources: Files and folders.
-        columns: Role (head, relation, tail) -> column name or number.
-        skip_bad: Leave bad rows out and list them, instead of raising at the first.
-        progress: Called with the bytes read of each file and the total.
+        reading: Of which `columns` (roles head, relation, tail), `skip_bad` and `progress` (bytes) count.
 
     Returns:
         `anchors` of modality "query", `(q, 2)` int64, each query that occurs in any part once; `others` of modality
@@ -70,25 +62,34 @@ def load_triples(
         >>> loaded.data.anchor.tolist(), loaded.data.positives[:, 0].tolist()
         ([0, 1, 0, 2, 3, 4], [1, 2, 3, 0, 1, 0])
     """
-    graph = _Graph(Rejects(", ".join(os.fspath(source) for source in sources), skip_bad), columns or {})
-    files = [_files(Path(source)) for source in sources]
+    name = ", ".join(os.fspath(source) for source in sources)
+    reject = reading.rejects(name)
+    tables: list[tuple[str, int, Table, Rejects]] = []
+    for number, source in enumerate(sources):
+        for part, file in _files(Path(source)).items():
+            bad = reject.at(file)
+            tables.append((part, number, open_triples(file, bad, reading.columns, reading.progress), bad))
+    names = tuple(os.fspath(source) for source in sources)
+    return replace(graph_of(tables, reading.columns, reject), sources=names if len(names) > 1 else ())
+
+
+def graph_of(tables: Sequence[tuple[str, int, Table, Rejects]], columns: ColumnMap, reject: Rejects) -> Loaded:
+    """One knowledge graph of tables, each with its part, the number of its source, and what to do with its bad rows."""
+    graph = _Graph(reject)
     # what is trained on comes first: it says which entities there are
-    for part in PARTS:
-        for number, by_part in enumerate(files):
-            if part in by_part:
-                graph.read(part, by_part[part], number, progress)
+    for part, number, table, bad in sorted(tables, key=lambda each: list(PARTS).index(each[0])):
+        graph.read(part, number, table, triple_roles(table, bad.file, columns), bad)
     graph.keep_apart()
-    parts = graph.rows(several=len(sources) > 1)
+    parts = graph.rows(several=len({number for _, number, _, _ in tables}) > 1)
     return Loaded(
         "triples",
         parts["train"],
-        graph.reject.file,
+        reject.file,
         parts.get("dev"),
         parts.get("test"),
         graph.said,
         tuple(graph.notes),
-        graph.reject.rows,
-        tuple(os.fspath(source) for source in sources) if len(sources) > 1 else (),
+        reject.rows,
         relations=tuple(graph.relations),
         answers=known_answers(*parts.values()),
     )
@@ -99,18 +100,14 @@ class _Graph:
     """The triples of each part, each with the number of its source, and the numbers of all names."""
 
     reject: Rejects
-    columns: ColumnMap
     said: dict[str, str] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     entities: dict[str, int] = field(default_factory=dict)
     relations: dict[str, int] = field(default_factory=dict)
     parts: dict[str, dict[Triple, int]] = field(default_factory=lambda: {part: {} for part in PARTS})
 
-    def read(self, part: str, file: Path, source: int, progress: Progress | None) -> None:
-        """The triples of a file."""
-        bad = self.reject.at(file)
-        table = open_triples(file, bad, self.columns, progress)
-        roles = triple_roles(table, os.fspath(file), self.columns)
+    def read(self, part: str, source: int, table: Table, roles: Columns, bad: Rejects) -> None:
+        """The triples of a table."""
         self.said |= {role: column for role, (column,) in roles.items()}
         self.notes |= dict.fromkeys(table.notes)
         found, copies, before = self.parts[part], 0, len(self.parts[part])
@@ -126,11 +123,9 @@ class _Graph:
             copies += triple in found
             found.setdefault(triple, source)
         if copies:
-            self.notes[f"{copies:,} of {file.name} are there already, and count once"] = None
+            self.notes[f"{copies:,} of {Path(bad.file).name} are there already, and count once"] = None
         elif len(found) == before:
-            raise InputError(
-                nothing_read(self.reject, "no triple"), file=file, fix="give head, relation and tail a row"
-            )
+            raise InputError(nothing_read(bad, "no triple"), file=bad.file, fix="give head, relation and tail a row")
 
     def _unknown(self, triple: Triple) -> str:
         head, relation, tail = triple
