@@ -37,7 +37,7 @@ def evaluate(
     from counterpoint.encoders import unknown_note
     from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_any
-    from counterpoint.fitting.parts import read_source
+    from counterpoint.fitting.texts import read_source
 
     encoder = open_model(model, backend)
     options = reading(columns, schema, split, skip_bad)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -14,7 +13,11 @@ import torch
 
 from counterpoint.data import Retrieval
 from counterpoint.data.items import Data, Items
+from counterpoint.data.loaded import Answers, Loaded
+from counterpoint.data.sources import load_source, source_kind
+from counterpoint.data.splits import split_data
 from counterpoint.encoders import Kind
+from counterpoint.errors import InputError
 
 INCLUDED = "included:debian"
 
@@ -50,7 +53,7 @@ class Parts:
         about: What the report says of them.
         known: The test queries with a relevant document that was a positive in training.
         notes: How the parts came about, and what was left out.
-        answers: Of triples: every known answer of each (head, relation), over all parts.
+        answers: Of triples: the known answers of each query, over all parts.
     """
 
     train: Data
@@ -60,7 +63,7 @@ class Parts:
     about: About
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
-    answers: Mapping[tuple[int, int], tuple[int, ...]] | None = None
+    answers: Answers | None = None
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -115,7 +118,7 @@ class Parts:
 
 
 def load_parts(
-    source: str | os.PathLike[str],
+    source: Any,
     reading: Mapping[str, Any],
     dev: float | int | str,
     test: float | int | str,
@@ -126,18 +129,79 @@ def load_parts(
 ) -> Parts:
     """Read and split whatever the source holds; rejected rows are written to `output`.
 
+    Parts that the source names (`train`, `valid` and `test` of triples or pictures) are taken as such.
+
     Args:
         source: What `fit` takes.
-        reading: Options of `counterpoint.data.read`.
+        reading: Options of `counterpoint.data.sources.load_source`.
         dev: Held out to validate by: a fraction, a number, or a file of its own.
         test: Held out for the figures: the same.
         seed: Of the split.
         output: Where rejected rows are listed; None: nowhere.
         strict: See `counterpoint.fitting.texts.load_texts`.
+
+    Raises:
+        InputError: What readers and splits refuse.
     """
     from counterpoint.fitting.texts import load_texts
 
-    return load_texts(source, reading, dev, test, seed, output, strict=strict)
+    if source == INCLUDED or source_kind(source, reading.get("columns")) == "texts":
+        return load_texts(source, reading, dev, test, seed, output, strict=strict)
+    loaded = load_source(source, **reading)
+    said = loaded.describe() if output is None else loaded.account(output / "rejected.jsonl")
+    held = {"dev": loaded.dev, "test": loaded.test}
+    for name, given in (("dev", dev), ("test", test)):
+        if is_file(given):
+            held[name] = _own_part(name, str(given), loaded, reading)
+    sizes = {n: 0 if held[n] is not None else amount(given) for n, given in (("dev", dev), ("test", test))}
+    train, *cut = split_data(loaded.data, seed=seed, **sizes)
+    parts = {n: part if part is not None else rest for (n, part), rest in zip(held.items(), cut, strict=True)}
+    train, left = _without(train, [part for part in held.values() if part is not None])
+    if left:
+        said += f"; {left:,} rows left out of training, they are in dev or test"
+    about = About(loaded.source, loaded.kind, loaded.columns, loaded.notes, len(loaded.rejected))
+    return Parts(train, parts["dev"], parts["test"], said, about, answers=loaded.answers)
+
+
+def is_file(part: float | int | str) -> bool:
+    """Whether dev or test is a file, and not an amount."""
+    try:
+        float(part)
+    except ValueError:
+        return True
+    return False
+
+
+def amount(part: float | int | str) -> float | int:
+    """A fraction, or a number of rows."""
+    value = float(part)
+    return int(value) if value >= 1 and value.is_integer() else value
+
+
+def _own_part(name: str, file: str, loaded: Loaded, reading: Mapping[str, Any]) -> Data:
+    """A file of its own for dev or test."""
+    if loaded.kind == "triples":
+        raise InputError(
+            f"{name} triples in a file of their own have entities that are not told apart from others",
+            file=file,
+            fix="put train, valid and test files into one folder",
+        )
+    other = load_source(file, **reading)
+    same = (loaded.kind, loaded.data.schema, loaded.data.classes)
+    if (other.kind, other.data.schema, other.data.classes) != same:
+        raise InputError(
+            f"the {name} data is not {loaded.kind} with the same classes", file=file, fix="give the same kind"
+        )
+    return other.data
+
+
+def _without(train: Data, held: Sequence[Data]) -> tuple[Data, int]:
+    """Rows of which no item is held out, where parts come from elsewhere; and how many were left out."""
+    if not held or train.modalities[0] == "query":
+        return train, 0
+    seen = torch.cat([part.anchors.hashes()[part.anchor] for part in held])
+    kept = ~torch.isin(train.anchors.hashes()[train.anchor], seen)
+    return train[kept], int((~kept).sum())
 
 
 def _whole(items: Items | None) -> list[str]:

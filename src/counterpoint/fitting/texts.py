@@ -26,7 +26,7 @@ from counterpoint.data import (
 from counterpoint.data.rows import rows_of
 from counterpoint.errors import InputError
 from counterpoint.evaluate.places import own_documents, without_itself
-from counterpoint.fitting.parts import INCLUDED, About, Parts
+from counterpoint.fitting.parts import INCLUDED, About, Parts, amount, is_file
 
 _DEV = ("dev", "validation", "valid", "val")
 
@@ -50,16 +50,21 @@ def load_texts(
     """
     if str(source) == INCLUDED:
         corpus = debian()
-        both = split(corpus.train, test=0, dev=_amount(dev), seed=seed)
+        both = split(corpus.train, test=0, dev=amount(dev), seed=seed)
         said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
         return _parts(both.train, both.dev, corpus.heldout, said)
     skip_bad = bool(reading.get("skip_bad"))
-    several = {} if reading.get("split") else _roles(read_judgements(source, skip_bad=skip_bad))
-    trained, data = several.pop("train") if several else ("train", read(source, **reading))
+    if not isinstance(source, str | os.PathLike):
+        data = load_source(source, **reading).texts
+        assert data is not None  # as they are texts
+        several = dict[str, tuple[str, TextData | Retrieval]]()
+    else:
+        several = {} if reading.get("split") else _roles(read_judgements(source, skip_bad=skip_bad))
+        trained, data = several.pop("train") if several else ("train", read(source, **reading))
     said = _account(data, output, "rejected.jsonl")
-    given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
+    given = {name: part for name, part in (("dev", dev), ("test", test)) if is_file(part)}
     others = several | {name: (str(file), read(str(file), **reading)) for name, file in given.items()}
-    sizes = {name: 0 if name in others else _amount(part) for name, part in (("dev", dev), ("test", test))}
+    sizes = {name: 0 if name in others else amount(part) for name, part in (("dev", dev), ("test", test))}
     if isinstance(data, Retrieval):
         return _retrieval_parts(data, trained, others, sizes, seed, strict, said)
     check_trainable(data)
@@ -85,8 +90,8 @@ def load_texts(
 def _parts(train: TextData, dev: TextData | Retrieval, test: TextData | Retrieval, said: str, **more: Any) -> Parts:
     """The parts as rows over texts."""
     about = About(train.source, train.schema, dict(train.columns), train.notes, len(train.rejected))
-    dev, test = (part if isinstance(part, Retrieval) else rows_of(part.examples, part.source) for part in (dev, test))
-    return Parts(rows_of(train.examples, train.source), dev, test, said, about, **more)
+    held = [part if isinstance(part, Retrieval) else rows_of(part.examples, part.source) for part in (dev, test)]
+    return Parts(rows_of(train.examples, train.source), *held, said, about, **more)
 
 
 def _roles(judgements: dict[str, Retrieval]) -> dict[str, tuple[str, TextData | Retrieval]]:
@@ -189,20 +194,3 @@ def _without(data: TextData, texts: Iterable[str]) -> TextData:
         return not any(normalise(text) in seen for text in example.texts)
 
     return replace(data, examples=[e for e in data.examples if clean(e)]) if seen else data
-
-
-def _is_file(part: float | int | str) -> bool:
-    return isinstance(part, (str, os.PathLike)) and not _number(str(part))
-
-
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _amount(part: float | int | str) -> float | int:
-    value = float(part)
-    return int(value) if value >= 1 and value.is_integer() else value
