@@ -5,6 +5,8 @@ Everything takes and gives float64 scalars with gradient, so that autograd of a 
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 
@@ -89,6 +91,17 @@ def triplet_row(s, p, n, margin, mining):
         chosen = min(farther, key=lambda j: d[j]) if farther else max(negatives, key=lambda j: d[j])
         losses.append(hinge(a, chosen))
     return sum(p[a] * x for a, x in zip(positives, losses, strict=True)) / sum(p[a] for a in positives)
+
+
+def self_adversarial_row(s, p, n, margin, sharpness):
+    """Sun et al. 2019, eq. 5 and 6, f = s the negative distance; the weights of eq. 5 are numbers, without gradient."""
+    (positive,) = [j for j in range(len(s)) if p[j] > 0]
+    negatives = [j for j in range(len(s)) if n[j] > 0]
+    weight = {j: math.exp(sharpness * float(s[j].detach())) for j in negatives}
+    loss = -(1 / (1 + (-(margin + s[positive])).exp())).log()
+    for j in negatives:
+        loss = loss - weight[j] / sum(weight.values()) * (1 / (1 + (s[j] + margin).exp())).log()
+    return loss / 2
 
 
 def sigmoid_row(s, p, n, bias):

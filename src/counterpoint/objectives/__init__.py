@@ -35,6 +35,7 @@ from counterpoint.objectives.mining import (
     by_distance,
     near_the_other_side,
     pick,
+    self_adversarial,
     softmax_weighted,
 )
 from counterpoint.objectives.multiview import MultiView
@@ -142,7 +143,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "score-error": ScoreError,
     "guided": lambda: Mined(InfoNCE(0.1), below_the_guide()),
     "ring": lambda: Mined(InfoNCE(0.07), between(0.1, 0.3)),
-    "self-adversarial": lambda: Mined(Pairs(9.0, -9.0, shape=F.softplus, geometry=Euclidean()), softmax_weighted()),
+    "self-adversarial": self_adversarial,
     "barlow-twins": BarlowTwins,
     "decorrelation": Decorrelation,
     "frossl": FrobeniusSpread,
@@ -279,6 +280,7 @@ __all__ = [
     "objective",
     "odd_even_sort",
     "pick",
+    "self_adversarial",
     "sinkhorn",
     "softmax_rows",
     "softmax_weighted",
