@@ -135,9 +135,7 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
     recipe.settle(encoder)
     task = make_task(parts, encoder)
     started = time.perf_counter()
-    recipe.make(
-        parts.train, job.seed, encoder=encoder, folder=folder, validate=lambda: {"dev": task.validate(encoder)}
-    )
+    recipe.make(parts.train, job.seed, encoder=encoder, folder=folder, validate=lambda: {"dev": task.validate(encoder)})
     seconds = time.perf_counter() - started
     measured = task.measure(config.name, encoder)
     remove(folder)

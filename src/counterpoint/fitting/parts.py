@@ -54,6 +54,7 @@ class Parts:
         known: The test queries with a relevant document that was a positive in training.
         notes: How the parts came about, and what was left out.
         answers: Of triples: the known answers of each query, over all parts.
+        relations: Of triples: what each relation is called.
     """
 
     train: Data
@@ -64,6 +65,7 @@ class Parts:
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     answers: Answers | None = None
+    relations: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -160,7 +162,8 @@ def load_parts(
     if left:
         said += f"; {left:,} rows left out of training, they are in dev or test"
     about = About(loaded.source, loaded.kind, loaded.columns, loaded.notes, len(loaded.rejected))
-    return Parts(train, parts["dev"], parts["test"], said, about, answers=loaded.answers)
+    more: dict[str, Any] = {"answers": loaded.answers, "relations": loaded.relations}
+    return Parts(train, parts["dev"], parts["test"], said, about, **more)
 
 
 def is_file(part: float | int | str) -> bool:

@@ -7,23 +7,24 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from counterpoint.data.schema import ColumnMap
 from counterpoint.data import Retrieval
 from counterpoint.data.rows import texts_of
-from counterpoint.encoders import StaticEncoder, TransformerEncoder, count_cut, load, unknown_note
+from counterpoint.data.schema import ColumnMap
+from counterpoint.data.sources import source_kind
+from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
 from counterpoint.files import check_output, remove, write_json
-from counterpoint.fitting.bases import check_length, choose_base, make_base
+from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base
 from counterpoint.fitting.content import content_of
-from counterpoint.fitting.parts import Parts, load_parts
+from counterpoint.fitting.parts import INCLUDED, Parts, load_parts
 from counterpoint.fitting.presets import preset, seen_by
 from counterpoint.fitting.prompts import share_prompt
 from counterpoint.fitting.tracking import Tracking, check_tracker
@@ -43,6 +44,7 @@ _UNTRAINED = (
     " --dev, or another --learning-rate"
 )
 
+
 @dataclass(frozen=True)
 class FitResult:
     """What `fit` leaves behind.
@@ -61,7 +63,7 @@ class FitResult:
 
 
 def fit(
-    source: str | os.PathLike[str],
+    source: Any,
     output: str | os.PathLike[str] = "runs/fit",
     *,
     base: str = "auto",
@@ -131,21 +133,23 @@ def fit(
     output, processes = Path(output), Processes.current()
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
+    base = choose_base(base, "texts" if source == INCLUDED else source_kind(source, columns))
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "memory"
     asked = {
-        "source": str(source), "base": choose_base(base), "system": None if method is None else method.name,
+        "source": name, "base": base, "system": None if method is None else method.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
         "language": language, "max_length": max_length, "strict_split": strict_split, "seed": seed, **settings,
     }  # fmt: skip
-    check_length(choose_base(base), max_length)
+    check_length(base, max_length)
     if processes.first:
-        check_output(output, ours=RUN_FILES, source=source)
+        check_output(output, ours=RUN_FILES, source=name)
         _check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
     parts = load_parts(source, reading, dev, test, seed, output if processes.first else None, strict=strict_split)
     say(parts.description)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
-    encoder = _base(parts, choose_base(base), seed, max_length, output, processes)
+    encoder = _base(parts, base, seed, max_length, output, processes)
     recipe = method or preset(parts.train, encoder)
     recipe.takes.refuse(parts.train, recipe.name)
     recipe = seen_by(recipe.changed(**settings), encoder)
@@ -157,7 +161,7 @@ def fit(
     cut = text_notes(parts, encoder) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
-    say(f"training {recipe.name} from {choose_base(base)} on {len(parts.train):,} {parts.about.schema}")
+    say(f"training {recipe.name} from {base} on {len(parts.train):,} {parts.about.schema}")
     baselines, before = [], None
     if processes.first:
         baselines, before = task.baselines(language), task.measure("untrained", encoder)
@@ -194,7 +198,7 @@ def fit(
         values = {f"{m.name}/{name}": figure.value for m in measured for name, figure in m.figures.items()}
         tracking.figures(values, result.steps)
     content = content_of(
-        parts, recipe, encoder, task, measured, before, after, result, output, index, choose_base(base),
+        parts, recipe, encoder, task, measured, before, after, result, output, index, base,
         (*task.notes, *cut, *kept), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
@@ -236,17 +240,16 @@ def text_notes(parts: Parts, encoder: Any) -> tuple[str, ...]:
 def _base(
     parts: Parts, base: str, seed: int, max_length: int | None, output: Path, processes: Processes
 ) -> Any:  # fmt: skip
-    """The base; a static one is kept, so that a resumed run has the same tokenizer."""
+    """The base; one that is made from the data is kept, so that a resumed run has the same tokenizer."""
     kept = output / ".training" / "base"
-    if base != "static":
+    if not from_scratch(base):
         encoder = make_base(base, parts.train, seed, max_length)
     else:
         if processes.first and not kept.exists():
-            made = make_base(base, parts.train, seed)
-            assert isinstance(made, StaticEncoder)
-            made.save(kept)
+            make_base(base, parts.train, seed, max_length, parts.relations).save(kept)
         processes.wait()
         encoder = load(kept)
+        lock(base, encoder)
     if torch.cuda.is_available():
         encoder.to("cuda")
     return encoder

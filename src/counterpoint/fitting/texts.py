@@ -24,6 +24,7 @@ from counterpoint.data import (
     split_queries,
 )
 from counterpoint.data.rows import rows_of
+from counterpoint.data.sources import load_source
 from counterpoint.errors import InputError
 from counterpoint.evaluate.places import own_documents, without_itself
 from counterpoint.fitting.parts import INCLUDED, About, Parts, amount, is_file
@@ -32,7 +33,7 @@ _DEV = ("dev", "validation", "valid", "val")
 
 
 def load_texts(
-    source: str | os.PathLike[str],
+    source: Any,
     reading: Mapping[str, Any],
     dev: float | int | str,
     test: float | int | str,
@@ -91,7 +92,7 @@ def _parts(train: TextData, dev: TextData | Retrieval, test: TextData | Retrieva
     """The parts as rows over texts."""
     about = About(train.source, train.schema, dict(train.columns), train.notes, len(train.rejected))
     held = [part if isinstance(part, Retrieval) else rows_of(part.examples, part.source) for part in (dev, test)]
-    return Parts(rows_of(train.examples, train.source), *held, said, about, **more)
+    return Parts(rows_of(train.examples, train.source), held[0], held[1], said, about, **more)
 
 
 def _roles(judgements: dict[str, Retrieval]) -> dict[str, tuple[str, TextData | Retrieval]]:
