@@ -117,6 +117,7 @@ class Scores:
     edges: tuple[float, ...]
     positive: tuple[int, ...]
     negative: tuple[int, ...]
+    similarity: str = "cosine"
 
     @staticmethod
     def count(
@@ -125,11 +126,12 @@ class Scores:
         *,
         bins: int = 50,
         span: tuple[float, float] = (-1.0, 1.0),
+        similarity: str = "cosine",
     ) -> Scores:
         """Count scores in equal bins over `span` (cosines by default); scores beyond it go to the end bins."""
         edges = np.linspace(*span, bins + 1)
-        counts = [np.histogram(np.clip(scores, *span), edges)[0] for scores in (positive, negative)]
-        return Scores(*(tuple(values.tolist()) for values in (edges, *counts)))
+        counts = [np.histogram(np.clip(scores, *span), edges)[0].tolist() for scores in (positive, negative)]
+        return Scores(tuple(edges.tolist()), tuple(counts[0]), tuple(counts[1]), similarity)
 
     @property
     def separation(self) -> float | None:
