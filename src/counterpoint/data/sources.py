@@ -29,6 +29,7 @@ from counterpoint.data.pictures import holds_pictures, load_folder
 from counterpoint.data.retrieval import judged_rows
 from counterpoint.data.rows import rows_of
 from counterpoint.data.schema import ColumnMap
+from counterpoint.data.splits import kept_apart
 from counterpoint.data.tables import FORMATS, Table, suffix
 from counterpoint.data.triples import load_triples, open_triples, part_files, seems_triples
 from counterpoint.data.types import Progress, Rejects, Retrieval
@@ -95,6 +96,10 @@ def load_source(
         skip_bad: Leave bad rows out and list them in `.rejected`, instead of raising at the first.
         progress: Called now and then with what is done and the total (bytes, rows, or pictures decoded).
 
+    Returns:
+        What is trained on shares no item with what the source has to validate and to measure by: such rows are left
+        out of training, and that is noted.
+
     Raises:
         InputError: Anything the user can correct, with file and line.
 
@@ -105,29 +110,54 @@ def load_source(
         >>> load_source(["a cat", "a dog"]).data.anchors.values
         ['a cat', 'a dog']
     """
-    reading = Reading(columns or {}, schema, split, size, skip_bad, progress)
+    return load_with(source, Reading(columns or {}, schema, split, size, skip_bad, progress))
+
+
+def load_with(source: Any, reading: Reading) -> Loaded:
+    """`load_source`, its options as one."""
+    loaded = _load(source, reading)
+    if loaded.kind == "triples":
+        return loaded
+    notes, parts = [], {"data": loaded.data, "dev": loaded.dev, "test": loaded.test}
+    for part, others in (("dev", ("test",)), ("data", ("dev", "test"))):
+        if (rows := parts[part]) is not None and any(parts[other] for other in others):
+            parts[part] = kept = kept_apart(rows, *(parts[other] for other in others))
+            if len(kept) < len(rows):
+                what = "validation" if part == "dev" else "training"
+                notes.append(f"left out of {what}, as a part that is measured has them, too: {len(rows) - len(kept):,}")
+    return replace(loaded, **parts, notes=(*loaded.notes, *notes)) if notes else loaded
+
+
+def _load(source: Any, reading: Reading) -> Loaded:
     if not isinstance(source, str | os.PathLike):
         return load_memory(source, reading)
     name, path = os.fspath(source), Path(source)
     if path.is_dir() and not any(path.iterdir()):
         raise InputError("an empty folder", file=path, fix="give one of pictures, of triples, or of a dataset")
-    kind = source_kind(source, columns)
+    kind = source_kind(source, reading.columns)
     if kind == "texts":
-        texts = read(name, columns=columns, schema=schema, split=split, skip_bad=skip_bad, progress=progress)
+        texts = read(
+            name,
+            columns=reading.columns,
+            schema=reading.schema,
+            split=reading.split,
+            skip_bad=reading.skip_bad,
+            progress=reading.progress,
+        )
         data = judged_rows(texts) if isinstance(texts, Retrieval) else rows_of(texts.examples, name)
         return Loaded(kind, data, name, rejected=texts.rejected, texts=texts)
     if kind == "triples":
         return load_triples([path], reading)
     if name.startswith("hf:"):
         splits, named = load_hub(name)
-        return load_datasets(splits, name, replace(reading, split=named or split))
+        return load_datasets(splits, name, replace(reading, split=named or reading.split))
     if is_saved(path):
         return _load_saved(path, reading)
     if files := caption_files(path) if path.is_dir() else {"train": path} if suffix(path) in FORMATS else {}:
         return load_captions(files, name, reading)
     if path.is_dir() and name not in NAMED:
         return load_folder(path, reading)
-    if size is not None:
+    if reading.size is not None:
         raise InputError("arrays are not resized", file=name, fix="leave the size out, or give a folder")
     return read_arrays(path) if name not in NAMED else Loaded(kind, rows_of_images(load_images(name)), name)
 
