@@ -116,16 +116,18 @@ def load_source(
 def load_with(source: Any, reading: Reading) -> Loaded:
     """`load_source`, its options as one."""
     loaded = _load(source, reading)
-    if loaded.kind == "triples":
+    if loaded.kind == "triples" or (loaded.dev is None and loaded.test is None):
         return loaded
-    notes, parts = [], {"data": loaded.data, "dev": loaded.dev, "test": loaded.test}
-    for part, others in (("dev", ("test",)), ("data", ("dev", "test"))):
-        if (rows := parts[part]) is not None and any(parts[other] for other in others):
-            parts[part] = kept = kept_apart(rows, *(parts[other] for other in others))
-            if len(kept) < len(rows):
-                what = "validation" if part == "dev" else "training"
-                notes.append(f"left out of {what}, as a part that is measured has them, too: {len(rows) - len(kept):,}")
-    return replace(loaded, **parts, notes=(*loaded.notes, *notes)) if notes else loaded
+    dev = loaded.dev if loaded.dev is None else kept_apart(loaded.dev, loaded.test)
+    data = kept_apart(loaded.data, dev, loaded.test)
+    if not len(data):
+        raise InputError("all that is to be trained on is in the test, too", file=loaded.source, fix="give other rows")
+    notes = list(loaded.notes)
+    for name, before, after in (("training", loaded.data, data), ("validation", loaded.dev, dev)):
+        if before is not None and after is not None and len(after) < len(before):
+            left = len(before) - len(after)
+            notes.append(f"left out of {name}, as what is measured by has them, too: {left:,}")
+    return replace(loaded, data=data, dev=dev, notes=tuple(notes))
 
 
 def _load(source: Any, reading: Reading) -> Loaded:
