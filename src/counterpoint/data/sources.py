@@ -134,7 +134,7 @@ def _load(source: Any, reading: Reading) -> Loaded:
     if not isinstance(source, str | os.PathLike):
         return load_memory(source, reading)
     name, path = os.fspath(source), Path(source)
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir() and all(each.name.startswith(".") for each in path.iterdir()):
         raise InputError("an empty folder", file=path, fix="give one of pictures, of triples, or of a dataset")
     kind = source_kind(source, reading.columns)
     if kind == "texts":
@@ -167,12 +167,14 @@ def _load(source: Any, reading: Reading) -> Loaded:
 def _load_saved(path: Path, reading: Reading) -> Loaded:
     """A saved dataset with pictures, by parts."""
     splits: dict[str, str | None] = {**by_part(saved_splits(path), reading.split)}
+    if "train" not in splits:
+        splits = {"train": None}  # one alone, or none to train on, which its reader says
     find = beside(path / "dataset_info.json")
 
     def opened(name: str | None) -> Open:
         return lambda reject: read_saved(path, name, reject)
 
-    parts = {part: (opened(name), find, os.fspath(path)) for part, name in (splits or {"train": None}).items()}
+    parts = {part: (opened(name), find, os.fspath(path)) for part, name in splits.items()}
     return load_picture_table(parts, os.fspath(path), reading)
 
 
