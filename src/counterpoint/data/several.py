@@ -99,7 +99,8 @@ def _texts(loaded: Sequence[Loaded], names: Sequence[str]) -> Loaded:
     sizes = ", ".join(f"{len(each):,} from {name}" for each, name in zip(read, names, strict=True))
     notes = dict.fromkeys((*(note for each in read for note in each.notes), sizes))
     examples = [example for each in read for example in each.examples]
-    one = TextData(schema, examples, source, read[0].columns, tuple(notes))
+    rejected = [bad for each in read for bad in each.rejected]
+    one = TextData(schema, examples, source, read[0].columns, tuple(notes), rejected)
     number = torch.arange(len(read)).repeat_interleave(torch.tensor([len(each) for each in read]))
     data = rows_of(examples, source)
     return Loaded("texts", replace(data, columns={**data.columns, "source": number}), source, texts=one)
