@@ -86,10 +86,7 @@ def test_lists_of_texts_and_of_tuples(tmp_path):
     loaded = load_source([q for q, _ in PAIRS])
     assert (loaded.data.schema, loaded.data.anchors.values) == ("items", [q for q, _ in PAIRS])
     assert same(load_source(PAIRS).data, load_source(write(tmp_path / "a.tsv", PAIRS)).data)
-    assert (
-        load_source([("a cat", 1), ("a rose", 0), ("my dog", 1), ("a fly", 1), ("a tree", 0)] * 2).data.schema
-        == "labelled"
-    )
+    assert load_source([(f"it is no. {i}", i % 2) for i in range(10)]).data.schema == "labelled"
     triples = [("ann", "knows", "bob"), ("bob", "knows", "ann"), ("eve", "knows", "bob")]
     assert source_kind(triples) == "triples"
 
