@@ -199,10 +199,14 @@ def _notes(
     sizes: Counter[tuple[int, int]], shape: tuple[int, int], modes: Counter[str], channels: int
 ) -> Iterator[str]:
     if changed := sum(count for each, count in sizes.items() if each != shape):
-        low, high = min(sizes), max(sizes)
-        span = f"{low[0]} x {low[1]}" + (f" to {high[0]} x {high[1]}" if low != high else "")
+        widths, heights = ({each[i] for each in sizes} for i in (0, 1))
+        span = " x ".join(_span(sorted(each)) for each in (widths, heights))
         yield f"{changed:,} resized, the middle square of each (from {span})"
     plain = {"L"} if channels == 1 else {"RGB"}
     if others := {mode: count for mode, count in modes.items() if mode not in plain}:
         said = ", ".join(f"{count:,} of mode {mode}" for mode, count in sorted(others.items()))
         yield f"made {'grey' if channels == 1 else 'RGB, over white where they are transparent'}: {said}"
+
+
+def _span(numbers: list[int]) -> str:
+    return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"

@@ -21,7 +21,8 @@ def read_saved(folder: Path, split: str | None, reject: Rejects) -> Table:
         splits = _json(folder / "dataset_dict.json").get("splits", [])
         return read_saved(folder / _choose(splits, split, folder), None, reject)
     if not (folder / "state.json").is_file():
-        known = "corpus.jsonl + queries.jsonl + qrels (BEIR), or a saved Hugging Face dataset"
+        known = "corpus.jsonl + queries.jsonl + qrels (BEIR), a saved Hugging Face dataset, pictures (perhaps with"
+        known += " captions.tsv, or a folder a class), train.tsv + valid.tsv + test.tsv of head, relation, tail"
         files = sorted(p.name for p in folder.iterdir() if p.is_file() and suffix(p) in FORMATS)
         fix = f"name one file, such as {folder / files[0]}" if files else f"known are: {known}"
         raise InputError("a folder of no known layout", file=folder, fix=fix)
@@ -138,14 +139,14 @@ def dataset_kinds(data: Any) -> dict[str, str]:
 
 
 def by_part(splits: Iterable[str], split: str | None = None) -> dict[str, str]:
-    """Part -> the split that is it, by any of its names; the split that is asked for alone is trained on.
+    """Part -> the split that is it, by any of its names; the split that is asked for, or the only one, is trained on.
 
     Examples:
         >>> by_part(["train", "validation", "extra"]), by_part(["train", "test"], "test")
         ({'train': 'train', 'dev': 'validation'}, {'train': 'test'})
     """
-    if split is not None:
-        return {"train": split}
     splits = list(splits)
+    if split is not None or len(splits) == 1:
+        return {"train": split or splits[0]}
     found = {part: next((name for name in names if name in splits), "") for part, names in PARTS.items()}
     return {part: name for part, name in found.items() if name}

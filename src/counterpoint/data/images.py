@@ -163,13 +163,13 @@ def read_images(path: str | os.PathLike[str], *, size: int | None = None) -> Ima
 
     loaded = load_source(Path(path), size=size)
     data = loaded.data
-    if loaded.kind != "pictures" or data.schema != "labelled":
-        raise InputError(f"{loaded.kind} without labels, where labelled pictures are needed", file=path)
-    pixels = data.anchors.tensor
-    columns = dict(data.columns)
+    if "label" not in data.columns or data.anchors.modality != "image":
+        raise InputError(f"it holds {loaded.kind}, where labelled pictures are needed", file=path, fix="give such")
+    items = data.anchors[data.anchor]
+    pixels, columns = items.tensor, dict(data.columns)
     labels = columns.pop("label")
     pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
-    return Images(pixels, labels, data.source, data.classes, tuple(data.anchors.names), columns)
+    return Images(pixels, labels, data.source, data.classes, tuple(items.names), columns)
 
 
 def rows_of_images(images: Images) -> Data:

@@ -152,7 +152,7 @@ class Loaded:
         if self.texts is not None:
             from counterpoint.data.summary import describe
 
-            return describe(self.texts, listed)
+            return "; ".join([describe(self.texts, listed), *self.notes])
         said = f"read {self._what()} from {self.source}"
         parts = {"validation": self.dev, "test": self.test}
         more = [f"{_rows(self.kind, part):,} of {name}" for name, part in parts.items() if part is not None]

@@ -153,7 +153,7 @@ def _rows(source: Any) -> Iterator[Row]:
                 yield {"text": each}
             elif isinstance(each, Image.Image):
                 yield {"image": each}
-            elif isinstance(each, Sequence):
+            elif isinstance(each, Sequence) and not isinstance(each, bytes):
                 yield {str(i): cell for i, cell in enumerate(each, 1)}
             else:
                 raise InputError(f"a list of {type(each).__name__} where rows belong", file=NAME, fix=_FIX)

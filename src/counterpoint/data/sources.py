@@ -29,6 +29,7 @@ from counterpoint.data.pictures import holds_pictures, load_folder
 from counterpoint.data.retrieval import judged_rows
 from counterpoint.data.rows import rows_of
 from counterpoint.data.schema import ColumnMap
+from counterpoint.data.splits import kept_apart
 from counterpoint.data.tables import FORMATS, Table, suffix
 from counterpoint.data.triples import load_triples, open_triples, part_files, seems_triples
 from counterpoint.data.types import Progress, Rejects, Retrieval
@@ -95,6 +96,10 @@ def load_source(
         skip_bad: Leave bad rows out and list them in `.rejected`, instead of raising at the first.
         progress: Called now and then with what is done and the total (bytes, rows, or pictures decoded).
 
+    Returns:
+        What is trained on shares no item with what the source has to validate and to measure by: such rows are left
+        out of training, and that is noted.
+
     Raises:
         InputError: Anything the user can correct, with file and line.
 
@@ -105,29 +110,56 @@ def load_source(
         >>> load_source(["a cat", "a dog"]).data.anchors.values
         ['a cat', 'a dog']
     """
-    reading = Reading(columns or {}, schema, split, size, skip_bad, progress)
+    return load_with(source, Reading(columns or {}, schema, split, size, skip_bad, progress))
+
+
+def load_with(source: Any, reading: Reading) -> Loaded:
+    """`load_source`, its options as one."""
+    loaded = _load(source, reading)
+    if loaded.kind == "triples" or (loaded.dev is None and loaded.test is None):
+        return loaded
+    dev = loaded.dev if loaded.dev is None else kept_apart(loaded.dev, loaded.test)
+    data = kept_apart(loaded.data, dev, loaded.test)
+    if not len(data):
+        raise InputError("all that is to be trained on is in the test, too", file=loaded.source, fix="give other rows")
+    notes = list(loaded.notes)
+    for name, before, after in (("training", loaded.data, data), ("validation", loaded.dev, dev)):
+        if before is not None and after is not None and len(after) < len(before):
+            left = len(before) - len(after)
+            notes.append(f"left out of {name}, as what is measured by has them, too: {left:,}")
+    return replace(loaded, data=data, dev=dev, notes=tuple(notes))
+
+
+def _load(source: Any, reading: Reading) -> Loaded:
     if not isinstance(source, str | os.PathLike):
         return load_memory(source, reading)
     name, path = os.fspath(source), Path(source)
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir() and all(each.name.startswith(".") for each in path.iterdir()):
         raise InputError("an empty folder", file=path, fix="give one of pictures, of triples, or of a dataset")
-    kind = source_kind(source, columns)
+    kind = source_kind(source, reading.columns)
     if kind == "texts":
-        texts = read(name, columns=columns, schema=schema, split=split, skip_bad=skip_bad, progress=progress)
+        texts = read(
+            name,
+            columns=reading.columns,
+            schema=reading.schema,
+            split=reading.split,
+            skip_bad=reading.skip_bad,
+            progress=reading.progress,
+        )
         data = judged_rows(texts) if isinstance(texts, Retrieval) else rows_of(texts.examples, name)
         return Loaded(kind, data, name, rejected=texts.rejected, texts=texts)
     if kind == "triples":
         return load_triples([path], reading)
     if name.startswith("hf:"):
         splits, named = load_hub(name)
-        return load_datasets(splits, name, replace(reading, split=named or split))
+        return load_datasets(splits, name, replace(reading, split=named or reading.split))
     if is_saved(path):
         return _load_saved(path, reading)
     if files := caption_files(path) if path.is_dir() else {"train": path} if suffix(path) in FORMATS else {}:
         return load_captions(files, name, reading)
     if path.is_dir() and name not in NAMED:
         return load_folder(path, reading)
-    if size is not None:
+    if reading.size is not None:
         raise InputError("arrays are not resized", file=name, fix="leave the size out, or give a folder")
     return read_arrays(path) if name not in NAMED else Loaded(kind, rows_of_images(load_images(name)), name)
 
@@ -135,12 +167,14 @@ def load_source(
 def _load_saved(path: Path, reading: Reading) -> Loaded:
     """A saved dataset with pictures, by parts."""
     splits: dict[str, str | None] = {**by_part(saved_splits(path), reading.split)}
+    if "train" not in splits:
+        splits = {"train": None}  # one alone, or none to train on, which its reader says
     find = beside(path / "dataset_info.json")
 
     def opened(name: str | None) -> Open:
         return lambda reject: read_saved(path, name, reject)
 
-    parts = {part: (opened(name), find, os.fspath(path)) for part, name in (splits or {"train": None}).items()}
+    parts = {part: (opened(name), find, os.fspath(path)) for part, name in splits.items()}
     return load_picture_table(parts, os.fspath(path), reading)
 
 

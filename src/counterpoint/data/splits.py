@@ -99,6 +99,21 @@ def split_data(
     return data[_rows_in(where_n, 0)], data[_rows_in(where_n, 2)], data[_rows_in(where_n, 1)]
 
 
+def kept_apart(data: Data, *others: Data | None) -> Data:
+    """The rows that share no item with any of the others, by content (texts after `normalise`).
+
+    Examples:
+        >>> one, other = (Data.alone(Items("text", texts)) for texts in (["a cat", "a dog"], ["A  cat"]))
+        >>> kept_apart(one, other).anchor.tolist()
+        [1]
+    """
+    seen = torch.cat([torch.empty(0, dtype=torch.long), *(_members(each)[1] for each in others if each is not None)])
+    row, content = _members(data)
+    keep = torch.ones(len(data), dtype=torch.bool)
+    keep[row[torch.isin(content, seen)]] = False
+    return data[keep]
+
+
 def _rows_in(where_n: NDArray[np.int64], part: int) -> Int[Tensor, " k"]:
     return torch.from_numpy(np.flatnonzero(where_n == part))
 
@@ -172,6 +187,12 @@ def components(examples: Sequence[Example]) -> NDArray[np.int64]:
 
 def _components_of(data: Data) -> NDArray[np.int64]:
     """The same of rows, by the content of their items."""
+    row, content = _members(data)
+    return _connected(len(data), row.numpy(), content.numpy())
+
+
+def _members(data: Data) -> tuple[Int[Tensor, " k"], Int[Tensor, " k"]]:
+    """Every item of every row: the row, and what stands for the item's content."""
     number = torch.arange(len(data))
     rows, hashes = [number], [_contents(data.anchors)[data.anchor]]
     for members in (data.positives, data.negatives):
@@ -179,7 +200,7 @@ def _components_of(data: Data) -> NDArray[np.int64]:
             there = members >= 0
             rows.append(number[:, None].expand_as(members)[there])
             hashes.append(_contents(data.others)[members[there]])
-    return _connected(len(data), torch.cat(rows).numpy(), torch.cat(hashes).numpy())
+    return torch.cat(rows), torch.cat(hashes)
 
 
 def _contents(items: Items) -> Int[Tensor, " n"]:
