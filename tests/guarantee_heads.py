@@ -1,4 +1,4 @@
-"""Heads with batch statistics in the training loop: what the guarantee test runs of them, on any number of processes."""
+"""Heads with batch statistics in the loop: what the guarantee test runs of them, on any number of processes."""
 
 from __future__ import annotations
 
