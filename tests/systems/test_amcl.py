@@ -33,6 +33,7 @@ def test_loss_is_that_of_a_naive_loop_over_heads_and_pairs():
     config, arguments, _ = seen_by("amcl", n=8)
     torch.manual_seed(1)
     objective = config.objective()
+    assert len({id(part.objective.phi) for part in objective.objectives}) == 1, "the heads share their perceptron"
     # untrained perceptrons say little, so that all temperatures are alike
     for parameter in objective.parameters():
         parameter.data *= 3
