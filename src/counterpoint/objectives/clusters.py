@@ -43,8 +43,8 @@ class SwAV(PointObjective):
 
     `-sum_k q_ik log softmax_k(z_j . c / temperature)` over positive pairs both ways, where `q` are Sinkhorn assignments
     of the batch, without gradient, and the prototypes `c` are learned and of length one. Points of one view are
-    assigned together. Source: Caron et al. 2020, eq. 1 to 5, and the authors' code, where prototypes do not learn in the
-    first epoch. Their queue of past features is left out.
+    assigned together. Source: Caron et al. 2020, eq. 1 to 5, and the authors' code, where prototypes do not learn in
+    the first epoch. Their queue of past features is left out.
 
     Args:
         dim: Of the vectors.
