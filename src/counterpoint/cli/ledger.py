@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LEFT = ("encoder.safetensors", "model")
 """What systems leave on included data."""
 _STYLES = {"reproduced": "green", "not reproduced at this scale": "yellow", "contradicted": "red"}
+_STYLES |= {"this set-up cannot tell": "magenta"}
 
 
 def systems(as_json: Json = False) -> None:
@@ -147,7 +148,7 @@ def verdict_table(system: System, verdict: Verdict) -> Table:
             f"{o.system_value:.4g}",
             f"{o.baseline_value:.4g}\n{o.baseline}",
             f"{o.value:+.4g}\n[{low:+.4g}, {high:+.4g}]".replace("[", "\\["),
-            Text(o.verdict, style=_STYLES[o.verdict]),
+            Text(o.verdict + f": {o.reason}" * bool(o.reason), style=_STYLES[o.verdict]),
         )
     for name, value in verdict.figures.items():
         table.add_row("", name, f"{value:.4g}", "", "", "")

@@ -25,11 +25,13 @@ class PixelEncoder(Saved):
         dim: Of the vectors.
         shape: Channels, height and width of the images that it was trained on, which new pictures are brought to; None:
             not known. Saved with the model.
+        collapsed: What its training ended in, if in a collapse (`TrainResult.collapsed`).
     """
 
     modality = "image"
     kept = ("shape",)
     dim: int
+    collapsed: str = ""
     shape: tuple[int, int, int] | None = None
 
     def inputs(self, items: Items, kind: Kind = None) -> Shaped[Tensor, "n c h w"]:
