@@ -52,7 +52,7 @@ def rows_of(examples: Sequence[Example], source: str = "") -> Data:
 
 
 def texts_of(data: Data) -> list[str]:
-    """Every text of every row, in order, with repeats: the anchor, the positives, the negatives; nothing of other items.
+    """Every text of every row in order, with repeats: anchor, positives, negatives; nothing of other items.
 
     Examples:
         >>> texts_of(rows_of([Example("a", ("b",)), Example("c", ("b",), ("d",))]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.features import Kind
+from counterpoint.encoders.saving import SETTINGS
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
 from counterpoint.geometry import GEOMETRIES, Geometry
@@ -177,10 +180,10 @@ class KnowledgeGraph(Towers):
         self.entities, self.relations = tuple(entities), tuple(relations)
         self.operator, self.reciprocal = operator, reciprocal
         self.register_buffer("known", torch.empty(0, 3, dtype=torch.long))
-        self._draw(chosen)
+        self._draw()
 
     @torch.no_grad()
-    def _draw(self, operator: Operator) -> None:
+    def _draw(self) -> None:
         nn.init.normal_(self.document.weight, std=0.1)  # type: ignore[arg-type]
         nn.init.normal_(self.query.weight, std=0.1)  # type: ignore[arg-type]
 
@@ -249,11 +252,9 @@ class KnowledgeGraph(Towers):
         entity, r = _number(asked, self.entities, "entity"), _number(relation, self.relations, "relation")
         query = torch.tensor([[entity, r if tail is None else r + relations]])
         with torch.inference_mode():
-            z = [
-                self.geometry.prepare(tower)
-                for tower in (self.query(query.to(self.known.device)), self.document.weight)
-            ]
-            scores = self.geometry.shared(*z, 1.0)[0].float().cpu()
+            asks: Tensor = self.geometry.prepare(self.query(query.to(self.known.device)))
+            answers = self.geometry.prepare(torch.as_tensor(self.document.weight))
+            scores = self.geometry.shared(asks, answers, 1.0)[0].float().cpu()
         left = torch.ones(len(scores), dtype=torch.bool)
         if not known:
             given, wanted = (0, 2) if tail is None else (2, 0)
@@ -268,6 +269,15 @@ class KnowledgeGraph(Towers):
         if (known := state_dict.get(f"{prefix}known")) is not None:
             self.known = torch.empty_like(known, device=self.known.device)
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def is_graph(folder: Path) -> bool:
+    """Whether a folder holds a saved `KnowledgeGraph`."""
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and settings.get("model") == KnowledgeGraph.__name__
 
 
 def _number(name: str | None, names: Sequence[str], what: str) -> int:

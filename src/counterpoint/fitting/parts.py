@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from counterpoint.data import Retrieval
 from counterpoint.data.items import Data, Items
-from counterpoint.data.loaded import Answers, Loaded
+from counterpoint.data.loaded import Loaded
 from counterpoint.data.sources import load_source, source_kind
 from counterpoint.data.splits import split_data
 from counterpoint.encoders import Kind
@@ -53,7 +54,6 @@ class Parts:
         about: What the report says of them.
         known: The test queries with a relevant document that was a positive in training.
         notes: How the parts came about, and what was left out.
-        answers: Of triples: the known answers of each query, over all parts.
         relations: Of triples: what each relation is called.
     """
 
@@ -64,7 +64,6 @@ class Parts:
     about: About
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
-    answers: Answers | None = None
     relations: tuple[str, ...] = ()
 
     @property
@@ -101,22 +100,35 @@ class Parts:
         sides: list[tuple[str, Kind, list[str]]] = [("queries", "query", anchors), ("documents", "document", others)]
         return [(name, kind, list(dict.fromkeys(texts))) for name, kind, texts in sides if texts]
 
-    def documents(self) -> Items:
-        """What an index of the run holds: a test's corpus, or what anchors belong to, or the items; once each."""
+    def collections(self) -> list[tuple[str, Items, list[str]]]:
+        """What indices of the run hold: the name of each, its items once each, and the text of each.
+
+        Of texts what anchors belong to (a test's corpus, if it has one), else the texts themselves. Of pictures the
+        pictures, whose text is their name; with texts the pictures, whose text is their first text, and the texts. Of
+        triples nothing: the model completes them.
+        """
         if isinstance(self.test, Retrieval):
-            return Items("text", list(self.test.corpus.values()), list(self.test.corpus))
-        found = []
-        for part in (self.train, self.dev, self.test):
-            assert isinstance(part, Data)  # as the test is
-            if part.others is None or part.positives is None:
-                found.append(part.anchors[part.anchor])
-            else:
-                found.append(part.others[part.positives[part.positives >= 0]])
-        every = Items.cat(found)
-        hashes, first = every.hashes().tolist(), dict[int, int]()
-        for row, hashed in enumerate(hashes):
-            first.setdefault(hashed, row)
-        return every[torch.tensor(list(first.values()))]
+            corpus = self.test.corpus
+            return [("index", Items("text", list(corpus.values()), list(corpus)), list(corpus.values()))]
+        parts = [part for part in (self.train, self.dev, self.test) if isinstance(part, Data)]
+        if self.train.modalities[0] == "query":
+            return []
+        anchors = Items.cat([part.anchors[part.anchor] for part in parts])
+        first = _first(anchors)
+        if self.train.others is None:
+            items = anchors[first]
+            return [("index", items, list(items.texts if items.modality == "text" else _named(items)))]
+        pairs = [(p.others, p.positives) for p in parts if p.others is not None and p.positives is not None]
+        others = Items.cat([items[rows[rows >= 0]] for items, rows in pairs])
+        texts = others[_first(others)]
+        if anchors.modality == "text":
+            return [("index", texts, list(texts.texts))]
+        said = [items.texts[i] for items, rows in pairs for i in rows[:, 0].tolist()]
+        pictures = anchors[first]
+        return [
+            ("index", replace(pictures, names=_named(pictures)), [said[row] for row in first.tolist()]),
+            ("index-texts", texts, list(texts.texts)),
+        ]
 
 
 def load_parts(
@@ -162,8 +174,7 @@ def load_parts(
     if left:
         said += f"; {left:,} rows left out of training, they are in dev or test"
     about = About(loaded.source, loaded.kind, loaded.columns, loaded.notes, len(loaded.rejected))
-    more: dict[str, Any] = {"answers": loaded.answers, "relations": loaded.relations}
-    return Parts(train, parts["dev"], parts["test"], said, about, **more)
+    return Parts(train, parts["dev"], parts["test"], said, about, relations=loaded.relations)
 
 
 def is_file(part: float | int | str) -> bool:
@@ -205,6 +216,19 @@ def _without(train: Data, held: Sequence[Data]) -> tuple[Data, int]:
     seen = torch.cat([part.anchors.hashes()[part.anchor] for part in held])
     kept = ~torch.isin(train.anchors.hashes()[train.anchor], seen)
     return train[kept], int((~kept).sum())
+
+
+def _first(items: Items) -> Tensor:
+    """The row of the first of all equal items, in order."""
+    first = dict[int, int]()
+    for row, hashed in enumerate(items.hashes().tolist()):
+        first.setdefault(hashed, row)
+    return torch.tensor(list(first.values()), dtype=torch.long)
+
+
+def _named(items: Items) -> list[str]:
+    """Names, or numbers where there are none."""
+    return list(items.names) or [f"{items.modality} {i}" for i in range(len(items))]
 
 
 def _whole(items: Items | None) -> list[str]:

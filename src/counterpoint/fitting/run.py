@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from counterpoint.data import Retrieval
+from counterpoint.data.items import Data
 from counterpoint.data.rows import texts_of
 from counterpoint.data.schema import ColumnMap
 from counterpoint.data.sources import source_kind
@@ -208,7 +209,9 @@ def fit(
 def make_task(parts: Parts, encoder: Any) -> Task:
     """The task that fits the data."""
     dev, test = (Collection.of(p) if isinstance(p, Retrieval) else p for p in (parts.dev, parts.test))
-    return task_for(parts.train, dev, test, encoder)
+    # of triples what is right in the test is no wrong answer on dev
+    known = [test] if isinstance(test, Data) and test.modalities[0] == "query" else []
+    return task_for(parts.train, dev, test, encoder, known)
 
 
 def environment() -> dict[str, Any]:
@@ -306,28 +309,28 @@ def _save(
     (output / "model" / "README.md").write_text(model_card(content))
     write_report(content, output / "report.html")
     if parts is not None:
-        _index(output, encoder, parts, str(asked["language"]))
-        say(f"index of all documents: {output / 'index'}")
+        _index(output, encoder, parts, str(asked["language"]), say)
     about = {"asked": asked, "content": content.to_json(), "steps": result.steps, "best_step": result.best_step}
     write_json(output / "run.json", about)
     remove(output / ".training")
     say(f"model: {output / 'model'}; report: {output / 'report.html'}")
 
 
-def _index(output: Path, encoder: Any, parts: Parts, language: str) -> None:
+def _index(output: Path, encoder: Any, parts: Parts, language: str, say: Callable[[str], None]) -> None:
     from counterpoint.search import Index
 
-    documents = parts.documents()
-    ids = list(documents.names) or [f"d{i}" for i in range(len(documents))]
-    Index.build(
-        output / "index",
-        ids,
-        documents.texts,
-        encoder.encode_items(documents, kind="document"),
-        encoder=encoder,
-        metadata={"model": os.path.relpath(output / "model", output / "index")},
-        language=language,
-    ).close()
+    for name, documents, texts in parts.collections():
+        ids = list(documents.names) or [f"d{i}" for i in range(len(documents))]
+        Index.build(
+            output / name,
+            ids,
+            texts,
+            encoder.encode_items(documents, kind="document"),
+            encoder=encoder,
+            metadata={"model": os.path.relpath(output / "model", output / name)},
+            language=language,
+        ).close()
+        say(f"index of {len(ids):,} {documents.modality}s: {output / name}")
 
 
 def _sentence(m: Measured) -> str:
