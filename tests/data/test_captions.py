@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from counterpoint.data.row_splits import split_data
 from counterpoint.data.sources import load_source, source_kind
-from counterpoint.data.splits import split_data
 from counterpoint.errors import InputError
 from data.pictures import colours, png, save
 

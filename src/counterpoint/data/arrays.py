@@ -12,7 +12,8 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from counterpoint.data.items import Data, Items
-from counterpoint.data.loaded import PARTS, Loaded
+from counterpoint.data.loaded import Loaded
+from counterpoint.data.types import PARTS
 from counterpoint.errors import InputError
 
 IMAGES = ("images", "x")

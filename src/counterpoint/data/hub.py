@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from counterpoint.data.loaded import PARTS
 from counterpoint.data.tables import FORMATS, SNIFF, Table, arrow_rows, keyed, suffix
-from counterpoint.data.types import Rejects
+from counterpoint.data.types import PARTS, Rejects
 from counterpoint.errors import InputError, MissingExtra
 
 

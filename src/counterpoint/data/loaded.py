@@ -17,12 +17,6 @@ from counterpoint.errors import InputError
 
 SourceKind = Literal["texts", "pictures", "pictures with texts", "triples"]
 """What a source holds; triples (head, relation, tail) are a knowledge graph."""
-PARTS: dict[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "dev": ("dev", "valid", "validation", "val"),
-    "test": ("test", "testing"),
-}
-"""The names that the parts of a data set go by."""
 
 
 @dataclass(frozen=True)

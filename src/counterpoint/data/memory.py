@@ -17,8 +17,7 @@ from counterpoint.data.images import Images, rows_of_images
 from counterpoint.data.items import Data
 from counterpoint.data.loaded import Loaded, Reading, SourceKind
 from counterpoint.data.picture_tables import Open, load_picture_table, shows
-from counterpoint.data.retrieval import judged_rows
-from counterpoint.data.rows import rows_of
+from counterpoint.data.rows import judged_rows, rows_of
 from counterpoint.data.schema import recognise
 from counterpoint.data.tables import Row, keyed
 from counterpoint.data.triples import graph_of, seems_triples

@@ -13,9 +13,9 @@ import torch
 from counterpoint.data.arrays import number_labels
 from counterpoint.data.decoding import SUFFIXES, Encoded, decode, is_picture
 from counterpoint.data.items import Data, Items
-from counterpoint.data.loaded import PARTS, Loaded, Reading
+from counterpoint.data.loaded import Loaded, Reading
 from counterpoint.data.tables import FORMATS, suffix
-from counterpoint.data.types import Rejects
+from counterpoint.data.types import PARTS, Rejects
 from counterpoint.errors import InputError
 
 FIX = "give a folder of pictures, or one with one folder of pictures a class"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import torch
-
 from counterpoint.data.hashing import normalise
-from counterpoint.data.items import Data, Items
 from counterpoint.data.types import Example, Retrieval, Schema, TextData
 from counterpoint.errors import InputError, refuse_string
 
@@ -80,34 +77,3 @@ def pairs_from_retrieval(retrieval: Retrieval) -> TextData:
     columns = {"anchor": "queries", "positive": "corpus"}
     schema: Schema = "pairs" if single else "tuples"
     return TextData(schema, examples, retrieval.source, columns)
-
-
-def judged_rows(data: Retrieval) -> Data:
-    """Each query with each document that is relevant to it, and the column `gain`; the documents are the whole corpus.
-
-    Queries without any are among the anchors, and in no row.
-
-    Examples:
-        >>> corpus = {"d1": "one", "d2": "two"}
-        >>> rows = judged_rows(Retrieval(corpus, {"q": "un"}, {"q": {"d2": 2.0, "d1": 0.0}}, "memory"))
-        >>> rows.others.names, rows.positives.tolist(), rows.columns["gain"].tolist()
-        (('d1', 'd2'), [[1]], [2.0])
-    """
-    query = {key: i for i, key in enumerate(data.queries)}
-    document = {key: i for i, key in enumerate(data.corpus)}
-    rows = [
-        (query[q], document[d], gain)
-        for q, gains in data.qrels.items()
-        if q in query
-        for d, gain in gains.items()
-        if gain > 0
-    ]
-    prompts = [data.prompts.get(key, "") for key in query] if data.prompts else ()
-    return Data(
-        Items("text", list(data.queries.values()), tuple(query), prompts),
-        torch.tensor([q for q, _, _ in rows], dtype=torch.long),
-        Items("text", list(data.corpus.values()), tuple(document)),
-        torch.tensor([[d] for _, d, _ in rows], dtype=torch.long).view(-1, 1),
-        columns={"gain": torch.tensor([gain for _, _, gain in rows])},
-        source=data.source,
-    )

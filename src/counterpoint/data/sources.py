@@ -26,10 +26,9 @@ from counterpoint.data.loaded import Loaded, Reading, SourceKind
 from counterpoint.data.memory import load_datasets, load_memory
 from counterpoint.data.picture_tables import Open, load_picture_table, picture_roles, shows
 from counterpoint.data.pictures import holds_pictures, load_folder
-from counterpoint.data.retrieval import judged_rows
-from counterpoint.data.rows import rows_of
+from counterpoint.data.row_splits import kept_apart
+from counterpoint.data.rows import judged_rows, rows_of
 from counterpoint.data.schema import ColumnMap
-from counterpoint.data.splits import kept_apart
 from counterpoint.data.tables import FORMATS, Table, suffix
 from counterpoint.data.triples import load_triples, open_triples, part_files, seems_triples
 from counterpoint.data.types import Progress, Rejects, Retrieval

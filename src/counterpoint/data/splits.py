@@ -1,4 +1,4 @@
-"""Leak-free splits: no text, picture or triple on both sides."""
+"""Leak-free splits: no text on both sides."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from jaxtyping import Int
 from numpy.typing import NDArray
-from torch import Tensor
 
 from counterpoint.data.hashing import input_hash, normalise
-from counterpoint.data.items import Data, Items
 from counterpoint.data.types import Example, Retrieval, TextData
 from counterpoint.errors import InputError
 
@@ -51,71 +47,13 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
         >>> len(parts.train), len(parts.dev), len(parts.test)
         (70, 10, 20)
     """
-    where_n = _drawn(components(data.examples), _strata(data.examples), test, dev, seed, data.source)
+    where_n = draw_parts(components(data.examples), _strata(data.examples), test, dev, seed, data.source)
 
     def take(part: int) -> TextData:
         rows = [data.examples[i] for i in np.flatnonzero(where_n == part)]
         return replace(data, examples=rows, rejected=[])
 
     return Split(take(0), take(2), take(1))
-
-
-def split_data(
-    data: Data, *, test: float | int = 0.1, dev: float | int = 0.1, seed: int = 0
-) -> tuple[Data, Data, Data]:
-    """Split rows over items of any modality so that no item, whatever its role, is in two parts.
-
-    As `split`: rows that share an item (the same content; texts after `normalise`), directly or through other rows, go
-    to one part whole, so all captions of a picture do; labelled rows are stratified.
-
-    A knowledge graph (anchors of modality "query", others "entity") is one piece. Of it random triples are cut off,
-    both directions to one part, and only triples whose entities and relation occur in training, too. That is easy
-    where one relation is the inverse of another: what is known one way is asked the other way (Toutanova and Chen
-    2015, "Observed versus latent features for knowledge base and text inference").
-
-    Args:
-        data: What to split.
-        test: Rows of the test part (of a knowledge graph triples): a fraction below 1, or a number; 0 for none.
-        dev: The same for the dev part.
-        seed: Same seed and same data, same split.
-
-    Returns:
-        Train, dev and test, over the same items.
-
-    Raises:
-        InputError: As `split`.
-
-    Examples:
-        >>> pictures, captions = Items("image", torch.rand(20, 1, 2, 2)), Items("text", [f"no. {i}" for i in range(40)])
-        >>> data = Data(pictures, torch.arange(20).repeat(2), captions, torch.arange(40)[:, None])
-        >>> train, dev, test = split_data(data, test=4, dev=2)
-        >>> [len(part) for part in (train, dev, test)], len(test.anchor.unique())
-        ([34, 2, 4], 2)
-    """
-    if data.modalities == ("query", "entity"):
-        where_n = _triples(data, test, dev, seed)
-    else:
-        where_n = _drawn(_components_of(data), _strata_of(data), test, dev, seed, data.source, "items")
-    return data[_rows_in(where_n, 0)], data[_rows_in(where_n, 2)], data[_rows_in(where_n, 1)]
-
-
-def kept_apart(data: Data, *others: Data | None) -> Data:
-    """The rows that share no item with any of the others, by content (texts after `normalise`).
-
-    Examples:
-        >>> one, other = (Data.alone(Items("text", texts)) for texts in (["a cat", "a dog"], ["A  cat"]))
-        >>> kept_apart(one, other).anchor.tolist()
-        [1]
-    """
-    seen = torch.cat([torch.empty(0, dtype=torch.long), *(_members(each)[1] for each in others if each is not None)])
-    row, content = _members(data)
-    keep = torch.ones(len(data), dtype=torch.bool)
-    keep[row[torch.isin(content, seen)]] = False
-    return data[keep]
-
-
-def _rows_in(where_n: NDArray[np.int64], part: int) -> Int[Tensor, " k"]:
-    return torch.from_numpy(np.flatnonzero(where_n == part))
 
 
 def split_queries(
@@ -182,35 +120,11 @@ def components(examples: Sequence[Example]) -> NDArray[np.int64]:
     """
     row_e = np.repeat(np.arange(len(examples)), [len(example.texts) for example in examples])
     hash_e = input_hash([normalise(text) for example in examples for text in example.texts])
-    return _connected(len(examples), row_e, hash_e)
+    return connected(len(examples), row_e, hash_e)
 
 
-def _components_of(data: Data) -> NDArray[np.int64]:
-    """The same of rows, by the content of their items."""
-    row, content = _members(data)
-    return _connected(len(data), row.numpy(), content.numpy())
-
-
-def _members(data: Data) -> tuple[Int[Tensor, " k"], Int[Tensor, " k"]]:
-    """Every item of every row: the row, and what stands for the item's content."""
-    number = torch.arange(len(data))
-    rows, hashes = [number], [_contents(data.anchors)[data.anchor]]
-    for members in (data.positives, data.negatives):
-        if members is not None and data.others is not None:
-            there = members >= 0
-            rows.append(number[:, None].expand_as(members)[there])
-            hashes.append(_contents(data.others)[members[there]])
-    return torch.cat(rows), torch.cat(hashes)
-
-
-def _contents(items: Items) -> Int[Tensor, " n"]:
-    if isinstance(items.values, Tensor):
-        return items.hashes()
-    return torch.from_numpy(input_hash([normalise(text) for text in items.values]))
-
-
-def _connected(n: int, row_e: NDArray[np.int64], hash_e: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The component of each of `n` rows, where row `row_e[i]` has what `hash_e[i]` stands for."""
+def connected(n: int, row_e: NDArray[np.int64], hash_e: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The component (0, 1, ...) of each of `n` rows, where row `row_e[i]` has what `hash_e[i]` stands for."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -222,7 +136,12 @@ def _connected(n: int, row_e: NDArray[np.int64], hash_e: NDArray[np.int64]) -> N
     return component_n
 
 
-def _sizes(n: int, test: float | int, dev: float | int, source: str) -> dict[str, int]:
+def part_sizes(n: int, test: float | int, dev: float | int, source: str) -> dict[str, int]:
+    """How many of `n` rows go to test and to dev, asked for as `split` takes it.
+
+    Raises:
+        InputError: There are too few.
+    """
     sizes = {"test": _rows(test, n, "test"), "dev": _rows(dev, n, "dev")}
     if sum(sizes.values()) >= n:
         raise InputError(
@@ -233,7 +152,7 @@ def _sizes(n: int, test: float | int, dev: float | int, source: str) -> dict[str
     return sizes
 
 
-def _drawn(
+def draw_parts(
     component_n: NDArray[np.int64],
     stratum_n: NDArray[np.int64],
     test: float | int,
@@ -242,9 +161,22 @@ def _drawn(
     source: str,
     shared: str = "texts",
 ) -> NDArray[np.int64]:
-    """The part of each row: 0 train, 1 test, 2 dev. The stratum of a component is that of its first row."""
+    """The part of each row, by its component and stratum: 0 train, 1 test, 2 dev; see `split`.
+
+    Args:
+        component_n: 0, 1, ...
+        stratum_n: Any whole numbers; that of a component is that of its first row.
+        test: As `split`.
+        dev: As `split`.
+        seed: As `split`.
+        source: What to name in an error.
+        shared: What the rows of a component share.
+
+    Raises:
+        InputError: As `split`.
+    """
     n = len(component_n)
-    sizes = _sizes(n, test, dev, source)
+    sizes = part_sizes(n, test, dev, source)
     _, first = np.unique(component_n, return_index=True)
     stratum_n = _numbered(stratum_n[first][component_n].tolist())
     rows_of = np.bincount(component_n).tolist()
@@ -296,56 +228,10 @@ def _strata(examples: Sequence[Example]) -> NDArray[np.int64]:
     return _numbered([stratum(e) for e in examples])
 
 
-def _strata_of(data: Data) -> NDArray[np.int64]:
-    """The same of rows."""
-    if "labels" in data.columns:
-        hot = data.columns["labels"]
-        rarity = torch.where(hot > 0, hot.sum(0), torch.inf)
-        return np.where((hot > 0).any(1).numpy(), rarity.argmin(1).numpy(), -1)
-    label = data.columns.get("label")
-    return np.zeros(len(data), np.int64) if label is None else label.numpy()
-
-
 def _numbered(values: Sequence[Hashable]) -> NDArray[np.int64]:
     """The number of each, in order of first appearance."""
     numbers = {value: i for i, value in enumerate(dict.fromkeys(values))}
     return np.array([numbers[value] for value in values], dtype=np.int64)
-
-
-def _triples(data: Data, test: float | int, dev: float | int, seed: int) -> NDArray[np.int64]:
-    """The part of each row of a knowledge graph: that of its triple, whichever way it is asked."""
-    assert data.positives is not None  # as they are entities
-    entity, relation = data.anchors.tensor[data.anchor].T
-    answer = data.positives[:, 0]
-    relations = (int(data.anchors.tensor[:, 1].max()) + 1) // 2
-    inverse = relation >= relations
-    triples = torch.where(
-        inverse, torch.stack([answer, relation - relations, entity]), torch.stack([entity, relation, answer])
-    )
-    distinct, number = triples.T.unique(dim=0, return_inverse=True)
-    sizes = _sizes(len(distinct), test, dev, data.source)
-    # what a triple consists of: two entities and a relation, which are numbered behind them
-    members = (distinct + torch.tensor([0, len(data.others or ()), 0])).numpy()
-    left = np.bincount(members.ravel()).tolist()
-    part_of = np.zeros(len(distinct), dtype=np.int64)
-    order = iter(np.random.default_rng(seed).permutation(len(distinct)).tolist())
-    for part, (name, size) in enumerate(sizes.items(), 1):
-        cut = 0
-        while cut < size and (triple := next(order, None)) is not None:
-            its = members[triple].tolist()
-            if all(left[member] > its.count(member) for member in its):
-                for member in its:
-                    left[member] -= 1
-                part_of[triple] = part
-                cut += 1
-        if size and not cut:
-            raise InputError(
-                f"no {name} part can be cut off, as every triple has an entity or a relation that no other has",
-                file=data.source,
-                fix=f"give a {name} file of your own",
-            )
-    where_n: NDArray[np.int64] = part_of[number.numpy()]
-    return where_n
 
 
 def _shares(rows_by_stratum: NDArray[np.int64], size: int) -> list[int]:

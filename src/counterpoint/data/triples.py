@@ -13,10 +13,10 @@ from torch import Tensor
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.jsonrows import type_name
-from counterpoint.data.loaded import PARTS, Loaded, Reading, known_answers
+from counterpoint.data.loaded import Loaded, Reading, known_answers
 from counterpoint.data.schema import ColumnMap, Columns, given_roles, missing
 from counterpoint.data.tables import FORMATS, Table, nothing_read, plain, read_table, suffix
-from counterpoint.data.types import Progress, Rejects
+from counterpoint.data.types import PARTS, Progress, Rejects
 from counterpoint.errors import InputError
 
 NAMES: dict[str, tuple[str, ...]] = {

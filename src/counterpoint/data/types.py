@@ -13,6 +13,12 @@ from counterpoint.files import atomic
 
 Schema = Literal["texts", "pairs", "tuples", "scored", "labelled"]
 SCHEMAS: tuple[Schema, ...] = ("texts", "pairs", "tuples", "scored", "labelled")
+PARTS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "dev": ("dev", "valid", "validation", "val"),
+    "test": ("test", "testing"),
+}
+"""The names that the parts of a data set go by."""
 Progress = Callable[[int, int], None]
 """Called now and then while reading, with how much is done and how much there is (bytes or rows)."""
 
