@@ -147,7 +147,7 @@ def trained(folder, average: float = 0.0, **options) -> KnowledgeGraph:
     return model
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -157,10 +157,10 @@ def test_training_goes_on_after_a_stop(tmp_path, average: float) -> None:
 
     def kill(row):
         if row["step"] == 3:
-            raise Killed
+            raise KilledError
 
     unbroken = trained(tmp_path / "unbroken", average)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trained(tmp_path / "broken", average, on_row=kill)
     again = trained(tmp_path / "broken", average)
     for one, other in zip(unbroken.state_dict().values(), again.state_dict().values(), strict=True):

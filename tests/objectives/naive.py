@@ -154,6 +154,12 @@ def kl_row(s, t, p, n):
     return sum(t[j].exp() / z_t * ((t[j].exp() / z_t) / (s[j].exp() / z_s)).log() for j in seen)
 
 
+def lengths(q, k, pairs, weight):
+    """Zhang et al. 2020: the squared lengths of what is compared, over the true triples."""
+    values = [(q[i] ** 2).sum() + (k[j] ** 2).sum() for i, j in pairs]
+    return mean(values, [weight[i] for i, _ in pairs])
+
+
 def uniformity(z, t=2.0):
     """Wang and Isola 2020: log of the mean over pairs of different points."""
     values = [

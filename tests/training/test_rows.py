@@ -150,10 +150,10 @@ def test_what_belongs_by_another_row_is_no_drawn_negative() -> None:
         assert owned.columns["valid"][row].tolist() == [True, *(i not in belong for i in ids[1:])]
 
 
-def test_everything_is_a_classification_into_items() -> None:
+def test_all_as_keys_are_a_classification_into_items() -> None:
     """The loss and the gradient are those of a cross-entropy over all entities; copies of the answer are left out."""
     data, graph = triples()
-    payload = RowBatches(data, graph, everything=True).payload(torch.tensor([1, 3]))
+    payload = RowBatches(data, graph, shared=6).payload(torch.tensor([1, 3]))
     InfoNCE(1.0, geometry=Dot())(**payload.arguments(graph(payload.inputs))).backward()
     found = graph.document.weight.grad.clone(), graph.query.weight.grad.clone()
     graph.zero_grad()
@@ -164,7 +164,7 @@ def test_everything_is_a_classification_into_items() -> None:
     data = Data(Items("query", torch.tensor([[0, 0], [1, 1]])), torch.arange(2), texts, torch.tensor([[0], [1]]))
     torch.manual_seed(0)
     towers = Towers(graph.query, StaticEncoder.from_corpus(TEXTS, dim=4))
-    payload = RowBatches(data, towers, everything=True).payload(torch.arange(2))
+    payload = RowBatches(data, towers, shared=3).payload(torch.arange(2))
     arguments = payload.arguments(towers(payload.inputs))
     _, negative = Relation().weights(
         {k: c[:, None] for k, c in arguments["queries"].columns.items()},
@@ -175,14 +175,37 @@ def test_everything_is_a_classification_into_items() -> None:
     assert negative.tolist() == [[0, 1, 0], [1, 0, 1]]
 
 
+def test_shared_keys_are_the_positives_and_drawn_others() -> None:
+    entities, queries = torch.arange(300), torch.tensor([[0, 0], [1, 0], [2, 0], [3, 1]])
+    answers = torch.tensor([[7], [8], [7], [299]])
+    data = Data(Items("query", queries), torch.arange(4), Items("entity", entities), answers)
+    torch.manual_seed(0)
+    graph = KnowledgeGraph.of(data, dim=4)
+    batches = RowBatches(data, graph, shared=20)
+    seen = torch.zeros(300)
+    for _ in range(60):
+        payload = batches.payload(torch.tensor([2, 1, 0]))
+        arguments = payload.arguments(graph(payload.inputs))
+        keys = arguments["keys"].columns["sample"]
+        assert arguments["queries"].columns["sample"].tolist() == [7, 8, 7]
+        assert torch.equal(arguments["keys"].z, graph.document.weight[keys])
+        assert len(keys) == len(keys.unique()) <= 22
+        seen[keys] += 1
+    assert seen[7] == seen[8] == 60
+    # what is drawn is drawn evenly: 60 * 20 / 300 = 4 times each
+    rest = seen[torch.tensor([i not in (7, 8) for i in range(300)])]
+    assert 3 < float(rest.mean()) < 4.2
+    assert float(rest.max()) < 16
+
+
 def test_what_does_not_fit_is_said() -> None:
     data, towers = captioned()
     with pytest.raises(InputError, match="0 views"):
         RowBatches(data, towers, views=0)
     with pytest.raises(InputError, match="drawn for rows with positives"):
         RowBatches(Data.alone(data.anchors), towers.query, sampled=2)
-    for options in ({"everything": True}, {"everything": True, "sampled": 2}):
-        with pytest.raises(InputError, match="everything is contrasted with anchors of pairs"):
+    for options in ({"shared": 3}, {"shared": 3, "sampled": 2}):
+        with pytest.raises(InputError, match="drawn for all anchors of pairs"):
             RowBatches(data if "sampled" not in options else triples()[0], towers, **options)
     with pytest.raises(InputError, match="rows beyond the 4 items"):
         Data(data.anchors, data.anchor, data.others, torch.full((6, 1), 4))

@@ -41,7 +41,7 @@ def main(rank: int, world: int, store: str, output: str) -> None:
     train(model, TextBatches(ROWS, model), InfoNCE(0.1, layout="symmetric"), CONFIG)
     torch.manual_seed(0)
     graph = KnowledgeGraph.of(TRIPLES, dim=8)
-    train(graph, RowBatches(TRIPLES, graph, everything=True), InfoNCE(1.0, geometry=graph.geometry), CONFIG)
+    train(graph, RowBatches(TRIPLES, graph, shared=7), InfoNCE(1.0, geometry=graph.geometry), CONFIG)
     if rank == 0:
         tables = {"table": model.embedding.weight, "entities": graph.document.weight, "relations": graph.query.weight}
         save_file({name: table.detach() for name, table in tables.items()}, Path(output))

@@ -180,12 +180,10 @@ class KnowledgeGraph(Towers):
         self.entities, self.relations = tuple(entities), tuple(relations)
         self.operator, self.reciprocal = operator, reciprocal
         self.register_buffer("known", torch.empty(0, 3, dtype=torch.long))
-        self._draw()
-
-    @torch.no_grad()
-    def _draw(self) -> None:
-        nn.init.normal_(self.document.weight, std=0.1)  # type: ignore[arg-type]
-        nn.init.normal_(self.query.weight, std=0.1)  # type: ignore[arg-type]
+        for side in ("query", "document"):
+            nn.init.normal_(self.side(side).weight, std=0.1)
+        if chosen.turns:
+            nn.init.uniform_(self.side("query").weight, -torch.pi, torch.pi)
 
     @classmethod
     def of(cls, data: Data, relations: Sequence[str] = (), **options: Any) -> KnowledgeGraph:

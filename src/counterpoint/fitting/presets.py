@@ -13,16 +13,18 @@ from counterpoint.data.items import Data
 from counterpoint.encoders import StaticEncoder, drop_tokens
 from counterpoint.encoders.features import Features
 from counterpoint.encoders.image import PixelEncoder
+from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.towers import Towers
 from counterpoint.geometry import Temperature
 from counterpoint.heads import projection
 from counterpoint.methods import Recipe, Stage, Takes
+from counterpoint.methods.completion import completion
 from counterpoint.objectives import CoSENT, InfoNCE, SupCon
 from counterpoint.relation import Relation, overlap
 from counterpoint.training.config import TrainConfig
 from counterpoint.views.standard import picture_view
 
-Base = Literal["static", "transformer", "picture", "two"]
+Base = Literal["static", "transformer", "picture", "two", "graph"]
 
 # A table of vectors is trained from scratch, with a high learning rate and no decay: a batch touches few of its rows. A
 # pretrained transformer is moved a little. Networks of pictures start from nothing and need many views of each.
@@ -54,6 +56,7 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     | texts with several labels | SupCon, soft positives | the more labels two share, the closer together (`overlap`) |
     | pictures | SimCLR | InfoNCE, two views of each picture against all others |
     | pictures with texts | CLIP | InfoNCE both ways, with a temperature that is learned |
+    | triples | ComplEx | InfoNCE against the entities of the batch and 2,048 others, vectors kept short |
 
     Examples:
         >>> from counterpoint.data import Example
@@ -63,6 +66,8 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
         'InfoNCE both ways'
     """
     kind = base_kind(encoder)
+    if kind == "graph":
+        return completion(len(data))
     if kind == "two":
         return _two(data)
     if kind == "picture":
@@ -93,6 +98,8 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
 
 def base_kind(encoder: nn.Module) -> Base:
     """Which settings suit what is trained."""
+    if isinstance(encoder, KnowledgeGraph):
+        return "graph"
     if isinstance(encoder, Towers):
         return "two"
     if isinstance(encoder, PixelEncoder):

@@ -34,7 +34,7 @@ class Stage:
         view: Of inputs: one for all, or one for anchors and one for what they are contrasted with.
         views: Of items alone or labelled: how many of each a batch has.
         sampled: Negatives drawn for each anchor, in place of all others of the batch.
-        everything: Contrast each anchor with all that the data contrast with.
+        shared: Keys drawn for the whole batch, beside its positives.
         prepare: What is done to the data before, in order.
 
     Examples:
@@ -50,7 +50,7 @@ class Stage:
     view: Views = None
     views: int = 2
     sampled: int = 0
-    everything: bool = False
+    shared: int = 0
     prepare: tuple[Prepare, ...] = ()
 
 
@@ -93,13 +93,7 @@ def train_stage(
     for step in stage.prepare:
         data = step(data, encoder, seed)
     batches = RowBatches(
-        data,
-        encoder,
-        view=stage.view,
-        views=stage.views,
-        sampled=stage.sampled,
-        everything=stage.everything,
-        kinds=kinds,
+        data, encoder, view=stage.view, views=stage.views, sampled=stage.sampled, shared=stage.shared, kinds=kinds
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -42,7 +42,7 @@ from counterpoint.objectives.multiview import MultiView
 from counterpoint.objectives.mutual_information import JSD, NWJ
 from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
-from counterpoint.objectives.parts import KernelEntropy, Part, Shrink
+from counterpoint.objectives.parts import KernelEntropy, Lengths, Part, Shrink
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.redundancy import (
@@ -153,6 +153,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "mmd": lambda: Matching("label"),
     "kernel-entropy": KernelEntropy,
     "part": lambda: Part(InfoNCE(0.1), 1, 4, silent="label"),
+    "lengths": Lengths,
     "shrink": lambda: Shrink("label"),
     "coral": lambda: Matching("label", "coral"),
     "spectral": Spectral,
@@ -229,6 +230,7 @@ __all__ = [
     "KernelAlignment",
     "KernelConditional",
     "KernelEntropy",
+    "Lengths",
     "LiftedStructure",
     "ManifoldCapacity",
     "MarginMSE",

@@ -34,7 +34,7 @@ class RowBatches:
     | items, labelled | the first view | the second; with more than two all are queries, with one there are no keys |
     | pairs, tuples, scored | the anchors | positives, then hard negatives, which are negatives of everybody |
     | the same, `sampled` | the anchors | none; each anchor has its own: a positive and drawn others (`owned`) |
-    | pairs, `everything` | the anchors | all that the data contrast with; `sample` tells which item it is |
+    | pairs, `shared` | the anchors | positives and drawn others, each once; `sample` tells which item it is |
 
     Columns: `sample` tells which belong together; `view` which view it is; the data's own. Of pairs `input` and
     `partner`, so that copies are known and never negatives (items alone: `input`, if any two are equal); `group` if an
@@ -49,14 +49,15 @@ class RowBatches:
         views: Of items alone or labelled, 1 or more.
         sampled: Negatives drawn for each anchor from all that the data contrast with, in place of all others of the
             batch; what is drawn and belongs to the anchor, by any row of the data, does not count.
-        everything: Contrast each anchor with all that the data contrast with: a classification into items (1-vs-all,
-            Lacroix et al. 2018), in which what other rows say of the anchor is a negative, too.
+        shared: Drawn for the whole batch from all that the data contrast with, as keys beside the positives; if that
+            many are there, they are all keys: a classification into items (1-vs-all, Lacroix et al. 2018). What other
+            rows say of an anchor is a negative here, as it is there.
         kinds: The kinds of anchors and of the others; ("query", "document") of pairs and tuples, else none, if not
             given.
 
     Raises:
         InputError: No views, negatives to be drawn where there are no positives or hard negatives already, or
-            everything where rows are no pairs.
+            shared ones where rows are no pairs.
 
     Examples:
         >>> from counterpoint.data import Example
@@ -77,16 +78,16 @@ class RowBatches:
         view: Views = None,
         views: int = 2,
         sampled: int = 0,
-        everything: bool = False,
+        shared: int = 0,
         kinds: tuple[Kind, Kind] | None = None,
     ) -> None:
         if views < 1:
             raise InputError(f"{views} views of each item", fix="use 1 or more")
         if sampled and (data.positives is None or data.negatives is not None):
             raise InputError("negatives are drawn for rows with positives and no hard negatives", fix="give such data")
-        if everything and (sampled or data.schema != "pairs"):
-            raise InputError("everything is contrasted with anchors of pairs", fix="give pairs, and draw no negatives")
-        self._data, self._views, self._sampled, self._everything = data, views, sampled, everything
+        if shared and (sampled or data.schema != "pairs"):
+            raise InputError("keys are drawn for all anchors of pairs", fix="give pairs, and draw none for each anchor")
+        self._data, self._views, self._sampled, self._shared = data, views, sampled, shared
         self._view = view if isinstance(view, tuple) else (view, view)
         self._two = isinstance(encoder, Towers)
         sided = self._two or data.schema in ("pairs", "tuples")
@@ -98,7 +99,7 @@ class RowBatches:
         self._hash = (data.anchors.hashes(), others.hashes())
         # of the whole data, so that all processes agree on which columns there are
         self._copies = len(self._hash[0][data.anchor].unique()) < len(data)
-        self._alike = everything and len(self._hash[1].unique()) < len(others)
+        self._alike = shared > 0 and len(self._hash[1].unique()) < len(others)
         self._several = data.positives is not None and bool((data.positives >= 0).sum(1).gt(1).any())
         if sampled and data.positives is not None:
             number = _numbers(data.anchor, data.positives, len(others))
@@ -113,8 +114,8 @@ class RowBatches:
         data = self._data[rows]
         if data.positives is None:
             return self._views_of(data, rows)
-        if self._everything:
-            return self._all(data, data.positives[:, 0])
+        if self._shared:
+            return self._classified(data, data.positives[:, 0], rows if among is None else among)
         return self._drawn(data, data.positives) if self._sampled else self._pairs(data, data.positives, rows, among)
 
     def _views_of(self, data: Data, rows: Int[Tensor, " b"]) -> Payload:
@@ -182,14 +183,20 @@ class RowBatches:
 
         return self._payload(parts, arguments)
 
-    def _all(self, data: Data, positive: Int[Tensor, " b"]) -> Payload:
+    def _classified(self, data: Data, positive: Int[Tensor, " b"], among: Int[Tensor, " n"]) -> Payload:
         assert data.others is not None  # positives are rows of them
-        # every process encodes its share, and all are gathered
-        keys = Processes.current().share(torch.arange(len(data.others)))
-        columns, key_columns = {**data.columns, "sample": positive}, {"sample": keys}
+        # every process encodes its share of the items, and all are gathered: each is a key once
+        processes = Processes.current()
+        mine = processes.share(torch.arange(len(data.others)))
+        if self._shared < len(data.others):
+            chosen = torch.zeros(len(data.others), dtype=torch.bool)
+            chosen[self._data.positives[among, 0]] = True  # type: ignore[index]
+            chosen[mine[torch.randint(len(mine), (self._shared // processes.world,))]] = True
+            mine = mine[chosen[mine]]
+        columns, key_columns = {**data.columns, "sample": positive}, {"sample": mine}
         if self._alike:
-            columns["partner"], key_columns["input"] = self._hash[1][positive], self._hash[1][keys]
-        return self._contrasted(data.anchor, columns, keys, key_columns)
+            columns["partner"], key_columns["input"] = self._hash[1][positive], self._hash[1][mine]
+        return self._contrasted(data.anchor, columns, mine, key_columns)
 
     def _contrasted(
         self, anchor: Tensor, columns: dict[str, Tensor], keys: Tensor, key_columns: dict[str, Tensor]
