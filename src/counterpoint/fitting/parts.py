@@ -15,8 +15,8 @@ from torch import Tensor
 from counterpoint.data import Retrieval
 from counterpoint.data.items import Data, Items
 from counterpoint.data.loaded import Loaded
+from counterpoint.data.row_splits import split_data
 from counterpoint.data.sources import load_source, source_kind
-from counterpoint.data.splits import split_data
 from counterpoint.encoders import Kind
 from counterpoint.errors import InputError
 
