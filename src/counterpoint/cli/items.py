@@ -14,12 +14,14 @@ from jaxtyping import Float
 from counterpoint.data.decoding import Encoded, decode, is_picture
 from counterpoint.data.items import Data, Items
 from counterpoint.data.loaded import Loaded
+from counterpoint.data.row_splits import split_data
 from counterpoint.data.sources import load_source
 from counterpoint.data.types import Documents, Rejects
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
+from counterpoint.tasks import Measured, Task, task_for
 
 
 def takes(encoder: Any) -> list[str]:
@@ -79,6 +81,32 @@ def asked(encoder: Any, query: str) -> Items:
         data = Data.alone(Items("image", decoded.pixels, [query]))
         return (data if shape is None else _fitted(data, shape, query)).anchors
     return Items("text", [query])
+
+
+def evaluated(encoder: Any, loaded: Loaded, train: Loaded | None) -> tuple[Task, Measured]:
+    """A model's figures on items other than texts: on the part `test` of the source if it names one, else on all.
+
+    Labelled items are neighbours of, and probes are fitted on, `train`, or the rest of the source, or half of it.
+
+    Raises:
+        InputError: A model of another knowledge graph.
+    """
+    test, rest = loaded.test or loaded.data, loaded.data
+    if isinstance(encoder, KnowledgeGraph):
+        if rest.others is None or tuple(rest.others.names) != encoder.entities:
+            raise InputError(
+                "the model has other entities than these triples", file=loaded.source, fix="give what it was trained on"
+            )
+        known = [] if loaded.dev is None else [loaded.dev]
+        task = task_for(rest, test, test, encoder, known)
+    elif test.schema == "labelled":
+        fitted = rest if train is None else train.data
+        if fitted is test:
+            fitted, _, test = split_data(test, test=0.5, dev=0)
+        task = task_for(fitted, test, test, encoder)
+    else:
+        task = task_for(test, test, test, encoder)
+    return task, task.measure("model", encoder)
 
 
 def documents_of(loaded: Loaded, encoder: Any) -> tuple[Documents, Float[np.ndarray, "n d"]]:

@@ -190,7 +190,7 @@ def search(
     if is_graph(folder / "model") or is_graph(folder):
         graph = open_model(str(folder / "model" if is_graph(folder / "model") else folder))
         for query in given:
-            _tell(console, query, [Hit(name, s, name, {}) for name, s in completed(graph, query, k)], as_json)
+            _tell(console, query, [Hit(name, s, "", {}) for name, s in completed(graph, query, k)], as_json)
         return
     folder = _folder(folder)
     with Index.open(folder, token=token) as found:
