@@ -8,9 +8,22 @@ import os
 from typing import Any
 
 from counterpoint.files import atomic
-from counterpoint.report.content import Content, Difference, Figure
+from counterpoint.report.content import Content, Difference, Figure, Group
 from counterpoint.report.plots import figure_plots, map_plots, metrics, score_plots, training_plots
-from counterpoint.report.wording import BETTER, WORSE, clip, decimals, interval, judge, number, primary, sure, verdict
+from counterpoint.report.wording import (
+    BETTER,
+    WORSE,
+    clip,
+    decimals,
+    grouped,
+    interval,
+    judge,
+    number,
+    primary,
+    rival,
+    sure,
+    verdict,
+)
 
 TONES = {BETTER: ("good", "▲"), WORSE: ("bad", "▼")}
 
@@ -52,6 +65,7 @@ def report_html(content: Content) -> str:
         sure=sure(content),
         metrics=names,
         table=_table(content, names) if names else [],
+        groups={column: [_group(content, group) for group in groups] for column, groups in grouped(content).items()},
         count=next((f"{f.n:,}" for s in content.systems for f in s.figures.values() if f.n), ""),
         differences=[_difference(d) for d in content.differences],
         figure_plots=figure_plots(content),
@@ -94,6 +108,18 @@ def _table(content: Content, names: list[str]) -> list[dict[str, Any]]:
         }
         for system in content.systems
     ]
+
+
+def _group(content: Content, group: Group) -> dict[str, Any]:
+    """A row of the table by groups: the primary metric of every system, and the difference from the main baseline."""
+    figures = [system.figures.get(content.metric) for system in group.systems]
+    difference = rival(content, group)
+    return {
+        "name": group.name,
+        "n": next((f"{f.n:,}" for f in figures if f is not None and f.n), ""),
+        "cells": [_cell(figure) for figure in figures],
+        "difference": None if difference is None else _difference(difference),
+    }
 
 
 def _was(content: Content) -> dict[str, str] | None:
