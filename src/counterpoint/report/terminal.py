@@ -100,14 +100,14 @@ def group_table(content: Content, column: str, groups: list[Group]) -> Table:
     for group in groups:
         figures = {system.name: system.figures.get(content.metric) for system in group.systems}
         n = next((f.n for f in figures.values() if f is not None and f.n), None)
-        difference = rival(content, group)
+        difference = rival(group)
         said = Text()
         if difference is not None:
             said.append(number(difference.value, decimals(difference), sign=True))
             said.append(f"\n{interval(difference)}", style="dim")
             said.stylize(STYLES.get(judge(difference), "yellow"))
         table.add_row(
-            Text(clip(group.name, 24)).append("" if n is None else f"\n{n:,} {content.unit}", style="dim"),
+            Text(clip(group.name, 24)).append("" if n is None else f"\nn = {n:,}", style="dim"),
             *(_cell(figures.get(name)) for name in shown),
             said,
             end_section=group is groups[max(0, len(groups) - 2)],

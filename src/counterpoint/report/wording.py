@@ -84,9 +84,9 @@ def grouped(content: Content) -> dict[str, list[Group]]:
     return {column: [*groups, Group(column, "all", content.systems, own)] for column, groups in found.items()}
 
 
-def rival(content: Content, group: Group) -> Difference | None:
+def rival(group: Group) -> Difference | None:
     """The difference of the model from the first of the systems, which is the main baseline, in a group."""
-    return next((d for d in group.differences if d.b == content.systems[0].name), None)
+    return next((d for s in group.systems[:1] for d in group.differences if d.b == s.name), None)
 
 
 def verdict(content: Content) -> tuple[str, str]:
@@ -106,8 +106,9 @@ def verdict(content: Content) -> tuple[str, str]:
 
         >>> from counterpoint.report.content import Group, System
         >>> better = Difference("trained", "BM25", "MRR@10", 0.1, 0.08, 0.12)
-        >>> groups = Group("language", "Italian", (), (better,)), Group("language", "English", (), (unclear,))
         >>> systems = (System("BM25", {}), System("trained", {}))
+        >>> names = {"Italian": better, "English": unclear}
+        >>> groups = tuple(Group("language", name, systems, (d,)) for name, d in names.items())
         >>> print(verdict(Content("demo", "MRR@10", Model("trained"), Data("a"), systems, (better,), groups))[1])
         Clearly better than BM25. By language, against BM25: clearly better in Italian; no clear difference in English.
     """
@@ -138,12 +139,12 @@ def _by_group(content: Content) -> tuple[list[str], bool]:
     for column, groups in grouped(content).items():
         found: dict[str, list[str]] = {}
         for group in groups[:-1]:
-            difference = rival(content, group)
-            kind = "not compared" if difference is None else judge(difference)
-            found.setdefault(kind, []).append(group.name)
+            if (difference := rival(group)) is not None:
+                found.setdefault(judge(difference), []).append(group.name)
         kinds |= found.keys()
-        told = "; ".join(f"{kind} in {_and(names)}" for kind, names in found.items())
-        said.append(f"By {column}, against {content.systems[0].name}: {told}.")
+        if found:
+            told = "; ".join(f"{kind} in {_and(names)}" for kind, names in found.items())
+            said.append(f"By {column}, against {content.systems[0].name}: {told}.")
     return said, WORSE in kinds
 
 
