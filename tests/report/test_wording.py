@@ -129,6 +129,6 @@ def test_groups_stand_in_the_table_and_the_page():
     for found in ("n = 100", "+0.123", "+0.103 to +0.143", "−0.004"):
         assert found in rows
     page = report_html(said)
-    for found in ("By language: MRR@10", "Italian, against BM25", "+0.103 to +0.143"):
+    for found in ("By language: MRR@10", "BM25, Italian", "+0.103 to +0.143"):
         assert found in page
     assert Content.from_json(said.to_json()) == said

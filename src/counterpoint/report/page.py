@@ -149,7 +149,7 @@ def _comparisons(content: Content) -> dict[str, Any]:
     shown = [(_difference(d, content.model.name), d) for d in primary(content)]
     own = sum(d.a == content.model.name for _, d in shown)
     rivals = [(group, rival(group)) for group in content.groups]
-    shown[own:own] = [(_difference(d) | {"name": f"{g.name}, against {d.b}"}, d) for g, d in rivals if d is not None]
+    shown[own:own] = [(_difference(d) | {"name": f"{d.b}, {g.name}"}, d) for g, d in rivals if d is not None]
     ends = [0.0, *(x for _, d in shown for x in (d.low, d.value, d.high) if x is not None)]
     low, width = min(ends), (max(ends) - min(ends)) or 1.0
 
