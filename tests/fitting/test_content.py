@@ -8,7 +8,7 @@ import pytest
 from counterpoint.data import Retrieval
 from counterpoint.evaluate import compare, figure
 from counterpoint.fitting.content import _groups
-from counterpoint.fitting.tasks import RetrievalTask
+from counterpoint.tasks import Collection, Find
 
 DOCUMENTS = {f"d{i}": f"word{i} of all" for i in range(40)}
 SPOKEN = {f"q{i}": "other" if i % 4 == 0 else "same" for i in range(40)}
@@ -17,9 +17,9 @@ SPOKEN = {f"q{i}": "other" if i % 4 == 0 else "same" for i in range(40)}
 class Sees:
     """Knows every text by its number, whatever its language."""
 
-    def encode(self, texts, *, kind=None):
-        z = np.zeros((len(texts), 40), dtype=np.float32)
-        for row, text in enumerate(texts):
+    def encode_items(self, items, *, kind=None):
+        z = np.zeros((len(items), 40), dtype=np.float32)
+        for row, text in enumerate(items.texts):
             z[row, int("".join(filter(str.isdigit, text)))] = 1
         return z
 
@@ -28,8 +28,8 @@ def task(order):
     queries = {f"q{i}": f"word{i}" if SPOKEN[f"q{i}"] == "same" else f"wort {i}" for i in order}
     # judgements in another order than the queries
     qrels = {f"q{i}": {f"d{i}": 1.0} for i in reversed(order)}
-    test = Retrieval(DOCUMENTS, queries, qrels, "memory", columns={"language": SPOKEN})
-    return RetrievalTask(test, test, Sees())
+    test = Collection.of(Retrieval(DOCUMENTS, queries, qrels, "memory"))
+    return Find(test, test)
 
 
 @pytest.mark.parametrize("order", [range(40), range(39, -1, -1)])
@@ -38,7 +38,7 @@ def test_each_group_has_the_figures_of_its_own_queries(order):
     bm25 = done.baselines()[0]
     trained = done.measure("trained", Sees())
     measured = [bm25, trained, *done.combined([bm25], trained)]
-    same, other = _groups(done.test, "mrr@10", measured, trained)
+    same, other = _groups({"language": SPOKEN}, done, measured, trained)
     assert (same.column, same.name, other.name) == ("language", "same", "other")
     assert [s.name for s in same.systems] == [m.name for m in measured]
     for group, n in ((same, 30), (other, 10)):
@@ -74,6 +74,5 @@ def test_each_group_has_the_figures_of_its_own_queries(order):
 def test_a_column_of_one_value_makes_no_group():
     done = task(list(range(40)))
     trained = done.measure("trained", Sees())
-    one = {"language": dict.fromkeys(SPOKEN, "same"), "source": SPOKEN}
-    test = Retrieval(DOCUMENTS, done.test.queries, done.test.qrels, "memory", columns=one)
-    assert [g.column for g in _groups(test, "mrr@10", [trained], trained)] == ["source", "source"]
+    columns = {"language": dict.fromkeys(SPOKEN, "same"), "source": SPOKEN}
+    assert [g.column for g in _groups(columns, done, [trained], trained)] == ["source", "source"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from counterpoint.config import Config
 from counterpoint.data import Retrieval
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.fitting.parts import Parts
-from counterpoint.fitting.tasks import Measured, RetrievalTask, Task, on_new
+from counterpoint.tasks import Find, Measured, Task, on_new
 from counterpoint.training import TrainResult
 
 
@@ -67,7 +67,7 @@ def content_of(
         ),
         systems=tuple(_system(m) for m in measured),
         differences=tuple(_differences(task.metric, measured, before, after)),
-        groups=tuple(_groups(task.test, task.metric, measured, after)) if isinstance(task, RetrievalTask) else (),
+        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else (),
         unit=task.unit,
         notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
@@ -122,23 +122,25 @@ def _difference(a: Measured, b: Measured, metric: str) -> report.Difference:
     )
 
 
-def _groups(test: Retrieval, metric: str, measured: Sequence[Measured], after: Measured) -> list[report.Group]:
+def _groups(
+    columns: Mapping[str, Mapping[str, str]], task: Task, measured: Sequence[Measured], after: Measured
+) -> list[report.Group]:
     """The figures over the queries that have one value of a column, the largest group first, for every column."""
-    items, found = after.figures[metric].items, []
-    for column, values in test.columns.items():
+    items, found = after.figures[task.metric].items, []
+    for column, values in columns.items():
         value_n = np.array([values[item] for item in items])
         for name, n in Counter(value_n.tolist()).most_common():
             if n == len(items):
                 continue
-            part = {m.name: _only(m, value_n == name, test) for m in measured}
+            part = {m.name: _only(m, value_n == name, task) for m in measured}
             own = part[after.name]
             rivals = [m for m in part.values() if m is not own and " + " not in m.name and n > 1]
-            differences = tuple(_difference(own, m, metric) for m in rivals)
+            differences = tuple(_difference(own, m, task.metric) for m in rivals)
             found.append(report.Group(column, name, tuple(map(_system, part.values())), differences))
     return found
 
 
-def _only(measured: Measured, chosen_n: Bool[np.ndarray, "n"], test: Retrieval) -> Measured:
+def _only(measured: Measured, chosen_n: Bool[np.ndarray, "n"], task: Task) -> Measured:
     """What was measured of some of the queries."""
     figures = {
         name: evaluate.figure(name, f.values[chosen_n], items=np.array(f.items)[chosen_n].tolist())
@@ -146,9 +148,9 @@ def _only(measured: Measured, chosen_n: Bool[np.ndarray, "n"], test: Retrieval) 
     }
     answered = measured.answered
     if answered is not None and measured.found is not None:
-        rows = {query: row for row, query in enumerate(test.queries)}
-        chosen = [rows[query] for query in np.array(measured.found.judged.queries)[chosen_n]]
-        answered = float((measured.found.ids_nk[chosen, 0] >= 0).mean())
+        assert isinstance(task, Find)  # nothing else has queries that are answered or not
+        rows = np.array(task.test.answers.judged)[chosen_n]
+        answered = float((measured.found.ids_nk[rows, 0] >= 0).mean())
     return replace(measured, figures=figures, answered=answered)
 
 
