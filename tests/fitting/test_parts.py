@@ -204,3 +204,19 @@ def test_cisi_and_scifact_are_split():
     assert scifact.sizes == {"train": 767, "dev": 40, "test": 300}
     assert len(scifact.known) == 194
     assert not texts(scifact.train) & texts(scifact.test)
+
+
+def test_the_included_corpus_in_all_its_languages_or_in_one():
+    every = parts_of("included:debian", dev=0.05)
+    assert "titles in English, Italian, French, German, Japanese" in every.description
+    assert set(every.test.columns["language"].values()) == {"English", "Italian", "French", "German", "Japanese"}
+    # no package of dev or test is trained on, in whatever language
+    described = [{t for e in part.examples for t in e.positives} for part in (every.train, every.dev)]
+    answers = {every.test.corpus[d] for gains in every.test.qrels.values() for d in gains}
+    assert not described[0] & described[1]
+    assert not answers & (described[0] | described[1])
+    german = parts_of("included:debian", dev=0.05, split="de")
+    assert set(german.test.columns["language"].values()) == {"German"}
+    assert texts(german.test) < texts(every.test)
+    with pytest.raises(InputError, match="no titles in pl"):
+        parts_of("included:debian", split="pl")

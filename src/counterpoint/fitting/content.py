@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
 from counterpoint import evaluate, report
+from counterpoint.data import Retrieval
 from counterpoint.fitting.parts import Parts
 from counterpoint.methods import Recipe
-from counterpoint.tasks import Measured, Task, on_new
+from counterpoint.tasks import Find, Measured, Task, on_new
 from counterpoint.training import TrainResult
 
 
@@ -60,6 +66,7 @@ def content_of(
         ),
         systems=tuple(_system(m) for m in measured),
         differences=tuple(_differences(task.metric, measured, before, after)),
+        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else (),
         unit=task.unit,
         notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
@@ -102,12 +109,48 @@ def _differences(
     found = []
     names = [metric, *(name for name in after.figures if name != metric)]
     for a, b in pairs:
-        # one item has no interval
-        for name in (name for name in names if a.figures[name].n > 1):
-            d = evaluate.compare(b.figures[name], a.figures[name])
-            low, high, n = d.interval.low, d.interval.high, a.figures[name].n
-            found.append(report.Difference(a.name, b.name, name, d.value, low, high, n, b.answered))
+        found += [_difference(a, b, name) for name in names if a.figures[name].n > 1]
     return found
+
+
+def _difference(a: Measured, b: Measured, metric: str) -> report.Difference:
+    """Of more than one item, as one has no interval."""
+    d = evaluate.compare(b.figures[metric], a.figures[metric])
+    return report.Difference(
+        a.name, b.name, metric, d.value, d.interval.low, d.interval.high, a.figures[metric].n, b.answered
+    )
+
+
+def _groups(
+    columns: Mapping[str, Mapping[str, str]], task: Task, measured: Sequence[Measured], after: Measured
+) -> list[report.Group]:
+    """The figures over the queries that have one value of a column, the largest group first, for every column."""
+    items, found = after.figures[task.metric].items, []
+    for column, values in columns.items():
+        value_n = np.array([values[item] for item in items])
+        for name, n in Counter(value_n.tolist()).most_common():
+            if n == len(items):
+                continue
+            part = {m.name: _only(m, value_n == name, task) for m in measured}
+            own = part[after.name]
+            rivals = [m for m in part.values() if m is not own and " + " not in m.name and n > 1]
+            differences = tuple(_difference(own, m, task.metric) for m in rivals)
+            found.append(report.Group(column, name, tuple(map(_system, part.values())), differences))
+    return found
+
+
+def _only(measured: Measured, chosen_n: Bool[np.ndarray, "n"], task: Task) -> Measured:
+    """What was measured of some of the queries."""
+    figures = {
+        name: evaluate.figure(name, f.values[chosen_n], items=np.array(f.items)[chosen_n].tolist())
+        for name, f in measured.figures.items()
+    }
+    answered = measured.answered
+    if answered is not None and measured.found is not None:
+        assert isinstance(task, Find)  # nothing else has queries that are answered or not
+        rows = np.array(task.test.answers.judged)[chosen_n]
+        answered = float((measured.found.ids_nk[rows, 0] >= 0).mean())
+    return replace(measured, figures=figures, answered=answered)
 
 
 def _plain(value: Any) -> str | bool | int | float | None:

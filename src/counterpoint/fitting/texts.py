@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.data import (
+    DebianCorpus,
     Example,
     Retrieval,
     TextData,
@@ -23,6 +24,7 @@ from counterpoint.data import (
     split,
     split_queries,
 )
+from counterpoint.data.corpus import LANGUAGES
 from counterpoint.data.rows import rows_of
 from counterpoint.data.sources import load_source
 from counterpoint.errors import InputError
@@ -50,7 +52,7 @@ def load_texts(
     positive in training.
     """
     if str(source) == INCLUDED:
-        corpus = debian()
+        corpus = _included(reading)
         both = split(corpus.train, test=0, dev=amount(dev), seed=seed)
         said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
         return _parts(both.train, both.dev, corpus.heldout, said)
@@ -184,7 +186,13 @@ def _account(data: TextData | Retrieval, output: Path | None, name: str) -> str:
 
 def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Retrieval:
     """What `counterpoint.data.read` reads, or the held-out test of the included corpus."""
-    return debian().heldout if str(source) == INCLUDED else read(source, **options)
+    return _included(options).heldout if str(source) == INCLUDED else read(source, **options)
+
+
+def _included(reading: Mapping[str, Any]) -> DebianCorpus:
+    """The included corpus in all its languages, or in that which is asked for as its split."""
+    one = reading.get("split")
+    return debian(languages=list(LANGUAGES) if one is None else [one])
 
 
 def _without(data: TextData, texts: Iterable[str]) -> TextData:
