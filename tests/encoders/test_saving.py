@@ -34,7 +34,7 @@ def static():
 
 
 MAKE = {
-    "residual": lambda: ImageEncoder(3, widths=(8, 16), groups=4),
+    "residual": lambda: ImageEncoder(3, widths=(8, 16), groups=4, stride=2),
     "transformer": lambda: VisionTransformer(3, size=8, patch=2, width=16, depth=1, heads=2, pooling="mean"),
     "perceptron": lambda: Perceptron(3 * 64, hidden=(8, 8), dim=4),
     "joined": lambda: Joined([ImageEncoder(3, widths=(8,)), Perceptron(3 * 64, dim=4)]),

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from counterpoint.evaluate.geometry import mean_cosine
 from counterpoint.objectives import GroCo, odd_even_sort
 from counterpoint.points import Points
+from counterpoint.systems.core._digits import halves, trained
+from counterpoint.systems.core._versus import projected
+from counterpoint.systems.core.groco import groco
+from counterpoint.systems.core.simclr import simclr
 from systems.views_of_digits import seen_by
 
 
@@ -68,3 +74,13 @@ def test_the_system_contrasts_views_of_one_number_only():
         right = [float(share[j, :10].sum()) for j in range(10)] + [float(share[j, 10:].sum()) for j in range(10, 13)]
         total -= sum(map(math.log, right)) / 13
     assert config.objective()(**arguments).item() == pytest.approx(total / len(z), rel=1e-3)
+
+
+def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
+    cosine = {}
+    for name, head in {"theirs": groco().head, "plain": simclr().head}.items():
+        model, made = trained(replace(groco(), head=head), halves(0)[0], 0, steps=25)
+        cosine[name] = mean_cosine(projected(model, made, halves(0)[1]))
+        assert bool(model.collapsed) == (name == "plain")
+    assert cosine["theirs"] < 0.2
+    assert cosine["plain"] > 0.95

@@ -212,7 +212,8 @@ def test_kept_verdict_is_of_the_code_as_it_is(s):
     assert verdict is not None, f"never measured; run: counterpoint verify {s.slug}"
     assert current(s, verdict), f"the recipe has changed since it was measured; run: counterpoint verify {s.slug}"
     for claim, kept in zip(s.claims, verdict.outcomes, strict=True):
-        assert kept == outcome(claim, list(zip(kept.system_values, kept.baseline_values, strict=True)))
+        pairs = list(zip(kept.system_values, kept.baseline_values, strict=True))
+        assert kept == outcome(claim, pairs, kept.reason)
 
 
 def test_systems_page_is_current():

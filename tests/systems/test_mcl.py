@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.data.images import digits
-from counterpoint.methods import Recipe
 from counterpoint.points import Points
 from counterpoint.systems import get
 from counterpoint.systems.core import mcl
@@ -37,12 +36,12 @@ def test_loss_is_that_of_a_naive_loop_over_the_cluster():
 def test_negatives_share_the_clusters_of_every_stage_before(monkeypatch):
     images, seen, models = digits()[torch.arange(60)], [], []
 
-    def make(self, data, seed=0, *, encoder=None):
+    def train_stage(stage, data, encoder, seed):
         seen.append(data.columns["cluster"])
         models.append(encoder)
-        return encoder, None
+        return None, None
 
-    monkeypatch.setattr(Recipe, "make", make)
+    monkeypatch.setattr(mcl, "train_stage", train_stage)
     joined, _ = get("MCL").method().make(as_rows(images), 0)
     assert len(seen) == mcl.STAGES == 3
     assert seen[0].unique().tolist() == [0]

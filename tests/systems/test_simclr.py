@@ -13,6 +13,7 @@ from counterpoint.encoders.image import ImageEncoder
 from counterpoint.systems import get
 from counterpoint.systems.core import _digits
 from counterpoint.systems.core._digits import as_rows
+from counterpoint.systems.core.simclr import plain
 from counterpoint.training.rows import RowBatches
 from systems.stages import stage
 
@@ -60,6 +61,10 @@ def test_probe_is_on_the_representation_and_not_on_the_projection():
     )
 
 
-def test_the_head_has_one_hidden_layer():
+def test_the_head_has_one_hidden_layer_and_batch_norm_that_does_not_shift_at_the_end():
     head = stage("simclr").head(16)
-    assert [type(layer).__name__ for layer in head] == ["Linear", "ReLU", "Linear"]
+    assert [type(layer).__name__ for layer in head] == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
+    assert [layer.bias is not None and layer.bias.requires_grad for layer in head if hasattr(layer, "bias")] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    assert [type(layer).__name__ for layer in plain().stages[0].head(16)] == ["Linear", "ReLU", "Linear"]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from counterpoint.encoders.image import ImageEncoder
+from counterpoint.systems.core._digits import halves, trained
+from counterpoint.systems.core._versus import deviation
+from counterpoint.systems.core.simsiam import no_predictor, no_stop, simsiam
+from counterpoint.training._processes import Processes
+from counterpoint.training.loop import _backward
+from counterpoint.views import ImageBatches
 from systems.views_of_digits import calls_of
 
 
@@ -21,8 +30,34 @@ def test_loss_is_the_negative_cosine_with_stopped_targets():
     assert found.item() == pytest.approx(2 + 2 * wanted.item(), rel=1e-5)
 
 
-def test_predictor_has_a_bottleneck_and_the_head_three_layers():
+def test_predictor_has_a_bottleneck_and_the_head_three_layers_all_but_the_last_with_batch_norm():
     config, _, _ = calls_of("simsiam")
     widths = [m.out_features for m in config.procedure(64).modules() if isinstance(m, torch.nn.Linear)]
     assert widths == [16, 64]
-    assert sum(isinstance(m, torch.nn.Linear) for m in config.head(64).modules()) == 3
+    names = [type(m).__name__ for m in config.head(64)[0]]
+    assert names == ["Linear", "BatchNorm1d", "ReLU"] * 2 + ["Linear", "BatchNorm1d"]
+    assert config.head(64)[0][-1].weight is None
+
+
+def test_training_spreads_the_vectors_and_without_the_stopped_gradient_less():
+    spread = {}
+    for make in (simsiam, no_stop, no_predictor):
+        model, head = trained(make(), halves(0)[0], 0, steps=60)
+        spread[make] = deviation(model, head, halves(0))
+        assert not model.collapsed
+    assert spread[simsiam] > 0.7
+    assert max(spread[no_stop], spread[no_predictor]) < spread[simsiam]
+
+
+def test_each_view_has_batch_statistics_of_its_own():
+    """In the loop's own step, the vectors of each view have mean 0 and variance 1 in every dimension."""
+    config, images = simsiam(), halves(0)[0]
+    torch.manual_seed(0)
+    encoder, head = ImageEncoder(widths=(8, 64)), config.head(64)
+    payload = ImageBatches(images, config.view, config.views).payload(torch.arange(32))
+    network = torch.nn.Sequential(encoder, head)
+    _, seen = _backward(network, None, config.objective(), payload, config.train, nullcontext, Processes())
+    for side in ("queries", "keys"):
+        z = seen[side].z
+        torch.testing.assert_close(z.mean(0), torch.zeros(64), atol=1e-4, rtol=0)
+        torch.testing.assert_close(z.var(0, correction=0), torch.ones(64), atol=1e-2, rtol=0)

@@ -62,17 +62,14 @@ def fit(
     """
     from rich.console import Console
 
-    from counterpoint.errors import InputError
     from counterpoint.fitting import fit as run
     from counterpoint.report import TrainingView, print_figures
 
-    config = None
+    method = None
     if system is not None:
         from counterpoint.systems import get
 
-        config = get(system).config()
-        if config is None:
-            raise InputError(f"{system} does not train on text", fix="choose another of `counterpoint systems`")
+        method = get(system).method()
     errors = Console(stderr=True)
     view: list[TrainingView] = []
 
@@ -90,7 +87,7 @@ def fit(
             source,
             output,
             base=base,
-            config=config,
+            method=method,
             **reading(columns, schema, split, skip_bad),
             dev=dev,
             test=test,

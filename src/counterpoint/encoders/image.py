@@ -25,11 +25,13 @@ class PixelEncoder(Saved):
         dim: Of the vectors.
         shape: Channels, height and width of the images that it was trained on, which new pictures are brought to; None:
             not known. Saved with the model.
+        collapsed: What its training ended in, if in a collapse (`TrainResult.collapsed`).
     """
 
     modality = "image"
     kept = ("shape",)
     dim: int
+    collapsed: str = ""
     shape: tuple[int, int, int] | None = None
 
     def inputs(self, items: Items, kind: Kind = None) -> Shaped[Tensor, "n c h w"]:
@@ -65,25 +67,35 @@ class ImageEncoder(PixelEncoder):
     Args:
         channels: Of the images.
         widths: Channels of each stage; the last is the dimension of the vectors.
-        groups: Of GroupNorm; must divide every width.
+        groups: Of GroupNorm; must divide every width. With 16 channels or more a group the network is about twice as
+            fast in bfloat16 (it then has channels last in memory).
+        stride: Of the first convolution: 2 halves the image at once, for images of 32 pixels and more.
 
     Examples:
         >>> encoder = ImageEncoder(widths=(8, 16))
         >>> encoder(torch.zeros(3, 1, 8, 8)).shape
         torch.Size([3, 16])
+        >>> ImageEncoder(3, groups=2, stride=2)(torch.zeros(3, 3, 32, 32)).shape
+        torch.Size([3, 128])
     """
 
-    def __init__(self, channels: int = 1, *, widths: tuple[int, ...] = (32, 64, 128), groups: int = 8) -> None:
+    def __init__(
+        self, channels: int = 1, *, widths: tuple[int, ...] = (32, 64, 128), groups: int = 8, stride: int = 1
+    ) -> None:
         super().__init__()
-        self.channels, self.widths, self.groups = channels, widths, groups
+        self.channels, self.widths, self.groups, self.stride = channels, widths, groups, stride
         self.dim = widths[-1]
-        self.stem = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
+        # PyTorch's GroupNorm is slow on narrow groups that lie so
+        wide = min(widths) // groups >= 16
+        self.layout = torch.channels_last if wide else torch.contiguous_format
+        self.stem = nn.Conv2d(channels, widths[0], 3, stride, padding=1, bias=False)
         pairs = zip((widths[0], *widths), widths, strict=False)
         self.blocks = nn.Sequential(*(_Block(a, b, groups, 1 if i == 0 else 2) for i, (a, b) in enumerate(pairs)))
         self.norm = nn.GroupNorm(groups, self.dim)
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         """One vector an image, with gradient; not normalised."""
+        images = images.contiguous(memory_format=self.layout)
         x: Tensor = F.relu(self.norm(self.blocks(self.stem(images))))
         return x.mean((2, 3))
 

@@ -21,6 +21,7 @@ SETTINGS = "counterpoint.json"
 CLASSES = {
     "ImageEncoder": "image",
     "Joined": "joined",
+    "KnowledgeGraph": "knowledge",
     "Perceptron": "image",
     "Projected": "towers",
     "Towers": "towers",

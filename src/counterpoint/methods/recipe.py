@@ -101,6 +101,7 @@ class Recipe:
         start: What it starts from if it is not given an encoder.
         prompts: Put before texts of a kind (`query`, `document`).
         similarity: What vectors are compared with; with `dot` they are not scaled to length one.
+        own_start: It trains its own start and nothing else, such as several encoders side by side.
 
     Examples:
         >>> from counterpoint.objectives import InfoNCE
@@ -114,6 +115,7 @@ class Recipe:
     start: Start | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
     similarity: Literal["cosine", "dot"] = "cosine"
+    own_start: bool = False
 
     def changed(self, **settings: Any) -> Recipe:
         """The same with fields of `TrainConfig` changed in every stage.
@@ -189,6 +191,11 @@ class Recipe:
             InputError: Data of another kind, or no start.
         """
         self.takes.refuse(data, self.name)
+        if encoder is not None and self.own_start:
+            raise InputError(
+                f"{self.name} trains in a way of its own, from a start of its own",
+                fix=f"counterpoint run '{self.name}'",
+            )
         encoder = self.started(data, seed) if encoder is None else encoder
         self.settle(encoder)
         result, more = TrainResult(), dict[str, Any](kinds=kinds, validate=validate, on_row=on_row)

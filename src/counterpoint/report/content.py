@@ -73,6 +73,19 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Group:
+    """The figures over the items that have one value of a column, such as the queries in one language.
+
+    `differences` are the model's, of the primary metric.
+    """
+
+    column: str
+    name: str
+    systems: tuple[System, ...]
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True)
 class Data:
     """What was read: where from, the schema and the columns recognised (role -> column), the rows of each split."""
 
@@ -117,6 +130,7 @@ class Scores:
     edges: tuple[float, ...]
     positive: tuple[int, ...]
     negative: tuple[int, ...]
+    similarity: str = "cosine"
 
     @staticmethod
     def count(
@@ -125,11 +139,12 @@ class Scores:
         *,
         bins: int = 50,
         span: tuple[float, float] = (-1.0, 1.0),
+        similarity: str = "cosine",
     ) -> Scores:
         """Count scores in equal bins over `span` (cosines by default); scores beyond it go to the end bins."""
         edges = np.linspace(*span, bins + 1)
-        counts = [np.histogram(np.clip(scores, *span), edges)[0] for scores in (positive, negative)]
-        return Scores(*(tuple(values.tolist()) for values in (edges, *counts)))
+        counts = [np.histogram(np.clip(scores, *span), edges)[0].tolist() for scores in (positive, negative)]
+        return Scores(tuple(edges.tolist()), tuple(counts[0]), tuple(counts[1]), similarity)
 
     @property
     def separation(self) -> float | None:
@@ -247,6 +262,7 @@ class Content:
         data: What it was trained and measured on.
         systems: What was measured, in the order to show; all figures are better when higher.
         differences: Paired differences, the most telling first; `a` is the challenger.
+        groups: The same figures over parts of the items, in the order to show.
         unit: What figures are means over, in the plural ("queries", "pairs").
         summary: Sentences of the caller, shown under the verdict.
         notes: What must be known to read the figures, shown under their table: what was left out or cut, and why.
@@ -274,6 +290,7 @@ class Content:
     data: Data
     systems: tuple[System, ...]
     differences: tuple[Difference, ...] = ()
+    groups: tuple[Group, ...] = ()
     unit: str = "queries"
     summary: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

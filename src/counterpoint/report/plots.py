@@ -27,6 +27,11 @@ GLYPHS = ("●", "■", "▲", "◆", "▼", "✚")
 VARIABLES = {INK: "ink", SOFT: "soft", LINE: "line", BEFORE: "before", AFTER: "after", NEGATIVE: "negative"}
 VARIABLES |= {colour: f"label{i}" for i, colour in enumerate(LABELS)}
 MOST_POINTS = 1200
+_SIMILARITIES = {
+    "dot": "inner product",
+    "euclidean": "negative Euclidean distance",
+    "manhattan": "negative Manhattan distance",
+}
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,11 @@ def _scores(name: str, scores: Scores, top: float) -> Plot:
         for share, colour in zip(_shares(scores), (AFTER, NEGATIVE), strict=True):
             axes.stairs(share, scores.edges, fill=True, color=colour, alpha=0.25)
             axes.stairs(share, scores.edges, color=colour, linewidth=1.5)
-        axes.set(xlabel="score (cosine)", ylabel="share of pairs (%)", ylim=(0, 1.05 * top))
+        axes.set(
+            xlabel=f"score ({_SIMILARITIES.get(scores.similarity, scores.similarity)})",
+            ylabel="share of pairs (%)",
+            ylim=(0, 1.05 * top),
+        )
         axes.set_xlim(scores.edges[0], scores.edges[-1])
 
     chance = scores.separation

@@ -12,12 +12,10 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.data import DebianCorpus, Example, debian
-from counterpoint.data.images import is_images
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder, TransformerEncoder
 from counterpoint.encoders.towers import Tower, Towers
-from counterpoint.errors import InputError
 from counterpoint.evaluate import Judged, hit_rate, place, reciprocal_rank
 from counterpoint.methods import Recipe
 from counterpoint.search import BM25
@@ -100,12 +98,8 @@ def run_with_fit(included: Callable[[Recipe, Path, Say], Figures]) -> Run:
     """Runs a system on the user's texts by `counterpoint.fitting`, or as `included` says without any."""
 
     def run(method: Recipe, source: str | None, output: Path, say: Say) -> Figures:
-        assert isinstance(method, Recipe)
         if source is None:
             return included(method, output, say)
-        if is_images(source):
-            what = f"{method.name} trains on {method.takes.describe()}, and these are pictures"
-            raise InputError(what, file=source, fix="give texts")
         from counterpoint.fitting import fit
 
         result = fit(source, output, method=method, say=say)

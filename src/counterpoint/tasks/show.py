@@ -16,3 +16,13 @@ def said(items: Items, row: int) -> str:
     if items.modality == "text":
         return items.texts[row]
     return items.names[row] if items.names else f"{items.modality} {row}"
+
+
+def unit(items: Items) -> str:
+    """What these items are called in the plural, where figures are means over them.
+
+    Examples:
+        >>> unit(Items("text", ["a fox"])), unit(Items("series", []))
+        ('texts', 'items')
+    """
+    return {"text": "texts", "image": "pictures", "entity": "entities", "query": "queries"}.get(items.modality, "items")

@@ -38,12 +38,13 @@ class TrainResult:
     Attributes:
         steps: Steps taken.
         history: A row for each monitored or validated step: `step`, `epoch`, `loss`, `ln_batch` (the loss of a model
-            that knows nothing), `learning_rate`, `alignment`, `uniformity`, `effective_rank`, `items_per_second`, and
-            the validation's figures.
+            that knows nothing), `learning_rate`, `alignment`, `uniformity`, `effective_rank`, `mean_cosine`,
+            `items_per_second`, and the validation's figures.
         best: The best validated value, or None.
         best_step: The step it was seen at.
         stopped_early: Patience ran out.
         warnings: A collapse, by name, or rows that never counted.
+        collapsed: The collapse that the points were in when last looked at, in words; "" if all is well.
     """
 
     steps: int = 0
@@ -53,6 +54,7 @@ class TrainResult:
     since_best: int = 0
     stopped_early: bool = False
     warnings: list[str] = field(default_factory=list)
+    collapsed: str = ""
 
 
 def train(
@@ -178,6 +180,7 @@ def train(
             if guess is not None:
                 row["ln_batch"] = guess
             items, since = 0, now
+            result.collapsed = row.get("warning", "")
             _warn(result, row, objective)
         if validate is not None and result.steps in marks:
             row = validated(row)
@@ -234,6 +237,8 @@ def _backward(
     def loss(z: Tensor) -> Tensor:
         calls = [arguments(z, network[1])]
         seen.update(calls[0])
+        if not isinstance(network[1], nn.Identity):
+            seen["encoded"] = z
         if procedure is not None:
             calls = procedure(calls, again)
         seen["called"] = calls[0]
@@ -324,7 +329,7 @@ def _judge(
 
 _ROW = frozenset(
     {"step", "steps", "epoch", "loss", "ln_batch", "learning_rate", "items_per_second"}
-    | {"alignment", "uniformity", "effective_rank", "warning"}
+    | {"alignment", "uniformity", "effective_rank", "mean_cosine", "warning"}
 )
 
 

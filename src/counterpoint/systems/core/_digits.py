@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from counterpoint.data.images import Images, digits, is_images, load_images
+from counterpoint.data.images import Images, digits, load_images
 from counterpoint.data.items import Data as Rows
 from counterpoint.data.items import Items
+from counterpoint.data.sources import load_source, source_kind
 from counterpoint.encoders.image import ImageEncoder, PixelEncoder
-from counterpoint.errors import InputError
 from counterpoint.evaluate import probe
 from counterpoint.methods import Recipe
 from counterpoint.systems.registry import Figures, Run, Say
@@ -82,8 +82,9 @@ def trained(recipe: Recipe, images: Images, seed: int) -> tuple[PixelEncoder, nn
         made.append(nn.Identity() if last is None else last(width))
         return made[-1]
 
-    model, _ = recipe.varied(recipe.name, head=head).make(as_rows(images), seed)
+    model, result = recipe.varied(recipe.name, head=head).make(as_rows(images), seed)
     assert isinstance(model, PixelEncoder)
+    model.collapsed = result.collapsed
     return model, made[-1]
 
 
@@ -125,10 +126,8 @@ def given(recipe: Recipe, source: str | None, data: Data = halves) -> Parts:
     """
     if source is None:
         return data(0)
-    if not is_images(source):
-        raise InputError(
-            f"{recipe.name} trains on {recipe.takes.describe()}, and these are none", file=source, fix="give pictures"
-        )
+    if source_kind(source) != "pictures":
+        recipe.takes.refuse(load_source(source).data, recipe.name)
     parts = load_images(source).split()
     recipe.takes.refuse(as_rows(parts[0]), recipe.name)
     return parts

@@ -57,7 +57,7 @@ class Layers(nn.Sequential):
     @property
     def dim(self) -> int:
         """Of the vectors."""
-        return int(self[-1].out_features)
+        return int(self[-1].out_features)  # type: ignore[arg-type]
 
 
 def linear_start(width: int, depth: int = 1) -> Start:

@@ -25,7 +25,12 @@ def perceptron(data: Data, seed: int) -> Perceptron:
     return Perceptron(data.anchors.tensor[0].numel())
 
 
-def small_simclr(steps: int = STEPS) -> Recipe:
-    """SimCLR with it, for so many steps."""
+def small(recipe: Recipe, steps: int = STEPS) -> Recipe:
+    """The same with it, for so many steps."""
     train = replace(training(), batch_size=BATCH, steps=steps)
-    return simclr().varied("SimCLR", start=perceptron, train=train)
+    return recipe.varied(recipe.name, start=perceptron, train=train)
+
+
+def small_simclr() -> Recipe:
+    """SimCLR with it."""
+    return small(simclr())

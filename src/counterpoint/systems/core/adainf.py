@@ -10,7 +10,8 @@ from counterpoint.data.items import Data
 from counterpoint.methods import Prepare, Recipe
 from counterpoint.procedures import Forget
 from counterpoint.systems.core._digits import accuracy, as_rows, halves, run_on_images, trained
-from counterpoint.systems.core._recipes import SETUP, STEPS, small_simclr
+from counterpoint.systems.core._recipes import SETUP, STEPS, small
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import View, affine, blur, brightness, compose, grey, jitter, noise
 
@@ -39,8 +40,8 @@ def inflate(copies: int) -> Prepare:
 
 def simclr_on(copies: int) -> Recipe:
     """SimCLR with its own views on inflated data, copies as images like all others; 0: on real images alone."""
-    plain = small_simclr().varied(f"SimCLR, {copies} copies", procedure=lambda _width: Forget("input"))
-    return plain.varied(plain.name, prepare=(inflate(copies),) if copies else ())
+    steps = (inflate(copies),) if copies else ()
+    return small(plain()).varied(f"SimCLR, {copies} copies", procedure=lambda _width: Forget("input"), prepare=steps)
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
@@ -49,7 +50,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     def after(recipe: Recipe) -> float:
         return accuracy(trained(recipe, parts[0], seed)[0], parts)
 
-    weak = small_simclr().varied("SimCLR, weak views", view=weak_view())
+    weak = small(plain()).varied("SimCLR, weak views", view=weak_view())
     ours, none, vanilla = after(adainf()), after(simclr_on(0)), after(simclr_on(1))
     gains = ours - after(simclr_on(COPIES)), after(weak) - none
     return ((ours, none), (ours, vanilla), gains), {}

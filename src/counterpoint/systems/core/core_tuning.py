@@ -71,6 +71,7 @@ def core_tuning() -> Recipe:
     tuning = base().varied(
         "Core-tuning",
         prepare=(at_most(CLASSES),),
+        own_start=True,
         objective=lambda: (
             Part(Proxies(SupCon(1.0, layout="one-way", geometry=Dot(), relation=soft), CLASSES, WIDTH), 0, WIDTH)
             + Part(FocalSupCon(0.07), WIDTH)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from counterpoint.data.images import Images
 from counterpoint.data.items import Data
+from counterpoint.encoders.features import Kind
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.sequence import SequenceEncoder
 from counterpoint.geometry import Dot
@@ -42,9 +43,11 @@ class RowReader(PixelEncoder):
         states: Tensor = self.network(rows(images))
         return states
 
-    def encode(self, images: Float[Tensor, "n c h w"], *, batch: int = 512) -> Float[np.ndarray, "n d"]:
+    def encode(
+        self, images: Float[Tensor, "n c h w"], *, kind: Kind = None, batch: int = 512
+    ) -> Float[np.ndarray, "n d"]:
         """The mean of the contexts of all rows, float32, without gradient."""
-        del batch
+        del kind, batch
         return self.network.encode(rows(images))
 
 
@@ -115,4 +118,4 @@ def cpc() -> Recipe:
     stage = Stage(
         lambda: InfoNCE(1.0, geometry=Dot()), settings, head=head, procedure=lambda _width: Futures(), views=1
     )
-    return Recipe("CPC", (stage,), Takes("image"), start, similarity="dot")
+    return Recipe("CPC", (stage,), Takes("image"), start, similarity="dot", own_start=True)

@@ -12,7 +12,7 @@ from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import BadPairs, InfoNCE
 from counterpoint.systems.core._digits import SETUP, Parts, halves, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
 
 _SAMPLES = 60_000
@@ -44,7 +44,7 @@ def paired(data: Data, encoder: nn.Module, seed: int) -> Data:
 
 def all_pairs() -> Recipe:
     """The baseline: SimCLR, which trusts every pair."""
-    return simclr().varied("SimCLR on all pairs", takes=_PLANTED, prepare=(paired,))
+    return plain().varied("SimCLR on all pairs", takes=_PLANTED, prepare=(paired,))
 
 
 @system(
@@ -69,7 +69,7 @@ def all_pairs() -> Recipe:
 def dbpm() -> Recipe:
     """Lan et al. 2024 on NT-Xent: a warm-up of five losses."""
     mined = lambda: BadPairs(InfoNCE(0.5, layout="views"), _SAMPLES, warmup=5, noisy=1.0, faulty=1.0)  # noqa: E731
-    return simclr().varied("DBPM", objective=mined)
+    return plain().varied("DBPM", objective=mined)
 
 
 def planted_dbpm() -> Recipe:

@@ -18,7 +18,8 @@ from counterpoint.objectives import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import run_on_images, trained
 from counterpoint.systems.core._labelled import labelled
-from counterpoint.systems.core._recipes import BATCH, small_simclr
+from counterpoint.systems.core._recipes import BATCH, small
+from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
 _DRAWS, _DIM, _STEPS, _LOWER = 4, 3, 600, 6.0
@@ -124,7 +125,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
 def hib() -> Recipe:
     """Oh et al. 2019: matching by class, beta 1e-4, three dimensions."""
     relation = Relation(same("label"))
-    base = small_simclr(_STEPS)
+    base = small(simclr(), _STEPS)
     return base.varied(
         "HIB",
         takes=labelled(),

@@ -90,5 +90,8 @@ def contrastive() -> Recipe:
 def hyperspherical() -> Recipe:
     """Pereira et al. 2021: normalised features and class vectors, their cosines over a temperature of 0.1."""
     return base().varied(
-        "Hyperspherical embedding", prepare=(at_most(CLASSES),), objective=lambda: Proxies(InfoNCE(0.1), CLASSES, WIDTH)
+        "Hyperspherical embedding",
+        prepare=(at_most(CLASSES),),
+        own_start=True,
+        objective=lambda: Proxies(InfoNCE(0.1), CLASSES, WIDTH),
     )

@@ -12,11 +12,12 @@ from counterpoint.data.images import Images, digits
 from counterpoint.data.items import Data
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.joined import Joined
-from counterpoint.methods import Recipe
+from counterpoint.methods import Recipe, train_stage
 from counterpoint.objectives import InfoNCE
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import accuracy, run_on_images, trained, view
-from counterpoint.systems.core._recipes import SETUP, small_simclr
+from counterpoint.systems.core._recipes import SETUP, small, small_simclr
+from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.training import TrainResult
 from counterpoint.views import View
@@ -49,13 +50,18 @@ class InStages(Recipe):
         """All encoders before training."""
         return Joined([self._start(data, seed, stage) for stage in range(STAGES)])
 
-    def make(self, data: Data, seed: int = 0, **options: Any) -> tuple[nn.Module, TrainResult]:
+    def make(
+        self, data: Data, seed: int = 0, *, encoder: nn.Module | None = None, **options: Any
+    ) -> tuple[nn.Module, TrainResult]:
         """All encoders as one."""
+        if encoder is not None:
+            return super().make(data, seed, encoder=encoder, **options)
+        self.takes.refuse(data, self.name)
         cluster, models, result = torch.zeros(len(data), dtype=torch.long), list[PixelEncoder](), TrainResult()
         for stage in range(STAGES):
             models.append(self._start(data, seed, stage))
             seen = replace(data, columns={**data.columns, "cluster": cluster})
-            _, result = super().make(seen, seed + _APART * stage, **options | {"encoder": models[-1]})
+            result, _ = train_stage(self.stages[0], seen, models[-1], seed + _APART * stage)
             cluster = refined(cluster, models[-1], data, seed)
         return Joined(models), result
 
@@ -89,7 +95,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     parts = marked(seed)
     staged, _ = trained(on_marks(mcl()), parts[0], seed)
     plain, _ = trained(in_stages(on_marks(small_simclr())), parts[0], seed)
-    one, _ = trained(on_marks(small_simclr(STEPS)), parts[0], seed)
+    one, _ = trained(on_marks(small(simclr(), STEPS)), parts[0], seed)
     assert isinstance(staged, Joined)
     first = staged.encoders[0]
     assert isinstance(first, PixelEncoder)
@@ -100,7 +106,9 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
 
 def in_stages(recipe: Recipe) -> InStages:
     """Stages of that recipe, which share the steps."""
-    return InStages(recipe.name, recipe.changed(steps=STEPS // STAGES).stages, recipe.takes, recipe.start)
+    return InStages(
+        recipe.name, recipe.changed(steps=STEPS // STAGES).stages, recipe.takes, recipe.start, own_start=True
+    )
 
 
 @system(

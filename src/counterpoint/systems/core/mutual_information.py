@@ -99,7 +99,7 @@ def of_halves(name: str, make: MakeEncoder, objective: Callable[[], Objective]) 
         steps=_STEPS, batch_size=128, learning_rate=1e-3, weight_decay=1e-4, dtype="float32", validations=1
     )
     stage = Stage(objective, settings, prepare=(with_itself,))
-    return Recipe(name, (stage,), Takes("image"), start, similarity="dot")
+    return Recipe(name, (stage,), Takes("image"), start, similarity="dot", own_start=True)
 
 
 def width_of(images: Images) -> int:

@@ -38,6 +38,7 @@ def empirical_risk() -> Recipe:
     return base().varied(
         "ERM",
         prepare=(at_most(CLASSES),),
+        own_start=True,
         objective=lambda: Proxies(InfoNCE(1.0, geometry=Dot()), CLASSES, WIDTH),
     )
 

@@ -18,7 +18,7 @@ from counterpoint.objectives import SupCon
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import SETUP, Parts, as_rows, encoder, halves, run_on
 from counterpoint.systems.core._versus import claims, probe_accuracy
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
 
 AGNOSTIC = 0.4
@@ -88,7 +88,7 @@ def adaptive(seed: int) -> Parts:
 
 def _turned(name: str, *first: Prepare) -> Recipe:
     relation = Relation(same("sample"))
-    return simclr().varied(
+    return plain().varied(
         name,
         takes=Takes("image", columns=() if first else ("agnostic",)),
         objective=lambda: SupCon(0.5, layout="one-way", relation=relation),
@@ -109,7 +109,7 @@ def always_negative() -> Recipe:
 def no_turns() -> Recipe:
     """The same loss without turns."""
     relation = Relation(same("sample"))
-    return simclr().varied("no turns", objective=lambda: SupCon(0.5, layout="one-way", relation=relation))
+    return plain().varied("no turns", objective=lambda: SupCon(0.5, layout="one-way", relation=relation))
 
 
 @system(

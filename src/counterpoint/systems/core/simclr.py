@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from counterpoint.data.images import digits
 from counterpoint.heads import projection
 from counterpoint.methods import Recipe, Stage, Takes
@@ -19,12 +21,30 @@ from counterpoint.systems.core._digits import (
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
 
+def projector(width: int) -> nn.Module:
+    """The authors' head: a hidden layer, BatchNorm after both layers, over both views; the last does not shift."""
+    last = nn.BatchNorm1d(width)
+    last.bias.requires_grad_(False)
+    return projection(width, hidden=(width,), norm=nn.BatchNorm1d, last=lambda: last)
+
+
+def plain() -> Recipe:
+    """With the head of the paper's section 2.1, which has no BatchNorm, as most later code has it."""
+    return simclr().varied("SimCLR", head=lambda width: projection(width, hidden=(width,)))
+
+
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     parts = digits().split(seed=seed)
     model, head = trained(simclr(), parts[0], seed)
     bare, _ = trained(simclr().varied("no head", head=None), parts[0], seed)
     h, start = accuracy(model, parts), untrained(simclr(), parts, seed)
-    return ((h, accuracy(bare, parts)), (h, accuracy(model, parts, head)), (h, start)), {}
+    ended = model.collapsed
+    pairs: tuple[Pair, ...] = (
+        (h, accuracy(bare, parts), ended or bare.collapsed),
+        (h, accuracy(model, parts, head), ended),
+        (h, start, ended),
+    )
+    return pairs, {}
 
 
 @system(
@@ -42,14 +62,11 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
         Claim("Training without labels improves the representation", "probe accuracy", "the untrained encoder"),
     ),
     measure=_measure,
-    setup=SETUP + " AdamW stands in for LARS, GroupNorm for BatchNorm.",
+    setup=SETUP
+    + " AdamW stands in for LARS, GroupNorm for the encoder's BatchNorm. The head is that of the authors' code: "
+    "BatchNorm over both views together, after the hidden layer and after the last.",
 )
 def simclr() -> Recipe:
     """Chen et al. 2020: NT-Xent (equation 1) on a head with one hidden layer; temperature 0.5 (their CIFAR-10 runs)."""
-    stage = Stage(
-        lambda: InfoNCE(0.5, layout="views"),
-        training(),
-        head=lambda width: projection(width, hidden=(width,)),
-        view=view(),
-    )
+    stage = Stage(lambda: InfoNCE(0.5, layout="views"), training(), head=projector, view=view())
     return Recipe("SimCLR", (stage,), Takes("image"), encoder)

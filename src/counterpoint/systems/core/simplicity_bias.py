@@ -86,7 +86,12 @@ def spectral() -> Recipe:
     """The losses that the paper analyses, for linear encoders."""
     stage = _features.stage_of(lambda: both(by_label(), by_view()), noisy(_NOISE), _STEPS)
     return Recipe(
-        "Xue et al. (spectral)", (stage,), Takes("vector", schemas=("labelled",)), linear_start(_WIDE), similarity="dot"
+        "Xue et al. (spectral)",
+        (stage,),
+        Takes("vector", schemas=("labelled",)),
+        linear_start(_WIDE),
+        similarity="dot",
+        own_start=True,
     )
 
 

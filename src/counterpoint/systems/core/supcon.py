@@ -15,7 +15,7 @@ from counterpoint.procedures import AgainstClasses
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import SETUP, accuracy, run_on_images, trained
 from counterpoint.systems.core._labelled import at_most, labelled
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import noise
 
@@ -68,4 +68,4 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
 )
 def supcon() -> Recipe:
     """Khosla et al. 2020: equation 2 over both views of the batch, temperature 0.1, a head with one hidden layer."""
-    return simclr().varied("SupCon", takes=labelled(), objective=lambda: SupCon(0.1))
+    return plain().varied("SupCon", takes=labelled(), objective=lambda: SupCon(0.1))
