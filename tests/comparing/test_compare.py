@@ -124,7 +124,7 @@ def test_a_folder_holds_one_comparison_once_a_run_is_done(tmp_path):
         compare("nowhere.tsv", ["e5", "dpr"], tmp_path)
     write_json(tmp_path / "e5-0.json", {})
     with pytest.raises(InputError, match=r"other settings \(.*source.*\)"):
-        compare("emoji", ["simclr", "dcl"], tmp_path)
+        compare(pictures(tmp_path, 3), ["simclr", "dcl"], tmp_path)
 
 
 def test_a_folder_of_pictures_is_trained_on_as_digits_are(tmp_path):
@@ -179,7 +179,7 @@ ON_IMAGES = [s for s in every() if s.method().takes.anchors == "image"]
 @pytest.mark.parametrize("system", ON_IMAGES, ids=lambda s: s.slug)
 def test_any_pictures_will_do(tmp_path, system):
     """A step on pictures of another number of classes than digits, or a sentence why not."""
-    job = Job(pictures(tmp_path, 8), "resnet", system=system.slug, settings={"steps": 1, "batch_size": 64})
+    job = Job(pictures(tmp_path, 8), "resnet", system=system.slug, settings={"steps": 1, "batch_size": 128})
     if system.slug in LACKING or system.method().own_start:
         said = f"without '{LACKING[system.slug]}'" if system.slug in LACKING else "a way of its own"
         with pytest.raises(InputError, match=said):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -78,8 +77,8 @@ def test_the_system_contrasts_views_of_one_number_only():
 
 def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
     cosine = {}
-    for name, head in {"theirs": groco().head, "plain": simclr().head}.items():
-        model, made = trained(replace(groco(), head=head), halves(0)[0], 0, steps=25)
+    for name, head in {"theirs": groco().stages[0].head, "plain": simclr().stages[0].head}.items():
+        model, made = trained(groco().varied(name, head=head).changed(steps=25), halves(0)[0], 0)
         cosine[name] = mean_cosine(projected(model, made, halves(0)[1]))
         assert bool(model.collapsed) == (name == "plain")
     assert cosine["theirs"] < 0.2

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.encoders.image import ImageEncoder
-from counterpoint.systems.core._digits import halves, trained
+from counterpoint.systems.core._digits import as_rows, halves, trained
 from counterpoint.systems.core._versus import deviation
 from counterpoint.systems.core.simsiam import no_predictor, no_stop, simsiam
 from counterpoint.training._processes import Processes
 from counterpoint.training.loop import _backward
-from counterpoint.views import ImageBatches
+from counterpoint.training.rows import RowBatches
 from systems.views_of_digits import calls_of
 
 
@@ -42,7 +42,7 @@ def test_predictor_has_a_bottleneck_and_the_head_three_layers_all_but_the_last_w
 def test_training_spreads_the_vectors_and_without_the_stopped_gradient_less():
     spread = {}
     for make in (simsiam, no_stop, no_predictor):
-        model, head = trained(make(), halves(0)[0], 0, steps=60)
+        model, head = trained(make().changed(steps=60), halves(0)[0], 0)
         spread[make] = deviation(model, head, halves(0))
         assert not model.collapsed
     assert spread[simsiam] > 0.7
@@ -51,10 +51,10 @@ def test_training_spreads_the_vectors_and_without_the_stopped_gradient_less():
 
 def test_each_view_has_batch_statistics_of_its_own():
     """In the loop's own step, the vectors of each view have mean 0 and variance 1 in every dimension."""
-    config, images = simsiam(), halves(0)[0]
+    config, images = simsiam().stages[0], halves(0)[0]
     torch.manual_seed(0)
     encoder, head = ImageEncoder(widths=(8, 64)), config.head(64)
-    payload = ImageBatches(images, config.view, config.views).payload(torch.arange(32))
+    payload = RowBatches(as_rows(images), encoder, view=config.view).payload(torch.arange(32))
     network = torch.nn.Sequential(encoder, head)
     _, seen = _backward(network, None, config.objective(), payload, config.train, nullcontext, Processes())
     for side in ("queries", "keys"):

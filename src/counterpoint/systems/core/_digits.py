@@ -8,13 +8,15 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from counterpoint.data.images import Images, digits, load_images
 from counterpoint.data.items import Data as Rows
 from counterpoint.data.items import Items
 from counterpoint.data.sources import load_source, source_kind
 from counterpoint.encoders.image import ImageEncoder, PixelEncoder
+from counterpoint.encoders.inputs import take
 from counterpoint.evaluate import probe
 from counterpoint.methods import Recipe
 from counterpoint.systems.registry import Figures, Run, Say
@@ -72,6 +74,13 @@ def as_rows(images: Images) -> Rows:
     """Each image a row, with its label and all that is known of it."""
     items = Items("image", images.pixels, images.names)
     return Rows.alone(items, source=images.source, classes=images.classes, label=images.labels, **images.columns)
+
+
+def pixels_of(data: Rows) -> Float[Tensor, "n c h w"]:
+    """The picture of each row, from 0 to 1."""
+    pixels = take(data.anchors.tensor, data.anchor)
+    assert isinstance(pixels, Tensor)
+    return pixels
 
 
 def trained(recipe: Recipe, images: Images, seed: int) -> tuple[PixelEncoder, nn.Module]:

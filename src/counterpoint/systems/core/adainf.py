@@ -9,7 +9,7 @@ from counterpoint.data.inflation import generated, inflated
 from counterpoint.data.items import Data
 from counterpoint.methods import Prepare, Recipe
 from counterpoint.procedures import Forget
-from counterpoint.systems.core._digits import accuracy, as_rows, halves, run_on_images, trained
+from counterpoint.systems.core._digits import accuracy, as_rows, halves, pixels_of, run_on_images, trained
 from counterpoint.systems.core._recipes import SETUP, STEPS, small
 from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, Figures, Pair, system
@@ -32,7 +32,7 @@ def inflate(copies: int) -> Prepare:
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
-        real = Images(data.anchors.tensor[data.anchor], data.columns["label"], data.source)
+        real = Images(pixels_of(data), data.columns["label"], data.source)
         return as_rows(inflated(real, generated(real, TIMES * len(real), seed=seed), copies=copies))
 
     return prepare

@@ -20,7 +20,7 @@ from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, Objective, PointObjective, averaged
 from counterpoint.points import Points
 from counterpoint.procedures import AgainstItself
-from counterpoint.systems.core._digits import probed, run_on_images, trained
+from counterpoint.systems.core._digits import pixels_of, probed, run_on_images, trained
 from counterpoint.systems.core._recipes import BATCH, STEPS, small_simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
@@ -56,7 +56,7 @@ class MutualInformationMachine(PointObjective):
 def with_pixels(data: Data, encoder: nn.Module, seed: int) -> Data:
     """With a column `pixels`, what is decoded: the grey pixels, brought to 8 x 8."""
     del encoder, seed
-    grey = data.anchors.tensor[data.anchor].mean(1, keepdim=True)
+    grey = pixels_of(data).mean(1, keepdim=True)
     return replace(data, columns={**data.columns, "pixels": F.adaptive_avg_pool2d(grey, SIDE).flatten(1)})
 
 

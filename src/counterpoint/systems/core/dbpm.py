@@ -10,7 +10,7 @@ from torch import nn
 from counterpoint.data.items import Data, Items
 from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import BadPairs, InfoNCE
-from counterpoint.systems.core._digits import SETUP, Parts, halves, run_on_images
+from counterpoint.systems.core._digits import SETUP, Parts, halves, pixels_of, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
 from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
@@ -34,7 +34,7 @@ def planted(seed: int) -> Parts:
 def paired(data: Data, encoder: nn.Module, seed: int) -> Data:
     """Each picture with the one that its column `other` says; or noise with noise."""
     del encoder
-    pixels, other = data.anchors.tensor[data.anchor], data.columns["other"]
+    pixels, other = pixels_of(data), data.columns["other"]
     noise = (other < 0)[:, None, None, None]
     drawn = torch.rand(2, *pixels.shape, generator=torch.Generator().manual_seed(seed))
     first, second = (torch.where(noise, z, x) for z, x in zip(drawn, (pixels, pixels[other.clamp_min(0)]), strict=True))

@@ -16,7 +16,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.methods import Prepare, Recipe, Takes
 from counterpoint.objectives import SupCon
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import SETUP, Parts, as_rows, encoder, halves, run_on
+from counterpoint.systems.core._digits import SETUP, Parts, as_rows, encoder, halves, pixels_of, run_on
 from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
@@ -30,7 +30,7 @@ def turned(data: Data, encoder: nn.Module, seed: int) -> Data:
     They are positives, too, where the column `agnostic` is 1, and else negatives of everybody.
     """
     del encoder, seed
-    pixels, n = data.anchors.tensor[data.anchor], len(data)
+    pixels, n = pixels_of(data), len(data)
     every = torch.cat([torch.rot90(pixels, quarter, (2, 3)) for quarter in range(4)])
     own, turns = torch.arange(n)[:, None], torch.arange(n, 4 * n).view(3, n).T
     agnostic = data.columns["agnostic"].bool()[:, None]

@@ -14,7 +14,7 @@ from counterpoint.data.items import Data
 from counterpoint.data.selection import greedy_cut
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.methods import Recipe, train_stage
-from counterpoint.systems.core._digits import accuracy, as_rows, halves, probed, run_on_images, trained
+from counterpoint.systems.core._digits import accuracy, as_rows, halves, pixels_of, probed, run_on_images, trained
 from counterpoint.systems.core._recipes import SETUP, STEPS, small_simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import View
@@ -33,7 +33,7 @@ def chosen(data: Data, proxy: PixelEncoder, view: View, seed: int) -> Data:
     """Of each kind that k-means on the proxy's vectors finds, the same share, by the greedy cut."""
     from sklearn.cluster import KMeans
 
-    pixels = data.anchors.tensor[data.anchor]
+    pixels = pixels_of(data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         views = torch.stack([torch.from_numpy(proxy.encode(view(pixels))) for _ in range(DRAWS)])
