@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from counterpoint.report.content import Content
+from counterpoint.report.content import Content, Figure
 from counterpoint.report.plots import metrics
-from counterpoint.report.wording import BETTER, WORSE, clip, decimals, interval, judge, number, primary, verdict
+from counterpoint.report.wording import BETTER, WORSE, clip, decimals, interval, judge, lower, number, primary, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+_COLUMNS = 5  # more are too wide for 80 characters
 STYLES = {BETTER: "green", WORSE: "red"}
 
 
@@ -27,6 +29,8 @@ def print_figures(content: Content, console: Console) -> None:
 def terminal_table(content: Content) -> Table:
     """The systems' figures with their intervals, and below them notes, the primary paired differences and the verdict.
 
+    A row is a system; where there are many metrics, and fewer systems, a metric.
+
     Examples:
         >>> from counterpoint.report.content import Data, Figure, Model, System
         >>> systems = (System("BM25", {"MRR@10": Figure(0.578)}), System("trained", {"MRR@10": Figure(0.604)}))
@@ -39,21 +43,20 @@ def terminal_table(content: Content) -> Table:
 
     names = metrics(content)
     table = Table(box=box.SIMPLE_HEAD, title=Text(content.title), title_justify="left", caption_justify="left")
+    less = lower(content)
+    called = {name: f"{name} (less is better)" if name in less else name for name in names}
+    turned = len(names) > _COLUMNS >= len(content.systems)
+    rows, columns = [s.name for s in content.systems], list(called.values())
+    if turned:
+        rows, columns = columns, rows
     # where it is narrow, an interval goes on two lines rather than a name to its first letters
-    named = max((len(system.name) for system in content.systems), default=0)
-    table.add_column("", min_width=min(named, 16))
-    for name in names:
-        table.add_column(Text(name), justify="right", min_width=11)
-    for system in content.systems:
-        cells = []
-        for figure in (system.figures.get(name) for name in names):
-            cell = Text() if figure is None else Text(number(figure.value, decimals(figure)))
-            if figure is not None and interval(figure):
-                # shorter than in words, so that names have room; a minus and a dash are hard to tell apart
-                said = interval(figure)
-                cell.append("\n" + (said if "−" in said else said.replace(" to ", "–")), style="dim")
-            cells.append(cell)
-        table.add_row(Text(clip(system.name, 40)), *cells, style="bold" if system.name == content.model.name else None)
+    table.add_column("", min_width=min(max(map(len, rows), default=0), 16))
+    for name in columns:
+        own = turned and name == content.model.name
+        table.add_column(Text(clip(name, 40)), justify="right", min_width=11, style="bold" if own else None)
+    cells = [[_cell(system.figures.get(name)) for name in names] for system in content.systems]
+    for row, line in zip(rows, zip(*cells, strict=True) if turned else cells, strict=True):
+        table.add_row(Text(clip(row, 40)), *line, style="bold" if row == content.model.name and not turned else None)
     caption = Text(style="not italic not dim")
     for note in content.notes:
         caption.append(f"{note[0].upper()}{note[1:]}\n", style="dim")
@@ -65,3 +68,16 @@ def terminal_table(content: Content) -> Table:
     caption.append(f"{word}. {sentence}", style="bold")
     table.caption = caption
     return table
+
+
+def _cell(figure: Figure | None) -> Text:
+    from rich.text import Text
+
+    if figure is None:
+        return Text()
+    cell = Text(number(figure.value, decimals(figure)))
+    if interval(figure):
+        # shorter than in words, so that names have room; a minus and a dash are hard to tell apart
+        said = interval(figure)
+        cell.append("\n" + (said if "−" in said else said.replace(" to ", "–")), style="dim")
+    return cell

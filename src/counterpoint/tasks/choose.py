@@ -53,11 +53,8 @@ def task_for(
             return (LabelSets if "labels" in train.columns else Labels)(train, test, _rows(dev))
     if isinstance(test, Data) and test.others is not None:
         if test.others.modality == "entity":
-            return Find(
-                links(test, train, _rows(dev), *known),
-                links(_rows(dev), train, *known).among(_MANY),
-                metrics=LINKS,
-            )
+            validating = links(_rows(dev), train, *known).asking(_FEW).among(_FEW)
+            return Find(links(test, train, _rows(dev), *known), validating, metrics=LINKS)
         if test.anchors.modality != test.others.modality:
             return BothWays(pairs(test), pairs(_rows(dev)))
     asked = [part if isinstance(part, Collection) else _collection(part, train) for part in (test, dev)]

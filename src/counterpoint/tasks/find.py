@@ -15,7 +15,7 @@ from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, proj
 from counterpoint.search import BM25, reciprocal_rank_fusion
 from counterpoint.search.exact import SCORES, Metric, ScoreRows, score_rows
 from counterpoint.tasks.collection import Collection
-from counterpoint.tasks.show import said
+from counterpoint.tasks.show import picture_of, said, some_pictures
 from counterpoint.tasks.task import Encodes, Measured, Raw, Task, comparable, counted, similarity_of
 
 RETRIEVAL = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
@@ -125,6 +125,7 @@ class Find(Task):
             texts=(*(said(self.test.queries, i) for i in range(n)), *(said(self.test.corpus, d) for d in found)),
             labels=(queries,) * n + (documents,) * n,
             links=tuple((i, n + i) for i in range(n)),
+            pictures=some_pictures((self.test.queries, range(n)), (self.test.corpus, found)),
         )
 
     def queries(self, before: Measured, after: Measured) -> tuple[QueryList, ...]:
@@ -148,9 +149,10 @@ class Find(Task):
     def _query(self, q: int, ranks: tuple[float, float], measured: Measured) -> Query:
         right = [d for d, gain in self.test.answers.relevant[q].items() if gain > 0]
         best = [d for d in self._found(measured).ids_nk[q, :3].tolist() if d >= 0]
-        hits = tuple(Hit(said(self.test.corpus, d), right=d in right) for d in best)
-        gold = said(self.test.corpus, right[0])
-        return Query(said(self.test.queries, q), gold, _rank(ranks[0]), _rank(ranks[1]), hits)
+        queries, corpus = self.test.queries, self.test.corpus
+        hits = tuple(Hit(said(corpus, d), right=d in right, picture=picture_of(corpus, d)) for d in best)
+        gold, pictures = said(corpus, right[0]), (picture_of(queries, q), picture_of(corpus, right[0]))
+        return Query(said(queries, q), gold, _rank(ranks[0]), _rank(ranks[1]), hits, *pictures)
 
     def _figures(self, found: Found) -> dict[str, Figure]:
         return dict(evaluate_judged(found.judged, metrics=self.metrics))
