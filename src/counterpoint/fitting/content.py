@@ -59,8 +59,8 @@ def content_of(
             rejected_file=str(output / "rejected.jsonl") if parts.train.rejected else "",
             notes=parts.train.notes,
         ),
-        systems=tuple(_system(m) for m in measured),
-        differences=tuple(_differences(task.metric, measured, before, after)),
+        systems=tuple(_system(m, task.lower) for m in measured),
+        differences=tuple(_differences(task, measured, before, after)),
         unit=task.unit,
         notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
@@ -83,16 +83,16 @@ def content_of(
     )
 
 
-def _system(measured: Measured) -> report.System:
+def _system(measured: Measured, less: Sequence[str]) -> report.System:
     figures = {}
     for name, f in measured.figures.items():
         low, high = (None, None) if f.interval is None else (f.interval.low, f.interval.high)
-        figures[name] = report.Figure(f.value, low, high, f.n)
+        figures[name] = report.Figure(f.value, low, high, f.n, lower=name in less)
     return report.System(measured.name, figures)
 
 
 def _differences(
-    metric: str, measured: Sequence[Measured], before: Measured, after: Measured
+    task: Task, measured: Sequence[Measured], before: Measured, after: Measured
 ) -> list[report.Difference]:
     """The trained model against each other system, and what is combined with it against all but the start."""
     combined = [m for m in measured if " + " in m.name]
@@ -101,13 +101,14 @@ def _differences(
     pairs = [(after, other) for other in sorted(single, key=lambda m: m is not before)]
     pairs += [(both, m) for both in combined for m in (*single, after) if m is not before]
     found = []
-    names = [metric, *(name for name in after.figures if name != metric)]
+    names = [task.metric, *(name for name in after.figures if name != task.metric)]
     for a, b in pairs:
         # one item has no interval
         for name in (name for name in names if a.figures[name].n > 1):
             d = evaluate.compare(b.figures[name], a.figures[name])
             low, high, n = d.interval.low, d.interval.high, a.figures[name].n
-            found.append(report.Difference(a.name, b.name, name, d.value, low, high, n, b.answered))
+            less = name in task.lower
+            found.append(report.Difference(a.name, b.name, name, d.value, low, high, n, b.answered, less))
     return found
 
 

@@ -36,7 +36,7 @@ def picture_of(items: Items, row: int) -> str:
 
 
 def some_pictures(*sides: tuple[Items, Sequence[int]]) -> tuple[str, ...]:
-    """Thumbnails of some of the rows of each side, evenly chosen, and "" for the others; nothing where there is none."""
+    """Thumbnails of some rows of each side, evenly chosen, and "" for the others; nothing where there is none."""
     found = [
         picture_of(items, row) if i % max(1, -(-len(rows) // SHOWN)) == 0 else ""
         for items, rows in sides
