@@ -169,6 +169,13 @@ def test_further_triples_that_are_right_are_given():
     assert (len(few), len(more)) == (2, 3)
 
 
+def test_the_floor_of_links_is_how_often_a_relation_leads_there():
+    train, test = triples([(0, 0, 1), (2, 0, 1), (3, 0, 4), (0, 1, 2)]), triples([(4, 0, 1), (3, 0, 4), (2, 1, 3)])
+    (floor,) = task_for(train, triples([(4, 1, 0)]), test, Table(0, "dot")).baselines()
+    # relation 0 leads to 1 twice and to 4 once; relation 1 to 2 once, so that 3 ties with all but 2 below it
+    assert floor.figures["mean rank"].values.tolist() == [1, 2, 1 + (1 + 2 + 3 + 4) / 4]
+
+
 def test_wordnet_by_an_independent_loop():
     folder = DATA / "wn18rr"
     if not folder.exists():

@@ -11,8 +11,9 @@ from jaxtyping import Float
 from counterpoint.data.items import Data
 from counterpoint.evaluate import figure, indicators, knn, knn_sets, multilabel_classification, probe
 from counterpoint.report.content import Map, Scores, project_2d
+from counterpoint.tasks.floors import Raw
 from counterpoint.tasks.show import said, some_pictures, unit
-from counterpoint.tasks.task import Encodes, Measured, Raw, Task, anchors_of, encoded, normalised
+from counterpoint.tasks.task import Encodes, Measured, Task, anchors_of, encoded, normalised
 
 _MAPPED = 450
 _SCORED = 1000
