@@ -62,6 +62,17 @@ class Collection:
         queries = Items("text", list(test.queries.values()), list(test.queries), prompts if any(prompts) else ())
         return cls(queries, Items("text", list(test.corpus.values()), list(test.corpus)), answers_of(test), notes)
 
+    def asking(self, most: int) -> Collection:
+        """About so many of the queries, evenly chosen; all if there are fewer than twice as many."""
+        asked = self.answers.judged[:: max(1, len(self.answers.judged) // most)]
+        answers = replace(
+            self.answers,
+            queries=[self.answers.queries[q] for q in asked],
+            relevant={i: self.answers.relevant[q] for i, q in enumerate(asked)},
+            uncounted={i: self.answers.uncounted.get(q, ()) for i, q in enumerate(asked)},
+        )
+        return replace(self, queries=self.queries[torch.tensor(asked, dtype=torch.long)], answers=answers)
+
     def among(self, most: int) -> Collection:
         """The same among all documents that answer a query and about so many of the others, evenly chosen."""
         relevant = {d for gains in self.answers.relevant.values() for d, gain in gains.items() if gain > 0}
@@ -168,7 +179,7 @@ def links(test: Data, *known: Data) -> Collection:
         """Each pair: the row of its anchor, what this is known by, and its partner."""
         assert data.positives is not None
         keys, start = _keys(data.anchors), starts[id(data.others)]
-        for anchor, partners in zip(data.anchor.tolist(), data.positives.tolist(), strict=True):
+        for anchor, partners in zip(data.anchor.numpy().tolist(), data.positives.numpy().tolist(), strict=True):
             yield from ((anchor, keys[anchor], document[start + i]) for i in partners if i >= 0)
 
     right: dict[Hashable, set[int]] = {}
@@ -260,7 +271,7 @@ def _keys(items: Items) -> Sequence[Hashable]:
     """What items are known by: equal ones have the same."""
     if items.modality == "text":
         return list(zip(items.prompts or [""] * len(items), map(normalise, items.texts), strict=True))
-    return items.hashes().tolist()
+    return [int(key) for key in items.hashes().numpy()]
 
 
 def _distinct(items: Items) -> tuple[list[int], list[int]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -15,8 +16,8 @@ from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, proj
 from counterpoint.search import BM25, reciprocal_rank_fusion
 from counterpoint.search.exact import SCORES, Metric, ScoreRows, score_rows
 from counterpoint.tasks.collection import Collection
-from counterpoint.tasks.show import said
-from counterpoint.tasks.task import Encodes, Measured, Raw, Task, comparable, counted, similarity_of
+from counterpoint.tasks.show import picture_of, said, some_pictures
+from counterpoint.tasks.task import Encodes, Measured, Task, comparable, counted, similarity_of
 
 RETRIEVAL = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
 """What retrieval is measured by."""
@@ -37,6 +38,7 @@ class Find(Task):
         test: What the figures are of.
         dev: What training is validated by.
         metrics: What is measured (`counterpoint.evaluate.evaluate_judged`); the first is what is chosen by.
+        floors: What has learned nothing and is measured, too, by name.
 
     Examples:
         >>> from counterpoint.data import Retrieval
@@ -50,9 +52,17 @@ class Find(Task):
 
     unit = "queries"
 
-    def __init__(self, test: Collection, dev: Collection, *, metrics: Sequence[str] = RETRIEVAL) -> None:
+    def __init__(
+        self,
+        test: Collection,
+        dev: Collection,
+        *,
+        metrics: Sequence[str] = RETRIEVAL,
+        floors: Mapping[str, Encodes] = MappingProxyType({}),
+    ) -> None:
         refuse_string(metrics, "metrics")
         self.test, self.dev, self.notes = test, dev, test.notes
+        self.floors = floors
         self.metrics, self.metric = tuple(metrics), metrics[0]
         self.lower = tuple(name for name in metrics if name == "mean rank")
 
@@ -71,29 +81,13 @@ class Find(Task):
         return Measured(name, self._figures(found), found, z, metric)
 
     def baselines(self, language: str = "auto") -> list[Measured]:
-        """Of texts BM25 at its best (stemmed, weakly normalised), and with the textbook's settings and no stemming.
-
-        Of pictures their pixels.
-        """
-        modalities = {self.test.queries.modality, self.test.corpus.modality}
-        if modalities == {"image"}:
-            return [self.measure("pixels", Raw())]
-        if modalities != {"text"}:
-            return []
-        measured = []
-        queries, documents = list(self.test.queries.texts), list(self.test.corpus.texts)
-        for name, index in (
-            ("BM25", BM25(documents, language=language)),
-            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
-        ):
-            found = place(index.score_rows(queries), self.test.answers, _DEPTH + 1)
-            answered = index.answered(queries)
-            measured.append(Measured(name, self._figures(found), found, about=index.describe(), answered=answered))
-        return measured
+        """Of texts BM25 at its best (stemmed, weakly normalised), and by the textbook without stemming; the floors."""
+        floors = [self.measure(name, floor) for name, floor in self.floors.items()]
+        return [*(self._lexical(language) if self._texts else ()), *floors]
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
         """BM25 and the encoder by reciprocal rank fusion of the 100 best of each; all others share the last place."""
-        if not baselines or self.test.corpus.modality != "text":
+        if not self._texts:
             return []
         found = [m.found for m in (baselines[0], trained) if m.found is not None]
         # a last column of -1 where a corpus is smaller, so that fusion knows that nothing follows
@@ -125,6 +119,7 @@ class Find(Task):
             texts=(*(said(self.test.queries, i) for i in range(n)), *(said(self.test.corpus, d) for d in found)),
             labels=(queries,) * n + (documents,) * n,
             links=tuple((i, n + i) for i in range(n)),
+            pictures=some_pictures((self.test.queries, range(n)), (self.test.corpus, found)),
         )
 
     def queries(self, before: Measured, after: Measured) -> tuple[QueryList, ...]:
@@ -148,9 +143,24 @@ class Find(Task):
     def _query(self, q: int, ranks: tuple[float, float], measured: Measured) -> Query:
         right = [d for d, gain in self.test.answers.relevant[q].items() if gain > 0]
         best = [d for d in self._found(measured).ids_nk[q, :3].tolist() if d >= 0]
-        hits = tuple(Hit(said(self.test.corpus, d), right=d in right) for d in best)
-        gold = said(self.test.corpus, right[0])
-        return Query(said(self.test.queries, q), gold, _rank(ranks[0]), _rank(ranks[1]), hits)
+        queries, corpus = self.test.queries, self.test.corpus
+        hits = tuple(Hit(said(corpus, d), right=d in right, picture=picture_of(corpus, d)) for d in best)
+        gold, pictures = said(corpus, right[0]), (picture_of(queries, q), picture_of(corpus, right[0]))
+        return Query(said(queries, q), gold, _rank(ranks[0]), _rank(ranks[1]), hits, *pictures)
+
+    @property
+    def _texts(self) -> bool:
+        return self.test.queries.modality == self.test.corpus.modality == "text"
+
+    def _lexical(self, language: str) -> Iterator[Measured]:
+        queries, documents = list(self.test.queries.texts), list(self.test.corpus.texts)
+        for name, index in (
+            ("BM25", BM25(documents, language=language)),
+            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
+        ):
+            found = place(index.score_rows(queries), self.test.answers, _DEPTH + 1)
+            answered = index.answered(queries)
+            yield Measured(name, self._figures(found), found, about=index.describe(), answered=answered)
 
     def _figures(self, found: Found) -> dict[str, Figure]:
         return dict(evaluate_judged(found.judged, metrics=self.metrics))

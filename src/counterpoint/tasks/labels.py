@@ -11,8 +11,9 @@ from jaxtyping import Float
 from counterpoint.data.items import Data
 from counterpoint.evaluate import figure, indicators, knn, knn_sets, multilabel_classification, probe
 from counterpoint.report.content import Map, Scores, project_2d
-from counterpoint.tasks.show import said, unit
-from counterpoint.tasks.task import Encodes, Measured, Raw, Task, anchors_of, encoded, normalised
+from counterpoint.tasks.floors import Raw
+from counterpoint.tasks.show import said, some_pictures, unit
+from counterpoint.tasks.task import Encodes, Measured, Task, anchors_of, encoded, normalised
 
 _MAPPED = 450
 _SCORED = 1000
@@ -85,7 +86,13 @@ class Labels(Task):
         chosen = self.test[torch.arange(n)]
         items = anchors_of(chosen)
         maps = [project_2d(m.z[0][:n]) for m in (before, after)]
-        return Map(maps[0], maps[1], texts=tuple(said(items, i) for i in range(n)), labels=tuple(self._called(chosen)))
+        return Map(
+            maps[0],
+            maps[1],
+            texts=tuple(said(items, i) for i in range(n)),
+            labels=tuple(self._called(chosen)),
+            pictures=some_pictures((items, range(n))),
+        )
 
     def _alike(self, data: Data) -> np.ndarray:
         labels = np.array(_labels(data))
