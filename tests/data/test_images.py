@@ -146,6 +146,7 @@ def test_a_torn_picture_is_named(tmp_path, kind, share):
 
 
 def test_a_bomb_is_refused(tmp_path):
+    save(tmp_path, "b/a.png", colours(4, 4))
     save(tmp_path, "a/a.png", colours(4, 4))
     bomb(tmp_path / "a" / "b.png")
     with pytest.raises(InputError, match=r"a/b\.png: the picture cannot be read .*exceeds limit"):

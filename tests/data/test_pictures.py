@@ -118,15 +118,22 @@ def test_folders_of_nothing(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(InputError, match="no known layout; known are"):
         load_source(tmp_path)
-    (tmp_path / "a" / "a.png").write_bytes(b"no picture")
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "a.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"no picture can be read \(the first: not a picture\)"):
-        load_source(tmp_path, skip_bad=True)
-    save(tmp_path, "a/a.png", colours(4, 4))
+        load_source(tmp_path / "flat", skip_bad=True)
+    save(tmp_path / "one", "a/a.png", colours(4, 4))
     with pytest.raises(InputError, match="labels are all the same; give two classes or more"):
-        load_source(tmp_path)
+        load_source(tmp_path / "one")
     save(tmp_path / "deep", "x/y/z.png", colours(4, 4))
     with pytest.raises(InputError, match=r"no pictures in it or its folders; give the folder above .*x/y"):
         load_source(tmp_path / "deep")
+
+
+def test_a_file_whose_name_is_no_text(tmp_path):
+    save(tmp_path, "a.png", colours(4, 4))
+    os.rename(tmp_path / "a.png", os.fsencode(tmp_path) + b"/b\xff.png")
+    assert load_source(tmp_path).data.anchors.names == ("b?.png",)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])

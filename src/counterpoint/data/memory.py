@@ -64,6 +64,9 @@ def load_memory(source: Any, reading: Reading = Reading()) -> Loaded:
     rows = list(_rows(source))
     if not rows:
         raise InputError("no rows", file=NAME, fix="give some")
+    if all(row.keys() == {"text"} and _is_there(row["text"]) for row in rows):
+        what = f"{len(rows):,} names of files, which are texts here"
+        raise InputError(what, file=NAME, fix="give one file, or several with load_sources")
     return _load({"train": lambda reject: keyed(iter(enumerate(rows, 1)), NAME, reject)}, NAME, reading)
 
 
@@ -161,6 +164,13 @@ def _rows(source: Any) -> Iterator[Row]:
 
 
 _FIX = "give a list of texts, tuples or dicts, a data frame, a dataset, or an array of pictures"
+
+
+def _is_there(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and Path(name).exists()
+    except OSError:  # a text is longer than a name may be
+        return False
 
 
 def _comes_from(source: Any, package: str) -> bool:

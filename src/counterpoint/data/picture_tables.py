@@ -64,6 +64,10 @@ def load_picture_table(
         table = open_table(reject.at(file))
         listing.read(part, table, picture_roles(table, file, reading.columns, texts), find, reject.at(file))
 
+    if "label" in listing.said and listing.rows:
+        # said before all is decoded, which takes long
+        number_labels([np.array([row.label for row in listing.rows if row.part == "train"])], source)
+
     def pictures() -> Iterator[Encoded]:
         for part, (open_table, find, file) in parts.items():
             yield from listing.encoded(part, open_table, find, file)
