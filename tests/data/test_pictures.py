@@ -132,7 +132,7 @@ def test_folders_of_nothing(tmp_path):
 
 def test_a_file_whose_name_is_no_text(tmp_path):
     save(tmp_path, "a.png", colours(4, 4))
-    os.rename(tmp_path / "a.png", os.fsencode(tmp_path) + b"/b\xff.png")
+    (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"b\xff.png"))
     assert load_source(tmp_path).data.anchors.names == ("b?.png",)
 
 
