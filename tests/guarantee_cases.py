@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 import torch
 import torch.distributed as dist
 
+import guarantee_heads
 from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.geometry import Temperature
 from counterpoint.objectives import REGISTRY, Guide, Objective, RowObjective
 from counterpoint.points import Points
 from counterpoint.relation import Relation, kernel, overlap, same
+from counterpoint.training._processes import Processes
 
 DTYPES = (torch.float64, torch.float32)
 D_IN, D = 6, 5
@@ -293,6 +295,13 @@ def main(rank: int, world: int, store: str, output: str) -> None:
                 (loss * direction).sum().backward()
                 all_reduce_gradients([*encoder.parameters(), *objective.parameters()])
                 results[f"{case.name}|{dtype}|none"] = (loss.detach(), gradients(encoder, objective))
+    heads = {
+        f"{name}|{dtype}|{chunk}": guarantee_heads.run(case, dtype, Processes(rank, world, dist.group.WORLD), chunk)
+        for dtype in DTYPES
+        for name, case in guarantee_heads.CASES.items()
+        for chunk in (1000, 2)
+    }
+    torch.save(heads, f"{output}.heads.{rank}")
     if rank == 0:
         torch.save(results, output)
     dist.destroy_process_group()

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 import guarantee_cases as g
+import guarantee_heads
 from counterpoint.objectives import REGISTRY, RowObjective
+from counterpoint.training._processes import Processes
 
 CASES = {(dtype, case.name): case for dtype in g.DTYPES for case in g.cases(dtype)}
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
@@ -45,7 +47,8 @@ def distributed(request, tmp_path_factory):
     for process in processes:
         error = process.communicate(timeout=1500)[1]
         assert process.returncode == 0, error.decode()
-    return torch.load(folder / "out", weights_only=True)
+    heads = [torch.load(folder / f"out.heads.{rank}", weights_only=True) for rank in range(world)]
+    return torch.load(folder / "out", weights_only=True), heads
 
 
 @pytest.mark.parametrize(("dtype", "name"), CASES, ids=[f"{n}-{str(d)[6:]}" for d, n in CASES])
@@ -72,7 +75,7 @@ class TestOneProcess:
 
 def test_distributed(distributed):
     names = set()
-    for key, found in distributed.items():
+    for key, found in distributed[0].items():
         name, dtype, how = key.split("|")
         dtype = {"torch.float64": torch.float64, "torch.float32": torch.float32}[dtype]
         case = CASES[dtype, name]
@@ -93,3 +96,41 @@ def test_every_objective_is_covered():
         assert any(float(g.run(c, torch.float64)[1].norm()) > 1e-3 for c in mine), name
         if isinstance(one := g.made(name), RowObjective) and one.layout != "joint" and not one.paired:
             assert any(c.name.endswith("/soft") for c in mine)
+
+
+@pytest.mark.parametrize("dtype", g.DTYPES, ids=["float64", "float32"])
+@pytest.mark.parametrize("name", guarantee_heads.CASES)
+class TestHeads:
+    """Heads, teachers and predictors with batch statistics: the loop's gradients and running statistics."""
+
+    def dense(self, name, dtype):
+        return guarantee_heads.run(guarantee_heads.CASES[name], dtype, Processes())
+
+    def same(self, found, wanted, dtype, name):
+        for what in wanted:
+            assert differ(found[what], wanted[what]) < TOLERANCE[dtype], f"{name}: {what}"
+
+    def test_cached(self, name, dtype):
+        # a head's random numbers come after all chunks, those of an encoder without any do not matter
+        wanted = self.dense(name, dtype)
+        for chunk in (1, 3, 8):
+            found = guarantee_heads.run(guarantee_heads.CASES[name], dtype, Processes(), chunk)
+            self.same(found, wanted, dtype, f"{name}, chunks of {chunk}")
+
+    def test_distributed(self, distributed, name, dtype):
+        wanted = self.dense(name, dtype)
+        for rank, heads in enumerate(distributed[1]):
+            for chunk in (1000, 2):
+                key = f"{name}|{dtype}|{chunk}"
+                if name != "dropout":  # whose random numbers are others in another order of rows
+                    self.same(heads[key], wanted, dtype, f"{key}, process {rank}")
+                if name != "teacher, queue":  # whose keys are everybody's own
+                    assert torch.equal(heads[key]["buffers"], distributed[1][0][key]["buffers"])
+
+
+def test_a_head_by_itself_would_not_be_exact():
+    """The cases can tell: with batch statistics of one half of the batch the gradients are others."""
+    case = guarantee_heads.CASES["views together"]
+    whole = guarantee_heads.run(case, torch.float64, Processes())["gradients"]
+    other = guarantee_heads.run(guarantee_heads.CASES["view by view"], torch.float64, Processes())["gradients"]
+    assert differ(whole, other) > 1e-3

@@ -33,6 +33,7 @@ from counterpoint.errors import InputError
 from counterpoint.exporting import export
 from counterpoint.negatives import mine_bm25
 from counterpoint.search import BM25, Index, recognise
+from counterpoint.tasks import Collection, Find
 from counterpoint.views import MaskedLM
 
 LISTS = re.compile(r"\b(Sequence|Iterable|Collection|[lL]ist|tuple)\[(str\b|str \||Metric\b)|\bWhere\b")
@@ -41,6 +42,7 @@ RESULTS = re.compile(
     r"(Figure|Result|Content|Map|Data|Measured|Judged|TrainResult|Split|Table|Roles|Rejected|Rejects)$"
 )
 RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
+COLLECTION = Collection.of(RETRIEVAL)
 JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
 SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
@@ -121,6 +123,9 @@ CALLS = {
     "named queries": lambda s: evaluate.named(np.zeros((len(s), 1), dtype=np.int64), s, ["d"]),
     "compare systems": lambda s: compare("digits", s, Path("/nowhere/at/all")),
     "mine_bm25 documents": lambda s: mine_bm25([Example("a", ("b",))], documents=s),
+    "Answers queries": lambda s: evaluate.Answers(s, 1, {}),
+    "Collection notes": lambda s: Collection(COLLECTION.queries, COLLECTION.corpus, COLLECTION.answers, s),
+    "Find metrics": lambda s: Find(COLLECTION, COLLECTION, metrics=s),
     "retrieval_from_pairs extra_documents": lambda s: retrieval_from_pairs([Example("a", ("b",))], s),
 }
 # results, which nobody makes by hand, a protocol, what a transformer's encoder has already, and a digest of a text or

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from counterpoint.data.images import Images
     from counterpoint.data.types import Example
     from counterpoint.encoders._base import TextEncoder
-    from counterpoint.encoders.dual import DualEncoder
+    from counterpoint.encoders.towers import Towers
     from counterpoint.procedures import Procedure
     from counterpoint.training.payload import Batches
     from counterpoint.views import View
@@ -60,7 +60,7 @@ class Config:
     consistency: int = 0
     hard_negatives: int = 0
 
-    def prepare(self, encoder: TextEncoder | DualEncoder, examples: Sequence[Example]) -> list[Example]:
+    def prepare(self, encoder: TextEncoder | Towers, examples: Sequence[Example]) -> list[Example]:
         """Everything before training: sets the encoder's prompts and similarity; filters the pairs and mines for them.
 
         Args:

@@ -73,7 +73,7 @@ def test_texts_with_several_labels(tmp_path, several):
     wanted += ["colour: knn micro f1", "thing: knn micro f1"] if several == "columns" else []
     assert list(trained.figures) == wanted
     assert trained.figures["knn micro f1"].value >= max(0.8, untrained.figures["knn micro f1"].value - 0.05)
-    assert "red, car" in result.content.map.labels or "colour=red, thing=car" in result.content.map.labels
+    assert "car, red" in result.content.map.labels or "colour=red, thing=car" in result.content.map.labels
     assert (tmp_path / "run" / "report.html").exists()
 
 

@@ -10,7 +10,7 @@ import torch
 
 from counterpoint.data import Example, TextData, retrieval_from_pairs
 from counterpoint.encoders import StaticEncoder, encode_prompted, load
-from counterpoint.encoders.dual import DualEncoder
+from counterpoint.encoders.towers import Towers
 from counterpoint.evaluate import evaluate_any
 from counterpoint.fitting import fit
 from counterpoint.negatives import consistent, mine_bm25
@@ -145,7 +145,7 @@ def test_batches_hold_the_tokens_of_prompt_and_anchor():
 
 
 def test_both_sides_of_a_dual_encoder():
-    dual = DualEncoder(encoder(prompts={"query": "a ", "document": "one "}))
+    dual = Towers(encoder(prompts={"query": "a ", "document": "one "}))
     bare = encoder(prompts={})
     z = encode_prompted(dual, ["red", "blue"], ["see ", ""], kind="query")
     assert np.array_equal(z, bare.encode(["see red", "a blue"]))

@@ -10,7 +10,7 @@ import torch
 
 from counterpoint.data import debian
 from counterpoint.encoders import StaticEncoder, concat
-from counterpoint.encoders.dual import DualEncoder
+from counterpoint.encoders.towers import Towers
 from counterpoint.search import exact_search
 from counterpoint.systems import get
 from counterpoint.training import TextBatches
@@ -22,7 +22,7 @@ def pairs():
 
 
 def dual(pairs):
-    encoder = DualEncoder(StaticEncoder.from_corpus([t for e in pairs for t in e.texts], vocab_size=2000, dim=16))
+    encoder = Towers(StaticEncoder.from_corpus([t for e in pairs for t in e.texts], vocab_size=2000, dim=16))
     with torch.no_grad():
         encoder.query.embedding.weight.mul_(4)
         encoder.document.embedding.weight.mul_(3).add_(0.1)
@@ -70,7 +70,7 @@ def test_questions_and_passages_have_encoders_of_their_own(pairs, tmp_path):
     assert encoder.query.embedding.weight.grad is not None
     assert encoder.document.embedding.weight.grad is not None
     encoder.save(tmp_path / "model")
-    assert {p.name for p in (tmp_path / "model").iterdir()} == {"query", "document"}
+    assert {p.name for p in (tmp_path / "model").iterdir()} == {"query", "document", "counterpoint.json"}
 
 
 def test_search_is_by_inner_product():

@@ -226,7 +226,7 @@ def open_model(name: str, backend: str = "auto") -> TextEncoder:
     from counterpoint.encoders.exported import ExportedEncoder
     from counterpoint.fitting.bases import resolve_base
 
-    encoder = load(resolve_base(name), backend=cast("exported.Backend", backend))
+    encoder: TextEncoder = load(resolve_base(name), backend=cast("exported.Backend", backend))
     if isinstance(encoder, ExportedEncoder):
         note(f"{name}: {encoder.export.describe()}; --backend torch is the original")
     return encoder

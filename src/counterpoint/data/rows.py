@@ -17,7 +17,7 @@ def rows_of(examples: Sequence[Example], source: str = "") -> Data:
 
     An example alone (without positives and labels) is its own positive, in a data set that has others; where all are
     alone, nothing is. Columns: `score` (NaN: none), `label` and `labels` (for texts with sets of labels 1 for each
-    label of the set; `label` is then the same where the set is the same, and -1 where it is empty).
+    label of the set; `label` is then the same where the set is the same, and -1 where it is empty), named by `classes`.
 
     Examples:
         >>> data = rows_of([Example("a", ("b", "c")), Example("d", ("b",), ("e",))])
@@ -30,7 +30,7 @@ def rows_of(examples: Sequence[Example], source: str = "") -> Data:
     items = Items("text", [text for _, text in anchors], prompts=prompts if any(prompts) else ())
     anchor = torch.tensor([anchors[e.prompt, e.anchor] for e in examples], dtype=torch.long)
     columns = _columns(examples)
-    classes = tuple(sorted({e.label for e in examples if e.label is not None}))
+    classes = tuple(sorted({label for e in examples for label in (e.labels or (e.label,)) if label is not None}))
     contrasted = not all(alone) and any(e.texts[1:] or single for e, single in zip(examples, alone, strict=True))
     if not contrasted:
         return Data(items, anchor, columns=columns, source=source, classes=classes)

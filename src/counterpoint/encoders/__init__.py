@@ -11,6 +11,7 @@ from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
+from counterpoint.encoders.towers import Projected, Tower, Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.encoders.unknown import unknown_note, unknown_share
 
@@ -26,7 +27,10 @@ __all__ = [
     "Kind",
     "Perceptron",
     "Pooling",
+    "Projected",
     "StaticEncoder",
+    "Tower",
+    "Towers",
     "TransformerEncoder",
     "VisionTransformer",
     "concat",

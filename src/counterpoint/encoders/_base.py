@@ -15,6 +15,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from counterpoint.data.items import Items
+from counterpoint.encoders._checkpoint import MODEL_FILES
 from counterpoint.encoders.cutting import Cut
 from counterpoint.encoders.encoding import check_dim, encode
 from counterpoint.encoders.features import Features, Kind
@@ -174,7 +175,7 @@ class TextEncoder(nn.Module, abc.ABC):
         """
         from counterpoint.encoders.folder import write_settings
 
-        check_output(folder, "replaced folder", ours=("modules.json", "config.json"))
+        check_output(folder, "replaced folder", ours=MODEL_FILES)
         with atomic(folder) as part:
             part.mkdir()
             write_settings(part, self, self._write(part))

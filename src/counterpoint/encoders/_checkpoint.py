@@ -19,6 +19,9 @@ from counterpoint.errors import InputError
 # enough to load a model; leaves other formats (ONNX, TensorFlow) on the hub
 WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.py", "*/pytorch_model.bin"]
 
+MODEL_FILES = ("modules.json", "config.json", "counterpoint.json", "query")
+"""One of these is in every model folder; those of nothing else are replaced by one."""
+
 TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
 
 

@@ -21,6 +21,7 @@ from counterpoint.precision import PRECISIONS, Precision, Ranges, fit_ranges, pa
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
+    from counterpoint.encoders.saving import Saved
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 Progress = Callable[[int, int | None], None]
@@ -262,8 +263,8 @@ def _windows(texts: Iterable[str], size: int) -> Iterator[list[str]]:
         yield window
 
 
-def fingerprint(encoder: TextEncoder) -> str:
-    """A digest of what a text's vector depends on: the weights, the tokenizer, the prompts, the encoder's settings.
+def fingerprint(encoder: TextEncoder | Saved) -> str:
+    """A digest of what a vector depends on: the weights, the encoder's settings, of texts the tokenizer and prompts.
 
     Equal digests give equal vectors. A model that is saved and loaded again keeps its digest, wherever its
     folder is; weights that no vector depends on (a pooler) are not in it.
@@ -278,7 +279,8 @@ def fingerprint(encoder: TextEncoder) -> str:
         (True, False)
     """
     kinds: tuple[Kind, ...] = (None, "query", "document")
-    settings = [*map(encoder.prompt, kinds), *encoder.identity()]
+    prompt = getattr(encoder, "prompt", None)
+    settings = [*([] if prompt is None else map(prompt, kinds)), *encoder.identity()]
     digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
     for name, tensor in encoder.weights().items():
         digest.update(name.encode())

@@ -22,6 +22,7 @@ from counterpoint.encoders._checkpoint import (
 )
 from counterpoint.encoders.exported import RECORD, Backend, Export, ExportedEncoder, choose
 from counterpoint.encoders.pooling import Pooling
+from counterpoint.encoders.saving import is_saved, load_saved
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.errors import InputError
@@ -46,11 +47,12 @@ ALWAYS = 4
 
 def load(
     name: str | PathLike[str], *, backend: Backend = "auto", trust_remote_code: bool = False, **options: Any
-) -> StaticEncoder | TransformerEncoder:
+) -> Any:
     """The encoder in a folder, or of this name on the Hugging Face hub.
 
     Reads sentence-transformers folders (Transformer, Pooling, Dense, Normalize, StaticEmbedding; of versions 2
-    to 6), model2vec's, and plain Hugging Face models (then: mean pooling, last token for causal models).
+    to 6), model2vec's, and plain Hugging Face models (then: mean pooling, last token for causal models); networks for
+    images, and two towers with all they are made of.
 
     Args:
         name: A folder, or a hub name such as ``"intfloat/e5-base-v2"``.
@@ -58,7 +60,7 @@ def load(
             that `counterpoint.exporting.export` wrote to the folder. ``"auto"``: that graph, if it can be run here and
             was faster than torch when it was exported, with vectors that agree (`Export.chosen`); else the weights.
         trust_remote_code: Run code that comes with the model. Never needed for the usual architectures.
-        options: Instead of what the folder says: any argument of the encoder (`pooling`, `prompts`,
+        options: Of texts, instead of what the folder says: any argument of the encoder (`pooling`, `prompts`,
             `truncate_dim`, `max_seq_length`, ...).
 
     Raises:
@@ -74,6 +76,8 @@ def load(
         8
     """
     folder = resolve(name)
+    if is_saved(folder):
+        return load_saved(folder, backend=backend, trust_remote_code=trust_remote_code, **options)
     settings = _read_json(folder / "config_sentence_transformers.json", {})
     kind = settings.get("model_type") or "SentenceTransformer"
     if kind != "SentenceTransformer":

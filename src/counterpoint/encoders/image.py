@@ -13,27 +13,35 @@ from torch import Tensor, nn
 from counterpoint.data.items import Items
 from counterpoint.encoders.features import Kind
 from counterpoint.encoders.inputs import take
+from counterpoint.encoders.saving import Saved
 from counterpoint.errors import InputError
 from counterpoint.heads import projection
 
 
-class PixelEncoder(nn.Module):
+class PixelEncoder(Saved):
     """What the networks for images have in common.
 
     Attributes:
         dim: Of the vectors.
+        shape: Channels, height and width of the images that it was trained on, which new pictures are brought to; None:
+            not known. Saved with the model.
     """
 
     modality = "image"
+    kept = ("shape",)
     dim: int
+    shape: tuple[int, int, int] | None = None
 
     def inputs(self, items: Items, kind: Kind = None) -> Shaped[Tensor, "n c h w"]:
         """The pixels."""
         del kind
         return items.tensor
 
-    def encode(self, images: Shaped[Tensor, "n c h w"], *, batch: int = 512) -> Float[np.ndarray, "n d"]:
+    def encode(
+        self, images: Shaped[Tensor, "n c h w"], *, kind: Kind = None, batch: int = 512
+    ) -> Float[np.ndarray, "n d"]:
         """One float32 vector an image, without gradient; of floating point from 0 to 1, or uint8."""
+        del kind
         was_training = self.training
         self.eval()
         device = next(self.parameters()).device
@@ -67,6 +75,7 @@ class ImageEncoder(PixelEncoder):
 
     def __init__(self, channels: int = 1, *, widths: tuple[int, ...] = (32, 64, 128), groups: int = 8) -> None:
         super().__init__()
+        self.channels, self.widths, self.groups = channels, widths, groups
         self.dim = widths[-1]
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
         pairs = zip((widths[0], *widths), widths, strict=False)
@@ -123,6 +132,8 @@ class VisionTransformer(PixelEncoder):
                 fix="give numbers that divide these",
             )
         super().__init__()
+        self.channels, self.size, self.patch, self.width = channels, size, patch, width
+        self.depth, self.heads, self.pooling = depth, heads, pooling
         self.dim = width
         self.patches = nn.Conv2d(channels, width, patch, patch)
         # of the size of the patches' own vectors: the customary 0.02 drowns in them, and a linear probe of an untrained
@@ -173,7 +184,7 @@ class Perceptron(PixelEncoder):
 
     def __init__(self, pixels: int, *, hidden: tuple[int, ...] = (256,), dim: int = 64) -> None:
         super().__init__()
-        self.dim = dim
+        self.pixels, self.hidden, self.dim = pixels, hidden, dim
         self.layers = projection(pixels, hidden=hidden, out=dim, last=nn.ReLU)
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:

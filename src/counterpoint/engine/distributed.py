@@ -8,7 +8,7 @@ averages, multiply the loss by the world size before `backward`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -22,12 +22,14 @@ Group = Any  # torch.distributed.ProcessGroup; absent from builds without distri
 
 def sizes(n: int, group: Group) -> list[int]:
     """How many points each process of the group holds."""
-    mine = torch.tensor([n])
-    if dist.get_backend(group) == "nccl":
-        mine = mine.cuda()
+    mine = _sendable(torch.tensor([n]), group)
     every = [torch.zeros_like(mine) for _ in range(dist.get_world_size(group))]
     dist.all_gather(every, mine, group=group)
     return [int(n) for n in every]
+
+
+def _sendable(value: Tensor, group: Group) -> Tensor:
+    return value.cuda() if dist.get_backend(group) == "nccl" else value
 
 
 def gather(points: Points, group: Group) -> Points:
@@ -68,6 +70,43 @@ class _Gather(torch.autograd.Function):
         rank = dist.get_rank(ctx.group)
         start = sum(ctx.counts[:rank])
         return grad[start : start + ctx.counts[rank]], None, None
+
+
+def on_whole(
+    network: Callable[[Tensor], Tensor], z: Tensor, *, views: Sequence[int] = (), group: Group = None
+) -> Tensor:
+    """What a network makes of vectors when it sees the whole batch, so that its batch statistics are exact.
+
+    Every process gives the network all processes' vectors, with the same random numbers, and keeps its own rows: what
+    the network remembers of its batches (running statistics) stays the same everywhere. Its parameters' gradients are,
+    like all, to be summed over processes.
+
+    Args:
+        network: A head or a predictor; it may change the shape of a row.
+        z: This process's vectors, `(n, ...)`.
+        views: How many vectors each view has here, in order: the network sees one view after another. None given: all
+            at once.
+        group: The process group.
+
+    Examples:
+        >>> z = torch.tensor([[0.0], [2.0], [10.0], [12.0]])
+        >>> on_whole(lambda z: z - z.mean(0), z, views=(2, 2)).flatten().tolist()
+        [-1.0, 1.0, -1.0, 1.0]
+    """
+    if group is None:
+        return torch.cat([network(part) for part in z.split([n for n in views if n])]) if views else network(z)
+    view = torch.arange(len(views)).repeat_interleave(torch.tensor(views)) if views else torch.zeros(len(z)).long()
+    rank = dist.get_rank(group)
+    every = gather(Points(z, view=view, rank=torch.full_like(view, rank)), group)
+    # view after view, and within a view process after process: a process's own rows stay in their order
+    every = every[torch.argsort(every.columns["view"], stable=True)]
+    seed = _sendable(torch.randint(2**62, (1,)), group)
+    dist.broadcast(seed, 0, group=group)
+    with torch.random.fork_rng():
+        torch.manual_seed(int(seed))
+        numbers = torch.bincount(every.columns["view"]).tolist()
+        out = torch.cat([network(part) for part in every.z.split([n for n in numbers if n])])
+    return out[every.columns["rank"] == rank]
 
 
 def total(value: Tensor, group: Group) -> Tensor:

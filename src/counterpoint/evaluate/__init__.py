@@ -29,7 +29,7 @@ from counterpoint.evaluate.geometry import (
 )
 from counterpoint.evaluate.mean_classifier import collision, mean_classifier, mean_classifier_loss
 from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
-from counterpoint.evaluate.places import Found, own_documents, place, prepared
+from counterpoint.evaluate.places import Answers, Found, answers_of, own_documents, place, prepared
 from counterpoint.evaluate.ranking import (
     Judged,
     average_precision,
@@ -45,6 +45,7 @@ from counterpoint.evaluate.ranking import (
 from counterpoint.evaluate.verification import detection_cost, equal_error_rate
 
 __all__ = [
+    "Answers",
     "Collapse",
     "Difference",
     "Figure",
@@ -54,6 +55,7 @@ __all__ = [
     "Result",
     "Variation",
     "alignment",
+    "answers_of",
     "average_precision",
     "classification",
     "clustering",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.types import Retrieval
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.ranking import Judged, relevant_of
 from counterpoint.search.exact import TIED, ScoreRows, top_k
 
@@ -33,7 +33,64 @@ class Found:
     scores_nk: Float[np.ndarray, "n k"]
 
 
-def place(scores: Iterable[ScoreRows], test: Retrieval, k: int = 0) -> Found:
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Who should find what, by rows: of queries, and of the documents of a corpus.
+
+    Attributes:
+        queries: The name of each query.
+        documents: How many documents there are.
+        relevant: Query -> document -> gain, in the order in which figures name the queries; only gains above 0 are
+            relevant. A document below 0 is not in the corpus, so that it is not found.
+        uncounted: Query -> documents that are taken out of its results, neither right nor wrong: itself, or its other
+            known answers (the filtered ranking of Bordes et al. 2013).
+
+    Examples:
+        >>> answers = Answers(("q",), 3, {0: {2: 1.0}}, {0: [0]})
+        >>> rows = ScoreRows(np.array([[0.9, 0.5, 0.7]], dtype=np.float32), np.ones(1))
+        >>> place([rows], answers).judged.above_nr
+        array([[0]])
+    """
+
+    queries: Sequence[str]
+    documents: int
+    relevant: Mapping[int, Mapping[int, float]]
+    uncounted: Mapping[int, Sequence[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        refuse_string(self.queries, "queries")
+
+    @property
+    def judged(self) -> list[int]:
+        """The queries that have a relevant document, in the order of the figures."""
+        return [query for query, gains in self.relevant.items() if any(gain > 0 for gain in gains.values())]
+
+
+def answers_of(test: Retrieval) -> Answers:
+    """A test by rows, in the order of its queries and of its corpus; a query that is a document does not find itself.
+
+    Raises:
+        InputError: Judgements of a query that is not there.
+
+    Examples:
+        >>> answers_of(Retrieval({"1": "a", "2": "b"}, {"q": "x"}, {"q": {"2": 1.0}}, "memory")).relevant
+        {0: {1: 1.0}}
+    """
+    row, column = ({name: i for i, name in enumerate(side)} for side in (test.queries, test.corpus))
+    if unknown := [query for query in test.qrels if query not in row]:
+        raise InputError(
+            f"{len(unknown):,} queries are judged and not there, such as {unknown[0]!r}",
+            file=test.source,
+            fix="give their texts, or leave out their judgements",
+        )
+    relevant = {
+        row[q]: {column.get(document, -1 - i): gain for i, (document, gain) in enumerate(gains.items())}
+        for q, gains in test.qrels.items()
+    }
+    return Answers(list(row), len(column), relevant, {row[q]: [column[q]] for q in own_documents(test)})
+
+
+def place(scores: Iterable[ScoreRows], test: Retrieval | Answers, k: int = 0) -> Found:
     """Find the places of a test's relevant documents among all its documents.
 
     Every figure of a ranking is computed from these places: how many documents of the corpus score higher than a
@@ -45,13 +102,14 @@ def place(scores: Iterable[ScoreRows], test: Retrieval, k: int = 0) -> Found:
     find itself (`prepared`).
 
     Args:
-        scores: Rows of scores of all `test.queries` with all of `test.corpus`, in their order, from `score_rows`,
+        scores: Rows of scores of all queries with all documents, in their order, from `score_rows`,
             `BM25.score_rows` or another system.
         test: Who should find what.
         k: How many of the best documents to list for each query; equal scores in the order of the corpus.
 
     Raises:
-        InputError: Another number of scores, a score that is NaN, or no query with a relevant document.
+        InputError: Another number of scores, a score that is NaN, judgements of a query that is not there, or no query
+            with a relevant document.
 
     Examples:
         >>> from counterpoint.search.exact import score_rows
@@ -61,35 +119,34 @@ def place(scores: Iterable[ScoreRows], test: Retrieval, k: int = 0) -> Found:
         >>> found.judged.above_nr, found.judged.tied_nr, found.ids_nk
         (array([[1]]), array([[2]]), array([[0]]))
     """
-    column = {document: i for i, document in enumerate(test.corpus)}
-    relevant, left_out = relevant_of(test.qrels)
-    itself = own_documents(test)
+    answers = answers_of(test) if isinstance(test, Retrieval) else test
+    n, m = len(answers.queries), answers.documents
+    relevant, left_out = relevant_of(answers.relevant)
     places = {query: [(0, 0, gain) for gain in gains.values()] for query, gains in relevant.items()}
-    queries, done = list(test.queries), 0
-    best = [(np.empty((0, min(k, len(column))), np.int64), np.empty((0, min(k, len(column))), np.float32))]
+    done = 0
+    best = [(np.empty((0, min(k, m)), np.int64), np.empty((0, min(k, m)), np.float32))]
     for rows in scores:
         scores_bm = rows.scores_bm
-        if scores_bm.shape[1] != len(column) or done + len(scores_bm) > len(queries) or np.isnan(scores_bm).any():
+        if scores_bm.shape[1] != m or done + len(scores_bm) > n or np.isnan(scores_bm).any():
             raise InputError(
-                f"scores of shape {scores_bm.shape}, or NaN among them, where {len(queries) - done:,} queries and "
-                f"{len(column):,} documents are left",
+                f"scores of shape {scores_bm.shape}, or NaN among them, where {n - done:,} queries and "
+                f"{m:,} documents are left",
                 fix="give a row for each query with a number for each document",
             )
-        for row, query in enumerate(queries[done : done + len(scores_bm)]):
-            if query in itself:
-                scores_bm[row, column[query]] = -np.inf
+        for row, query in enumerate(range(done, done + len(scores_bm))):
+            scores_bm[row, list(answers.uncounted.get(query, ()))] = -np.inf
             if query in relevant:
-                there = [document for document in relevant[query] if document in column]
-                stand = dict(zip(there, _stand(rows, row, np.array([column[d] for d in there], np.int64)), strict=True))
+                there = [document for document in relevant[query] if document >= 0]
+                stand = dict(zip(there, _stand(rows, row, np.array(there, np.int64)), strict=True))
                 places[query] = [(*stand.get(d, (0, 0)), gain) for d, gain in relevant[query].items()]
         done += len(scores_bm)
         if k:
             ids_bk, best_bk = (t.numpy() for t in top_k(torch.from_numpy(scores_bm), k))
             best.append((np.where(np.isneginf(best_bk), -1, ids_bk), best_bk))
-    if done != len(queries):
-        raise InputError(f"{done:,} rows of scores for {len(queries):,} queries", fix="give one for each")
+    if done != n:
+        raise InputError(f"{done:,} rows of scores for {n:,} queries", fix="give one for each")
     ids_nk, scores_nk = (np.concatenate(parts) for parts in zip(*best, strict=True))
-    return Found(Judged.of(places, left_out), ids_nk, scores_nk)
+    return Found(Judged.of([answers.queries[q] for q in places], places.values(), left_out), ids_nk, scores_nk)
 
 
 def _stand(rows: ScoreRows, row: int, at_r: Int64[np.ndarray, " r"]) -> list[tuple[int, int]]:

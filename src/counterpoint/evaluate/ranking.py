@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,6 +17,8 @@ Rankings = Mapping[str, Sequence[str] | Mapping[str, float]]
 """Query id -> document ids, best first; or query id -> document id -> score, higher is better."""
 Qrels = Mapping[str, Mapping[str, float]]
 """Query id -> document id -> gain."""
+QueryT = TypeVar("QueryT", bound=Hashable)
+DocumentT = TypeVar("DocumentT", bound=Hashable)
 METRICS = ("mrr@10", "recall@1", "recall@10", "recall@100", "ndcg@10", "map@100")
 
 
@@ -42,14 +45,14 @@ class Judged:
     left_out: int
 
     @classmethod
-    def of(cls, places: Mapping[str, Sequence[tuple[int, int, float]]], left_out: int) -> Judged:
+    def of(cls, queries: Sequence[str], places: Iterable[Sequence[tuple[int, int, float]]], left_out: int) -> Judged:
         """From (above, tied, gain) of each relevant document of each query, in any order."""
         # what stands highest first, what was not found last
-        rows = [sorted(row, key=lambda p: (p[1] == 0, p[0], -p[2])) for row in places.values()]
+        rows = [sorted(row, key=lambda p: (p[1] == 0, p[0], -p[2])) for row in places]
         full = np.zeros((3, len(rows), max(1, *map(len, rows))))
         for i, row in enumerate(rows):
             full[:, i, : len(row)] = np.array(row).T
-        return cls(tuple(places), full[2], full[0].astype(np.int64), full[1].astype(np.int64), left_out)
+        return cls(tuple(queries), full[2], full[0].astype(np.int64), full[1].astype(np.int64), left_out)
 
     @property
     def relevant_n(self) -> Int[np.ndarray, " n"]:
@@ -108,10 +111,12 @@ def judge(rankings: Rankings, qrels: Qrels) -> Judged:
     for query, gains in relevant.items():
         found = _places(query, rankings.get(query, ()))
         places[query] = [(*found.get(document, (0, 0)), gain) for document, gain in gains.items()]
-    return Judged.of(places, left_out)
+    return Judged.of(list(places), places.values(), left_out)
 
 
-def relevant_of(qrels: Qrels) -> tuple[dict[str, dict[str, float]], int]:
+def relevant_of(
+    qrels: Mapping[QueryT, Mapping[DocumentT, float]],
+) -> tuple[dict[QueryT, dict[DocumentT, float]], int]:
     """The gains above 0 of the queries that have any, and how many queries have none.
 
     Raises:

@@ -51,7 +51,8 @@ def make_base(base: str, texts: Iterable[str], seed: int, max_length: int | None
         return StaticEncoder.from_corpus(texts, seed=seed)
     options: dict[str, Any] = {} if max_length is None else {"max_seq_length": max_length}
     # what a folder holds beside the weights does not learn
-    return load(resolve_base(base), backend="torch", **options)
+    encoder: TextEncoder = load(resolve_base(base), backend="torch", **options)
+    return encoder
 
 
 def resolve_base(name: str) -> str:

@@ -10,7 +10,7 @@ from counterpoint import evaluate, report
 from counterpoint.config import Config
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.fitting.parts import Parts
-from counterpoint.fitting.tasks import Measured, Task, on_new
+from counterpoint.tasks import Measured, Task, on_new
 from counterpoint.training import TrainResult
 
 

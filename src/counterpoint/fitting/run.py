@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from counterpoint.config import Config
-from counterpoint.data import Example, Retrieval, Schema, TextData, retrieval_from_pairs
+from counterpoint.data import Example, Retrieval, Schema, TextData
+from counterpoint.data.rows import rows_of
 from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders._base import TextEncoder
@@ -23,14 +24,13 @@ from counterpoint.errors import InputError
 from counterpoint.files import check_output, remove, write_json
 from counterpoint.fitting.bases import check_length, choose_base, make_base
 from counterpoint.fitting.content import content_of
-from counterpoint.fitting.labelsets import LabelSetTask
 from counterpoint.fitting.parts import Parts, load_parts
 from counterpoint.fitting.presets import BaseKind, preset
 from counterpoint.fitting.prompts import share_prompt
-from counterpoint.fitting.tasks import LabelTask, Measured, RetrievalTask, STSTask, Task, halves
 from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.search.language import check_language
+from counterpoint.tasks import Collection, Measured, Task, task_for
 from counterpoint.training import TextBatches, TrainResult, train
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
@@ -232,20 +232,12 @@ def kind_of(encoder: TextEncoder) -> BaseKind:
 
 def make_task(parts: Parts, encoder: TextEncoder) -> Task:
     """The task that fits the schema."""
-    schema, train_part, dev, test = parts.train.schema, parts.train, parts.dev, parts.test
-    if isinstance(test, Retrieval):
-        if isinstance(dev, TextData):
-            documents = [t for e in train_part.examples for t in e.positives]
-            dev = retrieval_from_pairs(dev.examples, documents, dev.source)
-        return RetrievalTask(test, dev, encoder)
-    assert isinstance(dev, TextData)  # as the test is
-    if schema == "scored":
-        return STSTask(test, dev)
-    if schema == "labelled":
-        return (LabelSetTask if train_part.multilabel else LabelTask)(train_part, test, dev)
-    if schema == "texts":
-        test, dev = replace(test, examples=halves(test)), replace(dev, examples=halves(dev))
-    return RetrievalTask.of_pairs(test, dev, train_part.examples, encoder)
+    train = rows_of(parts.train.examples, parts.train.source)
+    dev, test = (
+        Collection.of(part) if isinstance(part, Retrieval) else rows_of(part.examples, part.source)
+        for part in (parts.dev, parts.test)
+    )
+    return task_for(train, dev, test, encoder)
 
 
 def environment() -> dict[str, Any]:

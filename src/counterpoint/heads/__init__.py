@@ -2,6 +2,7 @@
 
 from counterpoint.heads.constraint import NonNegative, Unit
 from counterpoint.heads.gaussian import Gaussian
+from counterpoint.heads.per_view import PerView
 from counterpoint.heads.prediction import Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
@@ -10,6 +11,7 @@ from counterpoint.heads.several import Several
 __all__ = [
     "Gaussian",
     "NonNegative",
+    "PerView",
     "Predictions",
     "Reweight",
     "Several",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
 from torch import nn
 
 from counterpoint.engine import distributed
@@ -39,7 +38,7 @@ class Procedure(nn.Module):
         """Before the first step.
 
         Args:
-            model: Encoder and head as one module.
+            model: Encoder and head, one after the other in an `nn.Sequential`.
             processes: Of the run.
         """
         del model
@@ -67,10 +66,15 @@ class Procedure(nn.Module):
         here = self.processes
         return points if here is None or here.group is None else distributed.gather(points, here.group)
 
+    def on_whole(self, network: nn.Module, points: Points) -> Points:
+        """What a network makes of the points, seeing those of all processes, so that its batch statistics are exact."""
+        here = self.processes
+        return points.with_z(distributed.on_whole(network, points.z, group=None if here is None else here.group))
+
     def own_share(self, points: Points) -> Points:
         """This process's share of `n` points that all of them hold, every `world`-th: gathered, they are there once."""
         here = self.processes
-        return points if here is None else points[torch.arange(here.rank, len(points), here.world).to(points.z.device)]
+        return points if here is None else points[here.rank :: here.world]
 
 
 class Chain(Procedure):

@@ -92,7 +92,8 @@ class Predictor(Procedure):
     Representation Learning", eq. 1.
 
     Args:
-        network: `h`, from and to the dimension of the keys.
+        network: `h`, from and to the dimension of the keys. It sees the queries of all processes, each call by itself:
+            after a symmetric `Teacher` its batch statistics are those of one view.
 
     Examples:
         >>> (call,) = Predictor(nn.Linear(2, 2))([{"queries": torch.eye(2), "keys": torch.eye(2)}], lambda model: {})
@@ -106,5 +107,4 @@ class Predictor(Procedure):
 
     def change(self, call: Call) -> Call:
         """The queries, predicted."""
-        queries = as_points(call["queries"])
-        return {**call, "queries": queries.with_z(self.network(queries.z))}
+        return {**call, "queries": self.on_whole(self.network, as_points(call["queries"]))}

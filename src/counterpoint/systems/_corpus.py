@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from counterpoint.config import Config
 from counterpoint.data import DebianCorpus, Example, debian
 from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder
-from counterpoint.encoders.dual import DualEncoder
+from counterpoint.encoders.towers import Towers
 from counterpoint.evaluate import Judged, hit_rate, place, reciprocal_rank
 from counterpoint.search import BM25
 from counterpoint.search.exact import Metric, score_rows
@@ -54,7 +54,7 @@ def _table() -> StaticEncoder:
     return StaticEncoder.from_corpus(texts, vocab_size=20_000, dim=256)
 
 
-EncoderT = TypeVar("EncoderT", StaticEncoder, TransformerEncoder, DualEncoder)
+EncoderT = TypeVar("EncoderT", StaticEncoder, TransformerEncoder, Towers)
 
 
 def trained(

@@ -14,6 +14,7 @@ class TrainConfig:
 
     Attributes:
         epochs: Passes over the data.
+        steps: Steps, whatever the size of the data, in place of `epochs`; 0: as many as these make.
         batch_size: Examples that are contrasted with each other in a step, over all processes. More examples are more
             negatives; memory does not grow with it (see `chunk_tokens`).
         accumulate: Batches whose gradients are averaged before a step. Unlike a larger `batch_size` this adds no
@@ -43,6 +44,7 @@ class TrainConfig:
     """
 
     epochs: float = 1.0
+    steps: int = 0
     batch_size: int = 64
     accumulate: int = 1
     learning_rate: float = 2e-5
@@ -63,6 +65,8 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "accumulate", "learning_rate", "chunk_tokens", "validations"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}, it must be above 0")
+        if self.steps < 0:
+            raise InputError(f"steps is {self.steps}, it must be 0 or more")
         for name in ("warmup", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, it must be from 0 to below 1")

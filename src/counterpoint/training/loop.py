@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from counterpoint.engine import all_reduce_gradients, cached
+from counterpoint.engine import all_reduce_gradients, cached, on_whole
 from counterpoint.errors import InputError
+from counterpoint.heads import PerView
 from counterpoint.objectives import Objective
 from counterpoint.points import Points
 from counterpoint.procedures import Call, Procedure
@@ -94,15 +95,15 @@ def train(
         modules["head"] = head
     device = next(encoder.parameters()).device
     objective.to(device)
-    model = encoder if head is None else nn.Sequential(encoder, head)
+    network = nn.Sequential(encoder, nn.Identity() if head is None else head)
     if procedure is not None:
-        procedure.start(model, processes)
+        procedure.start(network, processes)
         modules["procedure"] = procedure.to(device)
     processes.same_start(modules.values())
     optimizer = make_optimizer(modules.values(), config)
     average = Average(encoder, config.average) if config.average else None
     per_epoch = len(batches) // min(len(batches), config.batch_size)
-    steps = max(1, math.ceil(config.epochs * per_epoch / config.accumulate))
+    steps = config.steps or max(1, math.ceil(config.epochs * per_epoch / config.accumulate))
     # where the best is kept is said by the validation, so there must be at least one
     marks = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
     watch = max(1, steps // 200)
@@ -148,7 +149,7 @@ def train(
             rows = batch_rows(len(batches), config.batch_size, index, config.seed)
             items += len(rows)
             payload = batches.payload(processes.share(rows), rows)
-            loss, seen = _backward(model, procedure, objective, payload, config, autocast, processes)
+            loss, seen = _backward(network, procedure, objective, payload, config, autocast, processes)
             losses.append(float(loss))
         if not all(map(math.isfinite, losses)):
             raise InputError(
@@ -196,7 +197,7 @@ def train(
 
 
 def _backward(
-    model: nn.Module,
+    network: nn.Sequential,
     procedure: Procedure | None,
     objective: Objective,
     payload: Payload,
@@ -204,26 +205,34 @@ def _backward(
     autocast: Callable[[], AbstractContextManager[object]],
     processes: Processes,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Loss of a batch, its gradients added; and what the objective saw, for the monitor."""
+    """Loss of a batch, its gradients added; and what the objective saw, for the monitor.
+
+    The encoder sees chunks, the head the whole batch of all processes.
+    """
     chunks = payload.chunks(config.chunk_tokens)
     back = torch.argsort(torch.cat(chunks))
     seen: dict[str, Any] = {}
 
-    def encode(chunk: Tensor, by: nn.Module) -> Tensor:
+    def encode(chunk: Tensor, encoder: nn.Module) -> Tensor:
         # one chunk is the whole batch: nothing to take
         inputs = payload.inputs if len(chunks) == 1 else payload.take(payload.inputs, chunk)
-        z: Tensor = by(inputs)
-        return z.float()
+        return _single(encoder(inputs))
 
-    def arguments(z: Tensor) -> Call:
-        return payload.arguments(z if len(chunks) == 1 else z[back.to(z.device)])
+    def arguments(z: Tensor, head: nn.Module) -> Call:
+        z = z if len(chunks) == 1 else z[back.to(z.device)]
+        if not isinstance(head, nn.Identity):
+            views = payload.views if any(isinstance(part, PerView) for part in head.modules()) else ()
+            with autocast():
+                z = _single(on_whole(head, z, views=views, group=processes.group))
+        return payload.arguments(z)
 
     def again(by: nn.Module) -> Call:
+        assert isinstance(by, nn.Sequential)  # what a procedure is started with
         with torch.no_grad(), autocast():
-            return arguments(torch.cat([encode(chunk, by) for chunk in chunks]))
+            return arguments(torch.cat([encode(chunk, by[0]) for chunk in chunks]), by[1])
 
     def loss(z: Tensor) -> Tensor:
-        calls = [arguments(z)]
+        calls = [arguments(z, network[1])]
         seen.update(calls[0])
         if procedure is not None:
             calls = procedure(calls, again)
@@ -231,10 +240,15 @@ def _backward(
         losses = [objective(**call, group=processes.group) for call in calls]
         return torch.stack(losses).mean() / config.accumulate
 
-    thunks = [lambda chunk=chunk: encode(chunk, model) for chunk in chunks]
+    thunks = [lambda chunk=chunk: encode(chunk, network[0]) for chunk in chunks]
     with _products(half=autocast is not nullcontext):
         value = cached(thunks, loss, context=autocast)
     return value * config.accumulate, seen
+
+
+def _single(z: Tensor) -> Tensor:
+    """In single precision or better."""
+    return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
 
 def _guess(objective: Objective, call: Call) -> float | None:

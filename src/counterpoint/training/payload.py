@@ -23,12 +23,14 @@ class Payload:
         cost: What each costs to encode (its tokens, say), `(n,)`.
         take: From `inputs` and rows to the inputs of those rows.
         arguments: From the vectors of all inputs, in order, to the objective's arguments.
+        views: How many inputs each view, or side, has, in order: what a head sees together if it is `PerView`.
     """
 
     inputs: Any
     cost: Int[Tensor, " n"]
     take: Callable[[Any, Tensor], Any]
     arguments: Callable[[Float[Tensor, "n *d"]], Arguments]
+    views: tuple[int, ...] = ()
 
     def chunks(self, budget: int) -> list[Tensor]:
         """Rows to encode together: of like cost, so that little is padded, and at most `budget` in all (or one row).

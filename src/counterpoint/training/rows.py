@@ -184,7 +184,8 @@ class RowBatches:
         else:
             # one network sees its rows in one forward: two would differ by rounding
             inputs = parts[0] if len(parts) == 1 else cat(parts)
-        return Payload(inputs, cost(inputs), take, arguments)
+        sizes = tuple(len(cost(part)) for part in parts)
+        return Payload(inputs, cost(inputs), take, arguments, sizes)
 
     def _groups(self, rows: Int[Tensor, " n"]) -> dict[int, int]:
         """Items of a batch whose rows share an item, directly or through others, form a group: hash -> group."""

@@ -132,7 +132,7 @@ class TextBatches:
             queries = Points(z[: len(anchors)], _to(columns, z))
             return {"queries": queries, "keys": Points(z[len(anchors) :], _to(key_columns, z)) if self._keyed else None}
 
-        return Payload(features, lengths(features).clamp_min(1), take, arguments)
+        return Payload(features, lengths(features).clamp_min(1), take, arguments, (len(anchors), len(keys)))
 
     def _groups(self, rows: Sequence[int]) -> dict[int, int]:
         """Texts of a batch whose examples share a text, directly or through others, form a group: hash -> group."""

@@ -170,5 +170,9 @@ class ImageBatches:
             return {"queries": sides[0], "keys": sides[1]} if len(sides) == 2 else {"queries": Points.cat(sides)}
 
         return Payload(
-            inputs, torch.ones(len(inputs), dtype=torch.long), lambda pixels, chunk: pixels[chunk], arguments
+            inputs,
+            torch.ones(len(inputs), dtype=torch.long),
+            lambda pixels, chunk: pixels[chunk],
+            arguments,
+            (n,) * self._views,
         )

@@ -24,7 +24,7 @@ TAXONOMY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "counterpoint.views.noise",
             "counterpoint.views.delete_words",
         ),
-        "several signals of one thing": ("counterpoint.training.TextBatches", "counterpoint.encoders.dual.DualEncoder"),
+        "several signals of one thing": ("counterpoint.training.TextBatches", "counterpoint.encoders.Towers"),
         "part and whole": ("counterpoint.systems.core.mutual_information.HalfBatches",),
         "sequence": ("counterpoint.views.SequenceBatches",),
         "natural clusters": ("counterpoint.relation.same", "counterpoint.relation.kernel"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from counterpoint.config import Config
 from counterpoint.data import Example
-from counterpoint.encoders.dual import DualEncoder
+from counterpoint.encoders.towers import Towers
 from counterpoint.geometry import Dot
 from counterpoint.negatives import mine_bm25
 from counterpoint.objectives import InfoNCE
@@ -24,9 +24,9 @@ def _mined() -> list[Example]:
     return mine_bm25(corpus().train.examples, dpr().hard_negatives)
 
 
-def _trained(examples: list[Example], seed: int) -> DualEncoder:
+def _trained(examples: list[Example], seed: int) -> Towers:
     unit = replace(dpr(), objective=lambda: InfoNCE(0.05), similarity="cosine", hard_negatives=0)
-    return trained(unit, DualEncoder(table(seed)), examples, steps=_STEPS, seed=seed, **TABLE)
+    return trained(unit, Towers(table(seed)), examples, steps=_STEPS, seed=seed, **TABLE)
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:

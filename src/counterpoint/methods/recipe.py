@@ -1,0 +1,172 @@
+"""A trained method: stages over a start, for data of the kind that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import nn
+
+from counterpoint.data.items import Data
+from counterpoint.encoders.features import Kind
+from counterpoint.errors import InputError
+from counterpoint.methods.stage import Stage, train_stage
+from counterpoint.training.loop import Row, TrainResult, Validate
+
+Start: TypeAlias = Callable[[Data, int], nn.Module]
+"""From data and a seed to an encoder, as it is before training."""
+
+_NAMES = {"image": "pictures", "text": "texts", "query": "triples", "entity": "entities"}
+_SCHEMAS = {"items": "alone", "labelled": "with labels", "scored": "with scores"}
+
+
+@dataclass(frozen=True)
+class Takes:
+    """The data that a method takes.
+
+    Attributes:
+        anchors: The modality of the anchors.
+        others: Of what they are contrasted with; None: nothing.
+        schemas: Which schemas (`Data.schema`) of these.
+        columns: What must be known of each row beside.
+
+    Examples:
+        >>> Takes("text", "text").describe()
+        'pairs of texts'
+        >>> Takes("image", schemas=("labelled",)).describe()
+        'pictures with labels'
+    """
+
+    anchors: str = "text"
+    others: str | None = None
+    schemas: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.schemas:
+            schemas = ("items", "labelled") if self.others is None else ("pairs", "tuples")
+            object.__setattr__(self, "schemas", schemas)
+
+    def describe(self) -> str:
+        """In words."""
+        return _described(self.anchors, self.others, self.schemas[0], self.columns)
+
+    def refuse(self, data: Data, name: str) -> None:
+        """Refuse data of another kind.
+
+        Args:
+            data: What is given.
+            name: Of the method.
+
+        Raises:
+            InputError: They are of another modality or schema, or lack a column.
+        """
+        lacking = tuple(column for column in self.columns if column not in data.columns)
+        if (self.anchors, self.others) != data.modalities or data.schema not in self.schemas or lacking:
+            found = _described(*data.modalities, data.schema, ())
+            raise InputError(
+                f"{name} trains on {self.describe()}, and these are {found}"
+                + (f" without {' and '.join(map(repr, lacking))}" if lacking else ""),
+                file=data.source or None,
+                fix="choose a system for such data (counterpoint systems), or give it data of its kind",
+            )
+
+
+def _described(anchors: str, others: str | None, schema: str, columns: tuple[str, ...]) -> str:
+    first = _NAMES.get(anchors, anchors)
+    if anchors == "query":
+        what = "triples of a knowledge graph"
+    elif others is None:
+        what = f"{first} {_SCHEMAS[schema]}"
+    elif anchors == others:
+        what = {"tuples": "tuples of ", "scored": "scored pairs of "}.get(schema, "pairs of ") + first
+    else:
+        what = f"{first} with {_NAMES.get(others, others)}"
+    return what + (f", each with its {' and '.join(columns)}" if columns else "")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A method that trains: stage after stage, each from where the one before left the encoder.
+
+    Attributes:
+        name: The system's, or that of a baseline.
+        stages: One or more.
+        takes: The data that it takes.
+        start: What it starts from if it is not given an encoder.
+        prompts: Put before texts of a kind (`query`, `document`).
+        similarity: What vectors are compared with; with `dot` they are not scaled to length one.
+
+    Examples:
+        >>> from counterpoint.objectives import InfoNCE
+        >>> Recipe("mine", (Stage(InfoNCE),), Takes("text", "text")).takes.schemas
+        ('pairs', 'tuples')
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    takes: Takes
+    start: Start | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    similarity: Literal["cosine", "dot"] = "cosine"
+
+    def started(self, data: Data, seed: int) -> nn.Module:
+        """The encoder before training, from its own start.
+
+        Raises:
+            InputError: It has none.
+        """
+        if self.start is None:
+            raise InputError(f"{self.name} has no start of its own", fix="give it an encoder")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.start(data, seed)
+
+    def settle(self, encoder: nn.Module) -> None:
+        """Give an encoder of texts the method's prompts and similarity."""
+        from counterpoint.encoders._base import TextEncoder
+
+        for part in encoder.modules():
+            if isinstance(part, TextEncoder):
+                part.prompts.update(self.prompts)
+                part.normalize, part.similarity = part.normalize and self.similarity == "cosine", self.similarity
+
+    def make(
+        self,
+        data: Data,
+        seed: int = 0,
+        *,
+        encoder: nn.Module | None = None,
+        kinds: tuple[Kind, Kind] | None = None,
+        folder: Path | None = None,
+        validate: Validate | None = None,
+        on_row: Callable[[Row], None] | None = None,
+    ) -> tuple[nn.Module, TrainResult]:
+        """A trained encoder.
+
+        Args:
+            data: What it takes.
+            seed: Everything random follows from it.
+            encoder: Trained in place; the method's own start if not given.
+            kinds: Of anchors and others; see `counterpoint.training.rows.RowBatches`.
+            folder: Where checkpoints are kept, one folder a stage; the same call goes on from them.
+            validate: See `counterpoint.training.train`.
+            on_row: Likewise.
+
+        Returns:
+            The encoder, and what its last stage did.
+
+        Raises:
+            InputError: Data of another kind, or no start.
+        """
+        self.takes.refuse(data, self.name)
+        encoder = self.started(data, seed) if encoder is None else encoder
+        self.settle(encoder)
+        result, more = TrainResult(), dict[str, Any](kinds=kinds, validate=validate, on_row=on_row)
+        for i, stage in enumerate(self.stages):
+            place = folder if folder is None or len(self.stages) == 1 else folder / f"stage-{i + 1}"
+            result, _ = train_stage(stage, data, encoder, seed, folder=place, **more)
+        return encoder, result

@@ -1,0 +1,115 @@
+"""One stage of training: an objective and all that stands around it, for rows of any schema and modality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from counterpoint.data.items import Data
+from counterpoint.encoders.features import Kind
+from counterpoint.objectives import Objective
+from counterpoint.procedures import Procedure
+from counterpoint.training.config import TrainConfig
+from counterpoint.training.loop import Row, TrainResult, Validate, train
+from counterpoint.training.rows import RowBatches, Views
+
+Prepare: TypeAlias = Callable[[Data, nn.Module, int], Data]
+"""What is done to the data before a stage: from the data, the encoder as it is and the seed to other data."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How an encoder is trained.
+
+    Attributes:
+        objective: Makes the objective; a fresh one each run, since it may learn.
+        train: The loop's settings; their seed is the run's.
+        head: From the encoder's dimension to a projection that is used in training only.
+        procedure: From the encoder's dimension to what stands between the vectors and the objective in training.
+        view: Of inputs: one for all, or one for anchors and one for what they are contrasted with.
+        views: Of items alone or labelled: how many of each a batch has.
+        sampled: Negatives drawn for each anchor, in place of all others of the batch.
+        prepare: What is done to the data before, in order.
+
+    Examples:
+        >>> from counterpoint.objectives import InfoNCE
+        >>> Stage(InfoNCE).train.batch_size
+        64
+    """
+
+    objective: Callable[[], Objective]
+    train: TrainConfig = field(default_factory=TrainConfig)
+    head: Callable[[int], nn.Module] | None = None
+    procedure: Callable[[int], Procedure] | None = None
+    view: Views = None
+    views: int = 2
+    sampled: int = 0
+    prepare: tuple[Prepare, ...] = ()
+
+
+def train_stage(
+    stage: Stage,
+    data: Data,
+    encoder: nn.Module,
+    seed: int = 0,
+    *,
+    kinds: tuple[Kind, Kind] | None = None,
+    folder: Path | None = None,
+    validate: Validate | None = None,
+    on_row: Callable[[Row], None] | None = None,
+) -> tuple[TrainResult, nn.Module | None]:
+    """Train an encoder in place.
+
+    Args:
+        stage: How.
+        data: What on, before the stage's own preparation.
+        encoder: What is trained.
+        seed: Of the preparation, the start of head, procedure and objective, and the loop.
+        kinds: Of anchors and others; see `RowBatches`.
+        folder: Where checkpoints are kept; the same call goes on from them.
+        validate: See `counterpoint.training.train`.
+        on_row: Likewise.
+
+    Returns:
+        What the run did, and the head, for those who look at what the objective saw.
+
+    Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> from counterpoint.objectives import InfoNCE
+        >>> data = rows_of([Example("red fox", ("a fox",)), Example("blue ant", ("an ant",))])
+        >>> encoder = StaticEncoder.from_corpus(["red fox", "blue ant", "a an"], dim=8)
+        >>> train_stage(Stage(InfoNCE, TrainConfig(batch_size=2, epochs=3, dtype="float32")), data, encoder)[0].steps
+        3
+    """
+    for step in stage.prepare:
+        data = step(data, encoder, seed)
+    batches = RowBatches(data, encoder, view=stage.view, views=stage.views, sampled=stage.sampled, kinds=kinds)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        # in this order, so that the same seed makes the same start
+        head = None if stage.head is None else stage.head(_dim(encoder))
+        procedure = None if stage.procedure is None else stage.procedure(_dim(encoder))
+        objective = stage.objective()
+        result = train(
+            encoder,
+            batches,
+            objective,
+            replace(stage.train, seed=seed),
+            folder=folder,
+            head=head,
+            procedure=procedure,
+            validate=validate,
+            on_row=on_row,
+        )
+    return result, head
+
+
+def _dim(encoder: nn.Module) -> int:
+    return int(encoder.dim)  # type: ignore[arg-type]

@@ -1,0 +1,186 @@
+"""Queries that should find theirs in a corpus, of any modality on either side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from counterpoint.errors import refuse_string
+from counterpoint.evaluate import Figure, Found, evaluate_judged, similarity
+from counterpoint.evaluate.places import place
+from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
+from counterpoint.search import BM25, reciprocal_rank_fusion
+from counterpoint.search.exact import SCORES, ScoreRows, score_rows
+from counterpoint.tasks.collection import Collection
+from counterpoint.tasks.show import said
+from counterpoint.tasks.task import Encodes, Measured, Task, normalised, similarity_of
+
+RETRIEVAL = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
+_DEPTH = 100
+_MAPPED = 150
+
+
+class Find(Task):
+    """Queries that should find their documents among many, ranked by the encoder's own similarity.
+
+    Queries are encoded with the kind "query", documents with the kind "document". Texts that should find texts have
+    BM25 as a baseline, and its fusion with the trained encoder.
+
+    Args:
+        test: What the figures are of.
+        dev: What training is validated by.
+        metrics: What is measured (`counterpoint.evaluate.evaluate_judged`); the first is what is chosen by.
+
+    Examples:
+        >>> from counterpoint.data import Retrieval
+        >>> class Letters:
+        ...     def encode_items(self, items, *, kind=None):
+        ...         return np.array([[text.count(letter) for letter in "abc"] for text in items.texts], np.float32)
+        >>> test = Collection.of(Retrieval({"1": "aab", "2": "ccc"}, {"q": "c"}, {"q": {"2": 1.0}}, "memory"))
+        >>> Find(test, test).measure("letters", Letters()).figures["mrr@10"].value
+        1.0
+    """
+
+    unit = "queries"
+
+    def __init__(self, test: Collection, dev: Collection, *, metrics: Sequence[str] = RETRIEVAL) -> None:
+        refuse_string(metrics, "metrics")
+        self.test, self.dev, self.notes = test, dev, test.notes
+        self.metrics, self.metric = tuple(metrics), metrics[0]
+
+    def validate(self, encoder: Encodes) -> float:
+        """The metric to choose by on dev."""
+        found, _ = self._searched(encoder, self.dev)
+        return evaluate_judged(found.judged, metrics=[self.metric], samples=0)[self.metric].value
+
+    def measure(self, name: str, encoder: Encodes) -> Measured:
+        """Exact search."""
+        found, z = self._searched(encoder, self.test, _DEPTH + 1)
+        return Measured(name, self._figures(found), found, z)
+
+    def baselines(self, language: str = "auto") -> list[Measured]:
+        """BM25 at its best (stemmed, weakly normalised), and with the textbook's settings and no stemming."""
+        if {self.test.queries.modality, self.test.corpus.modality} != {"text"}:
+            return []
+        measured = []
+        queries, documents = list(self.test.queries.texts), list(self.test.corpus.texts)
+        for name, index in (
+            ("BM25", BM25(documents, language=language)),
+            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
+        ):
+            found = place(index.score_rows(queries), self.test.answers, _DEPTH + 1)
+            answered = index.answered(queries)
+            measured.append(Measured(name, self._figures(found), found, about=index.describe(), answered=answered))
+        return measured
+
+    def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
+        """BM25 and the encoder by reciprocal rank fusion of the 100 best of each; all others share the last place."""
+        if not baselines:
+            return []
+        found = [m.found for m in (baselines[0], trained) if m.found is not None]
+        # a last column of -1 where a corpus is smaller, so that fusion knows that nothing follows
+        ids = [np.pad(f.ids_nk, ((0, 0), (0, _DEPTH + 1 - f.ids_nk.shape[1])), constant_values=-1) for f in found]
+        scores = [np.pad(f.scores_nk, ((0, 0), (0, _DEPTH + 1 - f.ids_nk.shape[1]))) for f in found]
+        fused = reciprocal_rank_fusion(ids, scores=scores, depth=2 * _DEPTH)
+        both = place(_spread(*fused, len(self.test.corpus)), self.test.answers)
+        return [Measured(f"{baselines[0].name} + {trained.name}", self._figures(both))]
+
+    def scores(self, measured: Measured) -> Scores:
+        """Each query with its document, and with another query's."""
+        q, d, rows = self._pairs(measured)
+        return Scores.count(similarity(q, d[rows]), similarity(q, d[np.roll(rows, 1)]))
+
+    def picture(self, before: Measured, after: Measured) -> Map:
+        """Queries and their documents, linked."""
+        maps = []
+        for measured in (before, after):
+            q, d, rows = self._pairs(measured)
+            maps.append(project_2d(np.concatenate([q[:_MAPPED], d[rows[:_MAPPED]]])))
+        n = min(_MAPPED, len(self.test.queries))
+        documents = self._pairs(after)[2][:n].tolist()
+        return Map(
+            maps[0],
+            maps[1],
+            texts=(*(said(self.test.queries, i) for i in range(n)), *(said(self.test.corpus, d) for d in documents)),
+            labels=("query",) * n + ("document",) * n,
+            links=tuple((i, n + i) for i in range(n)),
+        )
+
+    def queries(self, before: Measured, after: Measured) -> tuple[QueryList, ...]:
+        """Those that gained most and those still worst."""
+        first = [self._found(m).judged.first_n.tolist() for m in (before, after)]
+        ranks = dict(zip(self.test.answers.judged, zip(*first, strict=True), strict=True))
+        # equals in an order that knows nothing of them
+        key = self.test.queries.hashes().tolist()
+        asked = sorted(ranks, key=lambda q: (key[q], self.test.answers.queries[q]))
+
+        def gain(q: int) -> float:
+            return float(1 / ranks[q][1] - 1 / ranks[q][0])
+
+        best = sorted(asked, key=gain, reverse=True)[:5]
+        worst = sorted(asked, key=lambda q: (ranks[q][1], -gain(q)), reverse=True)[:5]
+        return (
+            QueryList("Gained most", tuple(self._query(q, ranks[q], after) for q in best)),
+            QueryList("Still worst", tuple(self._query(q, ranks[q], after) for q in worst)),
+        )
+
+    def _query(self, q: int, ranks: tuple[float, float], measured: Measured) -> Query:
+        right = [d for d, gain in self.test.answers.relevant[q].items() if gain > 0]
+        best = [d for d in self._found(measured).ids_nk[q, :3].tolist() if d >= 0]
+        hits = tuple(Hit(said(self.test.corpus, d), right=d in right) for d in best)
+        gold = said(self.test.corpus, right[0])
+        return Query(said(self.test.queries, q), gold, _rank(ranks[0]), _rank(ranks[1]), hits)
+
+    def _searched(self, encoder: Encodes, asked: Collection, k: int = 0) -> tuple[Found, tuple[np.ndarray, np.ndarray]]:
+        z = (
+            encoder.encode_items(asked.queries, kind="query"),
+            encoder.encode_items(asked.corpus, kind="document"),
+        )
+        return place(score_rows(*z, metric=similarity_of(encoder)), asked.answers, k), z
+
+    def _figures(self, found: Found) -> dict[str, Figure]:
+        return dict(evaluate_judged(found.judged, metrics=self.metrics))
+
+    @staticmethod
+    def _found(measured: Measured) -> Found:
+        assert measured.found is not None  # of what this task measured itself
+        return measured.found
+
+    def _pairs(self, measured: Measured) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Normalised queries and documents, and each query's first right document."""
+        relevant = self.test.answers.relevant
+        rows = [next(d for d, gain in relevant[q].items() if gain > 0) for q in range(len(self.test.queries))]
+        queries, documents = (normalised(z) for z in measured.z)
+        return queries, documents, np.array(rows)
+
+
+def on_new(measured: Sequence[Measured], metric: str, known: frozenset[str]) -> tuple[str, ...]:
+    """The metric over the queries that are not known, said in a sentence; nothing if all or none are."""
+    items = measured[0].figures[metric].items
+    new = np.array([item not in known for item in items])
+    if new.all() or not new.any():
+        return ()
+    said = ", ".join(f"{m.name} {m.figures[metric].values[new].mean():.3f}" for m in measured)
+    return (f"over the {new.sum():,} test queries none of whose documents was trained on, {metric} is: {said}",)
+
+
+def _spread(
+    ids_nk: Int64[np.ndarray, "n k"], scores_nk: Float[np.ndarray, "n k"], documents: int
+) -> Iterator[ScoreRows]:
+    """Whole rows of scores from lists of the best: 0 for what is in none."""
+    step = max(1, SCORES // documents)
+    for start in range(0, len(ids_nk), step):
+        ids_bk, best_bk = ids_nk[start : start + step], scores_nk[start : start + step]
+        row, column = np.nonzero(ids_bk >= 0)
+        scores_bm = np.zeros((len(ids_bk), documents), dtype=np.float32)
+        scores_bm[row, ids_bk[row, column]] = best_bk[row, column]
+        yield ScoreRows(scores_bm, scores_bm.max(1))
+
+
+def _rank(expected: float) -> float:
+    """A rank as it is shown: 0 where not found, halves and the like for ties."""
+    if np.isinf(expected):
+        return 0
+    return int(expected) if expected == int(expected) else round(expected, 1)

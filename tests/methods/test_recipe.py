@@ -1,0 +1,104 @@
+"""Recipes give the weights that the loops before them gave, and refuse data of another kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from counterpoint.data import Example
+from counterpoint.data.images import Images, digits
+from counterpoint.data.items import Data, Items
+from counterpoint.data.rows import rows_of
+from counterpoint.encoders import StaticEncoder
+from counterpoint.errors import InputError
+from counterpoint.methods import Recipe, Stage, Takes
+from counterpoint.objectives import InfoNCE
+from counterpoint.systems.core import _digits
+from counterpoint.systems.core.simclr import simclr
+from counterpoint.training import TextBatches, TrainConfig, train
+
+TEXTS = [Example(f"{c} {n}", (f"the {c} {n} is here",)) for c in ("red", "blue", "pink") for n in ("fox", "ant", "cat")]
+SMALL = TrainConfig(batch_size=4, epochs=2, learning_rate=1e-2, dtype="float32", validations=1)
+
+
+def pictures(images: Images) -> Data:
+    return Data.alone(Items("image", images.pixels), label=images.labels)
+
+
+def table() -> StaticEncoder:
+    torch.manual_seed(0)
+    return StaticEncoder.from_corpus([t for e in TEXTS for t in e.texts], dim=8)
+
+
+def equal(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_pictures_end_with_the_weights_that_they_had() -> None:
+    config, (images, _) = simclr(), digits().split(seed=0)
+    old, _ = _digits.trained(config, images, 3, steps=3)
+    loop = replace(config.train, steps=3, validations=1)
+    stage = Stage(config.objective, loop, config.head, view=config.view)
+    recipe = Recipe("SimCLR", (stage,), Takes("image"), lambda _, seed: _digits.encoder(images, seed))
+    new, result = recipe.make(pictures(images), 3)
+    assert result.steps == 3
+    assert equal(old, new)
+
+
+def test_texts_end_with_the_weights_that_they_had() -> None:
+    old, new = table(), table()
+    train(old, TextBatches(TEXTS, old), InfoNCE(0.1), SMALL)
+    made, _ = Recipe("mine", (Stage(lambda: InfoNCE(0.1), SMALL),), Takes("text", "text")).make(
+        rows_of(TEXTS), encoder=new
+    )
+    assert made is new
+    assert equal(old, new)
+
+
+def test_stages_go_on_where_the_one_before_ended_and_after_a_kill(tmp_path: Path) -> None:
+    data, asked = rows_of(TEXTS), []
+
+    def seen(data: Data, encoder: torch.nn.Module, seed: int) -> Data:
+        asked.append((encoder.embedding.weight.detach().clone(), seed))
+        return data[torch.arange(6)]
+
+    stage = Stage(lambda: InfoNCE(0.1), SMALL)
+    both = Recipe("two", (stage, replace(stage, prepare=(seen,))), Takes("text", "text"))
+    whole, _ = both.make(data, 5, encoder=table(), folder=tmp_path)
+    alone, _ = Recipe("one", (stage,), Takes("text", "text")).make(data, 5, encoder=table())
+    assert torch.equal(asked[0][0], alone.embedding.weight)
+    assert asked[0][1] == 5
+    # the same call once more finds both stages done
+    again, result = both.make(data, 5, encoder=table(), folder=tmp_path)
+    assert equal(whole, again)
+    assert result.steps == 2
+
+
+def test_prompts_and_similarity_reach_the_encoder() -> None:
+    encoder = table()
+    Recipe("mine", (), Takes(), prompts={"query": "find: "}, similarity="dot").settle(encoder)
+    assert (encoder.prompts["query"], encoder.normalize, encoder.similarity) == ("find: ", False, "dot")
+
+
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [
+        (Takes("image"), "trains on pictures alone, and these are pairs of texts"),
+        (Takes("text"), "trains on texts alone, and these are pairs of texts"),
+        (Takes("image", "text"), "trains on pictures with texts, and these are pairs of texts"),
+        (Takes("text", "text", ("scored",)), "trains on scored pairs of texts, and these are pairs of texts"),
+        (Takes("query", "entity"), "trains on triples of a knowledge graph, and these are pairs of texts"),
+        (Takes("text", "text", columns=("domain",)), "these are pairs of texts without 'domain'"),
+    ],
+)
+def test_data_of_another_kind_are_refused(takes: Takes, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Recipe("it", (Stage(InfoNCE),), takes).make(rows_of(TEXTS, "a.tsv"), encoder=table())
+
+
+def test_without_a_start_an_encoder_must_be_given() -> None:
+    with pytest.raises(InputError, match="has no start of its own"):
+        Recipe("it", (Stage(InfoNCE),), Takes("text", "text")).make(rows_of(TEXTS))
