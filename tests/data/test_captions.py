@@ -106,6 +106,22 @@ def test_folders_of_parts(tmp_path):
     assert len(loaded.data.anchors) == 3
 
 
+def test_parts_have_columns_of_one_kind_under_any_names(tmp_path):
+    pictures(tmp_path / "train")
+    captions(tmp_path / "train" / "captions.tsv")
+    pictures(tmp_path / "test", "x")
+    path = captions(tmp_path / "test" / "captions.tsv", [("a horse", "x.png")], ("text", "file_name"))
+    loaded = load_source(tmp_path)
+    assert loaded.test is not None
+    assert pairs(loaded.data) == ROWS
+    assert pairs(loaded.test) == [("x.png", "a horse")]
+    captions(path, [("x.png", "c")], ("image", "label"))
+    with pytest.raises(
+        InputError, match=r"test/captions\.tsv: columns for image, label, and in another part for image, t"
+    ):
+        load_source(tmp_path)
+
+
 BAD = {
     "absent": (("d.png", "a horse"), "the picture 'd.png' is not there"),
     "outside": (("../d.png", "a horse"), r"the picture '\.\./d\.png' is outside the folder"),

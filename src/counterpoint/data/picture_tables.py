@@ -64,9 +64,10 @@ def load_picture_table(
         table = open_table(reject.at(file))
         listing.read(part, table, picture_roles(table, file, reading.columns, texts), find, reject.at(file))
 
-    if "label" in listing.said and listing.rows:
+    trained = [row.label for row in listing.rows if row.part == "train"]
+    if "label" in listing.said and trained:
         # said before all is decoded, which takes long
-        number_labels([np.array([row.label for row in listing.rows if row.part == "train"])], source)
+        number_labels([np.array(trained)], source)
 
     def pictures() -> Iterator[Encoded]:
         for part, (open_table, find, file) in parts.items():
@@ -94,8 +95,9 @@ def load_picture_table(
         # of the items only those of the part
         picture = {p: k for k, p in enumerate(dict.fromkeys(row.picture for row in each))}
         text = {t: k for k, t in enumerate(dict.fromkeys(row.text for row in each))}
-        mine = torch.tensor([place[p] for p in picture])
-        items = Items("image", whole.pixels[mine], tuple(listing.firsts[p].name for p in picture))
+        all_of_them = len(picture) == len(whole.pixels)
+        pixels = whole.pixels if all_of_them else whole.pixels[torch.tensor([place[p] for p in picture])]
+        items = Items("image", pixels, tuple(listing.firsts[p].name for p in picture))
         anchor = torch.tensor([picture[row.picture] for row in each])
         known = {"label": numbers[i]} if labelled else {}
         data[part] = Data(items, anchor, columns=known, source=source, classes=classes)
@@ -134,16 +136,21 @@ class _Listing:
     numbers: dict[str | bytes, int] = field(default_factory=dict)
     firsts: list[_First] = field(default_factory=list)
     rows: list[_Row] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
     def read(self, part: str, table: Table, roles: Columns, find: Find, reject: Rejects) -> None:
         """The rows of a part."""
-        self.said |= {role: column for role, (column,) in roles.items()}
+        columns_of = {role: column for role, (column,) in roles.items()}
+        if self.said and self.said.keys() != columns_of.keys():
+            what = f"columns for {', '.join(columns_of)}, and in another part for {', '.join(self.said)}"
+            raise InputError(what, file=reject.file, fix="give all parts the same")
+        self.said |= columns_of
+        self.images[part] = columns_of["image"]
         self.notes |= dict.fromkeys(table.notes)
         if ignored := [column for column in table.columns if (column,) not in roles.values()]:
             self.notes["not read: " + ", ".join(map(repr, ignored))] = None
-        columns_of = {role: column for role, (column,) in roles.items()}
         for line, row in table.rows:
             cell = row.get(columns_of["image"])
             try:
@@ -166,7 +173,7 @@ class _Listing:
             if first is None:
                 return
             if line == first.line:
-                content = _content(row.get(self.said["image"]), find)
+                content = _content(row.get(self.images[part]), find)
                 assert content is not None  # it was there before
                 yield Encoded(content, file, line, first.name)
                 first = next(mine, None)
