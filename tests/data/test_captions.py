@@ -116,9 +116,7 @@ def test_parts_have_columns_of_one_kind_under_any_names(tmp_path):
     assert pairs(loaded.data) == ROWS
     assert pairs(loaded.test) == [("x.png", "a horse")]
     captions(path, [("x.png", "c")], ("image", "label"))
-    with pytest.raises(
-        InputError, match=r"test/captions\.tsv: columns for image, label, and in another part for image, t"
-    ):
+    with pytest.raises(InputError, match=r"test/captions\.tsv: columns for image, label, and in another part"):
         load_source(tmp_path)
 
 

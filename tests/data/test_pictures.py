@@ -247,6 +247,20 @@ def test_real_arrays(name):
     assert [loaded.data.classes[i] for i in loaded.data.columns["label"]] == [names[i] for i in labels]
 
 
+def test_real_pictures_of_a_folder_are_those_of_the_arrays(tmp_path):
+    path = FOLDER / "images" / "cifar10.npz"
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    with np.load(path) as file:
+        pictures, labels, names = file["x_train"][:200], file["y_train"][:200], file["names"]
+    for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        save(tmp_path, f"{names[label]}/{i}.png", picture)
+    data = load_source(tmp_path).data
+    order = [int(Path(name).stem) for name in data.anchors.names]
+    assert torch.equal(data.anchors.tensor, channels_first(pictures[order]))
+    assert [data.classes[i] for i in data.columns["label"]] == [names[i] for i in labels[order]]
+
+
 def test_pictures_by_name_are_the_same_as_ever():
     from counterpoint.data.images import digits
 
