@@ -125,6 +125,7 @@ BAD = {
     "outside": (("../d.png", "a horse"), r"the picture '\.\./d\.png' is outside the folder"),
     "inside and out": (("x/../../d.png", "a horse"), "is outside the folder"),
     "absolute": (("/etc/d.png", "a horse"), "is outside the folder"),
+    "a long name": (("x" * 5000, "a horse"), "is not there"),
     "no picture": (("bad.png", "a horse"), "bad.png is not a picture"),
     "no name": (("", "a horse"), "column 'image' is empty"),
     "no text": (("a.png", " "), "column 'caption' is empty"),

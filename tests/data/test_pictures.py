@@ -209,6 +209,7 @@ BAD = {
     "one class": ({"x": IMAGES, "y": np.zeros(4)}, "labels are all the same"),
     "names": ({"x": IMAGES, "y": np.arange(4), "names": np.array(["a", "b"])}, "4 images and 2 names"),
     "parts": ({"x_train": IMAGES, "y_train": np.arange(4), "x_test": IMAGES}, "some parts have labels"),
+    "names of nothing": ({"x": IMAGES, "names": np.array(["a", "b"])}, "4 images and 2 names"),
     "none": ({"x": np.zeros((0, 5, 5), np.uint8)}, "do not fit"),
     "pickled": ({"x": np.array([{"a": 1}], object)}, "cannot be read"),
 }
@@ -220,6 +221,16 @@ def test_bad_arrays(tmp_path, case):
     np.savez(tmp_path / "a.npz", allow_pickle=True, **arrays)
     with pytest.raises(InputError, match=said):
         load_source(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("at", [0, 30, 200, 2000, 4000])
+def test_a_damaged_file_of_arrays(tmp_path, at):
+    np.savez_compressed(tmp_path / "a.npz", images=colours(40, 8, 8), labels=np.arange(40) % 2)
+    whole = bytearray((tmp_path / "a.npz").read_bytes())
+    for damaged in (whole[:at], whole[:at] + b"damaged" + whole[at + 7 :]):
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"a\.npz: (the images cannot be read|no array)"):
+            load_source(tmp_path / "a.npz")
 
 
 REAL = {

@@ -34,6 +34,21 @@ class Reading:
         """What to do with the bad rows of a source."""
         return Rejects(source, self.skip_bad)
 
+    def check(self, source: str, what: str, *used: str) -> None:
+        """Refuse options that do not apply, rather than leave them unread.
+
+        Raises:
+            InputError: An option other than those that are used is given.
+
+        Examples:
+            >>> Reading(size=32).check("a.tsv", "texts", "columns")
+            Traceback (most recent call last):
+            counterpoint.errors.InputError: a.tsv: size= does not apply to texts; leave it out.
+        """
+        for option in ("columns", "schema", "split", "size"):
+            if option not in used and getattr(self, option) not in (None, {}):
+                raise InputError(f"{option}= does not apply to {what}", file=source, fix="leave it out")
+
 
 @dataclass(frozen=True, eq=False)
 class Answers:

@@ -56,11 +56,14 @@ def load_memory(source: Any, reading: Reading = Reading()) -> Loaded:
         'read 4 pictures of 8 x 8 pixels, grey, in 2 classes, from memory'
     """
     if (ready := _ready(source)) is not None:
+        reading.check(NAME, f"{ready.kind} that are rows already")
         return ready
     if (arrays := _arrays(source)) is not None:
+        reading.check(NAME, "arrays of pictures")
         return from_arrays(arrays, NAME)
     if _comes_from(source, "datasets"):
         return load_datasets(source if isinstance(source, Mapping) else {"train": source}, NAME, reading)
+    reading.check(NAME, "a table", "columns", "schema", "size")
     rows = list(_rows(source))
     if not rows:
         raise InputError("no rows", file=NAME, fix="give some")
@@ -91,11 +94,14 @@ def _load(tables: Mapping[str, Open], name: str, reading: Reading) -> Loaded:
     reject = reading.rejects(name)
     first = tables["train"](Rejects(name, skip=True))
     if seems_triples(first, reading.columns):
+        reading.check(name, "triples", "columns", "split")
         given = [(part, 0, opened(reject), reject) for part, opened in tables.items()]
         return graph_of(given, reading.columns, reject)
     if any(shows([row.get(column) for row in first.sample]) for column in first.columns):
+        reading.check(name, "pictures", "columns", "split", "size")
         parts = {part: (opened, _file, name) for part, opened in tables.items()}
         return load_picture_table(parts, name, reading)
+    reading.check(name, "texts", "columns", "schema", "split")
     texts: dict[str, TextData] = {}
     for part, opened in tables.items():
         table = opened(reject)
@@ -179,4 +185,4 @@ def _comes_from(source: Any, package: str) -> bool:
 
 
 def _file(name: str) -> Path | None:
-    return Path(name) if Path(name).is_file() else None
+    return Path(name) if _is_there(name) and Path(name).is_file() else None

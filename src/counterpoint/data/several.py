@@ -69,6 +69,7 @@ def load_sources(
     if kinds[0] == "triples":
         if ready:
             raise InputError("triples in memory among several sources", fix="give them as one, or as files")
+        reading.check(names[0], "triples", "columns")
         return load_triples(sources, reading)
     loaded = [ready[i] if i in ready else load_with(source, reading) for i, source in enumerate(sources)]
     if kinds[0] != "texts":

@@ -137,6 +137,7 @@ def _load(source: Any, reading: Reading) -> Loaded:
         raise InputError("an empty folder", file=path, fix="give one of pictures, of triples, or of a dataset")
     kind = source_kind(source, reading.columns)
     if kind == "texts":
+        reading.check(name, kind, "columns", "schema", "split")
         texts = read(
             name,
             columns=reading.columns,
@@ -148,18 +149,21 @@ def _load(source: Any, reading: Reading) -> Loaded:
         data = judged_rows(texts) if isinstance(texts, Retrieval) else rows_of(texts.examples, name)
         return Loaded(kind, data, name, rejected=texts.rejected, texts=texts)
     if kind == "triples":
+        reading.check(name, kind, "columns")
         return load_triples([path], reading)
     if name.startswith("hf:"):
         splits, named = load_hub(name)
         return load_datasets(splits, name, replace(reading, split=named or reading.split))
     if is_saved(path):
+        reading.check(name, kind, "columns", "split", "size")
         return _load_saved(path, reading)
     if files := caption_files(path) if path.is_dir() else {"train": path} if suffix(path) in FORMATS else {}:
+        reading.check(name, kind, "columns", "size")
         return load_captions(files, name, reading)
     if path.is_dir() and name not in NAMED:
+        reading.check(name, "a folder of pictures", "size")
         return load_folder(path, reading)
-    if reading.size is not None:
-        raise InputError("arrays are not resized", file=name, fix="leave the size out, or give a folder")
+    reading.check(name, "arrays of pictures")
     return read_arrays(path) if name not in NAMED else Loaded(kind, rows_of_images(load_images(name)), name)
 
 
