@@ -186,6 +186,7 @@ def test_a_table_of_texts_that_names_no_picture_here_stays_texts(tmp_path):
     assert source_kind(path) == "texts"
     pictures(tmp_path)
     assert source_kind(path) == "pictures with texts"
+    assert source_kind(path, {"anchor": "title"}) == "texts"
     web = captions(tmp_path / "web.tsv", [("http://x.org/a.png", f"thing {i}") for i in range(3)], ("image", "title"))
     assert source_kind(web) == "texts"
 

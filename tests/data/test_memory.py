@@ -141,6 +141,9 @@ def test_what_is_rows_already():
     assert load_source(data).data is data
     texts = TextData("pairs", [Example("a", ("b",))], "here")
     assert same(load_source(texts).data, rows_of(texts.examples))
+    assert same(load_source(texts.examples).data, rows_of(texts.examples))
+    assert load_source(texts.examples).describe() == "read 1 row from memory"
+    assert load_source(data).describe() == "read 2 rows from memory"
     assert load_source(digits()).data.schema == "labelled"
     loaded = load_source(PAIRS)
     assert load_source(loaded) is loaded

@@ -183,6 +183,8 @@ class Loaded:
         data, n = self.data, _rows(self.kind, self.data)
         if self.kind == "triples":
             return f"{n:,} triples of {_entities(data):,} entities and {len(self.relations):,} relations"
+        if data.anchors.modality != "image":
+            return f"{n:,} row{'s' * (n != 1)}"
         pictures = data.anchors.tensor
         colour = "grey" if pictures.shape[1] == 1 else "in colour"
         size = f"of {pictures.shape[3]} x {pictures.shape[2]} pixels, {colour}"

@@ -21,7 +21,7 @@ from counterpoint.data.rows import judged_rows, rows_of
 from counterpoint.data.schema import recognise
 from counterpoint.data.tables import Row, keyed
 from counterpoint.data.triples import graph_of, seems_triples
-from counterpoint.data.types import Rejects, Retrieval, TextData
+from counterpoint.data.types import Example, Rejects, Retrieval, TextData
 from counterpoint.errors import InputError
 
 NAME = "memory"
@@ -122,6 +122,8 @@ def _ready(source: Any) -> Loaded | None:
         kinds: dict[str, SourceKind] = {"text": "texts", "query": "triples"}
         kind = kinds.get(source.anchors.modality, "pictures" if source.others is None else "pictures with texts")
         return Loaded(kind, source, source.source or NAME)
+    if isinstance(source, list) and source and all(isinstance(each, Example) for each in source):
+        return Loaded("texts", rows_of(source, NAME), NAME)
     if isinstance(source, TextData):
         return Loaded("texts", rows_of(source.examples, source.source), source.source, texts=source)
     if isinstance(source, Retrieval):

@@ -30,7 +30,6 @@ IMAGE_NAMES = (
 TEXT_NAMES = ("caption", "captions", *GENERIC, "sentences", "texts", "description", "alt_text", "title")
 LABEL_NAMES = (*NAMES["label"], "category")
 ROLES = ("image", "text", "label")
-_ALIAS = {"caption": "text", "picture": "image", "anchor": "image", "positive": "text"}
 
 Open = Callable[[Rejects], Table]
 """Opens the table anew: it is gone through more than once, since pictures are not kept encoded."""
@@ -48,7 +47,7 @@ def load_picture_table(
 
     Args:
         parts: "train", "dev" and "test" -> the table, where its pictures are found by name, and the file to name in an
-            error.
+            error. A dev or test part whose labels are kept secret is not read, and that is noted.
         source: What to call it.
         reading: Of which `columns` (roles image, text, label), `size`, `skip_bad` and `progress` (pictures decoded)
             count.
@@ -60,9 +59,15 @@ def load_picture_table(
     """
     reject = reading.rejects(source)
     listing = _Listing()
+    read: dict[str, tuple[Open, Find, str]] = {}
     for part, (open_table, find, file) in parts.items():
         table = open_table(reject.at(file))
-        listing.read(part, table, picture_roles(table, file, reading.columns, texts), find, reject.at(file))
+        roles = picture_roles(table, file, reading.columns, texts)
+        if part != "train" and "label" in roles and all(row.get(roles["label"][0]) is None for row in table.sample):
+            listing.notes[f"the {part} part has no labels, not read"] = None
+            continue
+        read[part] = open_table, find, file
+        listing.read(part, table, roles, find, reject.at(file))
 
     trained = [row.label for row in listing.rows if row.part == "train"]
     if "label" in listing.said and trained:
@@ -70,17 +75,17 @@ def load_picture_table(
         number_labels([np.array(trained)], source)
 
     def pictures() -> Iterator[Encoded]:
-        for part, (open_table, find, file) in parts.items():
+        for part, (open_table, find, file) in read.items():
             yield from listing.encoded(part, open_table, find, file)
 
     whole = decode(pictures, source, size=reading.size, reject=reject, progress=reading.progress)
     place = torch.where(whole.kept, whole.kept.cumsum(0) - 1, -1).tolist()
-    rows: dict[str, list[_Row]] = {part: [] for part in parts}
+    rows: dict[str, list[_Row]] = {part: [] for part in read}
     for row in listing.rows:
         if place[row.picture] >= 0:
             rows[row.part].append(row)
         elif row.line != listing.firsts[row.picture].line or row.part != listing.firsts[row.picture].part:
-            reject.at(parts[row.part][2])("its picture cannot be read", row.line, row.text or row.label)
+            reject.at(read[row.part][2])("its picture cannot be read", row.line, row.text or row.label)
     if not rows.get("train"):
         raise InputError(nothing_read(reject, "no row to train on"), file=source, fix="check the columns")
     there = {part: each for part, each in rows.items() if each}
@@ -191,7 +196,7 @@ def picture_roles(table: Table, file: str, columns: ColumnMap, texts: bool = Fal
     Raises:
         InputError: No column of pictures.
     """
-    roles = given_roles(table, file, columns, ROLES, _ALIAS)
+    roles = given_roles(table, file, columns, ROLES, {})
     roles = {role: columns[:1] for role, columns in roles.items()}
     by_name = {plain(column): column for column in reversed(table.columns)}
     cells = {column: [row.get(column) for row in table.sample] for column in table.columns}

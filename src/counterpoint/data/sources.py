@@ -24,7 +24,7 @@ from counterpoint.data.images import NAMED, load_images, rows_of_images
 from counterpoint.data.layouts import find, read
 from counterpoint.data.loaded import Loaded, Reading, SourceKind
 from counterpoint.data.memory import load_datasets, load_memory
-from counterpoint.data.picture_tables import Open, load_picture_table, picture_roles, shows
+from counterpoint.data.picture_tables import ROLES, Open, load_picture_table, picture_roles, shows
 from counterpoint.data.pictures import holds_pictures, load_folder
 from counterpoint.data.row_splits import kept_apart
 from counterpoint.data.rows import judged_rows, rows_of
@@ -172,12 +172,12 @@ def _load_saved(path: Path, reading: Reading) -> Loaded:
     splits: dict[str, str | None] = {**by_part(saved_splits(path), reading.split)}
     if "train" not in splits:
         splits = {"train": None}  # one alone, or none to train on, which its reader says
-    find = beside(path / "dataset_info.json")
+    there = beside(path / "dataset_info.json")
 
     def opened(name: str | None) -> Open:
         return lambda reject: read_saved(path, name, reject)
 
-    parts = {part: (opened(name), find, os.fspath(path)) for part, name in splits.items()}
+    parts = {part: (opened(name), there, os.fspath(path)) for part, name in splits.items()}
     return load_picture_table(parts, os.fspath(path), reading)
 
 
@@ -202,6 +202,8 @@ def _file_kind(file: Path, columns: ColumnMap) -> SourceKind:
         return "texts"
     if _holds_triples(file, columns):
         return "triples"
+    if not columns.keys() <= set(ROLES):
+        return "texts"
     try:
         table = open_captions(file, columns, ahead=False)(Rejects("", skip=True))
         if "image" not in columns and not _names_pictures(table, file):
@@ -213,12 +215,13 @@ def _file_kind(file: Path, columns: ColumnMap) -> SourceKind:
 
 def _names_pictures(table: Table, file: Path) -> bool:
     """Whether a table has a column of pictures, of which one at least is there."""
+    there = beside(file)
     for column in table.columns:
         cells = [row.get(column) for row in table.sample]
         if shows(cells):
             try:
-                return any(not isinstance(cell, str) or beside(file)(cell) for cell in cells[:20])
-            except BadRowError:
+                return any(not isinstance(cell, str) or there(cell) for cell in cells[:20])
+            except BadRowError:  # outside the folder, as its reader says
                 return True
     return False
 
