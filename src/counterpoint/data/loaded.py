@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -130,7 +131,7 @@ class Loaded:
         sources: The names behind the numbers in the column `source`, where there are several.
         texts: Of texts: what `read` gave.
         relations: Of triples: what each relation is called; number `r + len(relations)` is the inverse of `r`.
-        answers: Of triples: the known answers of each query, from all parts.
+        descriptions: Of triples: what the file `entity2text` says of each entity, "" where it says nothing; or none.
 
     Examples:
         >>> from counterpoint.data.items import Items
@@ -150,7 +151,12 @@ class Loaded:
     sources: tuple[str, ...] = ()
     texts: TextData | Retrieval | None = None
     relations: tuple[str, ...] = ()
-    answers: Answers | None = None
+    descriptions: tuple[str, ...] = ()
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What belongs to each anchor by the rows of all parts, which are over the same items (triples)."""
+        return known_answers(*(part for part in (self.data, self.dev, self.test) if part is not None))
 
     def describe(self, listed: str | os.PathLike[str] | None = None) -> str:
         """What was read and how it was understood, in one sentence without a full stop.
