@@ -247,11 +247,8 @@ class KnowledgeGraph(Towers):
         entity, r = _number(asked, self.entities, "entity"), _number(relation, self.relations, "relation")
         query = torch.tensor([[entity, r if tail is None else r + relations]])
         with torch.inference_mode():
-            z = [
-                self.geometry.prepare(tower)
-                for tower in (self.query(query.to(self.known.device)), self.document.weight)
-            ]
-            scores = self.geometry.shared(*z, 1.0)[0].float().cpu()
+            q = self.geometry.prepare(self.query(query.to(self.known.device)))
+            scores = self.geometry.shared(q, self.geometry.prepare(self.side(None).weight), 1.0)[0].float().cpu()
         left = torch.ones(len(scores), dtype=torch.bool)
         if not known:
             given, wanted = (0, 2) if tail is None else (2, 0)
