@@ -148,7 +148,7 @@ def _by_group(content: Content) -> tuple[list[str], bool]:
                 found.setdefault(judge(difference), []).append(group.name)
         kinds |= found.keys()
         if found:
-            told = "; ".join(f"{kind} in {_and(names)}" for kind, names in found.items())
+            told = "; ".join(f"{kind} in {all_of(names)}" for kind, names in found.items())
             said.append(f"By {column}, against {content.systems[0].name}: {told}.")
     return said, WORSE in kinds
 
