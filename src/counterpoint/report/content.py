@@ -18,7 +18,8 @@ from counterpoint.errors import InputError
 Value = str | bool | int | float | None
 Row = dict[str, float | None]
 """One logged training step: `step`, and where known `epoch`, `loss`, `ln_batch` (the loss of a model that knows
-nothing, nats), `alignment`, `uniformity`, `effective_rank`, `learning_rate`, `items_per_second`, `dev`."""
+nothing, nats), `alignment`, `uniformity`, `effective_rank`, `mean_cosine`, `learning_rate`, `items_per_second` and
+`dev`."""
 
 
 @dataclass(frozen=True)
