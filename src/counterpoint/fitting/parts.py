@@ -108,8 +108,11 @@ def load_parts(
     if str(source) == INCLUDED:
         corpus = _included(reading)
         both = split(corpus.train, test=0, dev=_amount(dev), seed=seed)
+        described = set(corpus.heldout.corpus.values())
+        # titles are not what is searched
+        asked = replace(both.dev, examples=[e for e in both.dev.examples if e.positives[0] in described])
         said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
-        return Parts(both.train, both.dev, corpus.heldout, said)
+        return Parts(both.train, asked, corpus.heldout, said)
     skip_bad = bool(reading.get("skip_bad"))
     several = {} if reading.get("split") else _roles(read_judgements(source, skip_bad=skip_bad))
     trained, data = several.pop("train") if several else ("train", read(source, **reading))

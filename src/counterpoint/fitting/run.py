@@ -158,7 +158,7 @@ def fit(
         say(about_prompts)
     examples = config.prepare(encoder, parts.train.examples)
     task = make_task(parts, encoder)
-    unknown = unknown_note(encoder, list(parts.train.texts()))
+    unknown = unknown_note(encoder, list(dict.fromkeys(parts.train.texts())))
     cut = (*cut_sentences(parts, encoder), *filter(None, [unknown])) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
@@ -272,7 +272,7 @@ def _base(
         encoder = make_base(base, (), seed, max_length)
     else:
         if processes.first and not kept.exists():
-            made = make_base(base, list(parts.train.texts()), seed)
+            made = make_base(base, list(dict.fromkeys(parts.train.texts())), seed)
             assert isinstance(made, StaticEncoder)
             made.save(kept)
         processes.wait()
