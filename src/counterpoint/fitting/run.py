@@ -236,7 +236,7 @@ def text_notes(parts: Parts, encoder: Any) -> tuple[str, ...]:
     sides = parts.sides()
     towers = {kind: encoder.side(kind) if isinstance(encoder, Towers) else encoder for _, kind, _ in sides}
     counts = {side: count_cut(towers[kind], texts, kind) for side, kind, texts in sides}
-    unknown = unknown_note(next(iter(towers.values())), texts_of(parts.train)) if sides else ""
+    unknown = unknown_note(next(iter(towers.values())), list(dict.fromkeys(texts_of(parts.train)))) if sides else ""
     return (*(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts), *filter(None, [unknown]))
 
 
