@@ -122,7 +122,7 @@ def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, fl
     from counterpoint.fitting.parts import load_parts
     from counterpoint.fitting.presets import preset, seen_by
     from counterpoint.fitting.prompts import share_prompt
-    from counterpoint.fitting.run import make_task
+    from counterpoint.fitting.task import make_task
 
     parts = load_parts(job.source, job.reading, 0.05, 0.1, 0, None)
     encoder = make_base(job.base, parts.train, job.seed)

@@ -25,6 +25,7 @@ def content_of(
     encoder: Any,
     task: Task,
     measured: Sequence[Measured],
+    each: tuple[report.Group, ...],
     before: Measured,
     after: Measured,
     result: TrainResult,
@@ -64,9 +65,9 @@ def content_of(
             rejected_file=str(output / "rejected.jsonl") if parts.about.rejected else "",
             notes=parts.about.notes,
         ),
-        systems=tuple(_system(m, task.lower) for m in measured),
+        systems=tuple(system(m, task.lower) for m in measured),
         differences=tuple(_differences(task, measured, before, after)),
-        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else (),
+        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else each,
         unit=task.unit,
         notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
@@ -89,7 +90,8 @@ def content_of(
     )
 
 
-def _system(measured: Measured, less: Sequence[str]) -> report.System:
+def system(measured: Measured, less: Sequence[str]) -> report.System:
+    """What was measured, as the report has it; of the figures in `less` less is better."""
     figures = {}
     for name, f in measured.figures.items():
         low, high = (None, None) if f.interval is None else (f.interval.low, f.interval.high)
@@ -110,11 +112,11 @@ def _differences(
     names = [task.metric, *(name for name in after.figures if name != task.metric)]
     for a, b in pairs:
         # one item has no interval
-        found += [_difference(a, b, name, less=name in task.lower) for name in names if a.figures[name].n > 1]
+        found += [difference(a, b, name, less=name in task.lower) for name in names if a.figures[name].n > 1]
     return found
 
 
-def _difference(a: Measured, b: Measured, metric: str, *, less: bool) -> report.Difference:
+def difference(a: Measured, b: Measured, metric: str, *, less: bool) -> report.Difference:
     """Of more than one item, as one has no interval."""
     d = evaluate.compare(b.figures[metric], a.figures[metric])
     return report.Difference(
@@ -135,8 +137,8 @@ def _groups(
             part = {m.name: _only(m, value_n == name, task) for m in measured}
             own = part[after.name]
             rivals = [m for m in part.values() if m is not own and " + " not in m.name and n > 1]
-            differences = tuple(_difference(own, m, task.metric, less=task.metric in task.lower) for m in rivals)
-            found.append(report.Group(column, name, tuple(_system(m, task.lower) for m in part.values()), differences))
+            differences = tuple(difference(own, m, task.metric, less=task.metric in task.lower) for m in rivals)
+            found.append(report.Group(column, name, tuple(system(m, task.lower) for m in part.values()), differences))
     return found
 
 
