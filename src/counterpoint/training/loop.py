@@ -83,7 +83,8 @@ def train(
         objective: The loss.
         config: See `TrainConfig`.
         folder: Where checkpoints are kept; None: nowhere.
-        head: Applied to the vectors in training only, such as SimCSE's or SimCLR's projection.
+        head: Applied to the vectors in training only, such as SimCSE's or SimCLR's projection. It sees the whole batch,
+            of all processes, so its batch statistics do not depend on chunks; view by view if it has a `PerView`.
         procedure: Stands between the vectors and the objective, such as a teacher or a queue.
         validate: Called `config.validations` times.
         on_row: Called with each new row of the history.
