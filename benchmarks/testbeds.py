@@ -88,7 +88,7 @@ def main() -> None:
                 print(f"{name}: {len(parts[0]):,} {shape} for training, {len(parts[1]):,} for test", flush=True)
             rows.setdefault("pixels", []).append(figures(parts, None))
             torch.manual_seed(seed)
-            encoder = ImageEncoder(shape[0], groups=2, stride=2)
+            encoder = ImageEncoder(shape[0], groups=2, stride=2, standardized=True)
             rows.setdefault("untrained", []).append(figures(parts, encoder))
             if arguments.epochs:
                 bare = Data.alone(Items("image", parts[0].anchors.tensor))
