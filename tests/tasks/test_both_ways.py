@@ -15,7 +15,8 @@ import torch
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import ImageEncoder, StaticEncoder
 from counterpoint.encoders.towers import Towers
-from counterpoint.tasks import BothWays, pairs, task_for
+from counterpoint.errors import InputError
+from counterpoint.tasks import BothWays, Find, pairs, task_for, zero_shot
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[2] / "../shared/data"))
 
@@ -115,6 +116,30 @@ def test_flickr8k_by_an_independent_loop():
             assert figures[f"{name} hit@{k}"].value == pytest.approx(np.mean([r <= k for r in ranks]), abs=0.01)
         assert figures[f"{name} mean rank"].value == pytest.approx(np.mean(ranks), abs=0.5)
     assert figures["mean recall"].n == 150
+
+
+class Sided:
+    """Two towers, whose documents are pictures."""
+
+    def modality(self, kind):
+        return "text" if kind == "query" else "image"
+
+    def encode_items(self, items, *, kind=None):
+        assert self.modality(kind) == items.modality
+        numbers = items.tensor.flatten().tolist() if kind == "document" else [len(text) for text in items.texts]
+        return np.array([[1, abs(n - k)][::-1] for n in numbers for k in [2]], np.float32)
+
+
+def test_zero_shot_by_hand_whichever_tower_takes_pictures():
+    pictures = Items("image", torch.tensor([2, 9, 2, 9, 2])[:, None, None, None])
+    data = Data.alone(pictures, label=torch.tensor([0, 1, 1, -1, 0]))
+    names = Items("text", ["aa", "a photo o"])
+    collection = zero_shot(data, names)
+    assert collection.notes == ("rows left out, as they have no label: 1",)
+    task = Find(collection, collection, metrics=("hit@1",))
+    assert task.measure("x", Sided()).figures["hit@1"].values.tolist() == [1, 1, 0, 1]
+    with pytest.raises(InputError, match="1 names for 2 classes"):
+        zero_shot(data, names[torch.tensor([0])])
 
 
 def test_lists_and_map_have_thumbnails_for_pictures_and_texts_for_captions():

@@ -12,6 +12,7 @@ import torch
 from counterpoint.data import Example
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
+from counterpoint.errors import InputError
 from counterpoint.tasks import Labels, LabelSets, Raw, task_for
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[2] / "../shared/data"))
@@ -79,6 +80,33 @@ def test_raw_pixels_of_either_type():
     grey = Items("image", torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
     assert Raw().encode_items(grey).tolist() == [[-0.5, 0.5]]
     assert Raw().encode_items(Items("image", torch.tensor([[[[0.25]]]]))).tolist() == [[-0.25]]
+
+
+def test_rows_without_a_label_are_left_out_and_said():
+    train = points([[0.0, 1.0], [1.0, 0.0], [5.0, 5.0]], [0, 1, -1])
+    test = points([[0.0, 1.0], [1.0, 0.1], [1.0, 1.0], [0.0, 0.5]], [0, 1, -1, -1])
+    task = Labels(train, test, test)
+    assert task.notes == ("rows left out, as they have no label: 2",)
+    measured = task.measure("x", Plane())
+    assert measured.figures["probe accuracy"].values.tolist() == [1, 1]
+    assert task.picture(measured, measured).labels == ("a", "b")
+    with pytest.raises(InputError, match="no row has a label"):
+        Labels(train, points([[0.0, 1.0]], [-1]), test)
+
+
+def test_validating_searches_few_pictures():
+    rows = torch.rand(5000, 2).tolist()
+    train = points(rows, [int(a > b) for a, b in rows])
+    asked = []
+
+    class Counted(Plane):
+        def encode_items(self, items, *, kind=None):
+            asked.append(len(items))
+            return super().encode_items(items)
+
+    task = Labels(train, train[torch.arange(9)], train[torch.arange(9)])
+    assert task.validate(Counted()) > 0.8
+    assert asked == [2500, 9]
 
 
 def test_sets_of_labels_have_their_names():

@@ -196,6 +196,49 @@ def links(test: Data, *known: Data) -> Collection:
     return _mixed(Collection(queries, corpus, answers, (note,)))
 
 
+def zero_shot(data: Data, names: Items) -> Collection:
+    """Labelled items that should find the name of their class among the names of all (Radford et al. 2021, CLIP).
+
+    The accuracy is hit@1. Items without a label (-1) are left out.
+
+    Args:
+        data: Labelled items, pictures say.
+        names: What stands for each label, in the order of the labels: "a photo of a cat", ...
+
+    Raises:
+        InputError: Fewer names than labels, or nothing is labelled.
+
+    Examples:
+        >>> pictures = Items("image", torch.zeros(3, 1, 8, 8))
+        >>> data = Data.alone(pictures, label=torch.tensor([1, 0, -1]))
+        >>> zero_shot(data, Items("text", ["a cat", "a dog"])).answers.relevant
+        {0: {1: 1.0}, 1: {0: 1.0}}
+    """
+    held, notes = labelled_rows(data)
+    labels = held.columns["label"].tolist()
+    if max(labels) >= len(names):
+        raise InputError(
+            f"{len(names):,} names for {1 + max(labels):,} classes", file=data.source or None, fix="name each class"
+        )
+    queries = held.anchors[held.anchor]
+    relevant = {q: {label: 1.0} for q, label in enumerate(labels)}
+    return Collection(queries, names, Answers(_names(queries, "q"), len(names), relevant), notes)
+
+
+def labelled_rows(data: Data) -> tuple[Data, tuple[str, ...]]:
+    """The rows that have a label (not -1), and a sentence about the others if there are any.
+
+    Raises:
+        InputError: None has.
+    """
+    has = data.columns["label"] >= 0
+    if not has.any():
+        raise InputError("no row has a label", file=data.source or None, fix="give labels")
+    if has.all():
+        return data, ()
+    return data[has], (f"rows left out, as they have no label: {int((~has).sum()):,}",)
+
+
 def views(data: Data, seed: int = 0) -> Collection:
     """Pictures without partners make a test of their own: one view of each should find its other view among all.
 
