@@ -13,7 +13,7 @@ from counterpoint.methods.stage import Stage
 from counterpoint.objectives import InfoNCE, Lengths
 from counterpoint.training.config import TrainConfig
 
-_STEPS = 3000
+_STEPS = 1500
 _FEWEST_EPOCHS = 3
 
 
@@ -37,7 +37,7 @@ def completion(data: Data, **options: Any) -> Recipe:
         >>> data = Data(queries, torch.arange(2), Items("entity", torch.arange(2)), torch.tensor([[1], [0]]))
         >>> recipe = completion(data, dim=4)
         >>> recipe.name, recipe.stages[0].train.steps
-        ('ComplEx', 3000)
+        ('ComplEx', 1500)
     """
     name, takes = "ComplEx", Takes("query", "entity", ("pairs",))
     takes.refuse(data, name)
@@ -55,6 +55,6 @@ def completion(data: Data, **options: Any) -> Recipe:
         chunk_tokens=1 << 24,
         validations=4,
     )
-    short = 5e-4 * len(data.others) ** 0.5
+    short = 2.5e-3 * len(data.others) ** (1 / 3)
     stage = Stage(lambda: InfoNCE(1.0, geometry=Dot()) + short * Lengths(), train, shared=2048)
     return Recipe(name, (stage,), takes, lambda data, _: KnowledgeGraph.of(data, **options), similarity="dot")
