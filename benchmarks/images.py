@@ -49,7 +49,7 @@ def parts() -> tuple[nn.Module, nn.Module, object]:
     torch.manual_seed(0)
     crop = affine(area=(0.2, 1.0), aspect=(3 / 4, 4 / 3), flip=True)
     view = compose(crop, jitter(0.5), grey(0.2), blur((0.1, 1.0)))
-    return ImageEncoder(3, groups=2, stride=2), projection(128, hidden=(128,)), view
+    return ImageEncoder(3, groups=2, stride=2, standardized=True), projection(128, hidden=(128,)), view
 
 
 def by_hand(pixels: Tensor, epochs: float) -> tuple[float, list[float]]:

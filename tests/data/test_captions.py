@@ -106,11 +106,26 @@ def test_folders_of_parts(tmp_path):
     assert len(loaded.data.anchors) == 3
 
 
+def test_parts_have_columns_of_one_kind_under_any_names(tmp_path):
+    pictures(tmp_path / "train")
+    captions(tmp_path / "train" / "captions.tsv")
+    pictures(tmp_path / "test", "x")
+    path = captions(tmp_path / "test" / "captions.tsv", [("a horse", "x.png")], ("text", "file_name"))
+    loaded = load_source(tmp_path)
+    assert loaded.test is not None
+    assert pairs(loaded.data) == ROWS
+    assert pairs(loaded.test) == [("x.png", "a horse")]
+    captions(path, [("x.png", "c")], ("image", "label"))
+    with pytest.raises(InputError, match=r"test/captions\.tsv: columns for image, label, and in another part"):
+        load_source(tmp_path)
+
+
 BAD = {
     "absent": (("d.png", "a horse"), "the picture 'd.png' is not there"),
     "outside": (("../d.png", "a horse"), r"the picture '\.\./d\.png' is outside the folder"),
     "inside and out": (("x/../../d.png", "a horse"), "is outside the folder"),
     "absolute": (("/etc/d.png", "a horse"), "is outside the folder"),
+    "a long name": (("x" * 5000, "a horse"), "is not there"),
     "no picture": (("bad.png", "a horse"), "bad.png is not a picture"),
     "no name": (("", "a horse"), "column 'image' is empty"),
     "no text": (("a.png", " "), "column 'caption' is empty"),
@@ -171,6 +186,7 @@ def test_a_table_of_texts_that_names_no_picture_here_stays_texts(tmp_path):
     assert source_kind(path) == "texts"
     pictures(tmp_path)
     assert source_kind(path) == "pictures with texts"
+    assert source_kind(path, {"anchor": "title"}) == "texts"
     web = captions(tmp_path / "web.tsv", [("http://x.org/a.png", f"thing {i}") for i in range(3)], ("image", "title"))
     assert source_kind(web) == "texts"
 

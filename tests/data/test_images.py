@@ -12,6 +12,7 @@ from PIL import Image
 
 from counterpoint.data.glyphs import glyphs
 from counterpoint.data.images import Images, is_images, load_images, read_images
+from counterpoint.data.sources import load_source
 from counterpoint.errors import InputError
 from data.pictures import bomb, colours, png, save
 
@@ -146,6 +147,7 @@ def test_a_torn_picture_is_named(tmp_path, kind, share):
 
 
 def test_a_bomb_is_refused(tmp_path):
+    save(tmp_path, "b/a.png", colours(4, 4))
     save(tmp_path, "a/a.png", colours(4, 4))
     bomb(tmp_path / "a" / "b.png")
     with pytest.raises(InputError, match=r"a/b\.png: the picture cannot be read .*exceeds limit"):
@@ -162,7 +164,7 @@ def test_bad_folders(tmp_path):
     with pytest.raises(InputError, match=r"b/deep\.png: more than 8 bits"):
         read_images(tmp_path)
     np.savez(tmp_path / "a.npz", images=np.zeros((4, 5, 5)), labels=np.arange(4))
-    with pytest.raises(InputError, match="not resized"):
+    with pytest.raises(InputError, match="size= does not apply to arrays of pictures"):
         read_images(tmp_path / "a.npz", size=4)
 
 
@@ -187,6 +189,17 @@ def test_a_saved_dataset(tmp_path):
         assert [images.classes[label] for label in images.labels] == ["z", "x", "z"]
         assert images.classes == (("x", "z") if folder == "one" else ("x", "y", "z"))
         assert (255 * images.pixels).round().numpy().transpose(0, 2, 3, 1).tolist() == np.stack(arrays).tolist()
+
+
+def test_secret_labels_of_a_test_are_not_read(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    data = saved(picture=[png(colours(9, 9)) for _ in range(3)], kind=[0, 2, 1])
+    secret = saved(picture=[png(colours(9, 9))] * 2, kind=[-1, -1])
+    datasets.DatasetDict(train=data, test=secret).save_to_disk(tmp_path)
+    loaded = load_source(tmp_path)
+    assert loaded.test is None
+    assert "the test part has no labels, not read" in loaded.describe()
+    assert len(read_images(tmp_path)) == 3
 
 
 def test_bad_datasets(tmp_path):

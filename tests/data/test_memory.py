@@ -15,6 +15,7 @@ from counterpoint.data import Example, TextData
 from counterpoint.data.images import digits
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
+from counterpoint.data.several import load_sources
 from counterpoint.data.sources import load_source, source_kind
 from counterpoint.errors import InputError
 from data.pictures import colours, png, save
@@ -140,6 +141,9 @@ def test_what_is_rows_already():
     assert load_source(data).data is data
     texts = TextData("pairs", [Example("a", ("b",))], "here")
     assert same(load_source(texts).data, rows_of(texts.examples))
+    assert same(load_source(texts.examples).data, rows_of(texts.examples))
+    assert load_source(texts.examples).describe() == "read 1 row from memory"
+    assert load_source(data).describe() == "read 2 rows from memory"
     assert load_source(digits()).data.schema == "labelled"
     loaded = load_source(PAIRS)
     assert load_source(loaded) is loaded
@@ -151,9 +155,22 @@ def test_what_is_none_of_these(source):
         load_source(source)
 
 
+def test_names_of_files_are_no_texts(tmp_path):
+    files = [str(write(tmp_path / f"{i}.tsv", PAIRS)) for i in range(2)]
+    with pytest.raises(InputError, match="2 names of files, which are texts here; give one file, or several"):
+        load_source(files)
+    assert load_source([*files, "x" * 5000]).data.schema == "items"
+
+
+def test_what_can_be_gone_through_once_is_read_once():
+    assert len(load_source(iter(PAIRS)).data) == 3
+    assert len(load_sources([iter(PAIRS), iter(PAIRS)]).data) == 6
+
+
 def test_no_package_is_imported_for_data_of_another():
     code = """
 import sys
+from counterpoint.data.several import load_sources
 from counterpoint.data.sources import load_source
 load_source([("a", "b"), ("c", "d")])
 print([name for name in ("pandas", "polars", "datasets") if name in sys.modules])

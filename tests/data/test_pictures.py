@@ -118,15 +118,22 @@ def test_folders_of_nothing(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(InputError, match="no known layout; known are"):
         load_source(tmp_path)
-    (tmp_path / "a" / "a.png").write_bytes(b"no picture")
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "a.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"no picture can be read \(the first: not a picture\)"):
-        load_source(tmp_path, skip_bad=True)
-    save(tmp_path, "a/a.png", colours(4, 4))
+        load_source(tmp_path / "flat", skip_bad=True)
+    save(tmp_path / "one", "a/a.png", colours(4, 4))
     with pytest.raises(InputError, match="labels are all the same; give two classes or more"):
-        load_source(tmp_path)
+        load_source(tmp_path / "one")
     save(tmp_path / "deep", "x/y/z.png", colours(4, 4))
     with pytest.raises(InputError, match=r"no pictures in it or its folders; give the folder above .*x/y"):
         load_source(tmp_path / "deep")
+
+
+def test_a_file_whose_name_is_no_text(tmp_path):
+    save(tmp_path, "a.png", colours(4, 4))
+    (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"b\xff.png"))
+    assert load_source(tmp_path).data.anchors.names == ("b?.png",)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
@@ -202,6 +209,7 @@ BAD = {
     "one class": ({"x": IMAGES, "y": np.zeros(4)}, "labels are all the same"),
     "names": ({"x": IMAGES, "y": np.arange(4), "names": np.array(["a", "b"])}, "4 images and 2 names"),
     "parts": ({"x_train": IMAGES, "y_train": np.arange(4), "x_test": IMAGES}, "some parts have labels"),
+    "names of nothing": ({"x": IMAGES, "names": np.array(["a", "b"])}, "4 images and 2 names"),
     "none": ({"x": np.zeros((0, 5, 5), np.uint8)}, "do not fit"),
     "pickled": ({"x": np.array([{"a": 1}], object)}, "cannot be read"),
 }
@@ -213,6 +221,16 @@ def test_bad_arrays(tmp_path, case):
     np.savez(tmp_path / "a.npz", allow_pickle=True, **arrays)
     with pytest.raises(InputError, match=said):
         load_source(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("at", [0, 30, 200, 2000, 4000])
+def test_a_damaged_file_of_arrays(tmp_path, at):
+    np.savez_compressed(tmp_path / "a.npz", images=colours(40, 8, 8), labels=np.arange(40) % 2)
+    whole = bytearray((tmp_path / "a.npz").read_bytes())
+    for damaged in (whole[:at], whole[:at] + b"damaged" + whole[at + 7 :]):
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"a\.npz: (the images cannot be read|no array)"):
+            load_source(tmp_path / "a.npz")
 
 
 REAL = {
@@ -238,6 +256,20 @@ def test_real_arrays(name):
     with np.load(path) as file:
         names, labels = file["names"], file["y_train" if "y_train" in file else "y"]
     assert [loaded.data.classes[i] for i in loaded.data.columns["label"]] == [names[i] for i in labels]
+
+
+def test_real_pictures_of_a_folder_are_those_of_the_arrays(tmp_path):
+    path = FOLDER / "images" / "cifar10.npz"
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    with np.load(path) as file:
+        pictures, labels, names = file["x_train"][:200], file["y_train"][:200], file["names"]
+    for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        save(tmp_path, f"{names[label]}/{i}.png", picture)
+    data = load_source(tmp_path).data
+    order = [int(Path(name).stem) for name in data.anchors.names]
+    assert torch.equal(data.anchors.tensor, channels_first(pictures[order]))
+    assert [data.classes[i] for i in data.columns["label"]] == [names[i] for i in labels[order]]
 
 
 def test_pictures_by_name_are_the_same_as_ever():

@@ -134,7 +134,6 @@ def test_a_triple_is_in_one_part(tmp_path):
 def test_known_answers_are_those_of_all_parts(tmp_path):
     test = [("ann", "mother of", "eve"), ("eve", "father of", "bob")]
     loaded = load_source(folder(tmp_path / "g", train=FAMILY + MORE, test=test))
-    assert loaded.answers is not None
     assert loaded.test is not None
     asked = loaded.test.anchor[:2]
     row, column = loaded.answers.of(asked)
@@ -224,6 +223,21 @@ def test_several_files_are_one_graph(tmp_path):
     assert loaded.data.columns["source"].tolist() == [0, 0, 0, 0, 0, 1] * 2
 
 
+def test_descriptions_of_entities(tmp_path):
+    path = folder(tmp_path / "g", train=FAMILY + MORE)
+    write(path / "entity2text.tsv", [("bob", "a bear, brown"), ("zoe", "nobody"), ("ann", "an ant")])
+    (path / "relation2text.tsv").write_text("mother of\tis the mother of\n")
+    loaded = load_source(path)
+    assert dict(zip(loaded.data.others.names, loaded.descriptions, strict=True)) == {
+        **{"ann": "an ant", "bob": "a bear, brown"},
+        **{"eve": "", "dan": ""},
+    }
+    assert "not read: relation2text.tsv" in loaded.describe()
+    write(path / "entity2text.tsv", [("bob", "a bear, brown"), ("ann",)])
+    with pytest.raises(InputError, match=r"entity2text\.tsv:2: 1 fields where"):
+        load_source(path)
+
+
 GRAPHS = {
     "wn18rr": (86835, 40559, 11, 2824, 2924, 420),
     "kg/umls": (5216, 135, 46, 652, 661, 0),
@@ -248,6 +262,10 @@ def test_real_graphs(name):
         *(triples, dev, test),
         *(entities, relations, left),
     )
+    if name == "wn18rr":
+        said = dict(zip(loaded.data.others.names, loaded.descriptions, strict=True))
+        assert said["08769179"].startswith("saxony, an area in Germany")
+        assert all(loaded.descriptions)
     with gzip.open(FOLDER / name / "test.tsv.gz", "rt") as file:
         raw = [tuple(line.rstrip("\n").split("\t")) for line in file]
     skipped = {bad.line for bad in loaded.rejected if bad.file.endswith("test.tsv.gz")}

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from counterpoint.data.items import Data, Items
+from counterpoint.encoders import load
 from counterpoint.encoders.inputs import Sides
 from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph
 from counterpoint.errors import InputError
@@ -136,6 +137,25 @@ def test_what_does_not_fit_is_said() -> None:
     ):
         with pytest.raises(InputError, match=what):
             call()
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_folder_has_the_names_and_what_is_known(tmp_path, operator: str) -> None:
+    torch.manual_seed(0)
+    model = KnowledgeGraph.of(family(), ["mother\tof", "knows", "é"], operator=operator, dim=4, reciprocal=False)
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert again.settings() == model.settings()
+    assert again.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
+    assert again.complete(None, "é", "ida") == model.complete(None, "é", "ida")
+    # and still one table
+    again(Sides.of(torch.tensor([[0, 0]]), torch.tensor([1]))).sum().backward()
+    assert again.document.weight.grad[:2].any(1).all()
+    settings = tmp_path / "model" / "counterpoint.json"
+    settings.write_text(settings.read_text().replace('"ida"', '"ida", "eva"'))
+    with pytest.raises(InputError, match=r"counterpoint.json: the model cannot be made"):
+        load(tmp_path / "model")
 
 
 def trained(folder, average: float = 0.0, **options) -> KnowledgeGraph:

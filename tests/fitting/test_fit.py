@@ -11,7 +11,7 @@ from counterpoint.encoders import StaticEncoder, load
 from counterpoint.errors import InputError
 from counterpoint.fitting import fit
 from counterpoint.fitting.parts import load_parts
-from counterpoint.fitting.run import make_task
+from counterpoint.fitting.task import make_task
 
 COLOURS = ("red", "blue", "green", "grey")
 THINGS = [f"{t} {n}" for t in ("car", "boat", "lamp") for n in range(12)]

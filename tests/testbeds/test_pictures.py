@@ -119,6 +119,27 @@ def test_font_families_are_held_out_whole(folder):
     assert same(train, PICTURES["glyph-families"](0, folder, size=16)[0])
 
 
+def test_letters_are_turned_and_put_somewhere(folder):
+    train = PICTURES["glyph-families"](0, folder)[0]
+    ink = train.anchors.tensor[:, 0].float() / 255
+    place = torch.arange(24.0)
+    total = ink.sum((1, 2))
+    assert float(total.min()) > 5
+    middle = (ink * place).sum((1, 2)) / total, (ink * place[:, None]).sum((1, 2)) / total
+    for axis in middle:
+        assert float(axis.mean()) == pytest.approx(11.5, abs=0.3)
+        assert 0.8 < float(axis.std()) < 3, "centred letters would be told by their pixels"
+    # hardly any ink is cut off
+    edge = ink[:, [0, -1]].sum() + ink[:, :, [0, -1]].sum()
+    assert float(edge / ink.sum()) < 0.03
+    # another seed puts the same letters elsewhere
+    other = PICTURES["glyph-families"](1, folder)[0]
+    font = next(iter(set(train.columns["domain"].tolist()) & set(other.columns["domain"].tolist())))
+    a, b = (part.anchors.tensor[part.columns["domain"] == font] for part in (train, other))
+    assert a.shape == b.shape
+    assert not torch.equal(a, b)
+
+
 def test_what_is_not_there_is_said(folder, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="unknown testbed 'mnist'"):
         pictures("mnist")

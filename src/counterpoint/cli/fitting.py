@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def fit(
-    source: Annotated[str, typer.Argument(help="A file, a folder, hf:OWNER/NAME, or included:debian.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="A file, a folder, hf:OWNER/NAME, digits, or included:debian; several of one kind."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")] = Path("runs/fit"),
-    base: Annotated[str, typer.Option(help="auto, static, minilm, or a model folder or name.")] = "auto",
+    base: Annotated[
+        str, typer.Option(help="auto, static, minilm, resnet, complex, ..., or a model folder or name.")
+    ] = "auto",
     system: Annotated[str | None, typer.Option(help="A system of `counterpoint systems`; else by the schema.")] = None,
     dev: Annotated[
         str, typer.Option(help="Held out for validation: a fraction, a number of rows, or a file.")
@@ -54,7 +59,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a better embedding model for the texts of a file, and measure whether it is better.
+    """Train a better embedding model for texts, pictures, captions or triples, and measure whether it is better.
 
     Example: counterpoint fit pairs.tsv --output runs/mine --index
 
@@ -84,8 +89,9 @@ def fit(
 
     try:
         result = run(
-            source,
+            sources[0],
             output,
+            more=sources[1:],
             base=base,
             method=method,
             **reading(columns, schema, split, skip_bad),

@@ -178,7 +178,7 @@ def search(
 
     from counterpoint.cli.items import asked, completed
     from counterpoint.encoders._base import TextEncoder
-    from counterpoint.encoders.knowledge import is_graph
+    from counterpoint.encoders.saving import saved_name
     from counterpoint.search import Hit, Index
 
     if mode not in ("dense", "hybrid"):
@@ -187,8 +187,9 @@ def search(
         raise InputError("a query is empty", fix="give words, or no query to read them from standard input")
     console = Console(highlight=False)
     given = queries or filter(None, (line.strip() for line in sys.stdin))
-    if is_graph(folder / "model") or is_graph(folder):
-        graph = open_model(str(folder / "model" if is_graph(folder / "model") else folder))
+    graphs = [place for place in (folder, folder / "model") if saved_name(place) == "KnowledgeGraph"]
+    if graphs:
+        graph = open_model(str(graphs[0]))
         for query in given:
             _tell(console, query, [Hit(name, s, "", {}) for name, s in completed(graph, query, k)], as_json)
         return

@@ -115,7 +115,7 @@ def _run(job: Job, recipe: Recipe, folder: Path) -> tuple[str, dict[str, float],
     from counterpoint.fitting.bases import make_base
     from counterpoint.fitting.presets import preset, seen_by
     from counterpoint.fitting.prompts import share_prompt
-    from counterpoint.fitting.run import make_task
+    from counterpoint.fitting.task import make_task
 
     parts = parts_of(job)
     check_job(job, parts)

@@ -27,14 +27,15 @@ def read_arrays(path: Path) -> Loaded:
     Raises:
         InputError: It is not whole, or not so.
     """
+    import zlib
     from zipfile import BadZipFile
 
     if not path.exists():
         raise InputError("no such file", file=path, fix="check the name")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file)
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, NotImplementedError, BadZipFile, zlib.error) as error:
         raise InputError(f"the images cannot be read ({error})", file=path, fix=FIX) from error
     return from_arrays(arrays, os.fspath(path))
 
@@ -176,7 +177,7 @@ def number_labels(parts: Sequence[np.ndarray], source: str) -> tuple[tuple[str, 
 def _named(classes: tuple[str, ...], names: np.ndarray, n: int, source: str) -> tuple[str, ...]:
     """Names in place of numbers from 0."""
     numbers = [int(each) if each.isdecimal() else -1 for each in classes]
-    if names.ndim != 1 or not all(0 <= number < len(names) for number in numbers):
+    if names.ndim != 1 or not classes or not all(0 <= number < len(names) for number in numbers):
         what = f"{n:,} images and {names.size:,} names, which are not those of the classes {', '.join(classes[:9])}"
         raise InputError(what, file=source, fix="give one an image, or one a class from 0")
     return tuple(str(names[number]) for number in numbers)

@@ -78,7 +78,10 @@ def beside(file: Path) -> Find:
             with tar.open("rb") as raw:
                 raw.seek(offset)
                 return raw.read(size)
-        return next((folder / name for folder in folders if (folder / name).is_file()), None)
+        try:
+            return next((folder / name for folder in folders if (folder / name).is_file()), None)
+        except OSError:  # longer than a name may be
+            return None
 
     return find
 

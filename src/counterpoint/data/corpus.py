@@ -24,7 +24,8 @@ class DebianCorpus:
 
     Attributes:
         train: Pairs: a package's title in one of the languages and the first paragraph of its English description, one
-            language after the other. `line` is the row of the file, and `packages[line - 1]` the package's name.
+            language after the other, and each translated title with the English one, as a dictionary has it. `line` is
+            the row of the file, and `packages[line - 1]` the package's name.
         heldout: Titles of 1,500 packages, as far as they are translated, each to find its own description among those
             of all packages. The column `language` says what each is in.
         packages: The name of every package, in order; these are the document ids of `heldout`.
@@ -79,15 +80,17 @@ def debian(path: Path = INCLUDED / "debian.parquet", *, languages: Sequence[str]
         raise InputError(f"the corpus cannot be read ({error})", file=path, fix="install the package again") from error
     train, queries, qrels, spoken = [], {}, {}, {}
     for language, translated in titles.items():
-        rows = enumerate(zip(package, translated, description, held_out, strict=True), start=1)
-        for line, (name, title, text, held) in rows:
+        rows = enumerate(zip(package, translated, columns["title"], description, held_out, strict=True), start=1)
+        for line, (name, title, english, text, held) in rows:
             if title is None:
                 continue
-            if not held:
-                train.append(Example(title, (text,), line=line))
+            if held:
+                query = f"{'title' if language == 'en' else language}:{name}"
+                queries[query], qrels[query], spoken[query] = title, {name: 1.0}, LANGUAGES[language]
                 continue
-            query = f"{'title' if language == 'en' else language}:{name}"
-            queries[query], qrels[query], spoken[query] = title, {name: 1.0}, LANGUAGES[language]
+            train.append(Example(title, (text,), line=line))
+            if language != "en":
+                train.append(Example(title, (english,), line=line))
     return DebianCorpus(
         train=TextData(
             "pairs",

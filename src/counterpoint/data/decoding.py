@@ -146,7 +146,9 @@ def pixels(picture: Image.Image, size: tuple[int, int], channels: int = 3) -> UI
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     picture = picture.convert("RGB" if channels == 3 else "L")
-    array = np.asarray(ImageOps.fit(picture, size, Image.Resampling.BOX))
+    if picture.size != size:
+        picture = ImageOps.fit(picture, size, Image.Resampling.BOX)
+    array = np.asarray(picture)
     return array.reshape(*array.shape[:2], channels).transpose(2, 0, 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -33,6 +34,21 @@ class Reading:
     def rejects(self, source: str) -> Rejects:
         """What to do with the bad rows of a source."""
         return Rejects(source, self.skip_bad)
+
+    def check(self, source: str, what: str, *used: str) -> None:
+        """Refuse options that do not apply, rather than leave them unread.
+
+        Raises:
+            InputError: An option other than those that are used is given.
+
+        Examples:
+            >>> Reading(size=32).check("a.tsv", "texts", "columns")
+            Traceback (most recent call last):
+            counterpoint.errors.InputError: a.tsv: size= does not apply to texts; leave it out.
+        """
+        for option in ("columns", "schema", "split", "size"):
+            if option not in used and getattr(self, option) not in (None, {}):
+                raise InputError(f"{option}= does not apply to {what}", file=source, fix="leave it out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +131,7 @@ class Loaded:
         sources: The names behind the numbers in the column `source`, where there are several.
         texts: Of texts: what `read` gave.
         relations: Of triples: what each relation is called; number `r + len(relations)` is the inverse of `r`.
-        answers: Of triples: the known answers of each query, from all parts.
+        descriptions: Of triples: what the file `entity2text` says of each entity, "" where it says nothing; or none.
 
     Examples:
         >>> from counterpoint.data.items import Items
@@ -135,7 +151,12 @@ class Loaded:
     sources: tuple[str, ...] = ()
     texts: TextData | Retrieval | None = None
     relations: tuple[str, ...] = ()
-    answers: Answers | None = None
+    descriptions: tuple[str, ...] = ()
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What belongs to each anchor by the rows of all parts, which are over the same items (triples)."""
+        return known_answers(*(part for part in (self.data, self.dev, self.test) if part is not None))
 
     def describe(self, listed: str | os.PathLike[str] | None = None) -> str:
         """What was read and how it was understood, in one sentence without a full stop.
@@ -168,6 +189,8 @@ class Loaded:
         data, n = self.data, _rows(self.kind, self.data)
         if self.kind == "triples":
             return f"{n:,} triples of {_entities(data):,} entities and {len(self.relations):,} relations"
+        if data.anchors.modality != "image":
+            return f"{n:,} row{'s' * (n != 1)}"
         pictures = data.anchors.tensor
         colour = "grey" if pictures.shape[1] == 1 else "in colour"
         size = f"of {pictures.shape[3]} x {pictures.shape[2]} pixels, {colour}"

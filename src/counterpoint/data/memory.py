@@ -21,7 +21,7 @@ from counterpoint.data.rows import judged_rows, rows_of
 from counterpoint.data.schema import recognise
 from counterpoint.data.tables import Row, keyed
 from counterpoint.data.triples import graph_of, seems_triples
-from counterpoint.data.types import Rejects, Retrieval, TextData
+from counterpoint.data.types import Example, Rejects, Retrieval, TextData
 from counterpoint.errors import InputError
 
 NAME = "memory"
@@ -56,14 +56,20 @@ def load_memory(source: Any, reading: Reading = Reading()) -> Loaded:
         'read 4 pictures of 8 x 8 pixels, grey, in 2 classes, from memory'
     """
     if (ready := _ready(source)) is not None:
+        reading.check(NAME, f"{ready.kind} that are rows already")
         return ready
     if (arrays := _arrays(source)) is not None:
+        reading.check(NAME, "arrays of pictures")
         return from_arrays(arrays, NAME)
     if _comes_from(source, "datasets"):
         return load_datasets(source if isinstance(source, Mapping) else {"train": source}, NAME, reading)
+    reading.check(NAME, "a table", "columns", "schema", "size")
     rows = list(_rows(source))
     if not rows:
         raise InputError("no rows", file=NAME, fix="give some")
+    if all(row.keys() == {"text"} and _is_there(row["text"]) for row in rows):
+        what = f"{len(rows):,} names of files, which are texts here"
+        raise InputError(what, file=NAME, fix="give one file, or several with load_sources")
     return _load({"train": lambda reject: keyed(iter(enumerate(rows, 1)), NAME, reject)}, NAME, reading)
 
 
@@ -88,11 +94,14 @@ def _load(tables: Mapping[str, Open], name: str, reading: Reading) -> Loaded:
     reject = reading.rejects(name)
     first = tables["train"](Rejects(name, skip=True))
     if seems_triples(first, reading.columns):
+        reading.check(name, "triples", "columns", "split")
         given = [(part, 0, opened(reject), reject) for part, opened in tables.items()]
         return graph_of(given, reading.columns, reject)
     if any(shows([row.get(column) for row in first.sample]) for column in first.columns):
+        reading.check(name, "pictures", "columns", "split", "size")
         parts = {part: (opened, _file, name) for part, opened in tables.items()}
         return load_picture_table(parts, name, reading)
+    reading.check(name, "texts", "columns", "schema", "split")
     texts: dict[str, TextData] = {}
     for part, opened in tables.items():
         table = opened(reject)
@@ -113,6 +122,8 @@ def _ready(source: Any) -> Loaded | None:
         kinds: dict[str, SourceKind] = {"text": "texts", "query": "triples"}
         kind = kinds.get(source.anchors.modality, "pictures" if source.others is None else "pictures with texts")
         return Loaded(kind, source, source.source or NAME)
+    if isinstance(source, list) and source and all(isinstance(each, Example) for each in source):
+        return Loaded("texts", rows_of(source, NAME), NAME)
     if isinstance(source, TextData):
         return Loaded("texts", rows_of(source.examples, source.source), source.source, texts=source)
     if isinstance(source, Retrieval):
@@ -163,10 +174,17 @@ def _rows(source: Any) -> Iterator[Row]:
 _FIX = "give a list of texts, tuples or dicts, a data frame, a dataset, or an array of pictures"
 
 
+def _is_there(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and Path(name).exists()
+    except OSError:  # a text is longer than a name may be
+        return False
+
+
 def _comes_from(source: Any, package: str) -> bool:
     # asked of the object, so that no package is imported for data of another
     return type(source).__module__.split(".")[0] == package
 
 
 def _file(name: str) -> Path | None:
-    return Path(name) if Path(name).is_file() else None
+    return Path(name) if _is_there(name) and Path(name).is_file() else None

@@ -30,7 +30,6 @@ IMAGE_NAMES = (
 TEXT_NAMES = ("caption", "captions", *GENERIC, "sentences", "texts", "description", "alt_text", "title")
 LABEL_NAMES = (*NAMES["label"], "category")
 ROLES = ("image", "text", "label")
-_ALIAS = {"caption": "text", "picture": "image", "anchor": "image", "positive": "text"}
 
 Open = Callable[[Rejects], Table]
 """Opens the table anew: it is gone through more than once, since pictures are not kept encoded."""
@@ -48,7 +47,7 @@ def load_picture_table(
 
     Args:
         parts: "train", "dev" and "test" -> the table, where its pictures are found by name, and the file to name in an
-            error.
+            error. A dev or test part whose labels are kept secret is not read, and that is noted.
         source: What to call it.
         reading: Of which `columns` (roles image, text, label), `size`, `skip_bad` and `progress` (pictures decoded)
             count.
@@ -60,22 +59,33 @@ def load_picture_table(
     """
     reject = reading.rejects(source)
     listing = _Listing()
+    read: dict[str, tuple[Open, Find, str]] = {}
     for part, (open_table, find, file) in parts.items():
         table = open_table(reject.at(file))
-        listing.read(part, table, picture_roles(table, file, reading.columns, texts), find, reject.at(file))
+        roles = picture_roles(table, file, reading.columns, texts)
+        if part != "train" and "label" in roles and all(row.get(roles["label"][0]) is None for row in table.sample):
+            listing.notes[f"the {part} part has no labels, not read"] = None
+            continue
+        read[part] = open_table, find, file
+        listing.read(part, table, roles, find, reject.at(file))
+
+    trained = [row.label for row in listing.rows if row.part == "train"]
+    if "label" in listing.said and trained:
+        # said before all is decoded, which takes long
+        number_labels([np.array(trained)], source)
 
     def pictures() -> Iterator[Encoded]:
-        for part, (open_table, find, file) in parts.items():
+        for part, (open_table, find, file) in read.items():
             yield from listing.encoded(part, open_table, find, file)
 
     whole = decode(pictures, source, size=reading.size, reject=reject, progress=reading.progress)
     place = torch.where(whole.kept, whole.kept.cumsum(0) - 1, -1).tolist()
-    rows: dict[str, list[_Row]] = {part: [] for part in parts}
+    rows: dict[str, list[_Row]] = {part: [] for part in read}
     for row in listing.rows:
         if place[row.picture] >= 0:
             rows[row.part].append(row)
         elif row.line != listing.firsts[row.picture].line or row.part != listing.firsts[row.picture].part:
-            reject.at(parts[row.part][2])("its picture cannot be read", row.line, row.text or row.label)
+            reject.at(read[row.part][2])("its picture cannot be read", row.line, row.text or row.label)
     if not rows.get("train"):
         raise InputError(nothing_read(reject, "no row to train on"), file=source, fix="check the columns")
     there = {part: each for part, each in rows.items() if each}
@@ -90,8 +100,9 @@ def load_picture_table(
         # of the items only those of the part
         picture = {p: k for k, p in enumerate(dict.fromkeys(row.picture for row in each))}
         text = {t: k for k, t in enumerate(dict.fromkeys(row.text for row in each))}
-        mine = torch.tensor([place[p] for p in picture])
-        items = Items("image", whole.pixels[mine], tuple(listing.firsts[p].name for p in picture))
+        all_of_them = len(picture) == len(whole.pixels)
+        pixels = whole.pixels if all_of_them else whole.pixels[torch.tensor([place[p] for p in picture])]
+        items = Items("image", pixels, tuple(listing.firsts[p].name for p in picture))
         anchor = torch.tensor([picture[row.picture] for row in each])
         known = {"label": numbers[i]} if labelled else {}
         data[part] = Data(items, anchor, columns=known, source=source, classes=classes)
@@ -130,16 +141,21 @@ class _Listing:
     numbers: dict[str | bytes, int] = field(default_factory=dict)
     firsts: list[_First] = field(default_factory=list)
     rows: list[_Row] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
     def read(self, part: str, table: Table, roles: Columns, find: Find, reject: Rejects) -> None:
         """The rows of a part."""
-        self.said |= {role: column for role, (column,) in roles.items()}
+        columns_of = {role: column for role, (column,) in roles.items()}
+        if self.said and self.said.keys() != columns_of.keys():
+            what = f"columns for {', '.join(columns_of)}, and in another part for {', '.join(self.said)}"
+            raise InputError(what, file=reject.file, fix="give all parts the same")
+        self.said |= columns_of
+        self.images[part] = columns_of["image"]
         self.notes |= dict.fromkeys(table.notes)
         if ignored := [column for column in table.columns if (column,) not in roles.values()]:
             self.notes["not read: " + ", ".join(map(repr, ignored))] = None
-        columns_of = {role: column for role, (column,) in roles.items()}
         for line, row in table.rows:
             cell = row.get(columns_of["image"])
             try:
@@ -162,7 +178,7 @@ class _Listing:
             if first is None:
                 return
             if line == first.line:
-                content = _content(row.get(self.said["image"]), find)
+                content = _content(row.get(self.images[part]), find)
                 assert content is not None  # it was there before
                 yield Encoded(content, file, line, first.name)
                 first = next(mine, None)
@@ -180,7 +196,7 @@ def picture_roles(table: Table, file: str, columns: ColumnMap, texts: bool = Fal
     Raises:
         InputError: No column of pictures.
     """
-    roles = given_roles(table, file, columns, ROLES, _ALIAS)
+    roles = given_roles(table, file, columns, ROLES, {})
     roles = {role: columns[:1] for role, columns in roles.items()}
     by_name = {plain(column): column for column in reversed(table.columns)}
     cells = {column: [row.get(column) for row in table.sample] for column in table.columns}

@@ -53,6 +53,12 @@ def load_folder(folder: Path, reading: Reading = Reading()) -> Loaded:
         deep = next((file for file in sorted(folder.rglob("*")) if is_picture(file.relative_to(folder))), None)
         fix = f"give the folder above {deep.parent}" if deep else FIX
         raise InputError("no pictures in it or its folders", file=folder, fix=fix)
+    labelled = all(label for _, _, label in listing)
+    if not labelled and any(label for _, _, label in listing):
+        raise InputError("some parts have classes and some have none", file=folder, fix=FIX)
+    if labelled:
+        # said before all is decoded, which takes long
+        number_labels([np.array([label for part, _, label in listing if part == "train"])], os.fspath(folder))
     whole = decode(
         lambda: (Encoded(file, os.fspath(file)) for _, file, _ in listing),
         os.fspath(folder),
@@ -64,15 +70,13 @@ def load_folder(folder: Path, reading: Reading = Reading()) -> Loaded:
     rows = {part: [i for i, each in enumerate(listing) if each[0] == part] for part in found}
     if not rows["train"]:
         raise InputError("no picture to train on can be read", file=folder, fix="replace them")
-    labelled = all(label for _, _, label in listing)
-    if not labelled and any(label for _, _, label in listing):
-        raise InputError("some parts have classes and some have none", file=folder, fix=FIX)
     labels = [np.array([listing[i][2] for i in each]) for each in rows.values() if each]
     classes, numbers = number_labels(labels, os.fspath(folder)) if labelled else ((), [])
     data = {}
     for i, (part, each) in enumerate((part, each) for part, each in rows.items() if each):
-        names = tuple(listing[row][1].relative_to(folder).as_posix() for row in each)
-        items = Items("image", whole.pixels[torch.tensor(each)] if len(found) > 1 else whole.pixels, names)
+        # a file's name need not be text
+        names = [listing[row][1].relative_to(folder).as_posix().encode("utf-8", "replace").decode() for row in each]
+        items = Items("image", whole.pixels[torch.tensor(each)] if len(found) > 1 else whole.pixels, tuple(names))
         columns = {"label": numbers[i]} if labelled else {}
         data[part] = Data.alone(items, source=os.fspath(folder), classes=classes, **columns)
     other = [name for each in found.values() for name in each.others]
@@ -109,10 +113,11 @@ def _listed(folder: Path, root: Path, reject: Rejects) -> _Listing:
     listing, flat = _Listing(), list[Path]()
     for file in _visible(folder):
         if file.is_dir():
-            inside = list(_visible(file))
-            pictures = [each for each in inside if each.suffix.lower() in SUFFIXES and each.is_file()]
-            listing.files += [(each, file.name) for each in pictures]
-            listing.others += [each.relative_to(root).as_posix() for each in inside if each not in set(pictures)]
+            for each in _visible(file):
+                if each.suffix.lower() in SUFFIXES and each.is_file():
+                    listing.files.append((each, file.name))
+                else:
+                    listing.others.append(each.relative_to(root).as_posix())
         elif file.suffix.lower() in SUFFIXES:
             flat.append(file)
         elif suffix(file) in FORMATS and file.name.split(".")[0].lower() not in _ABOUT:

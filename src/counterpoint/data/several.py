@@ -62,13 +62,16 @@ def load_sources(
     if len(sources) == 1:
         return load_with(sources[0], reading)
     names = tuple(os.fspath(source) if isinstance(source, str | os.PathLike) else NAME for source in sources)
-    kinds = [source_kind(source, reading.columns) for source in sources]
+    # what is in memory is read at once: it may be there only once
+    ready = {i: load_with(source, reading) for i, source in enumerate(sources) if names[i] == NAME}
+    kinds = [ready[i].kind if i in ready else source_kind(source, columns) for i, source in enumerate(sources)]
     _refuse_others(names, kinds)
     if kinds[0] == "triples":
-        if NAME in names:
+        if ready:
             raise InputError("triples in memory among several sources", fix="give them as one, or as files")
+        reading.check(names[0], "triples", "columns")
         return load_triples(sources, reading)
-    loaded = [load_with(source, reading) for source in sources]
+    loaded = [ready[i] if i in ready else load_with(source, reading) for i, source in enumerate(sources)]
     if kinds[0] != "texts":
         _refuse_others(names, [each.data.schema for each in loaded])
         one = _pictures(loaded, names)

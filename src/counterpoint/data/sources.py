@@ -24,7 +24,7 @@ from counterpoint.data.images import NAMED, load_images, rows_of_images
 from counterpoint.data.layouts import find, read
 from counterpoint.data.loaded import Loaded, Reading, SourceKind
 from counterpoint.data.memory import load_datasets, load_memory
-from counterpoint.data.picture_tables import Open, load_picture_table, picture_roles, shows
+from counterpoint.data.picture_tables import ROLES, Open, load_picture_table, picture_roles, shows
 from counterpoint.data.pictures import holds_pictures, load_folder
 from counterpoint.data.row_splits import kept_apart
 from counterpoint.data.rows import judged_rows, rows_of
@@ -137,6 +137,7 @@ def _load(source: Any, reading: Reading) -> Loaded:
         raise InputError("an empty folder", file=path, fix="give one of pictures, of triples, or of a dataset")
     kind = source_kind(source, reading.columns)
     if kind == "texts":
+        reading.check(name, kind, "columns", "schema", "split")
         texts = read(
             name,
             columns=reading.columns,
@@ -148,18 +149,21 @@ def _load(source: Any, reading: Reading) -> Loaded:
         data = judged_rows(texts) if isinstance(texts, Retrieval) else rows_of(texts.examples, name)
         return Loaded(kind, data, name, rejected=texts.rejected, texts=texts)
     if kind == "triples":
+        reading.check(name, kind, "columns")
         return load_triples([path], reading)
     if name.startswith("hf:"):
         splits, named = load_hub(name)
         return load_datasets(splits, name, replace(reading, split=named or reading.split))
     if is_saved(path):
+        reading.check(name, kind, "columns", "split", "size")
         return _load_saved(path, reading)
     if files := caption_files(path) if path.is_dir() else {"train": path} if suffix(path) in FORMATS else {}:
+        reading.check(name, kind, "columns", "size")
         return load_captions(files, name, reading)
     if path.is_dir() and name not in NAMED:
+        reading.check(name, "a folder of pictures", "size")
         return load_folder(path, reading)
-    if reading.size is not None:
-        raise InputError("arrays are not resized", file=name, fix="leave the size out, or give a folder")
+    reading.check(name, "arrays of pictures")
     return read_arrays(path) if name not in NAMED else Loaded(kind, rows_of_images(load_images(name)), name)
 
 
@@ -168,12 +172,12 @@ def _load_saved(path: Path, reading: Reading) -> Loaded:
     splits: dict[str, str | None] = {**by_part(saved_splits(path), reading.split)}
     if "train" not in splits:
         splits = {"train": None}  # one alone, or none to train on, which its reader says
-    find = beside(path / "dataset_info.json")
+    there = beside(path / "dataset_info.json")
 
     def opened(name: str | None) -> Open:
         return lambda reject: read_saved(path, name, reject)
 
-    parts = {part: (opened(name), find, os.fspath(path)) for part, name in splits.items()}
+    parts = {part: (opened(name), there, os.fspath(path)) for part, name in splits.items()}
     return load_picture_table(parts, os.fspath(path), reading)
 
 
@@ -198,6 +202,8 @@ def _file_kind(file: Path, columns: ColumnMap) -> SourceKind:
         return "texts"
     if _holds_triples(file, columns):
         return "triples"
+    if not columns.keys() <= set(ROLES):
+        return "texts"
     try:
         table = open_captions(file, columns, ahead=False)(Rejects("", skip=True))
         if "image" not in columns and not _names_pictures(table, file):
@@ -209,12 +215,13 @@ def _file_kind(file: Path, columns: ColumnMap) -> SourceKind:
 
 def _names_pictures(table: Table, file: Path) -> bool:
     """Whether a table has a column of pictures, of which one at least is there."""
+    there = beside(file)
     for column in table.columns:
         cells = [row.get(column) for row in table.sample]
         if shows(cells):
             try:
-                return any(not isinstance(cell, str) or beside(file)(cell) for cell in cells[:20])
-            except BadRowError:
+                return any(not isinstance(cell, str) or there(cell) for cell in cells[:20])
+            except BadRowError:  # outside the folder, as its reader says
                 return True
     return False
 

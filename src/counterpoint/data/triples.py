@@ -13,7 +13,7 @@ from torch import Tensor
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.jsonrows import type_name
-from counterpoint.data.loaded import Loaded, Reading, known_answers
+from counterpoint.data.loaded import Loaded, Reading
 from counterpoint.data.schema import ColumnMap, Columns, given_roles, missing
 from counterpoint.data.tables import FORMATS, Table, nothing_read, plain, read_table, suffix
 from counterpoint.data.types import PARTS, Progress, Rejects
@@ -33,7 +33,7 @@ def load_triples(sources: Sequence[str | os.PathLike[str]], reading: Reading = R
     """One knowledge graph, of one source or of several.
 
     A source is a file of any format that `read` takes, with the columns head, relation and tail by name, or with three
-    columns in this order; or a folder with such files `train`, `valid` (or `dev`) and `test`.
+    columns in this order; or a folder with such files `train`, `valid` (or `dev`) and `test`, perhaps `entity2text`.
 
     Each triple is two rows: (head, relation) is answered by the tail, and (tail, inverse relation) by the head, where
     the inverse of relation `r` of `R` is `r + R` (the standard since Lacroix et al. 2018, "Canonical Tensor
@@ -69,8 +69,16 @@ def load_triples(sources: Sequence[str | os.PathLike[str]], reading: Reading = R
         for part, file in _files(Path(source)).items():
             bad = reject.at(file)
             tables.append((part, number, open_triples(file, bad, reading.columns, reading.progress), bad))
+    loaded = graph_of(tables, reading.columns, reject)
     names = tuple(os.fspath(source) for source in sources)
-    return replace(graph_of(tables, reading.columns, reject), sources=names if len(names) > 1 else ())
+    said, unread = _descriptions([Path(source) for source in sources if Path(source).is_dir()], reject, tables)
+    assert loaded.data.others is not None  # the entities
+    return replace(
+        loaded,
+        sources=names if len(names) > 1 else (),
+        descriptions=tuple(said.get(name, "") for name in loaded.data.others.names) if said else (),
+        notes=(*loaded.notes, f"not read: {', '.join(unread)}") if unread else loaded.notes,
+    )
 
 
 def graph_of(tables: Sequence[tuple[str, int, Table, Rejects]], columns: ColumnMap, reject: Rejects) -> Loaded:
@@ -91,7 +99,6 @@ def graph_of(tables: Sequence[tuple[str, int, Table, Rejects]], columns: ColumnM
         tuple(graph.notes),
         reject.rows,
         relations=tuple(graph.relations),
-        answers=known_answers(*parts.values()),
     )
 
 
@@ -244,14 +251,40 @@ def part_files(folder: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
-        stem = file.name.lower().removesuffix(".gz").removesuffix(suffix(file))
-        part = next((part for part, names in PARTS.items() if stem in names), None)
+        part = next((part for part, names in PARTS.items() if _stem(file) in names), None)
         if part is None or suffix(file) not in FORMATS or not file.is_file():
             continue
         if part in found:
             raise InputError(f"{found[part].name} and {file.name} are one part", file=folder, fix="remove one of them")
         found[part] = file
     return found if "train" in found else {}
+
+
+def _descriptions(
+    folders: Sequence[Path], reject: Rejects, tables: Sequence[tuple[str, int, Table, Rejects]]
+) -> tuple[dict[str, str], list[str]]:
+    """What `entity2text` (entity, text a row; KG-BERT's) says of entities, and the names of files that are not read."""
+    read = {bad.file for _, _, _, bad in tables}
+    said, unread = dict[str, str](), list[str]()
+    for file in (each for folder in folders for each in sorted(folder.iterdir()) if not each.name.startswith(".")):
+        if os.fspath(file) in read:
+            continue
+        if _stem(file) == "entity2text" and suffix(file) in FORMATS:
+            bad = reject.at(file)
+            table = open_triples(file, bad, {})
+            for line, row in table.rows:
+                cells = [str(cell) for cell in row.values() if cell]
+                if len(cells) == 2:
+                    said[cells[0]] = cells[1]
+                else:
+                    bad(f"{len(cells)} fields where an entity and its text belong", line, row)
+        else:
+            unread.append(file.name)
+    return said, unread
+
+
+def _stem(file: Path) -> str:
+    return file.name.lower().removesuffix(".gz").removesuffix(suffix(file))
 
 
 def _files(source: Path) -> dict[str, Path]:

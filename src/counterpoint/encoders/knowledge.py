@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ from torch import Tensor, nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.features import Kind
-from counterpoint.encoders.saving import SETTINGS
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
 from counterpoint.geometry import GEOMETRIES, Geometry
@@ -250,9 +247,8 @@ class KnowledgeGraph(Towers):
         entity, r = _number(asked, self.entities, "entity"), _number(relation, self.relations, "relation")
         query = torch.tensor([[entity, r if tail is None else r + relations]])
         with torch.inference_mode():
-            asks: Tensor = self.geometry.prepare(self.query(query.to(self.known.device)))
-            answers = self.geometry.prepare(torch.as_tensor(self.document.weight))
-            scores = self.geometry.shared(asks, answers, 1.0)[0].float().cpu()
+            q = self.geometry.prepare(self.query(query.to(self.known.device)))
+            scores = self.geometry.shared(q, self.geometry.prepare(self.side(None).weight), 1.0)[0].float().cpu()
         left = torch.ones(len(scores), dtype=torch.bool)
         if not known:
             given, wanted = (0, 2) if tail is None else (2, 0)
@@ -267,15 +263,6 @@ class KnowledgeGraph(Towers):
         if (known := state_dict.get(f"{prefix}known")) is not None:
             self.known = torch.empty_like(known, device=self.known.device)
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def is_graph(folder: Path) -> bool:
-    """Whether a folder holds a saved `KnowledgeGraph`."""
-    try:
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(settings, dict) and settings.get("model") == KnowledgeGraph.__name__
 
 
 def _number(name: str | None, names: Sequence[str], what: str) -> int:

@@ -90,7 +90,8 @@ def make_base(
     options: dict[str, Any] = {} if max_length is None else {"max_seq_length": max_length}
     check_length(base, max_length)
     if base == "static":
-        return StaticEncoder.from_corpus(texts_of(data), seed=seed)
+        # each text once: what it is paired with says nothing of how common its words are
+        return StaticEncoder.from_corpus(list(dict.fromkeys(texts_of(data))), seed=seed)
     if not from_scratch(base):
         # what a folder holds beside the weights does not learn
         encoder = load(resolve_base(base), backend="torch", **options)

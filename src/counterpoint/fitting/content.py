@@ -25,6 +25,7 @@ def content_of(
     encoder: Any,
     task: Task,
     measured: Sequence[Measured],
+    each: tuple[report.Group, ...],
     before: Measured,
     after: Measured,
     result: TrainResult,
@@ -64,9 +65,9 @@ def content_of(
             rejected_file=str(output / "rejected.jsonl") if parts.about.rejected else "",
             notes=parts.about.notes,
         ),
-        systems=tuple(_system(m) for m in measured),
-        differences=tuple(_differences(task.metric, measured, before, after)),
-        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else (),
+        systems=tuple(system(m, task.lower) for m in measured),
+        differences=tuple(_differences(task, measured, before, after)),
+        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else each,
         unit=task.unit,
         notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
@@ -89,16 +90,17 @@ def content_of(
     )
 
 
-def _system(measured: Measured) -> report.System:
+def system(measured: Measured, less: Sequence[str]) -> report.System:
+    """What was measured, as the report has it; of the figures in `less` less is better."""
     figures = {}
     for name, f in measured.figures.items():
         low, high = (None, None) if f.interval is None else (f.interval.low, f.interval.high)
-        figures[name] = report.Figure(f.value, low, high, f.n)
+        figures[name] = report.Figure(f.value, low, high, f.n, lower=name in less)
     return report.System(measured.name, figures)
 
 
 def _differences(
-    metric: str, measured: Sequence[Measured], before: Measured, after: Measured
+    task: Task, measured: Sequence[Measured], before: Measured, after: Measured
 ) -> list[report.Difference]:
     """The trained model against each other system, and what is combined with it against all but the start."""
     combined = [m for m in measured if " + " in m.name]
@@ -107,17 +109,18 @@ def _differences(
     pairs = [(after, other) for other in sorted(single, key=lambda m: m is not before)]
     pairs += [(both, m) for both in combined for m in (*single, after) if m is not before]
     found = []
-    names = [metric, *(name for name in after.figures if name != metric)]
+    names = [task.metric, *(name for name in after.figures if name != task.metric)]
     for a, b in pairs:
-        found += [_difference(a, b, name) for name in names if a.figures[name].n > 1]
+        # one item has no interval
+        found += [difference(a, b, name, less=name in task.lower) for name in names if a.figures[name].n > 1]
     return found
 
 
-def _difference(a: Measured, b: Measured, metric: str) -> report.Difference:
+def difference(a: Measured, b: Measured, metric: str, *, less: bool) -> report.Difference:
     """Of more than one item, as one has no interval."""
     d = evaluate.compare(b.figures[metric], a.figures[metric])
     return report.Difference(
-        a.name, b.name, metric, d.value, d.interval.low, d.interval.high, a.figures[metric].n, b.answered
+        a.name, b.name, metric, d.value, d.interval.low, d.interval.high, a.figures[metric].n, b.answered, less
     )
 
 
@@ -134,8 +137,8 @@ def _groups(
             part = {m.name: _only(m, value_n == name, task) for m in measured}
             own = part[after.name]
             rivals = [m for m in part.values() if m is not own and " + " not in m.name and n > 1]
-            differences = tuple(_difference(own, m, task.metric) for m in rivals)
-            found.append(report.Group(column, name, tuple(map(_system, part.values())), differences))
+            differences = tuple(difference(own, m, task.metric, less=task.metric in task.lower) for m in rivals)
+            found.append(report.Group(column, name, tuple(system(m, task.lower) for m in part.values()), differences))
     return found
 
 

@@ -16,6 +16,7 @@ from counterpoint.data import Retrieval
 from counterpoint.data.items import Data, Items
 from counterpoint.data.loaded import Loaded
 from counterpoint.data.row_splits import split_data
+from counterpoint.data.several import load_sources
 from counterpoint.data.sources import load_source, source_kind
 from counterpoint.encoders import Kind
 from counterpoint.errors import InputError
@@ -55,6 +56,7 @@ class Parts:
         known: The test queries with a relevant document that was a positive in training.
         notes: How the parts came about, and what was left out.
         relations: Of triples: what each relation is called.
+        sources: The names behind the numbers in the column `source`, where there are several.
     """
 
     train: Data
@@ -65,6 +67,7 @@ class Parts:
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     relations: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -140,6 +143,7 @@ def load_parts(
     output: Path | None,
     *,
     strict: bool = False,
+    more: Sequence[Any] = (),
 ) -> Parts:
     """Read and split whatever the source holds; rejected rows are written to `output`.
 
@@ -153,15 +157,16 @@ def load_parts(
         seed: Of the split.
         output: Where rejected rows are listed; None: nowhere.
         strict: See `counterpoint.fitting.texts.load_texts`.
+        more: Further sources, which are read as one with the first.
 
     Raises:
         InputError: What readers and splits refuse.
     """
     from counterpoint.fitting.texts import load_texts
 
-    if source == INCLUDED or source_kind(source, reading.get("columns")) == "texts":
+    if not more and (source == INCLUDED or source_kind(source, reading.get("columns")) == "texts"):
         return load_texts(source, reading, dev, test, seed, output, strict=strict)
-    loaded = load_source(source, **reading)
+    loaded = load_sources([source, *more], **reading)
     said = loaded.describe() if output is None else loaded.account(output / "rejected.jsonl")
     held = {"dev": loaded.dev, "test": loaded.test}
     for name, given in (("dev", dev), ("test", test)):
@@ -173,8 +178,9 @@ def load_parts(
     train, left = _without(train, [part for part in held.values() if part is not None])
     if left:
         said += f"; {left:,} rows left out of training, they are in dev or test"
-    about = About(loaded.source, loaded.kind, loaded.columns, loaded.notes, len(loaded.rejected))
-    return Parts(train, parts["dev"], parts["test"], said, about, relations=loaded.relations)
+    schema = loaded.kind if loaded.kind != "texts" else train.schema
+    about = About(loaded.source, schema, loaded.columns, loaded.notes, len(loaded.rejected))
+    return Parts(train, parts["dev"], parts["test"], said, about, relations=loaded.relations, sources=loaded.sources)
 
 
 def is_file(part: float | int | str) -> bool:

@@ -67,7 +67,7 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     """
     kind = base_kind(encoder)
     if kind == "graph":
-        return completion(len(data))
+        return completion(data)
     if kind == "two":
         return _two(data)
     if kind == "picture":

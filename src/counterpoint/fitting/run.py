@@ -6,33 +6,33 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from counterpoint.data import Retrieval
-from counterpoint.data.items import Data
 from counterpoint.data.rows import texts_of
 from counterpoint.data.schema import ColumnMap
 from counterpoint.data.sources import source_kind
 from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, remove, write_json
 from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base
 from counterpoint.fitting.content import content_of
+from counterpoint.fitting.each import EachSource
 from counterpoint.fitting.parts import INCLUDED, Parts, load_parts
 from counterpoint.fitting.presets import preset, seen_by
 from counterpoint.fitting.prompts import share_prompt
+from counterpoint.fitting.task import make_task
 from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.methods import Recipe
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.search.language import check_language
-from counterpoint.tasks import Collection, Measured, Task, task_for
+from counterpoint.tasks import Measured
 from counterpoint.training import TrainResult
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
@@ -67,6 +67,7 @@ def fit(
     source: Any,
     output: str | os.PathLike[str] = "runs/fit",
     *,
+    more: Sequence[Any] = (),
     base: str = "auto",
     method: Recipe | None = None,
     columns: ColumnMap | None = None,
@@ -94,6 +95,7 @@ def fit(
     Args:
         source: A file, folder or hub name that `counterpoint.data.read` takes, or `included:debian`.
         output: The folder of the run.
+        more: Further sources of the same kind; batches mix all rows, and the report has the figures of each source.
         base: "auto" (MiniLM where its extra is installed, else static), "static", "minilm", or a model folder or name.
         method: How to train; chosen by what the data are if not given.
         columns: Role -> column, where recognition is to be overruled.
@@ -134,8 +136,10 @@ def fit(
     output, processes = Path(output), Processes.current()
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
+    refuse_string(more, "more")
     base = choose_base(base, "texts" if source == INCLUDED else source_kind(source, columns))
-    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "memory"
+    names = [os.fspath(each) if isinstance(each, str | os.PathLike) else "memory" for each in (source, *more)]
+    name = " and ".join(names)
     asked = {
         "source": name, "base": base, "system": None if method is None else method.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
@@ -143,10 +147,12 @@ def fit(
     }  # fmt: skip
     check_length(base, max_length)
     if processes.first:
-        check_output(output, ours=RUN_FILES, source=name)
+        check_output(output, ours=RUN_FILES, source=names[0])
         _check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
-    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None, strict=strict_split)
+    parts = load_parts(
+        source, reading, dev, test, seed, output if processes.first else None, strict=strict_split, more=more
+    )
     say(parts.description)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
@@ -158,7 +164,7 @@ def fit(
     if about_prompts:
         say(about_prompts)
     recipe.settle(encoder)
-    task = make_task(parts, encoder)
+    task, each = make_task(parts, encoder), EachSource(parts, encoder)
     cut = text_notes(parts, encoder) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
@@ -168,6 +174,8 @@ def fit(
         baselines, before = task.baselines(language), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
+        each.baselines(language)
+        each.measure("untrained", encoder)
     shown = {**asked, "objective": recipe.name, **asdict(recipe.stages[-1].train)}
     tracking = Tracking(log, output, shown) if log and processes.first else None
     listeners = [listen for listen in (on_row, tracking and tracking.row) if listen]
@@ -192,6 +200,7 @@ def fit(
     for sentence in kept:
         say(f"note: {sentence}")
     after = task.measure("trained", encoder)
+    each.measure("trained", encoder)
     measured = [*baselines, before, after, *task.combined(baselines, after)]
     for m in measured[len(baselines) + 1 :]:
         say(_sentence(m))
@@ -199,19 +208,11 @@ def fit(
         values = {f"{m.name}/{name}": figure.value for m in measured for name, figure in m.figures.items()}
         tracking.figures(values, result.steps)
     content = content_of(
-        parts, recipe, encoder, task, measured, before, after, result, output, index, base,
+        parts, recipe, encoder, task, measured, each.groups(), before, after, result, output, index, base,
         (*task.notes, *cut, *kept), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)
-
-
-def make_task(parts: Parts, encoder: Any) -> Task:
-    """The task that fits the data."""
-    dev, test = (Collection.of(p) if isinstance(p, Retrieval) else p for p in (parts.dev, parts.test))
-    # of triples what is right in the test is no wrong answer on dev
-    known = [test] if isinstance(test, Data) and test.modalities[0] == "query" else []
-    return task_for(parts.train, dev, test, encoder, known)
 
 
 def environment() -> dict[str, Any]:
@@ -236,7 +237,7 @@ def text_notes(parts: Parts, encoder: Any) -> tuple[str, ...]:
     sides = parts.sides()
     towers = {kind: encoder.side(kind) if isinstance(encoder, Towers) else encoder for _, kind, _ in sides}
     counts = {side: count_cut(towers[kind], texts, kind) for side, kind, texts in sides}
-    unknown = unknown_note(next(iter(towers.values())), texts_of(parts.train)) if sides else ""
+    unknown = unknown_note(next(iter(towers.values())), list(dict.fromkeys(texts_of(parts.train)))) if sides else ""
     return (*(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts), *filter(None, [unknown]))
 
 

@@ -54,8 +54,11 @@ def load_texts(
     if str(source) == INCLUDED:
         corpus = _included(reading)
         both = split(corpus.train, test=0, dev=amount(dev), seed=seed)
+        described = set(corpus.heldout.corpus.values())
+        # titles are not what is searched
+        asked = replace(both.dev, examples=[e for e in both.dev.examples if e.positives[0] in described])
         said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
-        return _parts(both.train, both.dev, corpus.heldout, said)
+        return _parts(both.train, asked, corpus.heldout, said)
     skip_bad = bool(reading.get("skip_bad"))
     if not isinstance(source, str | os.PathLike):
         data = load_source(source, **reading).texts

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from counterpoint.data.items import Data
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.geometry import Dot
 from counterpoint.methods.recipe import Recipe, Takes
 from counterpoint.methods.stage import Stage
-from counterpoint.objectives import InfoNCE, Lengths, Objective
+from counterpoint.objectives import InfoNCE, Lengths
 from counterpoint.training.config import TrainConfig
 
 _STEPS = 1500
 _FEWEST_EPOCHS = 3
 
 
-def completion(n: int, **options: Any) -> Recipe:
+def completion(data: Data, **options: Any) -> Recipe:
     """ComplEx, classified into the entities of the batch and 2,048 others, kept short by DURA.
 
-    Chosen on the validation parts of WN18RR, FB15k-237, UMLS and Kinship. Where there are fewer than 2,048 entities it
-    is the classification into all of Lacroix et al. 2018.
+    Where there are fewer than 2,048 entities it is the classification into all of Lacroix et al. 2018. Chosen on the
+    validation parts of WN18RR, FB15k-237, UMLS and Kinship: the more entities, the shorter their vectors are to be.
 
     Args:
-        n: Training rows: triples, asked both ways round.
+        data: Training rows: triples, asked both ways round.
         **options: Of `KnowledgeGraph`, such as `dim` or `relations`.
 
+    Raises:
+        InputError: Other data.
+
     Examples:
-        >>> recipe = completion(173_670)
-        >>> recipe.name, recipe.stages[0].train.batch_size, round(recipe.stages[0].train.epochs, 1)
-        ('ComplEx', 1024, 8.8)
+        >>> import torch
+        >>> from counterpoint.data.items import Items
+        >>> queries = Items("query", torch.tensor([[0, 0], [1, 1]]))
+        >>> data = Data(queries, torch.arange(2), Items("entity", torch.arange(2)), torch.tensor([[1], [0]]))
+        >>> recipe = completion(data, dim=4)
+        >>> recipe.name, recipe.stages[0].train.steps
+        ('ComplEx', 1500)
     """
-    size = max(16, min(1024, n // 16))
+    name, takes = "ComplEx", Takes("query", "entity", ("pairs",))
+    takes.refuse(data, name)
+    assert data.others is not None  # as it takes
+    size = max(16, min(1024, len(data) // 16))
     train = TrainConfig(
-        epochs=max(_FEWEST_EPOCHS, _STEPS * size / n),
+        steps=max(_STEPS, math.ceil(_FEWEST_EPOCHS * len(data) / size)),
         batch_size=size,
         learning_rate=0.01,
         weight_decay=0.0,
@@ -43,14 +55,6 @@ def completion(n: int, **options: Any) -> Recipe:
         chunk_tokens=1 << 24,
         validations=4,
     )
-    return Recipe(
-        "ComplEx",
-        (Stage(_objective, train, shared=2048),),
-        Takes("query", "entity", ("pairs",)),
-        lambda data, _: KnowledgeGraph.of(data, **options),
-        similarity="dot",
-    )
-
-
-def _objective() -> Objective:
-    return InfoNCE(1.0, geometry=Dot()) + 0.05 * Lengths()
+    short = 2.5e-3 * len(data.others) ** (1 / 3)
+    stage = Stage(lambda: InfoNCE(1.0, geometry=Dot()) + short * Lengths(), train, shared=2048)
+    return Recipe(name, (stage,), takes, lambda data, _: KnowledgeGraph.of(data, **options), similarity="dot")

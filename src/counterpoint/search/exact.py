@@ -134,6 +134,10 @@ def _dense_rows(queries_bd: Tensor, keys_md: Tensor, metric: Metric, scale_b: np
         chosen = keys_md[torch.from_numpy(columns)].double()
         return np.asarray(_scores(queries_bd[row : row + 1].double(), chosen, compared)[0].numpy())
 
+    if metric == "euclidean":
+        # a third of the time of differences, and in float64 no small distance is lost that float32 tells apart
+        near_bm = torch.cdist(queries_bd.double(), keys_md.double(), compute_mode="use_mm_for_euclid_dist")
+        return ScoreRows(-near_bm.float().numpy(), scale_b, again)
     return ScoreRows(_scores(queries_bd, keys_md, compared).numpy(), scale_b, again)
 
 

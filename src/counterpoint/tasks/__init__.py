@@ -2,17 +2,19 @@
 
 from counterpoint.tasks.both_ways import BothWays
 from counterpoint.tasks.choose import task_for
-from counterpoint.tasks.collection import Collection, halves, links, pairs, views
+from counterpoint.tasks.collection import Collection, halves, links, pairs, views, zero_shot
 from counterpoint.tasks.find import Find, on_new
+from counterpoint.tasks.floors import Frequent, Raw
 from counterpoint.tasks.labels import Labels, LabelSets
 from counterpoint.tasks.similar import Similar
-from counterpoint.tasks.task import Encodes, Measured, Raw, Task, similarity_of
+from counterpoint.tasks.task import Encodes, Measured, Task, similarity_of
 
 __all__ = [
     "BothWays",
     "Collection",
     "Encodes",
     "Find",
+    "Frequent",
     "LabelSets",
     "Labels",
     "Measured",
@@ -26,4 +28,5 @@ __all__ = [
     "similarity_of",
     "task_for",
     "views",
+    "zero_shot",
 ]

@@ -9,6 +9,7 @@ from counterpoint.encoders import StaticEncoder
 from counterpoint.tasks.both_ways import BothWays
 from counterpoint.tasks.collection import Collection, halves, links, pairs, views
 from counterpoint.tasks.find import LINKS, Find
+from counterpoint.tasks.floors import Frequent, Raw
 from counterpoint.tasks.labels import Labels, LabelSets
 from counterpoint.tasks.similar import Similar
 from counterpoint.tasks.task import Encodes, Task
@@ -53,15 +54,15 @@ def task_for(
             return (LabelSets if "labels" in train.columns else Labels)(train, test, _rows(dev))
     if isinstance(test, Data) and test.others is not None:
         if test.others.modality == "entity":
-            return Find(
-                links(test, train, _rows(dev), *known),
-                links(_rows(dev), train, *known).among(_MANY),
-                metrics=LINKS,
-            )
+            validating = links(_rows(dev), train, *known).asking(_FEW).among(_FEW)
+            asked = links(test, train, _rows(dev), *known)
+            return Find(asked, validating, metrics=LINKS, floors={"frequent tails": Frequent(train)})
         if test.anchors.modality != test.others.modality:
             return BothWays(pairs(test), pairs(_rows(dev)))
-    asked = [part if isinstance(part, Collection) else _collection(part, train) for part in (test, dev)]
-    return Find(asked[0], asked[1].among(_MANY if isinstance(encoder, StaticEncoder) else _FEW))
+    test, dev = (part if isinstance(part, Collection) else _collection(part, train) for part in (test, dev))
+    fewer = dev.among(_MANY if isinstance(encoder, StaticEncoder) else _FEW)
+    pictures = test.queries.modality == test.corpus.modality == "image"
+    return Find(test, fewer, floors={"pixels": Raw()} if pictures else {})
 
 
 def _collection(part: Data, train: Data) -> Collection:

@@ -62,6 +62,17 @@ class Collection:
         queries = Items("text", list(test.queries.values()), list(test.queries), prompts if any(prompts) else ())
         return cls(queries, Items("text", list(test.corpus.values()), list(test.corpus)), answers_of(test), notes)
 
+    def asking(self, most: int) -> Collection:
+        """About so many of the queries, evenly chosen; all if there are fewer than twice as many."""
+        asked = self.answers.judged[:: max(1, len(self.answers.judged) // most)]
+        answers = replace(
+            self.answers,
+            queries=[self.answers.queries[q] for q in asked],
+            relevant={i: self.answers.relevant[q] for i, q in enumerate(asked)},
+            uncounted={i: self.answers.uncounted.get(q, ()) for i, q in enumerate(asked)},
+        )
+        return replace(self, queries=self.queries[torch.tensor(asked, dtype=torch.long)], answers=answers)
+
     def among(self, most: int) -> Collection:
         """The same among all documents that answer a query and about so many of the others, evenly chosen."""
         relevant = {d for gains in self.answers.relevant.values() for d, gain in gains.items() if gain > 0}
@@ -168,7 +179,7 @@ def links(test: Data, *known: Data) -> Collection:
         """Each pair: the row of its anchor, what this is known by, and its partner."""
         assert data.positives is not None
         keys, start = _keys(data.anchors), starts[id(data.others)]
-        for anchor, partners in zip(data.anchor.tolist(), data.positives.tolist(), strict=True):
+        for anchor, partners in zip(data.anchor.numpy().tolist(), data.positives.numpy().tolist(), strict=True):
             yield from ((anchor, keys[anchor], document[start + i]) for i in partners if i >= 0)
 
     right: dict[Hashable, set[int]] = {}
@@ -183,6 +194,49 @@ def links(test: Data, *known: Data) -> Collection:
     note = "answers of a query that are known from other pairs are neither right nor wrong (filtered ranking)"
     answers = Answers(_names(queries, "q"), len(corpus), relevant, uncounted)
     return _mixed(Collection(queries, corpus, answers, (note,)))
+
+
+def zero_shot(data: Data, names: Items) -> Collection:
+    """Labelled items that should find the name of their class among the names of all (Radford et al. 2021, CLIP).
+
+    The accuracy is hit@1. Items without a label (-1) are left out.
+
+    Args:
+        data: Labelled items, pictures say.
+        names: What stands for each label, in the order of the labels: "a photo of a cat", ...
+
+    Raises:
+        InputError: Fewer names than labels, or nothing is labelled.
+
+    Examples:
+        >>> pictures = Items("image", torch.zeros(3, 1, 8, 8))
+        >>> data = Data.alone(pictures, label=torch.tensor([1, 0, -1]))
+        >>> zero_shot(data, Items("text", ["a cat", "a dog"])).answers.relevant
+        {0: {1: 1.0}, 1: {0: 1.0}}
+    """
+    held, notes = labelled_rows(data)
+    labels = held.columns["label"].tolist()
+    if max(labels) >= len(names):
+        raise InputError(
+            f"{len(names):,} names for {1 + max(labels):,} classes", file=data.source or None, fix="name each class"
+        )
+    queries = held.anchors[held.anchor]
+    relevant = {q: {label: 1.0} for q, label in enumerate(labels)}
+    return Collection(queries, names, Answers(_names(queries, "q"), len(names), relevant), notes)
+
+
+def labelled_rows(data: Data) -> tuple[Data, tuple[str, ...]]:
+    """The rows that have a label (not -1), and a sentence about the others if there are any.
+
+    Raises:
+        InputError: None has.
+    """
+    has = data.columns["label"] >= 0
+    if not has.any():
+        raise InputError("no row has a label", file=data.source or None, fix="give labels")
+    if has.all():
+        return data, ()
+    return data[has], (f"rows left out, as they have no label: {int((~has).sum()):,}",)
 
 
 def views(data: Data, seed: int = 0) -> Collection:
@@ -260,7 +314,7 @@ def _keys(items: Items) -> Sequence[Hashable]:
     """What items are known by: equal ones have the same."""
     if items.modality == "text":
         return list(zip(items.prompts or [""] * len(items), map(normalise, items.texts), strict=True))
-    return items.hashes().tolist()
+    return [int(key) for key in items.hashes().numpy()]
 
 
 def _distinct(items: Items) -> tuple[list[int], list[int]]:

@@ -10,7 +10,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.evaluate import Figure, similarity, sts
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.report.content import Map, Scores, project_2d
-from counterpoint.tasks.show import said
+from counterpoint.tasks.show import said, some_pictures
 from counterpoint.tasks.task import Encodes, Measured, Task, anchors_of, comparable, counted, similarity_of
 
 _MAPPED = 150
@@ -68,6 +68,7 @@ class Similar(Task):
             maps[1],
             texts=(*(said(first, i) for i in range(n)), *(said(second, i) for i in range(n))),
             links=tuple((i, n + i) for i in range(n)),
+            pictures=some_pictures((first, range(n)), (second, range(n))),
         )
 
     @staticmethod

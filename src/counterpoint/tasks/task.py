@@ -5,16 +5,13 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.features import Kind
-from counterpoint.encoders.inputs import take
 from counterpoint.evaluate import Figure, Found
 from counterpoint.report.content import Map, QueryList, Scores
 from counterpoint.search.exact import Metric
@@ -101,24 +98,6 @@ def similarity_of(encoder: Encodes) -> Metric:
     """
     metric: Metric = getattr(encoder, "similarity", "cosine")
     return metric
-
-
-class Raw:
-    """Pixels as they are, side by side, mid-grey at 0: what a picture's encoder must be better than.
-
-    Without the mid-grey the cosine would be one of brightness alone (10 nearest of 5,000 CIFAR-10 pictures: accuracy
-    0.30 in place of 0.37).
-
-    Examples:
-        >>> Raw().encode_items(Items("image", torch.full((2, 3, 4, 4), 255, dtype=torch.uint8))).shape
-        (2, 48)
-    """
-
-    def encode_items(self, items: Items, *, kind: Kind = None) -> Float[np.ndarray, "n d"]:
-        """One row an item."""
-        del kind
-        pixels = cast(Tensor, take(items.tensor, torch.arange(len(items))))
-        return (pixels.flatten(1) - 0.5).float().numpy()
 
 
 def anchors_of(data: Data) -> Items:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from counterpoint.data.items import Data, Items
@@ -101,11 +101,12 @@ def omniglot(seed: int = 0, folder: Folder = None, *, size: int = 28, held: int 
 def glyph_families(seed: int = 0, folder: Folder = None, *, size: int = 24, held: float = 0.3) -> Parts:
     """Letters in many fonts (`counterpoint.data.glyphs`); whole families are the test.
 
-    A family is what begins with the same word ("Noto Sans", "Noto Serif"); of each there are at most four fonts.
+    A family is what begins with the same word ("Noto Sans", "Noto Serif"); of each there are at most four fonts. Each
+    letter is turned, made smaller and put somewhere by numbers of its own: in its place its pixels would name it.
     Columns: `label` (the letter), `domain` (the font), `family`.
 
     Args:
-        seed: Draws the families of the test.
+        seed: Draws the families of the test, and where the letters are.
         folder: With `fonts/`, in which fonts may lie in folders of any depth; without it the installed ones are taken.
         size: Width and height.
         held: Share of the families for the test.
@@ -131,11 +132,11 @@ def glyph_families(seed: int = 0, folder: Folder = None, *, size: int = 24, held
     place_n = np.array([int((family[:i] == family[i]).sum()) for i in range(len(family))])
     order = np.random.default_rng(seed).permutation(len(known))
     test = np.isin(family, order[: max(1, round(held * len(known)))])
-    made = []
+    made, generator = [], torch.Generator().manual_seed(seed)
     for fonts in (~test & (place_n < _MOST), test & (place_n < _MOST)):
         rows = np.flatnonzero(np.repeat(fonts, letters))
         data = _data(
-            (images.pixels[rows] * 255).round().byte(),
+            (_put(images.pixels[rows], generator) * 255).round().byte(),
             f"glyphs of {len(np.unique(family[fonts]))} families",
             images.classes,
             label=images.labels.numpy()[rows],
@@ -178,6 +179,16 @@ def pictures(name: str, seed: int = 0, folder: Folder = None) -> Parts:
 def _data(pixels: UInt8[Tensor, "n c h w"], source: str, classes: tuple[str, ...], **columns: np.ndarray) -> Data:
     whole = {name: torch.from_numpy(column.astype(np.int64)) for name, column in columns.items()}
     return Data.alone(Items("image", pixels.contiguous()), source=source, classes=classes, **whole)
+
+
+def _put(pixels: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """Turned by at most 20 degrees, of 0.6 to 1 of the size, and as far from the middle as that leaves room."""
+    size, turn, x, y = torch.rand(4, len(pixels), generator=generator)
+    wider, angle = 1 / (0.6 + 0.4 * size), (2 * turn - 1) * (20 * torch.pi / 180)
+    cos, sin, room = wider * angle.cos(), wider * angle.sin(), wider - 1
+    rows = [cos, -sin, room * (2 * x - 1), sin, cos, room * (2 * y - 1)]
+    grid = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels, grid, align_corners=False)
 
 
 def _resized(pixels: UInt8[Tensor, "n c h w"], size: int) -> UInt8[Tensor, "n c s s"]:

@@ -83,7 +83,8 @@ def train(
         objective: The loss.
         config: See `TrainConfig`.
         folder: Where checkpoints are kept; None: nowhere.
-        head: Applied to the vectors in training only, such as SimCSE's or SimCLR's projection.
+        head: Applied to the vectors in training only, such as SimCSE's or SimCLR's projection. It sees the whole batch,
+            of all processes, so its batch statistics do not depend on chunks; view by view if it has a `PerView`.
         procedure: Stands between the vectors and the objective, such as a teacher or a queue.
         validate: Called `config.validations` times.
         on_row: Called with each new row of the history.
@@ -92,11 +93,10 @@ def train(
         InputError: if the loss is not finite, or the folder's checkpoint is of another run.
     """
     processes = Processes.current()
-    modules: dict[str, nn.Module] = {"encoder": encoder, "objective": objective}
-    if head is not None:
-        modules["head"] = head
     device = next(encoder.parameters()).device
-    objective.to(device)
+    modules: dict[str, nn.Module] = {"encoder": encoder, "objective": objective.to(device)}
+    if head is not None:
+        modules["head"] = head.to(device)
     network = nn.Sequential(encoder, nn.Identity() if head is None else head)
     if procedure is not None:
         procedure.start(network, processes)
@@ -224,9 +224,8 @@ def _backward(
     def arguments(z: Tensor, head: nn.Module) -> Call:
         z = z if len(chunks) == 1 else z[back.to(z.device)]
         if not isinstance(head, nn.Identity):
-            views = payload.views if any(isinstance(part, PerView) for part in head.modules()) else ()
             with autocast():
-                z = _single(on_whole(head, z, views=views, group=processes.group))
+                z = _single(on_whole(head, z, views=_views(head, payload), group=processes.group))
         return payload.arguments(z)
 
     def again(by: nn.Module) -> Call:
@@ -249,6 +248,15 @@ def _backward(
     with _products(half=autocast is not nullcontext):
         value = cached(thunks, loss, context=autocast)
     return value * config.accumulate, seen
+
+
+def _views(head: nn.Module, payload: Payload) -> tuple[int, ...]:
+    """What the head sees one after the other; nothing: it sees all at once."""
+    if not any(isinstance(part, PerView) for part in head.modules()):
+        return ()
+    if not payload.views:
+        raise InputError("the head sees one view at a time, and the batches have none", fix="give Payload its views")
+    return payload.views
 
 
 def _single(z: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterpoint.evaluate.geometry import alignment, collapse, effective_rank, mean_cosine, uniformity
+from counterpoint.evaluate.geometry import SAME, alignment, collapse, effective_rank, mean_cosine, uniformity
 from counterpoint.points import Points
 
 _SAMPLE = 512
@@ -33,7 +33,7 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
         >>> row["alignment"], round(row["effective_rank"], 4), row["mean_cosine"]
         (0.0, 4.0, 0.0)
         >>> measure({"queries": torch.eye(4), "encoded": torch.ones(4, 2)})["warning"]
-        'complete collapse before the head: all embeddings are nearly the same (mean cosine 1.0000)'
+        'complete collapse before the head: all vectors are nearly the same (mean cosine 1.0000)'
     """
     queries, keys = seen["queries"], seen.get("keys")
     q = _sample(queries)
@@ -48,13 +48,13 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
         i, j = pair
         row["alignment"] = alignment(q[i], k[j])
     labels = queries.columns.get("label") if isinstance(queries, Points) else None
-    classes = None if labels is None else len(torch.unique(labels))
-    found = collapse(q, classes=classes)
+    found = collapse(q, classes=None if labels is None else len(torch.unique(labels)))
     if found is not None:
         row["warning"] = str(found)
-    elif "encoded" in seen and (found := collapse(_sample(seen["encoded"]), classes=classes)) is not None:
-        kind, _, rest = str(found).partition(":")
-        row["warning"] = f"{kind} before the head:{rest}"
+    elif "encoded" in seen and (cosine := mean_cosine(_sample(seen["encoded"]))) >= SAME:
+        row["warning"] = (
+            f"complete collapse before the head: all vectors are nearly the same (mean cosine {cosine:.4f})"
+        )
     return row
 
 
