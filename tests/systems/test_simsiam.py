@@ -51,9 +51,7 @@ def test_predictor_has_a_bottleneck_and_the_head_three_layers_all_but_the_last_w
 
 def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
     without = simsiam().varied("plain", head=plain().stages[0].head)
-    (spread, fine), (narrow, said) = (
-        quickly(c) for c in (simsiam(), simsiam().varied("plain", head=plain().stages[0].head))
-    )
+    (spread, fine), (narrow, said) = map(quickly, (simsiam(), without))
     assert (spread > 0.7, fine) == (True, "")
     assert narrow < 0.3
     assert said == "" or said.startswith("complete collapse")
