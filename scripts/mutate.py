@@ -171,7 +171,7 @@ def standing_in(name: str, recipe: Recipe) -> Iterator[None]:
 def passes(file: str) -> bool:
     """Whether the quick tests of a file pass."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        code = pytest.main(["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--no-header", str(ROOT / file)])
+        code = pytest.main(["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--assert=plain", str(ROOT / file)])
     return code == pytest.ExitCode.OK
 
 

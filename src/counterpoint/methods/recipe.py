@@ -141,6 +141,23 @@ class Recipe:
         stages = (*self.stages[:-1], replace(self.stages[-1], **changes)) if changes else self.stages
         return replace(self, **{"name": name, "stages": stages} | own)
 
+    def refuse(self, data: Data, *, own: bool = False) -> None:
+        """Refuse data of another kind, and any start but its own where it trains no other.
+
+        Args:
+            data: What it is to be trained on.
+            own: From its own start.
+
+        Raises:
+            InputError: It does not take these.
+        """
+        self.takes.refuse(data, self.name)
+        if self.own_start and not own:
+            raise InputError(
+                f"{self.name} trains in a way of its own, from a start of its own",
+                fix=f"counterpoint run '{self.name}'",
+            )
+
     def started(self, data: Data, seed: int) -> nn.Module:
         """The encoder before training, from its own start.
 
@@ -190,12 +207,7 @@ class Recipe:
         Raises:
             InputError: Data of another kind, or no start.
         """
-        self.takes.refuse(data, self.name)
-        if encoder is not None and self.own_start:
-            raise InputError(
-                f"{self.name} trains in a way of its own, from a start of its own",
-                fix=f"counterpoint run '{self.name}'",
-            )
+        self.refuse(data, own=encoder is None)
         encoder = self.started(data, seed) if encoder is None else encoder
         self.settle(encoder)
         result, more = TrainResult(), dict[str, Any](kinds=kinds, validate=validate, on_row=on_row)

@@ -93,7 +93,9 @@ def resolve(name: str) -> Any:
 
 def _run(method: Recipe, source: str | None, output: Path, say: Say) -> Figures:
     """Names what is here of every component."""
-    del method, source, output
+    del output
+    if source is not None:
+        raise InputError(f"{method.name} trains nothing: it is a survey", fix="leave the data out")
     figures = {}
     for component, families in TAXONOMY.items():
         for family, names in families.items():
