@@ -3,7 +3,9 @@
 Of every stage: the head, the procedure and each part of it, the view, every step before training, the prompts, the
 similarity, each term of the objective, and each argument of it that is not the default. The neutral element stands in
 its place (the identity, no change, a weight of 0, the default), for whoever asks the ledger for the system; then the
-tests in the file of its mechanism run, until one fails. Survivors are printed, and the exit code is 1 if there are any.
+tests in the file of its mechanism run, until one fails. Where none does, the weights after a few steps are compared
+with those that are kept (`tests/systems/golden.json`): they notice what is used, and not whether it is right. What
+survives both is an error, and the exit code is 1.
 
     python scripts/mutate.py [SYSTEM ...]
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +37,8 @@ from counterpoint.systems import every, get
 from counterpoint.systems.registry import REGISTRY, System, slug
 
 ROOT = Path(__file__).parents[1]
+TOLERANCE = 1e-5
+sys.path.append(str(ROOT / "tests"))
 Mutation = tuple[str, Recipe]
 """What is taken out, and what is left."""
 
@@ -175,35 +180,54 @@ def passes(file: str) -> bool:
     return code == pytest.ExitCode.OK
 
 
-def survivors(system: System, say: Callable[[str], None] = print) -> tuple[list[str], int]:
-    """What can be taken out of a system and its variants without a test noticing; and how much was tried."""
-    file, missed, tried = system.mechanism.partition("::")[0], list[str](), 0
+def weights_differ(name: str, recipe: Recipe) -> bool:
+    """Whether a few steps of training end elsewhere than kept, or cannot be made."""
+    from systems.golden import HOW, KEPT, off, trained
+
+    if name not in HOW:
+        return False
+    try:
+        found = trained(name, recipe)
+    except Exception:  # whatever stops it has been noticed
+        return True
+    return off(found, json.loads(KEPT.read_text())[name]) > TOLERANCE
+
+
+def survivors(system: System, say: Callable[[str], None] = print) -> tuple[list[str], list[str], int]:
+    """What can be taken out of a system and its variants without its own tests noticing, and without its weights.
+
+    Returns:
+        Both, the second within the first; and how much was tried.
+    """
+    file, missed, unseen, tried = system.mechanism.partition("::")[0], list[str](), list[str](), 0
     if not passes(file):
-        return [f"{system.slug}: {file} does not pass as it is"], 1
+        broken = [f"{system.slug}: {file} does not pass as it is"]
+        return broken, broken, 1
     for name in map(slug, (system.name, *system.variants)):
         for what, recipe in mutations(get(name).method()):
             tried += 1
             with standing_in(name, recipe):
-                if passes(file):
-                    missed.append(f"{name}: {what}")
-                    say(f"SURVIVED  {missed[-1]}")
-    return missed, tried
+                if not passes(file):
+                    continue
+            missed.append(f"{name}: {what}")
+            if not weights_differ(name, recipe):
+                unseen.append(missed[-1])
+            say(f"{missed[-1]}: {'SURVIVED' if missed[-1] in unseen else 'noticed by the weights alone'}")
+    return missed, unseen, tried
 
 
 def main() -> int:
     """Run as a script."""
     chosen = [get(name) for name in sys.argv[1:]] or every()
-    missed, tried = list[str](), 0
+    missed, unseen, tried = 0, 0, 0
     for system in chosen:
         started = time.monotonic()
-        found, number = survivors(system, lambda said: print(said, flush=True))
-        missed, tried = missed + found, tried + number
-        print(
-            f"{system.slug:28} {number - len(found)} of {number} noticed, {time.monotonic() - started:.0f} s",
-            flush=True,
-        )
-    print(f"{tried - len(missed)} of {tried} noticed")
-    return 1 if missed else 0
+        own, both, number = survivors(system, lambda said: print(said, flush=True))
+        missed, unseen, tried = missed + len(own), unseen + len(both), tried + number
+        seconds = time.monotonic() - started
+        print(f"{system.slug:28} {number - len(own)} of {number} noticed by its tests, {seconds:.0f} s", flush=True)
+    print(f"of {tried} {tried - missed} noticed by tests, {missed - unseen} by the weights alone, {unseen} survived")
+    return 1 if unseen else 0
 
 
 if __name__ == "__main__":

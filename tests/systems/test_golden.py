@@ -9,12 +9,17 @@ import torch
 
 from counterpoint.procedures import Teacher
 from counterpoint.systems import get
-from systems.golden import HOW, KEPT, UNTRAINED, names, off, trained
+from systems.golden import HOW, KEPT, PROCESSOR, UNTRAINED, names, off, trained
 from systems.stages import stage
 
 GOLDEN = json.loads(KEPT.read_text())
 TOLERANCE = 1e-5
-"""Relative to the norm of the weights: other processors differ in the last bits."""
+"""Relative to the norm of the weights, with the instructions that they were kept with.
+
+With others the last bits differ, which Adam's first steps make 1e-4 to 5e-2 of.
+"""
+here = torch.backends.cpu.get_cpu_capability()
+pytestmark = pytest.mark.skipif(here != PROCESSOR, reason=f"weights were kept with {PROCESSOR}, and this is {here}")
 
 
 @pytest.fixture(autouse=True)
