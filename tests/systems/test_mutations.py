@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 from counterpoint.methods import Recipe, Stage, Takes
-from counterpoint.objectives import InfoNCE
+from counterpoint.objectives import InfoNCE, Sum
 from counterpoint.procedures import Chain, Predictor, Procedure, Queue
 from counterpoint.systems import get
 from counterpoint.systems.registry import REGISTRY
@@ -21,7 +21,7 @@ SPEC.loader.exec_module(mutate)
 
 def recipe():
     stage = Stage(
-        lambda: 0.5 * InfoNCE(0.3, layout="views") + InfoNCE(),
+        lambda: Sum(InfoNCE(0.3, layout="views"), InfoNCE()),
         head=lambda width: nn.Linear(width, width),
         procedure=lambda width: Chain(Predictor(nn.Linear(width, width)), Queue(8, width)),
         view=lambda inputs: inputs + 1,
