@@ -51,6 +51,26 @@ def rows_of(examples: Sequence[Example], source: str = "") -> Data:
     )
 
 
+def texts_of(data: Data) -> list[str]:
+    """Every text of every row in order, with repeats: anchor, positives, negatives; nothing of other items.
+
+    Examples:
+        >>> texts_of(rows_of([Example("a", ("b",)), Example("c", ("b",), ("d",))]))
+        ['a', 'b', 'c', 'b', 'd']
+    """
+    anchors: list[list[str]] = [[] for _ in range(len(data))]
+    if data.anchors.modality == "text":
+        anchors = [[data.anchors.texts[i]] for i in data.anchor.tolist()]
+    if data.others is None or data.others.modality != "text":
+        return [text for row in anchors for text in row]
+    rows = [side for side in (data.positives, data.negatives) if side is not None]
+    others = torch.cat(rows, 1).tolist() if rows else anchors
+    texts = data.others.texts
+    return [
+        text for own, row in zip(anchors, others, strict=True) for text in (*own, *(texts[i] for i in row if i >= 0))
+    ]
+
+
 def judged_rows(data: Retrieval) -> Data:
     """Each query with each document that is relevant to it, and the column `gain`; the documents are the whole corpus.
 

@@ -123,6 +123,7 @@ class Retrieval:
         source: Where it came from.
         rejected: The rows left out under `skip_bad`, with their reasons.
         prompts: Query id -> an instruction to put before the query when it is encoded; a lexical search goes without.
+        columns: Name -> query id -> what is known of the query, by which it is grouped, such as its language.
 
     Examples:
         >>> Retrieval({"d": "a text"}, {"q": "a query"}, {"q": {"d": 1.0}}, "memory").qrels["q"]
@@ -135,6 +136,7 @@ class Retrieval:
     source: str
     rejected: list[Rejected] = field(default_factory=list)
     prompts: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
