@@ -18,10 +18,11 @@ _FEWEST_EPOCHS = 3
 
 
 def completion(data: Data, **options: Any) -> Recipe:
-    """ComplEx, classified into the entities of the batch and 2,048 others, kept short by DURA.
+    """ComplEx (Trouillon et al. 2016), classified into the batch's entities and 2,048 others, kept short by DURA.
 
-    Where there are fewer than 2,048 entities it is the classification into all of Lacroix et al. 2018. Chosen on the
-    validation parts of WN18RR, FB15k-237, UMLS and Kinship: the more entities, the shorter their vectors are to be.
+    Where there are fewer than 2,048 entities it is the classification into all of Lacroix et al. 2018; DURA is the
+    objective `Lengths`. Chosen on the validation parts of WN18RR, FB15k-237, UMLS and Kinship: the more entities, the
+    shorter their vectors are to be.
 
     Args:
         data: Training rows: triples, asked both ways round.
