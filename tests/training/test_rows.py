@@ -56,6 +56,9 @@ def test_texts_give_the_batches_that_they_gave(encoder: StaticEncoder, name: str
     new = RowBatches(rows_of(ROWS[name]), encoder, kinds=kinds, view=both, views=views).payload(rows)
     assert all(torch.equal(old.inputs[key], new.inputs[key]) for key in old.inputs)
     assert torch.equal(old.cost, new.cost)
+    # what a head sees view by view is all there is, anchors first
+    assert sum(new.views) == sum(old.views) == len(new.cost)
+    assert new.views[0] == old.views[0] == len(rows)
     z = encoder(old.inputs)
     a, b = old.arguments(z), new.arguments(z)
     for side in ("queries", "keys"):

@@ -109,6 +109,20 @@ def is_saved(folder: Path) -> bool:
     return (folder / SETTINGS).is_file() or (two and not (folder / "config.json").is_file())
 
 
+def saved_name(folder: Path) -> str:
+    """The class of the model that a folder of our own holds; "" for any other folder.
+
+    Examples:
+        >>> saved_name(Path("nowhere"))
+        ''
+    """
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(settings.get("model", "")) if isinstance(settings, dict) else ""
+
+
 def load_saved(folder: Path, **options: Any) -> Any:
     """What `Saved.save` wrote; the global random state stays as it is.
 

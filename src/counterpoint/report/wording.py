@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from counterpoint.report.content import Content, Difference, Figure
+from counterpoint.report.content import Content, Difference, Figure, Group
 
 BETTER, WORSE, UNCLEAR = "clearly better", "clearly worse", "no clear difference"
 UNANSWERED = "no baseline"
@@ -61,10 +61,15 @@ def judge(difference: Difference) -> str:
 
         >>> judge(Difference("trained", "BM25", "MRR@10", 0.604, 0.59, 0.618, answered=0.03))
         'no baseline'
+
+    Of a rank less is more.
+
+        >>> judge(Difference("trained", "untrained", "mean rank", -30.0, -40.0, -20.0, lower=True))
+        'clearly better'
     """
     if not difference.clear:
         return UNCLEAR
-    if difference.low is None or difference.low <= 0:
+    if (difference.low is not None and difference.low > 0) == difference.lower:
         return WORSE
     return UNANSWERED if difference.answered is not None and difference.answered < 0.5 else BETTER
 
@@ -73,6 +78,20 @@ def primary(content: Content) -> list[Difference]:
     """The differences of the primary metric: the model's own first, then the others, each in their order."""
     own = [d for d in content.differences if d.metric == content.metric]
     return sorted(own, key=lambda d: d.a != content.model.name)
+
+
+def grouped(content: Content) -> dict[str, list[Group]]:
+    """The groups of each column, and after them all items together."""
+    found: dict[str, list[Group]] = {}
+    for group in content.groups:
+        found.setdefault(group.column, []).append(group)
+    own = tuple(d for d in primary(content) if d.a == content.model.name)
+    return {column: [*groups, Group(column, "all", content.systems, own)] for column, groups in found.items()}
+
+
+def rival(group: Group) -> Difference | None:
+    """The difference of the model from the first of the systems, which is the main baseline, in a group."""
+    return next((d for s in group.systems[:1] for d in group.differences if d.b == s.name), None)
 
 
 def verdict(content: Content) -> tuple[str, str]:
@@ -86,11 +105,22 @@ def verdict(content: Content) -> tuple[str, str]:
         >>> nothing = Difference("trained", "BM25", "MRR@10", 0.6, 0.5, 0.7, answered=0.03)
         >>> verdict(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (nothing,)))
         ('Not compared', 'Being ahead of BM25 says nothing: it found nothing for 97% of the queries.')
+
+    Where there are groups of items, it says in which the model is better than the main baseline; it is better in part
+    if it is clearly worse in one.
+
+        >>> from counterpoint.report.content import Group, System
+        >>> better = Difference("trained", "BM25", "MRR@10", 0.1, 0.08, 0.12)
+        >>> systems = (System("BM25", {}), System("trained", {}))
+        >>> names = {"Italian": better, "English": unclear}
+        >>> groups = tuple(Group("language", name, systems, (d,)) for name, d in names.items())
+        >>> print(verdict(Content("demo", "MRR@10", Model("trained"), Data("a"), systems, (better,), groups))[1])
+        Clearly better than BM25. By language, against BM25: clearly better in Italian; no clear difference in English.
     """
     own = [d for d in primary(content) if d.a == content.model.name]
     rivals = {kind: [d.b for d in own if judge(d) == kind] for kind in (BETTER, WORSE, UNCLEAR)}
     phrases = {BETTER: "clearly better than", UNCLEAR: "no clear difference from", WORSE: "clearly worse than"}
-    parts = [f"{phrases[kind]} {_and(names)}" for kind, names in rivals.items() if names]
+    parts = [f"{phrases[kind]} {all_of(names)}" for kind, names in rivals.items() if names]
     nothing = [
         f"Being ahead of {d.b} says nothing: it found nothing for {1 - (d.answered or 0):.0%} of the {content.unit}."
         for d in own
@@ -98,12 +128,29 @@ def verdict(content: Content) -> tuple[str, str]:
     ]
     if not parts:
         return "Not compared", " ".join(nothing) or "There is nothing to compare the model with."
+    said, worse = _by_group(content)
     if rivals[BETTER]:
-        word = "In part" if rivals[UNCLEAR] or rivals[WORSE] else "Yes"
+        word = "In part" if rivals[UNCLEAR] or rivals[WORSE] or worse else "Yes"
     else:
         word = "No" if rivals[WORSE] else "Not clear"
     sentence = "; ".join(parts) + "."
-    return word, " ".join([sentence[0].upper() + sentence[1:], *nothing])
+    return word, " ".join([sentence[0].upper() + sentence[1:], *nothing, *said])
+
+
+def _by_group(content: Content) -> tuple[list[str], bool]:
+    """A sentence for each column by which items are grouped, and whether the model is clearly worse in a group."""
+    said: list[str] = []
+    kinds: set[str] = set()
+    for column, groups in grouped(content).items():
+        found: dict[str, list[str]] = {}
+        for group in groups[:-1]:
+            if (difference := rival(group)) is not None:
+                found.setdefault(judge(difference), []).append(group.name)
+        kinds |= found.keys()
+        if found:
+            told = "; ".join(f"{kind} in {all_of(names)}" for kind, names in found.items())
+            said.append(f"By {column}, against {content.systems[0].name}: {told}.")
+    return said, WORSE in kinds
 
 
 def sure(content: Content) -> list[str]:
@@ -157,5 +204,23 @@ def clip(text: str, length: int = 240) -> str:
     return head[: head.rfind(" ")] + "…" if head.rfind(" ") > length / 2 else head + "…"
 
 
-def _and(names: Sequence[str]) -> str:
+def lower(content: Content) -> list[str]:
+    """The metrics that are better when lower.
+
+    Examples:
+        >>> from counterpoint.report.content import Data, Model, System
+        >>> systems = (System("trained", {"mean rank": Figure(12.0, lower=True), "MRR": Figure(0.4)}),)
+        >>> lower(Content("demo", "MRR", Model("trained"), Data("a.tsv"), systems))
+        ['mean rank']
+    """
+    return sorted({name for system in content.systems for name, figure in system.figures.items() if figure.lower})
+
+
+def all_of(names: Sequence[str]) -> str:
+    """Names in a row.
+
+    Examples:
+        >>> all_of(["a", "b", "c"])
+        'a, b and c'
+    """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
