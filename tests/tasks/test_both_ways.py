@@ -37,9 +37,9 @@ def test_figures_by_hand():
     """Two pictures: the first has two captions, the second one."""
     angle = np.deg2rad([0, 90])
     captions = np.deg2rad([40, 80, 60])  # of the first picture, of the first picture, of the second
-    encoder = Given(
-        image=np.stack([np.cos(angle), np.sin(angle)], 1), text=np.stack([np.cos(captions), np.sin(captions)], 1)
-    )
+    # lengths, which the cosine does not see
+    pictures = np.stack([np.cos(angle), np.sin(angle)], 1) * [[5], [1]]
+    encoder = Given(image=pictures, text=np.stack([np.cos(captions), np.sin(captions)], 1))
     items = Items("image", torch.arange(2)[:, None, None, None])
     data = Data(items, torch.tensor([0, 0, 1]), Items("text", ["0", "1", "2"]), torch.tensor([[0], [1], [2]]))
     task = BothWays(pairs(data), pairs(data))
