@@ -14,6 +14,7 @@ from counterpoint.report import (
     Data,
     Difference,
     Figure,
+    Group,
     Map,
     Model,
     System,
@@ -120,7 +121,11 @@ def test_no_clear_difference_is_said():
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Content)][5:])
 def test_each_optional_part_stands_alone(name):
     bare = Content("t", "MRR@10", Model("trained"), Data("a.tsv"), ())
-    value = getattr(sample(), name) or ("dev metric" if name == "dev_metric" else ("It collapsed.",))
+    absent = {
+        "dev_metric": "dev metric",
+        "groups": (Group("section", "games", sample().systems, sample().differences),),
+    }
+    value = getattr(sample(), name) or absent.get(name, ("It collapsed.",))
     page = Reader(report_html(dataclasses.replace(bare, **{name: value})))
     assert "None" not in page.text
     assert len(page.text) > len(Reader(report_html(bare)).text) or name in {"unit", "dev_metric"}

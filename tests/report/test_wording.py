@@ -1,10 +1,22 @@
 import dataclasses
+import io
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from counterpoint.report import Difference, Figure, System, model_card, report_html, terminal_table
+from counterpoint.report import (
+    Content,
+    Difference,
+    Figure,
+    Group,
+    System,
+    model_card,
+    print_figures,
+    report_html,
+    terminal_table,
+)
 from counterpoint.report.wording import BETTER, UNANSWERED, UNCLEAR, WORSE, judge, sure, verdict
 from report.sample import sample
 
@@ -96,3 +108,43 @@ def test_wherever_it_is_shown_it_says_no_baseline():
         assert "no baseline" in text
         assert "eing ahead of BM25 says nothing: it found nothing for 98% of the queries" in text
         assert "better than BM25" not in text
+
+
+def with_groups(**differences):
+    """The sample with a group of 100 queries each, whose difference from BM25 is given."""
+    one = dataclasses.replace(sample(), differences=(against("BM25", 0.1, 0.02),))
+    figures = {"MRR@10": Figure(0.5, 0.4, 0.6, 100)}
+    systems = tuple(dataclasses.replace(s, figures=figures) for s in one.systems)
+    groups = tuple(Group("language", name, systems, (d,)) for name, d in differences.items())
+    return dataclasses.replace(one, groups=groups)
+
+
+def test_the_verdict_says_in_which_groups_it_holds():
+    up, flat, down = (against("BM25", value, 0.02) for value in (0.1, 0.01, -0.1))
+    nothing = dataclasses.replace(up, answered=0.1)
+    word, sentence = verdict(with_groups(Italian=up, English=flat, French=up))
+    assert word == "Yes"
+    assert sentence == (
+        "Clearly better than BM25. "
+        "By language, against BM25: clearly better in Italian and French; no clear difference in English."
+    )
+    word, sentence = verdict(with_groups(Italian=up, English=down))
+    assert word == "In part"
+    assert "clearly worse in English" in sentence
+    assert "no baseline in Thai" in verdict(with_groups(Thai=nothing))[1]
+
+
+def test_groups_stand_in_the_table_and_the_page():
+    said = with_groups(Italian=against("BM25", 0.123, 0.02), English=against("BM25", -0.004, 0.02))
+    console = Console(file=io.StringIO(), width=80)
+    print_figures(said, console)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    rows = text[text.index("MRR@10 by language") :]
+    assert rows.index("Italian") < rows.index("English") < rows.index("all")
+    for found in ("n = 100", "+0.123", "+0.103 to +0.143", "−0.004"):
+        assert found in rows
+    page = report_html(said)
+    for found in ("By language: MRR@10", "BM25, Italian", "+0.103 to +0.143"):
+        assert found in page
+    assert Content.from_json(said.to_json()) == said

@@ -57,6 +57,26 @@ def test_equals_the_formula(k1, b, query):
     assert (scores[0][len(order) :] == -np.inf).all()
 
 
+def with_runs(text, length):
+    """The words and their runs of characters, as words."""
+    found = []
+    for word in re.findall(r"\w+", text.lower()):
+        marked = "_" + word.replace("é", "e") + "_"
+        found += [word, *("0" + marked[i : i + length] for i in range(max(1, len(marked) - length + 1)))]
+    return " ".join(found)
+
+
+@pytest.mark.parametrize("length", [3, 4])
+@pytest.mark.parametrize("query", ["cat mice", "il gatto dorme", "café informazione"])
+def test_runs_of_characters_are_counted_beside_words(length, query):
+    texts = [*TEXTS, "un cafe, une souris", "Café"]
+    expected = formula([with_runs(t, length) for t in texts], with_runs(query, length), 0.6, 0.75)
+    bm25 = BM25(texts, k1=0.6, b=0.75, language="none", grams=length)
+    (rows,) = bm25.score_rows([query])
+    np.testing.assert_allclose(np.where(np.isinf(rows.scores_bm[0]), 0, rows.scores_bm[0]), expected, rtol=1e-5)
+    assert bm25.answered(["informazioni", "xyz"]) == 0.5
+
+
 def test_equals_bm25s_on_real_text():
     bm25s = pytest.importorskip("bm25s")
     if not CISI.exists():
@@ -100,10 +120,10 @@ def test_only_stop_words_and_no_queries():
 
 
 def test_save_and_load(tmp_path):
-    bm25 = BM25(TEXTS, k1=1.5, b=0.5)
+    bm25 = BM25(TEXTS, k1=1.5, b=0.5, grams=4)
     bm25.save(tmp_path / "bm25")
     again = BM25.load(tmp_path / "bm25")
-    assert (again.k1, again.b, again.describe(), len(again)) == (1.5, 0.5, "English stems", 5)
+    assert (again.k1, again.b, again.describe(), len(again)) == (1.5, 0.5, "English stems and runs of 4 characters", 5)
     for left, right in zip(bm25.search(["cats mice"], 5), again.search(["cats mice"], 5), strict=True):
         np.testing.assert_array_equal(left, right)
     assert sorted(p.name for p in (tmp_path / "bm25").iterdir()) == ["bm25.json", "bm25.npz"]
@@ -131,6 +151,7 @@ def test_no_pickle_is_loaded(tmp_path):
         ([], {}, "no texts"),
         (["a"], {"k1": -1}, "k1 is -1"),
         (["a"], {"b": 1.1}, "b is 1.1"),
+        (["a"], {"grams": -1}, "grams is -1"),
         (["some"], {"language": "klingon"}, "no stemmer for the language 'klingon'"),
     ],
 )

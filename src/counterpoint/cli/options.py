@@ -18,7 +18,10 @@ Columns = Annotated[
     ),
 ]
 Schema = Annotated[str | None, typer.Option(help="texts, pairs, tuples, scored or labelled; recognised if not given.")]
-Split = Annotated[str | None, typer.Option(help="Which part of a BEIR folder or a Hugging Face dataset.")]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Which part of a BEIR folder or a Hugging Face dataset, or which language of included:debian."),
+]
 SkipBad = Annotated[bool, typer.Option(help="Leave bad rows out, say how many, and list them in a file with reasons.")]
 Language = Annotated[str, typer.Option(help="Of the texts, for BM25's stems: auto, none, or a name such as german.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

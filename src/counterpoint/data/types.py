@@ -13,6 +13,12 @@ from counterpoint.files import atomic
 
 Schema = Literal["texts", "pairs", "tuples", "scored", "labelled"]
 SCHEMAS: tuple[Schema, ...] = ("texts", "pairs", "tuples", "scored", "labelled")
+PARTS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "dev": ("dev", "valid", "validation", "val"),
+    "test": ("test", "testing"),
+}
+"""The names that the parts of a data set go by."""
 Progress = Callable[[int, int], None]
 """Called now and then while reading, with how much is done and how much there is (bytes or rows)."""
 
@@ -117,6 +123,7 @@ class Retrieval:
         source: Where it came from.
         rejected: The rows left out under `skip_bad`, with their reasons.
         prompts: Query id -> an instruction to put before the query when it is encoded; a lexical search goes without.
+        columns: Name -> query id -> what is known of the query, by which it is grouped, such as its language.
 
     Examples:
         >>> Retrieval({"d": "a text"}, {"q": "a query"}, {"q": {"d": 1.0}}, "memory").qrels["q"]
@@ -129,6 +136,7 @@ class Retrieval:
     source: str
     rejected: list[Rejected] = field(default_factory=list)
     prompts: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,12 +182,12 @@ class Rejects:
     rows: list[Rejected] = field(default_factory=list)
 
     def __call__(self, reason: str, line: int, row: Any, fix: str = "correct the row") -> None:
-        """Reject the row at `line` for `reason`."""
+        """Reject the row at `line` (0: the file is one whole, such as a picture) for `reason`."""
         if not self.skip:
             raise InputError(
                 reason,
                 file=self.file,
-                line=line,
+                line=line or None,
                 fix=f"{fix}, or go on without bad rows with skip_bad (--skip-bad)",
             )
         self.rows.append(Rejected(self.file, line, reason, row))

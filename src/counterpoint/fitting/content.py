@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
 from counterpoint import evaluate, report
-from counterpoint.config import Config
-from counterpoint.encoders._base import TextEncoder
+from counterpoint.data import Retrieval
 from counterpoint.fitting.parts import Parts
-from counterpoint.tasks import Measured, Task, on_new
+from counterpoint.methods import Recipe
+from counterpoint.tasks import Find, Measured, Task, on_new
 from counterpoint.training import TrainResult
 
 
 def content_of(
     parts: Parts,
-    config: Config,
-    encoder: TextEncoder,
+    recipe: Recipe,
+    encoder: Any,
     task: Task,
     measured: Sequence[Measured],
+    each: tuple[report.Group, ...],
     before: Measured,
     after: Measured,
     result: TrainResult,
@@ -30,7 +36,7 @@ def content_of(
     facts: dict[str, Any],
 ) -> report.Content:
     """The report's content."""
-    settings = {name: _plain(value) for name, value in vars(config.train).items()}
+    settings = {name: _plain(value) for name, value in vars(recipe.stages[-1].train).items()}
     model = output / "model"
     some = "a query"
     commands = [
@@ -39,35 +45,36 @@ def content_of(
     if index:
         commands.insert(0, report.Command("search", f"counterpoint search {output / 'index'} '{some}'"))
     return report.Content(
-        title=Path(parts.train.source).name,
+        title=Path(parts.about.source).name,
         metric=task.metric,
         model=report.Model(
             name=after.name,
             kind=type(encoder).__name__,
             base=base,
-            objective=config.name,
+            objective=recipe.name,
             dim=encoder.dim,
             max_length=getattr(encoder, "max_seq_length", None),
-            prompts=dict(encoder.prompts),
+            prompts=dict(getattr(encoder, "prompts", {})),
         ),
         data=report.Data(
-            source=parts.train.source,
-            schema=parts.train.schema,
-            columns=dict(parts.train.columns),
+            source=parts.about.source,
+            schema=parts.about.schema,
+            columns=dict(parts.about.columns),
             splits=parts.sizes,
-            rejected=len(parts.train.rejected),
-            rejected_file=str(output / "rejected.jsonl") if parts.train.rejected else "",
-            notes=parts.train.notes,
+            rejected=parts.about.rejected,
+            rejected_file=str(output / "rejected.jsonl") if parts.about.rejected else "",
+            notes=parts.about.notes,
         ),
-        systems=tuple(_system(m, task.lower) for m in measured),
+        systems=tuple(system(m, task.lower) for m in measured),
         differences=tuple(_differences(task, measured, before, after)),
+        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else each,
         unit=task.unit,
         notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
         history=tuple({k: v for k, v in row.items() if isinstance(v, (int, float))} for row in result.history),
         dev_metric=task.metric,
         settings={
-            "system": config.name,
+            "system": recipe.name,
             **{m.name: m.about for m in measured if m.about},
             **settings,
             "steps": result.steps,
@@ -83,7 +90,8 @@ def content_of(
     )
 
 
-def _system(measured: Measured, less: Sequence[str]) -> report.System:
+def system(measured: Measured, less: Sequence[str]) -> report.System:
+    """What was measured, as the report has it; of the figures in `less` less is better."""
     figures = {}
     for name, f in measured.figures.items():
         low, high = (None, None) if f.interval is None else (f.interval.low, f.interval.high)
@@ -104,12 +112,48 @@ def _differences(
     names = [task.metric, *(name for name in after.figures if name != task.metric)]
     for a, b in pairs:
         # one item has no interval
-        for name in (name for name in names if a.figures[name].n > 1):
-            d = evaluate.compare(b.figures[name], a.figures[name])
-            low, high, n = d.interval.low, d.interval.high, a.figures[name].n
-            less = name in task.lower
-            found.append(report.Difference(a.name, b.name, name, d.value, low, high, n, b.answered, less))
+        found += [difference(a, b, name, less=name in task.lower) for name in names if a.figures[name].n > 1]
     return found
+
+
+def difference(a: Measured, b: Measured, metric: str, *, less: bool) -> report.Difference:
+    """Of more than one item, as one has no interval."""
+    d = evaluate.compare(b.figures[metric], a.figures[metric])
+    return report.Difference(
+        a.name, b.name, metric, d.value, d.interval.low, d.interval.high, a.figures[metric].n, b.answered, less
+    )
+
+
+def _groups(
+    columns: Mapping[str, Mapping[str, str]], task: Task, measured: Sequence[Measured], after: Measured
+) -> list[report.Group]:
+    """The figures over the queries that have one value of a column, the largest group first, for every column."""
+    items, found = after.figures[task.metric].items, []
+    for column, values in columns.items():
+        value_n = np.array([values[item] for item in items])
+        for name, n in Counter(value_n.tolist()).most_common():
+            if n == len(items):
+                continue
+            part = {m.name: _only(m, value_n == name, task) for m in measured}
+            own = part[after.name]
+            rivals = [m for m in part.values() if m is not own and " + " not in m.name and n > 1]
+            differences = tuple(difference(own, m, task.metric, less=task.metric in task.lower) for m in rivals)
+            found.append(report.Group(column, name, tuple(system(m, task.lower) for m in part.values()), differences))
+    return found
+
+
+def _only(measured: Measured, chosen_n: Bool[np.ndarray, "n"], task: Task) -> Measured:
+    """What was measured of some of the queries."""
+    figures = {
+        name: evaluate.figure(name, f.values[chosen_n], items=np.array(f.items)[chosen_n].tolist())
+        for name, f in measured.figures.items()
+    }
+    answered = measured.answered
+    if answered is not None and measured.found is not None:
+        assert isinstance(task, Find)  # nothing else has queries that are answered or not
+        rows = np.array(task.test.answers.judged)[chosen_n]
+        answered = float((measured.found.ids_nk[rows, 0] >= 0).mean())
+    return replace(measured, figures=figures, answered=answered)
 
 
 def _plain(value: Any) -> str | bool | int | float | None:

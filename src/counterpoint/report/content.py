@@ -18,7 +18,8 @@ from counterpoint.errors import InputError
 Value = str | bool | int | float | None
 Row = dict[str, float | None]
 """One logged training step: `step`, and where known `epoch`, `loss`, `ln_batch` (the loss of a model that knows
-nothing, nats), `alignment`, `uniformity`, `effective_rank`, `learning_rate`, `items_per_second`, `dev`."""
+nothing, nats), `alignment`, `uniformity`, `effective_rank`, `mean_cosine`, `learning_rate`, `items_per_second` and
+`dev`."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,19 @@ class Difference:
     def clear(self) -> bool:
         """Whether the interval leaves out 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The figures over the items that have one value of a column, such as the queries in one language.
+
+    `differences` are the model's, of the primary metric.
+    """
+
+    column: str
+    name: str
+    systems: tuple[System, ...]
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -260,6 +274,7 @@ class Content:
         data: What it was trained and measured on.
         systems: What was measured, in the order to show.
         differences: Paired differences, the most telling first; `a` is the challenger.
+        groups: The same figures over parts of the items, in the order to show.
         unit: What figures are means over, in the plural ("queries", "pairs").
         summary: Sentences of the caller, shown under the verdict.
         notes: What must be known to read the figures, shown under their table: what was left out or cut, and why.
@@ -287,6 +302,7 @@ class Content:
     data: Data
     systems: tuple[System, ...]
     differences: tuple[Difference, ...] = ()
+    groups: tuple[Group, ...] = ()
     unit: str = "queries"
     summary: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

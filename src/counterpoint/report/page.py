@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from counterpoint.files import atomic
-from counterpoint.report.content import Content, Difference, Figure
+from counterpoint.report.content import Content, Difference, Figure, Group
 from counterpoint.report.plots import figure_plots, map_plots, metrics, score_plots, training_plots
 from counterpoint.report.thumbnails import is_picture
 from counterpoint.report.wording import (
@@ -17,11 +17,13 @@ from counterpoint.report.wording import (
     all_of,
     clip,
     decimals,
+    grouped,
     interval,
     judge,
     lower,
     number,
     primary,
+    rival,
     sure,
     verdict,
 )
@@ -61,12 +63,12 @@ def report_html(content: Content) -> str:
         tone={"Yes": "good", "No": "bad"}.get(word, "unsure"),
         now=None if own is None else _cell(own),
         was=_was(content),
-        zero=_strip(content)(0.0),
-        comparisons=[_difference(d, content.model.name) | _place(d, content) for d in primary(content)],
+        **_comparisons(content),
         sure=sure(content),
         metrics=names,
         lower=all_of(less) if (less := lower(content)) else "",
         table=_table(content, names) if names else [],
+        groups={column: [_group(content, group) for group in groups] for column, groups in grouped(content).items()},
         count=next((f"{f.n:,}" for s in content.systems for f in s.figures.values() if f.n), ""),
         differences=[_difference(d) for d in content.differences],
         figure_plots=figure_plots(content),
@@ -115,6 +117,18 @@ def _table(content: Content, names: list[str]) -> list[dict[str, Any]]:
     ]
 
 
+def _group(content: Content, group: Group) -> dict[str, Any]:
+    """A row of the table by groups: the primary metric of every system, and the difference from the main baseline."""
+    figures = [system.figures.get(content.metric) for system in group.systems]
+    difference = rival(group)
+    return {
+        "name": group.name,
+        "n": next((f"{f.n:,}" for f in figures if f is not None and f.n), ""),
+        "cells": [_cell(figure) for figure in figures],
+        "difference": None if difference is None else _difference(difference),
+    }
+
+
 def _was(content: Content) -> dict[str, str] | None:
     """The figure of the system that the model is first compared with."""
     rivals = [d.b for d in primary(content) if d.a == content.model.name]
@@ -138,16 +152,20 @@ def _difference(d: Difference, understood: str = "") -> dict[str, Any]:
     }
 
 
-def _strip(content: Content) -> Any:
-    """From a difference to its place (2 to 98) on the strip that all primary differences and 0 share."""
-    ends = [0.0, *(x for d in primary(content) for x in (d.low, d.value, d.high) if x is not None)]
-    low, high = min(ends), max(ends)
-    return lambda x: round(2 + 96 * ((x or 0.0) - low) / ((high - low) or 1.0), 2)
+def _comparisons(content: Content) -> dict[str, Any]:
+    """The primary differences, groups of items after the model's own, each with its place (2 to 98) on one strip."""
+    shown = [(_difference(d, content.model.name), d) for d in primary(content)]
+    own = sum(d.a == content.model.name for _, d in shown)
+    rivals = [(group, rival(group)) for group in content.groups]
+    shown[own:own] = [(_difference(d) | {"name": f"{d.b}, {g.name}"}, d) for g, d in rivals if d is not None]
+    ends = [0.0, *(x for _, d in shown for x in (d.low, d.value, d.high) if x is not None)]
+    low, width = min(ends), (max(ends) - min(ends)) or 1.0
 
+    def at(x: float | None) -> float:
+        return round(2 + 96 * ((x or 0.0) - low) / width, 2)
 
-def _place(d: Difference, content: Content) -> dict[str, float]:
-    at = _strip(content)
-    return {"low": at(d.low), "mid": at(d.value), "high": at(d.high)}
+    placed = [said | {"low": at(d.low), "mid": at(d.value), "high": at(d.high)} for said, d in shown]
+    return {"zero": at(0.0), "comparisons": placed}
 
 
 def _data(content: Content) -> list[tuple[str, str]]:

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from counterpoint.report.content import Content, Figure
+from counterpoint.report.content import Content, Figure, Group
 from counterpoint.report.plots import metrics
-from counterpoint.report.wording import BETTER, WORSE, clip, decimals, interval, judge, lower, number, primary, verdict
+from counterpoint.report.wording import (
+    BETTER,
+    WORSE,
+    clip,
+    decimals,
+    grouped,
+    interval,
+    judge,
+    lower,
+    number,
+    primary,
+    rival,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,10 +31,12 @@ STYLES = {BETTER: "green", WORSE: "red"}
 
 
 def print_figures(content: Content, console: Console) -> None:
-    """The table, and as wide as the terminal what stands below it: a table of one column is narrow."""
+    """The tables, and as wide as the terminal what stands below them: a table of one column is narrow."""
     table = terminal_table(content)
     below, table.caption = table.caption, None
     console.print(table)
+    for column, groups in grouped(content).items():
+        console.print(group_table(content, column, groups))
     if below is not None:
         console.print(below, soft_wrap=False)
 
@@ -70,13 +85,52 @@ def terminal_table(content: Content) -> Table:
     return table
 
 
-def _cell(figure: Figure | None) -> Text:
+def group_table(content: Content, column: str, groups: list[Group]) -> Table:
+    """The primary metric of each group of items, of the main baseline, the model and what it is combined with.
+
+    Examples:
+        >>> from counterpoint.report.content import Data, Model, System
+        >>> systems = (System("BM25", {"MRR@10": Figure(0.578)}), System("trained", {"MRR@10": Figure(0.604)}))
+        >>> content = Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), systems)
+        >>> group_table(content, "language", [Group("language", "Italian", systems)]).row_count
+        1
+    """
+    from rich import box
+    from rich.table import Table
     from rich.text import Text
 
-    if figure is None:
-        return Text()
-    cell = Text(number(figure.value, decimals(figure)))
-    if interval(figure):
+    names = [system.name for system in content.systems]
+    shown = [names[0], *names[max(1, names.index(content.model.name)) :]]
+    title = Text(f"{content.metric} by {column}")
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for name in shown:
+        table.add_column(Text(clip(name, 40)), justify="right", min_width=11)
+    table.add_column(Text(f"{content.model.name} − {names[0]}"), justify="right")
+    for group in groups:
+        figures = {system.name: system.figures.get(content.metric) for system in group.systems}
+        n = next((f.n for f in figures.values() if f is not None and f.n), None)
+        difference = rival(group)
+        said = Text()
+        if difference is not None:
+            said.append(number(difference.value, decimals(difference), sign=True))
+            said.append(f"\n{interval(difference)}", style="dim")
+            said.stylize(STYLES.get(judge(difference), "yellow"))
+        table.add_row(
+            Text(clip(group.name, 24)).append("" if n is None else f"\nn = {n:,}", style="dim"),
+            *(_cell(figures.get(name)) for name in shown),
+            said,
+            end_section=group is groups[max(0, len(groups) - 2)],
+        )
+    return table
+
+
+def _cell(figure: Figure | None) -> Text:
+    """A figure above its interval."""
+    from rich.text import Text
+
+    cell = Text() if figure is None else Text(number(figure.value, decimals(figure)))
+    if figure is not None and interval(figure):
         # shorter than in words, so that names have room; a minus and a dash are hard to tell apart
         said = interval(figure)
         cell.append("\n" + (said if "−" in said else said.replace(" to ", "–")), style="dim")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from counterpoint.report.content import Content, Difference, Figure
+from counterpoint.report.content import Content, Difference, Figure, Group
 
 BETTER, WORSE, UNCLEAR = "clearly better", "clearly worse", "no clear difference"
 UNANSWERED = "no baseline"
@@ -80,6 +80,20 @@ def primary(content: Content) -> list[Difference]:
     return sorted(own, key=lambda d: d.a != content.model.name)
 
 
+def grouped(content: Content) -> dict[str, list[Group]]:
+    """The groups of each column, and after them all items together."""
+    found: dict[str, list[Group]] = {}
+    for group in content.groups:
+        found.setdefault(group.column, []).append(group)
+    own = tuple(d for d in primary(content) if d.a == content.model.name)
+    return {column: [*groups, Group(column, "all", content.systems, own)] for column, groups in found.items()}
+
+
+def rival(group: Group) -> Difference | None:
+    """The difference of the model from the first of the systems, which is the main baseline, in a group."""
+    return next((d for s in group.systems[:1] for d in group.differences if d.b == s.name), None)
+
+
 def verdict(content: Content) -> tuple[str, str]:
     """A word and a sentence: is the trained model better than what it was compared with, on the primary metric?
 
@@ -91,6 +105,17 @@ def verdict(content: Content) -> tuple[str, str]:
         >>> nothing = Difference("trained", "BM25", "MRR@10", 0.6, 0.5, 0.7, answered=0.03)
         >>> verdict(Content("demo", "MRR@10", Model("trained"), Data("a.tsv"), (), (nothing,)))
         ('Not compared', 'Being ahead of BM25 says nothing: it found nothing for 97% of the queries.')
+
+    Where there are groups of items, it says in which the model is better than the main baseline; it is better in part
+    if it is clearly worse in one.
+
+        >>> from counterpoint.report.content import Group, System
+        >>> better = Difference("trained", "BM25", "MRR@10", 0.1, 0.08, 0.12)
+        >>> systems = (System("BM25", {}), System("trained", {}))
+        >>> names = {"Italian": better, "English": unclear}
+        >>> groups = tuple(Group("language", name, systems, (d,)) for name, d in names.items())
+        >>> print(verdict(Content("demo", "MRR@10", Model("trained"), Data("a"), systems, (better,), groups))[1])
+        Clearly better than BM25. By language, against BM25: clearly better in Italian; no clear difference in English.
     """
     own = [d for d in primary(content) if d.a == content.model.name]
     rivals = {kind: [d.b for d in own if judge(d) == kind] for kind in (BETTER, WORSE, UNCLEAR)}
@@ -103,12 +128,29 @@ def verdict(content: Content) -> tuple[str, str]:
     ]
     if not parts:
         return "Not compared", " ".join(nothing) or "There is nothing to compare the model with."
+    said, worse = _by_group(content)
     if rivals[BETTER]:
-        word = "In part" if rivals[UNCLEAR] or rivals[WORSE] else "Yes"
+        word = "In part" if rivals[UNCLEAR] or rivals[WORSE] or worse else "Yes"
     else:
         word = "No" if rivals[WORSE] else "Not clear"
     sentence = "; ".join(parts) + "."
-    return word, " ".join([sentence[0].upper() + sentence[1:], *nothing])
+    return word, " ".join([sentence[0].upper() + sentence[1:], *nothing, *said])
+
+
+def _by_group(content: Content) -> tuple[list[str], bool]:
+    """A sentence for each column by which items are grouped, and whether the model is clearly worse in a group."""
+    said: list[str] = []
+    kinds: set[str] = set()
+    for column, groups in grouped(content).items():
+        found: dict[str, list[str]] = {}
+        for group in groups[:-1]:
+            if (difference := rival(group)) is not None:
+                found.setdefault(judge(difference), []).append(group.name)
+        kinds |= found.keys()
+        if found:
+            told = "; ".join(f"{kind} in {all_of(names)}" for kind, names in found.items())
+            said.append(f"By {column}, against {content.systems[0].name}: {told}.")
+    return said, WORSE in kinds
 
 
 def sure(content: Content) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -50,9 +51,12 @@ class BM25:
         b: How much long documents are held back, 0 to 1.
         language: What the texts are in, for stop words and stems: "auto" to recognise it (`recognise`), a Snowball
             language ("english", "german", ...), "" or "none" to leave words as they are.
+        grams: Count the runs of so many characters of each word, without accents and with a mark at either end, beside
+            its stem (McNamee and Mayfield 2004), so that words are found by what they share with those of a related
+            language; 0 for none.
 
     Raises:
-        InputError: No texts, or `k1`, `b` or `language` out of range.
+        InputError: No texts, or `k1`, `b`, `language` or `grams` out of range.
         MissingExtra: PyStemmer is not installed, and the language is not "".
 
     Examples:
@@ -60,6 +64,8 @@ class BM25:
         >>> ids, scores = bm25.search(["cats"], k=3)
         >>> ids
         array([[ 1,  0, -1]])
+        >>> BM25(["plays chess", "encrypts files"], grams=4).search(["cifratura di un file", "crypto"], k=1)[0].tolist()
+        [[1], [1]]
     """
 
     def __init__(
@@ -69,21 +75,24 @@ class BM25:
         k1: float = 0.9,
         b: float = 0.4,
         language: str = "auto",
+        grams: int = 0,
     ) -> None:
         refuse_string(texts, "texts")
         if not texts:
             raise InputError("there is nothing to search in: no texts", fix="give at least one")
         if not (0 <= k1 < np.inf and 0 <= b <= 1):
             raise InputError(f"k1 is {k1} and b is {b}", fix="k1 is 0 or more, b from 0 to 1")
+        if grams < 0:
+            raise InputError(f"grams is {grams}", fix="give a number of characters, or 0")
         check_language(language)
-        self.k1, self.b = float(k1), float(b)
+        self.k1, self.b, self.grams = float(k1), float(b), grams
         self.language, self._why = _language(texts, language)
         counted = self._words(texts)
-        vocabulary = sorted(set(chain.from_iterable(counted)))
-        stems = self._stems(vocabulary)
-        self._term = {stem: term for term, stem in enumerate(sorted(set(stems)))}
-        term = {word: self._term[stem] for word, stem in zip(vocabulary, stems, strict=True)}
-        counts = _counts(counted, term, len(self._term))
+        made = self._made(counted)
+        self._term = {term: i for i, term in enumerate(sorted(set(chain.from_iterable(made.values()))))}
+        counts = _counts(
+            counted, {word: [self._term[t] for t in terms] for word, terms in made.items()}, len(self._term)
+        )
         self._weights_vm = self._weigh(counts)
 
     def _weigh(self, counts_mv: csr_array) -> csr_array:
@@ -103,13 +112,20 @@ class BM25:
         stops = STOPWORDS if self.language == "english" else frozenset()
         return [[word for word in words(text) if word not in stops] for text in texts]
 
-    def _stems(self, vocabulary: list[str]) -> list[str]:
-        if not self.language:
-            return vocabulary
-        import Stemmer
+    def _made(self, texts: list[list[str]]) -> dict[str, list[str]]:
+        """Of each word its stem, and after it its runs of characters."""
+        stems = vocabulary = sorted(set(chain.from_iterable(texts)))
+        if self.language:
+            import Stemmer
 
-        stems: list[str] = Stemmer.Stemmer(self.language).stemWords(vocabulary)
-        return stems
+            stems = Stemmer.Stemmer(self.language).stemWords(vocabulary)
+        return {word: [stem, *_runs(word, self.grams)] for word, stem in zip(vocabulary, stems, strict=True)}
+
+    def _known(self, texts: list[list[str]]) -> dict[str, list[int]]:
+        """Of each word the terms that the documents have, for the words that have any."""
+        made = self._made(texts).items()
+        known = {word: [self._term[term] for term in terms if term in self._term] for word, terms in made}
+        return {word: terms for word, terms in known.items() if terms}
 
     def describe(self) -> str:
         """What the words were made to, and why, in a phrase.
@@ -119,10 +135,13 @@ class BM25:
             ('English stems', 'German stems, as asked')
             >>> BM25(["今天北京天气晴朗"]).describe()
             'words as they are: pairs of characters, as the script has no blanks'
+            >>> BM25(["the cat is on the mat"], grams=4).describe()
+            'English stems and runs of 4 characters'
         """
+        too = f" and runs of {self.grams} characters" * bool(self.grams)
         if self.language:
-            return ", ".join([f"{self.language.capitalize()} stems", *filter(None, [self._why])])
-        return f"words as they are: {self._why}"
+            return ", ".join([f"{self.language.capitalize()} stems{too}", *filter(None, [self._why])])
+        return f"words as they are{too}: {self._why}"
 
     def answered(self, queries: Sequence[str]) -> float:
         """The share of queries, 0 to 1, that it finds any document for.
@@ -133,8 +152,7 @@ class BM25:
         """
         refuse_string(queries, "queries")
         asked = self._words(queries)
-        vocabulary = sorted(set(chain.from_iterable(asked)))
-        known = {word for word, stem in zip(vocabulary, self._stems(vocabulary), strict=True) if stem in self._term}
+        known = self._known(asked).keys()
         return sum(not known.isdisjoint(query) for query in asked) / max(1, len(asked))
 
     def __len__(self) -> int:
@@ -178,9 +196,7 @@ class BM25:
         """
         refuse_string(queries, "queries")
         asked = self._words(queries)
-        vocabulary = sorted(set(chain.from_iterable(asked)))
-        stems = zip(vocabulary, self._stems(vocabulary), strict=True)
-        known = {word: self._term[stem] for word, stem in stems if stem in self._term}
+        known = self._known(asked)
         step = max(1, SCORES // len(self))
         for start in range(0, len(queries), step):
             counts_bv = _counts(asked[start : start + step], known, len(self._term))
@@ -201,6 +217,7 @@ class BM25:
             "k1": self.k1,
             "b": self.b,
             "language": self.language,
+            "grams": self.grams,
             "why": self._why,
             "documents": len(self),
             "terms": list(self._term),
@@ -231,6 +248,7 @@ class BM25:
             settings = json.loads((Path(folder) / "bm25.json").read_text("utf-8"))
             self.k1, self.b = settings["k1"], settings["b"]
             self.language, self._why = settings["language"], settings["why"]
+            self.grams = settings.get("grams", 0)
             self._term = {stem: term for term, stem in enumerate(settings["terms"])}
             shape = (len(self._term), settings["documents"])
             # opened here, as np.load leaves a broken file open
@@ -253,11 +271,20 @@ def _language(texts: Sequence[str], asked: str) -> tuple[str, str]:
     return ("" if asked == "none" else asked), "as asked"
 
 
-def _counts(counted: list[list[str]], term: dict[str, int], terms: int) -> csr_array:
+def _runs(word: str, length: int) -> Iterator[str]:
+    """A word's runs of characters, without accents; whole where it is no longer, and in marks that no word has."""
+    if length:
+        letters = (c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+        marked = f"_{''.join(letters)}_"
+        for start in range(max(1, len(marked) - length + 1)):
+            yield f"[{marked[start : start + length]}]"
+
+
+def _counts(counted: list[list[str]], term: dict[str, list[int]], terms: int) -> csr_array:
     """How often each of the terms is in each text; a word that has none is left out."""
     from scipy.sparse import csr_array
 
-    rows = [[term[word] for word in text if word in term] for text in counted]
+    rows = [[i for word in text for i in term.get(word, ())] for text in counted]
     columns = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
     starts = np.cumsum([0, *map(len, rows)])
     counts = csr_array((np.ones(len(columns), np.float32), columns, starts), (len(rows), terms))

@@ -18,10 +18,11 @@ _SHARE, _TRACE, _FOREIGN, _KINDS = 0.1, 0.01, 0.2, 3
 
 @dataclass(frozen=True)
 class Recognised:
-    """A language with a stemmer, by its Snowball name, or "" and in words why there is none."""
+    """A language with a stemmer, by its Snowball name, or "" and in words why there is none; there may be several."""
 
     language: str
     why: str = ""
+    several: bool = False
 
 
 def recognise(texts: Sequence[str]) -> Recognised:
@@ -33,7 +34,7 @@ def recognise(texts: Sequence[str]) -> Recognised:
 
     Examples:
         >>> recognise(["Das Haus ist am See", "Wir sind nicht im Haus"])
-        Recognised(language='german', why='')
+        Recognised(language='german', why='', several=False)
         >>> recognise(["მთვარე ანათებს"]).why, recognise(["今天北京天气晴朗"]).why
         ('no language with a stemmer was recognised', 'pairs of characters, as the script has no blanks')
     """
@@ -62,11 +63,23 @@ def recognise(texts: Sequence[str]) -> Recognised:
     if others.total() > _FOREIGN * sum(map(bool, spoken)) + 3:
         second = others.most_common(1)[0][0]
         return Recognised(
-            "", f"the texts are in several languages, {first.capitalize()} and {second.capitalize()} among them"
+            "", f"the texts are in several languages, {first.capitalize()} and {second.capitalize()} among them", True
         )
     if first not in stemmers():
         return Recognised("", f"there is no stemmer for {first.capitalize()}")
     return Recognised(first)
+
+
+def across(queries: Sequence[str], documents: Sequence[str]) -> bool:
+    """Whether queries are in another language than documents, or in several; not where theirs is not recognised.
+
+    Examples:
+        >>> english = ["the house is on the lake", "we are not in the house"]
+        >>> across(["Das Haus ist am See", "Wir sind nicht im Haus"], english), across(["is it on the lake"], english)
+        (True, False)
+    """
+    asked = recognise(queries)
+    return asked.several or (bool(asked.language) and asked.language != recognise(documents).language)
 
 
 def check_language(language: str) -> None:

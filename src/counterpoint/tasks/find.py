@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -16,6 +16,7 @@ from counterpoint.evaluate.places import place
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
 from counterpoint.search import BM25, reciprocal_rank_fusion
 from counterpoint.search.exact import SCORES, Metric, ScoreRows, score_rows
+from counterpoint.search.language import across
 from counterpoint.tasks.collection import Collection
 from counterpoint.tasks.show import picture_of, said, some_pictures
 from counterpoint.tasks.task import Encodes, Measured, Task, comparable, counted, similarity_of
@@ -83,7 +84,10 @@ class Find(Task):
         return Measured(name, self._figures(found), found, z, metric)
 
     def baselines(self, language: str = "auto") -> list[Measured]:
-        """Of texts BM25 at its best (stemmed, weakly normalised), and by the textbook without stemming; the floors."""
+        """Of texts BM25 at its best (stemmed, weakly normalised), and by the textbook without stemming; the floors.
+
+        Where queries are in another language than documents, or in several, the best has runs of characters, too.
+        """
         floors = [self.measure(name, floor) for name, floor in self.floors.items()]
         return [*(self._lexical(language) if self._texts else ()), *floors]
 
@@ -156,8 +160,10 @@ class Find(Task):
 
     def _lexical(self, language: str) -> Iterator[Measured]:
         queries, documents = list(self.test.queries.texts), list(self.test.corpus.texts)
+        # words of another language are found by what they share with those of the documents'
+        best: dict[str, Any] = {"k1": 0.6, "b": 0.75, "grams": 4} if across(queries, documents) else {}
         for name, index in (
-            ("BM25", BM25(documents, language=language)),
+            ("BM25", BM25(documents, language=language, **best)),
             ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
         ):
             found = place(index.score_rows(queries), self.test.answers, _DEPTH + 1)
