@@ -169,7 +169,7 @@ def nearest_mean(
         train_nd: Embeddings with known labels; classes that the encoder never saw in training, say.
         labels_n: Their labels.
         test_md: Embeddings to label.
-        metric: "cosine", "dot", "euclidean" or "manhattan".
+        metric: As of `exact_search`.
 
     Raises:
         InputError: As `knn`.

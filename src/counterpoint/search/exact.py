@@ -41,9 +41,9 @@ def exact_search(
     """The `k` best keys of every query, best first, by comparing it with every key.
 
     Scores are float32, higher is closer: the cosine (0 for a zero vector), the inner product, or the
-    negative Euclidean or Manhattan distance. Keys are taken `block` at a time and the best are merged, so memory is
-    O(block) whatever `n` and `m`; `keys_md` may be a memory-mapped array. It runs on the device of
-    `queries_nd`.
+    negative Euclidean or Manhattan distance, or that of complex numbers (`counterpoint.geometry.Modulus`).
+    Keys are taken `block` at a time and the best are merged, so memory is O(block) whatever `n` and `m`;
+    `keys_md` may be a memory-mapped array. It runs on the device of `queries_nd`.
 
     Equal scores are ordered by the lower id, also where they straddle the k-th place, so the result does
     not depend on `block` (but for scores that differ in the last bit between blocks of different shape).
