@@ -20,7 +20,6 @@ from counterpoint.errors import InputError, MissingExtra
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from counterpoint.config import Config
     from counterpoint.data import (
         Documents,
         Example,
@@ -79,7 +78,6 @@ if TYPE_CHECKING:
     from counterpoint.training import TextBatches, TrainConfig, train
 
 _WHERE = {
-    "config": "Config",
     "data": "Documents Example Retrieval TextData debian input_hash read read_documents split",
     "data.emoji": "emoji",
     "data.glyphs": "glyphs",
@@ -118,7 +116,6 @@ __all__ = [
     "NWJ",
     "Alignment",
     "CoSENT",
-    "Config",
     "Cosine",
     "Debiased",
     "Decoupled",

@@ -154,11 +154,12 @@ def fit(
         source, reading, dev, test, seed, output if processes.first else None, strict=strict_split, more=more
     )
     say(parts.description)
+    if method is not None:
+        method.refuse(parts.train)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
     encoder = _base(parts, base, seed, max_length, output, processes)
     recipe = method or preset(parts.train, encoder)
-    recipe.takes.refuse(parts.train, recipe.name)
     recipe = seen_by(recipe.changed(**settings), encoder)
     parts, recipe, about_prompts = share_prompt(parts, recipe, encoder)
     if about_prompts:
