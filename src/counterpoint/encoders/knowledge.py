@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.features import Kind
 from counterpoint.encoders.towers import Towers
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.geometry import GEOMETRIES, Geometry
 
 
@@ -169,6 +169,8 @@ class KnowledgeGraph(Towers):
         dim: int = 200,
         reciprocal: bool = True,
     ) -> None:
+        refuse_string(entities, "entities")
+        refuse_string(relations, "relations")
         if operator not in OPERATORS:
             raise InputError(f"no operator is called {operator!r}", fix=f"choose from {', '.join(OPERATORS)}")
         chosen = OPERATORS[operator]
@@ -201,6 +203,7 @@ class KnowledgeGraph(Towers):
         """
         if data.others is None or data.positives is None:
             raise InputError("these are no triples", fix="give queries and the entities that answer them")
+        refuse_string(relations, "relations")
         triples = torch.cat([data.anchors.tensor[data.anchor], data.positives[:, :1]], 1)
         number = int(data.anchors.tensor[:, 1].max()) // 2 + 1
         names = data.others.names or [str(i) for i in range(len(data.others))]
