@@ -19,8 +19,8 @@ file; `counterpoint verify NAME` measures what its paper claims and keeps the ve
 **How a verdict is reached**, the same for every claim and fixed before any was measured: system and baseline are
 measured with several seeds on the same data and budget; the 95% interval (Student's t over the seeds) of their paired
 difference lies on the paper's side of 0: *reproduced*; on the other: *contradicted*; on both: *not reproduced at this
-scale*. The set-ups are small: a verdict is about this scale, and the interval about the seeds (start, order, split or
-sample), not about other data.
+scale*. Where training ended in a collapse there is no verdict: *this set-up cannot tell*. The set-ups are small: a
+verdict is about this scale, and the interval about the seeds (start, order, split or sample), not about other data.
 
 """
 
@@ -59,9 +59,10 @@ def section(s: System, v: Verdict | None) -> str:
     ]
     for o in v.outcomes:
         low, high = map(number, o.interval)
+        verdict = f"**{o.verdict}**" + f": {o.reason}" * bool(o.reason)
         lines.append(
             f"| {o.text} | {o.metric}, {o.better} is better | {number(o.system_value)} | {number(o.baseline_value)} "
-            f"({o.baseline}) | {number(o.value)} ({low} to {high}) | **{o.verdict}** |"
+            f"({o.baseline}) | {number(o.value)} ({low} to {high}) | {verdict} |"
         )
     figures = "; ".join(f"{name}: {number(value)}" for name, value in v.figures.items())
     conditions = f"{len(v.seeds)} seeds, {v.date}, torch {v.versions['torch']}."

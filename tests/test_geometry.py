@@ -18,12 +18,16 @@ from counterpoint.geometry import (
     Euclidean,
     Geometry,
     Lp,
+    Modulus,
     NoiseToSignal,
     SubCentres,
     Temperature,
     check_temperature,
+    distances,
     normalize,
 )
+from counterpoint.objectives import InfoNCE
+from counterpoint.points import Points
 
 GEOMETRIES = {
     "dot": (Dot(), lambda a, b: float(a @ b)),
@@ -36,6 +40,7 @@ GEOMETRIES = {
         Lp(3, power=2, normalized=True),
         lambda a, b: -float((a / a.norm(p=3) - b / b.norm(p=3)).abs().pow(3).sum() ** (2 / 3)),
     ),
+    "modulus": (Modulus(), lambda a, b: -float(sum(abs(complex(*z)) for z in (a - b).view(2, -1).T))),
     "noise": (NoiseToSignal(), lambda a, b: -float((a - b).var() / a.var())),
 }
 
@@ -46,12 +51,12 @@ def test_scores(name, n, m, scale, seed):
     geometry, wanted = GEOMETRIES[name]
     assert isinstance(geometry, Geometry)
     g = torch.Generator().manual_seed(seed)
-    q, k = torch.randn(n, 3, generator=g).double(), torch.randn(m, 3, generator=g).double()
+    q, k = torch.randn(n, 4, generator=g).double(), torch.randn(m, 4, generator=g).double()
     table = torch.tensor([[scale * wanted(a, b) for b in k] for a in q], dtype=torch.float64)
     ready_q, ready_k = geometry.prepare(q), geometry.prepare(k)
     torch.testing.assert_close(geometry.shared(ready_q, ready_k, scale), table)
     torch.testing.assert_close(geometry.shared(ready_q, ready_k, torch.tensor(scale)), table, rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(geometry.owned(ready_q, geometry.prepare(k.expand(n, m, 3)), scale), table)
+    torch.testing.assert_close(geometry.owned(ready_q, geometry.prepare(k.expand(n, m, 4)), scale), table)
 
 
 def test_angle_is_that_of_a_complex_quotient():
@@ -65,6 +70,39 @@ def test_angle_is_that_of_a_complex_quotient():
     torch.testing.assert_close(geometry.owned(ready[0], ready[1].expand(3, 4, 6), 1.0), geometry.shared(*ready, 1.0))
     with pytest.raises(InputError, match="no halves"):
         geometry.shared(q[:, :5], k[:, :5], 1.0)
+
+
+def test_moduli_have_their_gradients(monkeypatch):
+    """Of all pairs in tiles, of owned keys, and of a point and itself, where there is none."""
+    monkeypatch.setattr(distances, "_PAIRS", 7)
+    g = torch.Generator().manual_seed(0)
+    q, k = (torch.randn(n, 4, generator=g, dtype=torch.float64, requires_grad=True) for n in (5, 6))
+    own = torch.randn(5, 3, 4, generator=g, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda q, k: Modulus().shared(q, k, 2.0), (q, k))
+    assert torch.autograd.gradcheck(lambda q, k: Modulus().owned(q, k, 2.0), (q, own))
+    for scores in (Modulus().shared(q, q.detach(), 1.0), Modulus().owned(q, q.detach()[:, None], 1.0)):
+        q.grad = None
+        scores.diagonal().sum().backward()
+        assert (q.grad == 0).all() if scores.shape[1] > 1 else torch.isfinite(q.grad).all()
+    with pytest.raises(InputError, match="no halves"):
+        Modulus().prepare(q[:, :3])
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_blocks_of_rows_have_the_gradient_of_all(name):
+    """Dense and blocked, with keys that all see and with keys of one's own."""
+    g = torch.Generator().manual_seed(0)
+    z = [torch.randn(*shape, 6, generator=g, dtype=torch.float64) for shape in ((5,), (7,), (5, 3))]
+    positive = torch.zeros(5, 3).index_fill(1, torch.tensor([0]), 1.0)
+    found = []
+    for block in (0, 2):
+        q, k, own = (part.clone().requires_grad_() for part in z)
+        sample = {"sample": torch.arange(5)}, {"sample": torch.arange(7)}
+        objective = InfoNCE(0.7, geometry=GEOMETRIES[name][0])
+        loss = objective(Points(q, sample[0]), Points(k, sample[1]), owned=Points(own, positive=positive), block=block)
+        loss.backward()
+        found.append([loss.detach(), q.grad, k.grad, own.grad])
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("softness", [0.0, 0.2])

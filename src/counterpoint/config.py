@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from torch import nn
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from counterpoint.data.types import Example
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.towers import Towers
+    from counterpoint.methods import Recipe, Takes
     from counterpoint.procedures import Procedure
     from counterpoint.training.payload import Batches
     from counterpoint.views import View
@@ -40,6 +41,7 @@ class Config:
         consistency: Keep a pair only if its document is among so many best for its query, by a copy of the encoder that
             was first trained on all pairs; 0: keep all.
         hard_negatives: How many to mine for each pair, from BM25, before training; 0: only those in the data.
+        takes: Of systems on texts the data that they take; pairs and tuples if not given.
 
     Examples:
         >>> from counterpoint.objectives import InfoNCE
@@ -59,6 +61,24 @@ class Config:
     similarity: Literal["cosine", "dot"] = "cosine"
     consistency: int = 0
     hard_negatives: int = 0
+    takes: Takes | None = None
+
+    def recipe(self) -> Recipe:
+        """The same as a recipe."""
+        from counterpoint.methods import Recipe, Stage, Takes
+        from counterpoint.negatives.prepare import bm25_negatives, consistent_pairs
+
+        plain = Stage(self.objective, self.train, self.head, self.procedure)
+        if self.view is not None:
+            stage = replace(plain, view=self.view, views=self.views)
+            return Recipe(self.name, (stage,), Takes("image"))
+        steps = ((consistent_pairs(plain, self.consistency),) if self.consistency else ()) + (
+            (bm25_negatives(self.hard_negatives),) if self.hard_negatives else ()
+        )
+        takes = self.takes or Takes("text", "text")
+        return Recipe(
+            self.name, (replace(plain, prepare=steps),), takes, prompts=self.prompts, similarity=self.similarity
+        )
 
     def prepare(self, encoder: TextEncoder | Towers, examples: Sequence[Example]) -> list[Example]:
         """Everything before training: sets the encoder's prompts and similarity; filters the pairs and mines for them.

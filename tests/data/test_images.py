@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
 from pathlib import Path
 
 import matplotlib
@@ -15,9 +12,10 @@ from PIL import Image
 
 from counterpoint.data.glyphs import glyphs
 from counterpoint.data.images import Images, is_images, load_images, read_images
+from counterpoint.data.sources import load_source
 from counterpoint.errors import InputError
+from data.pictures import bomb, colours, png, save
 
-RNG = np.random.default_rng(0)
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
 
@@ -75,15 +73,6 @@ def test_further_arrays_are_names_and_columns(tmp_path):
     np.savez(path, images=np.zeros((4, 5, 5), np.uint8), labels=np.arange(4), names=np.array(list("wxy")))
     with pytest.raises(InputError, match="4 images and 3 names"):
         read_images(path)
-
-
-def save(folder, name, array, **options):
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(folder / name, **options)
-
-
-def colours(*shape):
-    return RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)
 
 
 def test_a_folder_of_class_folders(tmp_path):
@@ -158,17 +147,15 @@ def test_a_torn_picture_is_named(tmp_path, kind, share):
 
 
 def test_a_bomb_is_refused(tmp_path):
+    save(tmp_path, "b/a.png", colours(4, 4))
     save(tmp_path, "a/a.png", colours(4, 4))
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b""))
-    data = b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
-    (tmp_path / "a" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    bomb(tmp_path / "a" / "b.png")
     with pytest.raises(InputError, match=r"a/b\.png: the picture cannot be read .*exceeds limit"):
         read_images(tmp_path)
 
 
 def test_bad_folders(tmp_path):
-    with pytest.raises(InputError, match="no pictures in its folders"):
+    with pytest.raises(InputError, match="an empty folder"):
         read_images(tmp_path)
     save(tmp_path, "a/a.png", colours(4, 4))
     with pytest.raises(InputError, match="labels are all the same"):
@@ -177,7 +164,7 @@ def test_bad_folders(tmp_path):
     with pytest.raises(InputError, match=r"b/deep\.png: more than 8 bits"):
         read_images(tmp_path)
     np.savez(tmp_path / "a.npz", images=np.zeros((4, 5, 5)), labels=np.arange(4))
-    with pytest.raises(InputError, match="not resized"):
+    with pytest.raises(InputError, match="size= does not apply to arrays of pictures"):
         read_images(tmp_path / "a.npz", size=4)
 
 
@@ -189,24 +176,30 @@ def saved(**columns):
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
-def png(array):
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
-    return {"bytes": buffer.getvalue(), "path": None}
-
-
 def test_a_saved_dataset(tmp_path):
     datasets = pytest.importorskip("datasets")
     arrays = [colours(5, 5) for _ in range(3)]
     data = saved(picture=[png(array) for array in arrays], kind=[2, 0, 2], text=list("abc"))
     data.save_to_disk(tmp_path / "one")
-    datasets.DatasetDict(train=data, test=data.select([0])).save_to_disk(tmp_path / "two")
+    other = saved(picture=[png(colours(5, 5))], kind=[1], text=["d"])
+    datasets.DatasetDict(train=data, test=other).save_to_disk(tmp_path / "two")
     for folder in ("one", "two"):
         assert is_images(tmp_path / folder)
         images = read_images(tmp_path / folder)
-        assert images.labels.tolist() == [1, 0, 1]
-        assert images.classes == ("x", "z")
+        assert [images.classes[label] for label in images.labels] == ["z", "x", "z"]
+        assert images.classes == (("x", "z") if folder == "one" else ("x", "y", "z"))
         assert (255 * images.pixels).round().numpy().transpose(0, 2, 3, 1).tolist() == np.stack(arrays).tolist()
+
+
+def test_secret_labels_of_a_test_are_not_read(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    data = saved(picture=[png(colours(9, 9)) for _ in range(3)], kind=[0, 2, 1])
+    secret = saved(picture=[png(colours(9, 9))] * 2, kind=[-1, -1])
+    datasets.DatasetDict(train=data, test=secret).save_to_disk(tmp_path)
+    loaded = load_source(tmp_path)
+    assert loaded.test is None
+    assert "the test part has no labels, not read" in loaded.describe()
+    assert len(read_images(tmp_path)) == 3
 
 
 def test_bad_datasets(tmp_path):
@@ -214,21 +207,22 @@ def test_bad_datasets(tmp_path):
     texts = saved(kind=[0, 1], text=["a", "b"])
     texts.save_to_disk(tmp_path / "texts")
     assert not is_images(tmp_path / "texts")
-    with pytest.raises(InputError, match="no column of pictures"):
+    with pytest.raises(InputError, match="holds texts, where labelled pictures are needed"):
         read_images(tmp_path / "texts")
-    datasets.DatasetDict(test=texts).save_to_disk(tmp_path / "split")
+    other = saved(picture=[png(colours(9, 9))], kind=[0])
+    datasets.DatasetDict(test=other, dev=other).save_to_disk(tmp_path / "split")
     with pytest.raises(InputError, match="no split 'train'"):
         read_images(tmp_path / "split")
     saved(picture=[png(colours(9, 9))] * 3, kind=[0, -1, 1]).save_to_disk(tmp_path / "secret")
-    with pytest.raises(InputError, match="1 pictures have no label, row 1 is one"):
+    with pytest.raises(InputError, match=r"secret:2: column 'kind' is empty"):
         read_images(tmp_path / "secret")
     (tmp_path / "secret" / "data-00000-of-00001.arrow").write_bytes(b"no arrow")
-    with pytest.raises(InputError, match="the dataset cannot be read"):
+    with pytest.raises(InputError, match="not a whole Arrow file"):
         read_images(tmp_path / "secret")
     torn = png(colours(9, 9))
     torn["bytes"] = torn["bytes"][:60]
     saved(picture=[png(colours(9, 9)), torn], kind=[0, 1]).save_to_disk(tmp_path / "torn")
-    with pytest.raises(InputError, match="row 1: the picture cannot be read"):
+    with pytest.raises(InputError, match=r"torn:2: the picture row 2 cannot be read"):
         read_images(tmp_path / "torn")
 
 

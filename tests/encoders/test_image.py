@@ -30,6 +30,7 @@ def pictures(n, channels, size=8):
     "make",
     [
         lambda c: ImageEncoder(c, widths=(8, 16)),
+        lambda c: ImageEncoder(c, widths=(16, 32), groups=1, stride=2, standardized=True),
         lambda c: tiny(channels=c),
         lambda c: tiny(channels=c, pooling="mean"),
     ],
@@ -48,6 +49,47 @@ def test_every_network_gives_an_image_a_vector_of_its_own(make, channels):
     assert encoded == pytest.approx(z.detach().numpy(), abs=1e-4)
     assert encoder.encode(images[:0]).shape == (0, encoder.dim)
     assert len(torch.unique(z, dim=0)) == 5
+
+
+def test_memory_layout_and_stride_of_the_residual_network():
+    torch.manual_seed(0)
+    encoder, images = ImageEncoder(3, widths=(32, 64), groups=2, stride=2), pictures(6, 3, 16)
+    assert encoder.stem(images).shape[2:] == (8, 8)
+    assert encoder.layout == torch.channels_last
+    z = encoder(images)
+    z.square().sum().backward()
+    gradient = encoder.stem.weight.grad.clone()
+    encoder.zero_grad()
+    encoder.layout = torch.contiguous_format
+    again = encoder(images)
+    again.square().sum().backward()
+    assert torch.allclose(z, again, atol=1e-5)
+    assert torch.allclose(gradient, encoder.stem.weight.grad, rtol=1e-3, atol=1e-4)
+    # narrow groups are slow with channels last
+    assert ImageEncoder(3).layout == torch.contiguous_format
+
+
+def test_weights_are_standardized():
+    torch.manual_seed(0)
+    encoder, images = ImageEncoder(3, widths=(16, 32), groups=1, standardized=True), pictures(4, 3, 16)
+    conv, plain = encoder.blocks[1].convs[0], torch.nn.Conv2d(16, 32, 3, 2, 1, bias=False)
+    x = torch.rand(2, 16, 8, 8)
+    with torch.no_grad():
+        conv.gain[3] = 2.0
+        for o in range(32):
+            w = conv.weight[o].numpy().astype(np.float64)
+            w = (w - w.mean()) / w.std() * np.sqrt(2 / w.size) * (2.0 if o == 3 else 1.0)
+            plain.weight[o] = torch.from_numpy(w)
+        assert torch.allclose(conv(x), plain(x), atol=1e-4)
+        # so neither scale nor mean of the weights matters
+        z = encoder(images)
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.weight.mul_(3).add_(0.5)
+        assert torch.allclose(encoder(images), z, atol=1e-3)
+    encoder(images).square().sum().backward()
+    assert float(conv.gain.grad.abs().max()) > 0
+    assert float(conv.weight.grad.mean((1, 2, 3)).abs().max()) < 1e-4
 
 
 def hugging_face(ours, depth):

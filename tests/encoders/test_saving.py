@@ -34,7 +34,7 @@ def static():
 
 
 MAKE = {
-    "residual": lambda: ImageEncoder(3, widths=(8, 16), groups=4),
+    "residual": lambda: ImageEncoder(3, widths=(8, 16), groups=4, stride=2, standardized=True),
     "transformer": lambda: VisionTransformer(3, size=8, patch=2, width=16, depth=1, heads=2, pooling="mean"),
     "perceptron": lambda: Perceptron(3 * 64, hidden=(8, 8), dim=4),
     "joined": lambda: Joined([ImageEncoder(3, widths=(8,)), Perceptron(3 * 64, dim=4)]),
@@ -179,6 +179,10 @@ def change(folder, **fields):
     path.write_text(json.dumps(settings | fields))
 
 
+def widen(folder, width):
+    change(folder, arguments={"channels": 3, "widths": [8, width], "groups": 4, "stride": 2, "standardized": True})
+
+
 def rename(folder):
     weights = load_file(folder / "model.safetensors")
     weights["other"] = weights.pop("stem.weight")
@@ -192,8 +196,8 @@ HARM = {
     "unknown class": (lambda f: change(f, model="os.system"), "'os.system' that is not known here"),
     "unknown argument": (lambda f: change(f, arguments={"depth": 3}), "unexpected keyword argument 'depth'"),
     "wrong type": (lambda f: change(f, arguments={"channels": "three"}), "the model cannot be made"),
-    "other widths": (lambda f: change(f, arguments={"channels": 3, "widths": [8, 32], "groups": 4}), "size mismatch"),
-    "huge": (lambda f: change(f, arguments={"channels": 3, "widths": [8, 1 << 24], "groups": 4}), "size mismatch"),
+    "other widths": (lambda f: widen(f, 32), "size mismatch"),
+    "huge": (lambda f: widen(f, 1 << 24), "size mismatch"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), r"model.safetensors: is missing"),
     "broken weights": (lambda f: (f / "model.safetensors").write_bytes(b"1234"), "truncated or not a weights file"),
     "other names": (rename, "other is missing or not its"),

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from counterpoint.data import Retrieval
 from counterpoint.errors import InputError
-from counterpoint.evaluate import evaluate_judged, evaluate_retrieval, judge, own_documents, place, prepared, rank
+from counterpoint.evaluate import (
+    Answers,
+    evaluate_judged,
+    evaluate_retrieval,
+    judge,
+    own_documents,
+    place,
+    prepared,
+    rank,
+)
 from counterpoint.search import BM25
 from counterpoint.search.exact import ScoreRows, score_rows
 
@@ -161,6 +170,46 @@ def test_a_query_that_is_a_document_does_not_find_itself():
 class Counts6(Counts):
     def encode(self, texts, *, kind=None):
         return super().encode([text.lower().replace("title ", "") for text in texts])
+
+
+@settings(max_examples=100)
+@given(data=st.data(), n=st.integers(1, 6), m=st.integers(1, 9), seed=st.integers(0, 999))
+def test_filtered_ranking_equals_a_loop(data, n, m, seed):
+    """Bordes et al. 2013: an answer stands among what is not known to be right as well; ties by expectation."""
+    scores = np.random.default_rng(seed).integers(0, 4, (n, m)).astype(np.float32)
+    answer = data.draw(st.lists(st.integers(0, m - 1), min_size=n, max_size=n))
+    known = data.draw(st.lists(st.sets(st.integers(0, m - 1)), min_size=n, max_size=n))
+    expected = {"mrr": [], "hit@1": [], "hit@3": [], "mean rank": []}
+    for row, right, others in zip(scores.tolist(), answer, known, strict=True):
+        left = [score for document, score in enumerate(row) if document != right and document not in others]
+        above, level = sum(s > row[right] for s in left), sum(s == row[right] for s in left)
+        ranks = [above + 1 + i for i in range(level + 1)]
+        expected["mrr"].append(sum(1 / rank for rank in ranks) / len(ranks))
+        expected["mean rank"].append(sum(ranks) / len(ranks))
+        for k in (1, 3):
+            expected[f"hit@{k}"].append(sum(rank <= k for rank in ranks) / len(ranks))
+    answers = Answers(
+        [str(i) for i in range(n)],
+        m,
+        {i: {right: 1.0} for i, right in enumerate(answer)},
+        {i: sorted(others - {right}) for i, (right, others) in enumerate(zip(answer, known, strict=True))},
+    )
+    halves = [ScoreRows(part, np.ones(len(part))) for part in (scores[: n // 2].copy(), scores[n // 2 :].copy())]
+    result = evaluate_judged(place(halves, answers).judged, metrics=list(expected), samples=0)
+    for name, values in expected.items():
+        np.testing.assert_allclose(result[name].values, values, atol=1e-12)
+
+
+def test_refuses_judgements_of_a_query_that_is_not_there():
+    test = Retrieval({"a": "red"}, {"q": "red"}, {"q": {"a": 1}, "r": {"a": 1}}, "memory")
+    with pytest.raises(InputError, match="queries that are judged and not there: 1, such as 'r'"):
+        place(score_rows(np.eye(1, dtype=np.float32), np.eye(1, dtype=np.float32)), test)
+
+
+def test_a_relevant_document_that_is_not_in_the_corpus_is_not_found():
+    test = Retrieval({"a": "red"}, {"q": "red"}, {"q": {"a": 1, "b": 1}}, "memory")
+    judged = place(score_rows(np.eye(1, dtype=np.float32), np.eye(1, dtype=np.float32)), test).judged
+    assert by_query(judged)["recall@3"] == {"q": 0.5}
 
 
 def test_what_is_left_out_is_said():

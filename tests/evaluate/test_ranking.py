@@ -38,6 +38,8 @@ def test_by_hand():
     judged = judge({"q": ["x", "b", "y", "c"]}, {"q": {"a": 3, "b": 2, "c": 1, "y": 0}})
     assert reciprocal_rank(judged, 10).tolist() == [1 / 2]
     assert reciprocal_rank(judged, 1).tolist() == [0]
+    assert reciprocal_rank(judged).tolist() == [1 / 2]
+    assert evaluate_rankings({"q": ["x", "b"]}, {"q": {"b": 1}}, metrics=["mean rank"])["mean rank"].value == 2
     assert recall(judged, 4).tolist() == [2 / 3]
     assert recall(judged, 3).tolist() == [1 / 3]
     assert precision(judged, 4).tolist() == [2 / 4]
@@ -107,7 +109,9 @@ def test_ties_have_the_mean_over_all_their_orders(run, gains, k):
         expected = np.mean([found[name.partition("@")[0]] for found in every])
         assert result[name].value == pytest.approx(expected, abs=1e-12)
     first = [next((i for i, d in enumerate(order, 1) if gains.get(d, 0) > 0), math.inf) for order in orders(run)]
-    assert judge({"q": run}, {"q": gains}).first_n[0] == pytest.approx(np.mean(first))
+    judged = judge({"q": run}, {"q": gains})
+    assert judged.first_n[0] == pytest.approx(np.mean(first))
+    assert reciprocal_rank(judged)[0] == pytest.approx(np.mean([1 / rank for rank in first]))
 
 
 def test_a_run_without_ties_is_its_list():
@@ -126,6 +130,16 @@ def test_scores_that_say_nothing_are_worth_chance():
     assert result["mrr@1000"].value == pytest.approx(sum(1 / i for i in range(1, 301)) / n)
     assert result["recall@10"].value == pytest.approx(10 / n)
     assert result["hit@10"].value == pytest.approx(10 / n)
+
+
+def test_reciprocal_ranks_in_blocks_are_those_of_the_whole(monkeypatch):
+    rng = np.random.default_rng(0)
+    runs = {f"q{i}": {d: float(rng.integers(3)) for d in DOCUMENTS} for i in range(20)}
+    judged = judge(runs, {q: {"d1": 1, "d2": 1} for q in runs})
+    whole = reciprocal_rank(judged), reciprocal_rank(judged, 3)
+    monkeypatch.setattr("counterpoint.evaluate.ranking._CELLS", 40)
+    assert reciprocal_rank(judged).tolist() == whole[0].tolist() == reciprocal_rank(judged, 12).tolist()
+    assert reciprocal_rank(judged, 3).tolist() == whole[1].tolist() != whole[0].tolist()
 
 
 def test_a_perfect_ranking_has_exactly_one():
@@ -188,7 +202,8 @@ def test_queries_left_out_and_missing_are_counted():
         ({"q": ["a", "a"]}, {"q": {"a": 1}}, ["mrr@1"], "the ranking of query 'q' names a document twice"),
         ({"q": {"a": math.nan}}, {"q": {"a": 1}}, ["mrr@1"], "the ranking of query 'q' has a score that is no number"),
         ({"q": ["a"]}, {"q": {"a": 0}}, ["mrr@1"], "no query has a relevant document"),
-        ({"q": ["a"]}, {"q": {"a": 1}}, ["mrr"], "unknown metric 'mrr'"),
+        ({"q": ["a"]}, {"q": {"a": 1}}, ["ndcg"], "unknown metric 'ndcg'"),
+        ({"q": ["b"]}, {"q": {"a": 1}}, ["mean rank"], "mean rank has items that are NaN or infinite"),
         ({"q": ["a"]}, {"q": {"a": 1}}, ["mrr@0"], "unknown metric 'mrr@0'"),
         ({"q": ["a"]}, {"q": {"a": 1}}, ["bleu@1"], "unknown metric 'bleu@1'"),
     ],

@@ -11,8 +11,7 @@ from counterpoint.encoders import StaticEncoder, load
 from counterpoint.errors import InputError
 from counterpoint.fitting import fit
 from counterpoint.fitting.parts import load_parts
-from counterpoint.fitting.presets import preset
-from counterpoint.fitting.run import make_task
+from counterpoint.fitting.task import make_task
 
 COLOURS = ("red", "blue", "green", "grey")
 THINGS = [f"{t} {n}" for t in ("car", "boat", "lamp") for n in range(12)]
@@ -35,6 +34,15 @@ FILES = {
 }
 
 
+CHOSEN = {
+    "texts": "SimCSE (unsupervised)",
+    "pairs": "InfoNCE both ways",
+    "tuples": "InfoNCE with hard negatives",
+    "scored": "CoSENT",
+    "labelled": "SupCon",
+}
+
+
 @pytest.mark.parametrize("schema", FILES)
 def test_every_kind_of_data_ends_with_a_model_a_report_and_figures(tmp_path, schema):
     name = "a.txt" if schema == "texts" else "a.tsv"
@@ -43,7 +51,7 @@ def test_every_kind_of_data_ends_with_a_model_a_report_and_figures(tmp_path, sch
     result = fit(tmp_path / name, tmp_path / "run", base="static", index=True, dev=0.1, test=0.2, say=said.append)
     about = json.loads((tmp_path / "run" / "run.json").read_text())
     assert about["content"]["data"]["schema"] == schema
-    assert about["content"]["model"]["objective"] == preset(schema, "static", 100).name
+    assert about["content"]["model"]["objective"] == CHOSEN[schema]
     names = [m.name for m in result.measured]
     assert names.index("untrained") < names.index("trained")
     assert ("BM25" in names) == (schema in ("texts", "pairs", "tuples"))
@@ -170,7 +178,7 @@ def stopped(monkeypatch, *arguments, **settings):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("counterpoint.fitting.run.train_as", stop)
+        patch.setattr("counterpoint.methods.Recipe.make", stop)
         with pytest.raises(KeyboardInterrupt):
             fit(*arguments, base="static", epochs=1, say=lambda _: None, **settings)
 

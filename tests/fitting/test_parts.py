@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from counterpoint.data import Retrieval, normalise, read_judgements
+from counterpoint.data.items import Data
 from counterpoint.errors import InputError
 from counterpoint.fitting.parts import Parts, load_parts
 
@@ -33,10 +34,16 @@ def parts_of(source: Path, dev=0.1, test=0.2, split=None, **options) -> Parts:
 
 
 def texts(part) -> set[str]:
-    return {
-        normalise(t)
-        for t in (part.queries.values() if isinstance(part, Retrieval) else (e.anchor for e in part.examples))
-    }
+    asked = part.queries.values() if isinstance(part, Retrieval) else part.anchors[part.anchor].texts
+    return set(map(normalise, asked))
+
+
+def pairs(part: Data) -> list[tuple[str, set[str]]]:
+    """The anchor and the positives of each row."""
+    return [
+        (part.anchors.texts[row], {part.others.texts[i] for i in own if i >= 0})
+        for row, own in zip(part.anchor.tolist(), part.positives.tolist(), strict=True)
+    ]
 
 
 DOCUMENTS = {f"d{i}": f"document {i}" for i in range(5)}
@@ -62,7 +69,7 @@ def test_a_strict_split_trains_on_no_document_of_the_test(tmp_path):
     loose, strict = parts_of(source), parts_of(source, strict=True)
     assert loose.known
     assert not strict.known
-    trained = {t for e in strict.train.examples for t in e.positives}
+    trained = set.union(*(own for _, own in pairs(strict.train)))
     assert not trained & {documents[d] for gains in strict.test.qrels.values() for d in gains}
     assert strict.sizes["test"] == 8
 
@@ -160,10 +167,10 @@ def test_duplicates_that_are_queries_and_documents_do_not_cross_the_split(tmp_pa
     rows = [(f"q{i}", f"q{i ^ 1}", 1) for i in range(40)] + [(f"q{i}", f"q{i}", 1) for i in range(40)]
     parts = parts_of(beir(tmp_path / "b", both, both, test=rows))
     assert parts.sizes == {"train": 28, "dev": 4, "test": 8}
-    trained = {t for e in parts.train.examples for t in e.texts}
+    trained = set.union(*({anchor, *own} for anchor, own in pairs(parts.train)))
     assert not trained & set(parts.test.queries.values())
     # nothing is its own partner
-    assert all(e.positives == (both[f"q{int(q) ^ 1}"],) for e in parts.train.examples for q in [e_id(both, e.anchor)])
+    assert all(own == {both[f"q{int(e_id(both, anchor)) ^ 1}"]} for anchor, own in pairs(parts.train))
     assert "training queries that are documents of the corpus, each no partner of itself: 28" in parts.notes
 
 

@@ -5,6 +5,8 @@ Everything takes and gives float64 scalars with gradient, so that autograd of a 
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 
@@ -91,6 +93,17 @@ def triplet_row(s, p, n, margin, mining):
     return sum(p[a] * x for a, x in zip(positives, losses, strict=True)) / sum(p[a] for a in positives)
 
 
+def self_adversarial_row(s, p, n, margin, sharpness):
+    """Sun et al. 2019, eq. 5 and 6, f = s the negative distance; the weights of eq. 5 are numbers, without gradient."""
+    (positive,) = [j for j in range(len(s)) if p[j] > 0]
+    negatives = [j for j in range(len(s)) if n[j] > 0]
+    weight = {j: math.exp(sharpness * float(s[j].detach())) for j in negatives}
+    loss = -(1 / (1 + (-(margin + s[positive])).exp())).log()
+    for j in negatives:
+        loss = loss - weight[j] / sum(weight.values()) * (1 / (1 + (s[j] + margin).exp())).log()
+    return loss / 2
+
+
 def sigmoid_row(s, p, n, bias):
     """Zhai et al. 2023, eq. 1: log of 1 / (1 + exp(z (-t x.y - b)))."""
     if not any(p[j] > 0 or n[j] > 0 for j in range(len(s))):
@@ -139,6 +152,12 @@ def kl_row(s, t, p, n):
         return None
     z_s, z_t = sum(s[j].exp() for j in seen), sum(t[j].exp() for j in seen)
     return sum(t[j].exp() / z_t * ((t[j].exp() / z_t) / (s[j].exp() / z_s)).log() for j in seen)
+
+
+def lengths(q, k, pairs, weight):
+    """Zhang et al. 2020: the squared lengths of what is compared, over the true triples."""
+    values = [(q[i] ** 2).sum() + (k[j] ** 2).sum() for i, j in pairs]
+    return mean(values, [weight[i] for i, _ in pairs])
 
 
 def uniformity(z, t=2.0):

@@ -9,7 +9,7 @@ import torch
 
 from counterpoint.engine import Block
 from counterpoint.errors import InputError
-from counterpoint.geometry import Lp
+from counterpoint.geometry import Euclidean, Lp, Modulus
 from counterpoint.objectives import (
     AngularSoftmax,
     Balance,
@@ -35,9 +35,11 @@ from counterpoint.objectives import (
     hardest_share,
     near_the_other_side,
     pick,
+    self_adversarial,
     softmax_weighted,
 )
 from counterpoint.points import Points
+from objectives import naive
 
 MINERS = {
     "pick": pick("hard", "hard"),
@@ -73,6 +75,28 @@ def test_a_miner_only_takes_away(name):
         assert ((a >= 0) & (a <= b)).all()
         assert not a.requires_grad
     assert (after.positive.sum() + after.negative.sum()) < (before.positive.sum() + before.negative.sum())
+
+
+@pytest.mark.parametrize("geometry", [Euclidean(), Lp(1), Modulus()], ids=lambda g: type(g).__name__)
+@pytest.mark.parametrize("sharpness", [0.0, 0.5, 2.0])
+def test_self_adversarial(geometry, sharpness):
+    """Each query with a positive and negatives of its own, some of them padding; the weights carry no gradient."""
+    g = torch.Generator().manual_seed(0)
+    q = torch.randn(4, 6, generator=g, dtype=torch.float64, requires_grad=True)
+    k = torch.randn(4, 5, 6, generator=g, dtype=torch.float64, requires_grad=True)
+    positive, valid = torch.zeros(4, 5), torch.rand(4, 5, generator=g) < 0.7
+    positive[:, 0], valid[:, :2] = 1, True
+    loss = self_adversarial(1.5, sharpness, geometry=geometry)(q, owned=Points(k, positive=positive, valid=valid))
+    loss.backward()
+    found = [loss.detach(), q.grad, k.grad]
+    q, k = (z.detach().clone().requires_grad_() for z in (q, k))
+    rows = [[geometry.shared(q[i : i + 1], own[None], 1.0)[0, 0] for own in k[i]] for i in range(4)]
+    negative = valid & (positive == 0)
+    sides = zip(rows, positive, negative, strict=True)
+    naively = [naive.self_adversarial_row(s, p, n, 1.5, sharpness) for s, p, n in sides]
+    wanted = sum(naively) / 4
+    wanted.backward()
+    torch.testing.assert_close(found, [wanted.detach(), q.grad, k.grad])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
+from counterpoint.geometry import Dot
 from counterpoint.objectives import (
     Alignment,
     CoSENT,
     InfoNCE,
+    Lengths,
     Matryoshka,
     PointObjective,
     Sum,
@@ -48,6 +50,17 @@ def test_alignment(alpha):
     wanted = naive.mean(values, [weight[i] for i, _ in pairs])
     queries, keys = Points(q, sample=torch.tensor(a), weight=weight), Points(k, sample=torch.tensor(b))
     check(Alignment(alpha)(queries, keys), wanted, q, k)
+
+
+def test_lengths():
+    """Of pairs alone: the third query and the last key, which belong to nothing, stay as they are."""
+    q, k = normal(4, 3, seed=1), normal(5, 3, seed=2)
+    a, b, weight = [0, 1, 7, 2], [0, 0, 2, 1, 9], torch.tensor([1.0, 2.0, 3.0, 0.5], dtype=torch.float64)
+    pairs = [(i, j) for i in range(4) for j in range(5) if a[i] == b[j]]
+    queries, keys = Points(q, sample=torch.tensor(a), weight=weight), Points(k, sample=torch.tensor(b))
+    check(Lengths()(queries, keys), naive.lengths(q, k, pairs, weight), q, k)
+    loss = InfoNCE(1.0, geometry=Dot()) + 0.1 * Lengths()
+    check(loss(q, k[:4]), InfoNCE(1.0, geometry=Dot())(q, k[:4]) + ((q**2).sum() + (k[:4] ** 2).sum()) / 40, q, k)
 
 
 @pytest.mark.parametrize("weights", [(25.0, 25.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
@@ -148,7 +161,7 @@ def test_point_objectives_say_what_they_need(name):
 def test_padding_is_left_out_of_the_whole():
     z, y = normal(6, 3, seed=1), normal(6, 3, seed=2)
     sample, valid = torch.arange(6), torch.tensor([True] * 4 + [False] * 2)
-    for name in ("alignment", "vicreg", "cosent"):
+    for name in ("alignment", "vicreg", "cosent", "lengths"):
         columns = {"sample": sample, "valid": valid, "score": torch.arange(6.0)}
         padded = objective(name)(Points(z, columns), Points(y, columns))
         short = objective(name)(Points(z, columns)[:4], Points(y, columns)[:4])

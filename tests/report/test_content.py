@@ -27,6 +27,7 @@ def test_numbers_of_numpy_and_numbers_that_are_not_finite_become_json():
         "low": None,
         "high": 0.5,
         "n": 7,
+        "lower": False,
     }
 
 

@@ -94,7 +94,7 @@ def test_the_page_loads_nothing_and_its_ids_are_unique():
     assert set(re.findall(r"url\(#(.*?)\)", page())) <= set(ids)
     assert set(re.findall(r"var\(--(\w+)\)", page())) <= set(re.findall(r"--(\w+):", page()))
     policy = [v for tag, name, v in reader.attributes if tag == "meta" and name == "content" and "default-src" in v]
-    assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
+    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
 
 
 def test_the_same_content_gives_the_same_page():

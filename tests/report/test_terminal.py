@@ -46,6 +46,20 @@ def test_below_a_narrow_table_sentences_are_as_wide_as_the_terminal():
     assert any("trained against BM25: MRR@10 +0.028 (+0.009 to +0.047), clearly better" in line for line in lines)
 
 
+def test_many_metrics_are_rows():
+    names = ("mean recall", *(f"{way} hit@{k}" for way in ("image to text", "text to image") for k in (1, 5, 10)))
+    figures = {name: Figure(0.1 + i / 100, 0.05, 0.2) for i, name in enumerate(names)}
+    figures["text to image mean rank"] = Figure(75.5, 70.0, 80.0, lower=True)
+    content = dataclasses.replace(sample(), systems=(System("untrained", figures), System("trained", figures)))
+    lines = printed(content, width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    for i, name in enumerate(names):
+        (line,) = (line for line in lines if f" {name} " in line)
+        assert line.split()[-2:] == [f"{0.1 + i / 100:.3f}"] * 2
+    assert any("text to image mean rank (less is better)" in line for line in lines)
+    assert terminal_table(content).row_count == 8
+
+
 def test_names_are_whole_in_80_columns():
     figures = {f"metric@{n}": Figure(0.4, -4.1853, 5.0801) for n in (1, 10, 100, 1000)}
     text = printed(dataclasses.replace(sample(), systems=(System("SimCSE", figures), System("E5", figures))), width=80)

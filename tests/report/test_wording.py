@@ -11,6 +11,7 @@ from counterpoint.report import (
     Difference,
     Figure,
     Group,
+    System,
     model_card,
     print_figures,
     report_html,
@@ -83,6 +84,21 @@ def test_being_ahead_of_what_found_nothing_is_no_verdict():
     assert judge(dataclasses.replace(bm25, answered=0.5)) == BETTER
     assert judge(dataclasses.replace(bm25, low=-0.7, high=-0.5)) == WORSE
     assert judge(dataclasses.replace(bm25, low=-0.7)) == UNCLEAR
+
+
+def test_of_a_rank_less_is_more():
+    rank = dataclasses.replace(against("untrained", -30, 10), lower=True)
+    assert judge(rank) == BETTER
+    assert judge(dataclasses.replace(rank, value=30, low=20, high=40)) == WORSE
+    assert judge(dataclasses.replace(rank, high=5)) == UNCLEAR
+    figures = ({"MRR": Figure(0.5), "mean rank": Figure(rank, lower=True)} for rank in (7.0, 9.0))
+    systems = tuple(map(System, ("a", "b"), figures))
+    said = dataclasses.replace(content(), systems=systems)
+    assert "Higher is better, but lower of mean rank; the best of each column is bold." in report_html(said)
+    assert "<b>7.000</b>" in report_html(said)
+    assert "<b>9.000</b>" not in report_html(said)
+    assert "Higher is better, but lower of mean rank; in brackets" in model_card(said)
+    assert "Higher is better; the best" in report_html(content())
 
 
 def test_wherever_it_is_shown_it_says_no_baseline():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
 from counterpoint.search import exact_search
-from counterpoint.search.exact import top_k
+from counterpoint.search.exact import METRICS, score_rows, top_k
 
 
 def sorted_search(queries, keys, k, metric):
@@ -19,7 +19,9 @@ def sorted_search(queries, keys, k, metric):
     if metric == "cosine":
         q = q / np.maximum(np.linalg.norm(q, axis=1, keepdims=True), 1e-12)
         m = m / np.maximum(np.linalg.norm(m, axis=1, keepdims=True), 1e-12)
-    scores = -np.sqrt(((q[:, None] - m[None]) ** 2).sum(-1)) if metric == "euclidean" else q @ m.T
+    apart = q[:, None] - m[None]
+    distances = {"euclidean": np.sqrt((apart**2).sum(-1)), "manhattan": np.abs(apart).sum(-1)}
+    scores = -distances[metric] if metric in distances else q @ m.T
     ids = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return ids, np.take_along_axis(scores, ids, axis=1)
 
@@ -31,7 +33,7 @@ def sorted_search(queries, keys, k, metric):
     d=st.integers(1, 4),
     k=st.integers(1, 50),
     block=st.integers(1, 45),
-    metric=st.sampled_from(["dot", "euclidean"]),
+    metric=st.sampled_from(["dot", "euclidean", "manhattan"]),
     seed=st.integers(0, 10_000),
 )
 def test_equals_a_full_sort_with_many_ties(n, m, d, k, block, metric, seed):
@@ -46,7 +48,7 @@ def test_equals_a_full_sort_with_many_ties(n, m, d, k, block, metric, seed):
     assert scores.dtype == np.float32
 
 
-@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("metric", METRICS)
 def test_equals_a_full_sort_on_real_numbers(metric):
     rng = np.random.default_rng(0)
     queries, keys = rng.normal(size=(1100, 16)), rng.normal(size=(700, 16))  # more than one block of queries
@@ -54,6 +56,27 @@ def test_equals_a_full_sort_on_real_numbers(metric):
     expected_ids, expected = sorted_search(queries, keys, 20, metric)
     np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=2e-6)
     assert (ids == expected_ids).mean() > 0.999  # float32 may swap two that are equal in it
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_rows_of_scores_are_those_of_a_full_sort_and_again_to_the_last_digit(metric, monkeypatch):
+    monkeypatch.setattr("counterpoint.search.exact.SCORES", 200)  # blocks of two queries
+    rng = np.random.default_rng(0)
+    queries, keys = (rng.normal(size=(n, 16)).astype(np.float32) for n in (5, 80))
+    ids, expected = sorted_search(queries, keys, 80, metric)
+    blocks = list(score_rows(queries, keys, metric=metric))
+    assert [len(rows.scores_bm) for rows in blocks] == [2, 2, 1]
+    for start, rows in zip((0, 2, 4), blocks, strict=True):
+        for i in range(len(rows.scores_bm)):
+            np.testing.assert_allclose(rows.scores_bm[i, ids[start + i]], expected[start + i], rtol=1e-5, atol=2e-6)
+            assert (np.abs(rows.scores_bm[i]) <= rows.scale_b[i] * (1 + 1e-6)).all()
+            for columns in (np.array([3, 70]), np.arange(80)):
+                exact = rows.exactly(i, columns)
+                place = np.argsort(ids[start + i])[columns]
+                # of the cosine, float32 vectors that were scaled to length one
+                np.testing.assert_allclose(
+                    exact, expected[start + i][place], atol=1e-6 if metric == "cosine" else 1e-12
+                )
 
 
 def test_block_size_changes_nothing_on_a_memory_map(tmp_path):
@@ -67,7 +90,7 @@ def test_block_size_changes_nothing_on_a_memory_map(tmp_path):
         np.testing.assert_array_equal(exact_search(queries, mapped, 7, metric="dot", block=block)[0], whole[0])
 
 
-@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("query", [0.0, 1.0])
 def test_finds_a_bad_value_wherever_it_is(metric, bad, query):
@@ -93,7 +116,7 @@ def test_what_is_given_stays_as_it_is():
     rng = np.random.default_rng(0)
     queries, keys = (rng.normal(size=(n, 8)).astype(np.float32) for n in (3, 50))
     before = queries.copy(), keys.copy()
-    for metric in ("cosine", "dot", "euclidean"):
+    for metric in METRICS:
         for n in (1, 3):
             mirrored = exact_search(queries[:n, ::-1], keys[:, ::-1], 5, metric=metric)[0]
             np.testing.assert_array_equal(mirrored, exact_search(queries[:n], keys, 5, metric=metric)[0])

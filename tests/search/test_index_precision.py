@@ -168,6 +168,7 @@ def test_ranges_of_many_are_fitted_on_some_that_are_spread_over_them(monkeypatch
     ("options", "why"),
     [
         ({"precision": "int4"}, "unknown precision 'int4'; choose float32, int8, binary"),
+        ({"metric": "manhattan"}, "unknown metric 'manhattan'; choose one of cosine, dot, euclidean"),
         ({"precision": "binary", "metric": "dot"}, "bits say nothing of lengths, which dot depends on"),
         ({"precision": "binary", "metric": "euclidean"}, "which euclidean depends on; choose cosine or int8"),
         ({"precision": "int8", "uri": "http://localhost:1"}, "a Milvus cluster holds float32, not int8; leave out one"),

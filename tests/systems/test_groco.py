@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from counterpoint.evaluate.geometry import mean_cosine
 from counterpoint.objectives import GroCo, odd_even_sort
 from counterpoint.points import Points
+from counterpoint.systems.core._digits import halves, trained
+from counterpoint.systems.core._recipes import perceptron
+from counterpoint.systems.core._versus import projected
+from counterpoint.systems.core.groco import groco
+from counterpoint.systems.core.simclr import plain
 from systems.views_of_digits import seen_by
 
 
@@ -68,3 +75,14 @@ def test_the_system_contrasts_views_of_one_number_only():
         right = [float(share[j, :10].sum()) for j in range(10)] + [float(share[j, 10:].sum()) for j in range(10, 13)]
         total -= sum(map(math.log, right)) / 13
     assert config.objective()(**arguments).item() == pytest.approx(total / len(z), rel=1e-3)
+
+
+def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
+    cosine = {}
+    for name, head in {"theirs": groco().head, "plain": plain().head}.items():
+        config = replace(groco(), head=head, train=replace(groco().train, batch_size=48))
+        model, made = trained(config, halves(0)[0], 0, start=perceptron, steps=25)
+        cosine[name] = mean_cosine(projected(model, made, halves(0)[1]))
+        assert model.collapsed == "" or name == "plain"
+    assert cosine["theirs"] < 0.3
+    assert cosine["plain"] > 0.9

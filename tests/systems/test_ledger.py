@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import re
@@ -15,15 +16,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy.stats import ttest_rel
+from torch import nn
 from typer.testing import CliRunner
 
+from counterpoint.cli.ledger import verdict_table
 from counterpoint.cli.main import app
 from counterpoint.config import Config
 from counterpoint.errors import InputError
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems import Claim, Registry, every, get, system, verify
+from counterpoint.systems.core._recipes import perceptron
+from counterpoint.systems.core._versus import claims, deviation, probe_accuracy, spread
 from counterpoint.systems.measuring import (
+    CANNOT_TELL,
     CONTRADICTED,
     NOT_HERE,
     REPRODUCED,
@@ -169,6 +176,47 @@ def test_verify_measures_each_claim_over_the_seeds(tmp_path):
     assert load("b", tmp_path) is None
 
 
+def test_a_collapse_refuses_the_verdict():
+    registry = Registry()
+    registered("A", registry)
+
+    def measure(seed):
+        return ((seed + 1.0, 0.0, "A: complete collapse" * (seed > 1)), (1.0, 1.0 + seed)), {}
+
+    mine = replace(registry.get("A"), module="counterpoint.systems.core.simclr", measure=measure)
+    verdict = verify(mine, seeds=range(4))
+    assert [o.verdict for o in verdict.outcomes] == [CANNOT_TELL, NOT_HERE]
+    assert [o.reason for o in verdict.outcomes] == ["collapsed in 2 of 4 seeds (A: complete collapse)", ""]
+    assert entry(mine, verdict)["claim"]["reason"] == verdict.outcomes[0].reason
+    console = Console(width=200, file=io.StringIO())
+    console.print(verdict_table(mine, verdict))
+    assert "cannot tell: collapsed in 2" in " ".join(console.file.getvalue().split())
+
+
+def _collapsed(metric, *which):
+    """What `claims` says of a pair of arms of which some had collapsed."""
+
+    def train(config, images, seed):
+        model = perceptron(images, seed)
+        model.collapsed = "complete collapse" if config.name in which else ""
+        return model, nn.Identity()
+
+    arms = [lambda name=name: Config(name, InfoNCE) for name in ("ours", "theirs")]
+    pairs, figures = claims((metric, *arms), train=train)(0)
+    return pairs[0][2], figures
+
+
+def test_a_baseline_that_collapsed_counts_unless_the_spread_is_what_is_measured():
+    assert _collapsed(probe_accuracy) == ("", {})
+    assert _collapsed(probe_accuracy, "theirs") == ("theirs: complete collapse", {})
+    assert _collapsed(probe_accuracy, "ours", "theirs")[0] == "ours: complete collapse"
+    for metric in (spread, deviation):
+        said, figures = _collapsed(metric, "theirs")
+        assert said == ""
+        assert list(figures) == [f"mean cosine of the projection, {name}" for name in ("ours", "theirs")]
+        assert _collapsed(metric, "ours")[0] == "ours: complete collapse"
+
+
 def test_fingerprint_is_of_code_and_not_of_words(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "recipe.py"
@@ -207,7 +255,8 @@ def test_kept_verdict_is_of_the_code_as_it_is(s):
     assert verdict is not None, f"never measured; run: counterpoint verify {s.slug}"
     assert current(s, verdict), f"the recipe has changed since it was measured; run: counterpoint verify {s.slug}"
     for claim, kept in zip(s.claims, verdict.outcomes, strict=True):
-        assert kept == outcome(claim, list(zip(kept.system_values, kept.baseline_values, strict=True)))
+        pairs = list(zip(kept.system_values, kept.baseline_values, strict=True))
+        assert kept == outcome(claim, pairs, kept.reason)
 
 
 def test_systems_page_is_current():

@@ -12,6 +12,7 @@ from counterpoint.data.images import digits
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.systems import get
 from counterpoint.systems.core import _digits
+from counterpoint.systems.core.simclr import plain
 from counterpoint.views import ImageBatches
 
 
@@ -56,6 +57,10 @@ def test_probe_is_on_the_representation_and_not_on_the_projection():
     assert _digits.accuracy(model, parts, torch.nn.Identity()) == h
 
 
-def test_the_head_has_one_hidden_layer():
+def test_the_head_has_one_hidden_layer_and_batch_norm_that_does_not_shift_at_the_end():
     head = get("simclr").config().head(16)
-    assert [type(layer).__name__ for layer in head] == ["Linear", "ReLU", "Linear"]
+    assert [type(layer).__name__ for layer in head] == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
+    assert [layer.bias is not None and layer.bias.requires_grad for layer in head if hasattr(layer, "bias")] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    assert [type(layer).__name__ for layer in plain().head(16)] == ["Linear", "ReLU", "Linear"]

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from counterpoint.encoders.image import ImageEncoder
+from counterpoint.systems.core._digits import halves, trained
+from counterpoint.systems.core._recipes import perceptron
+from counterpoint.systems.core._versus import deviation
+from counterpoint.systems.core.simclr import plain
+from counterpoint.systems.core.simsiam import no_stop, simsiam
+from counterpoint.training._processes import Processes
+from counterpoint.training.loop import _backward
+from counterpoint.views import ImageBatches
 from systems.views_of_digits import calls_of
+
+
+def quickly(config):
+    """Spread of the projection after a few steps of a small network, and what training said at the end."""
+    config = replace(config, train=replace(config.train, batch_size=64))
+    model, head = trained(config, halves(0)[0], 0, start=perceptron, steps=30)
+    return deviation(model, head, halves(0)), model.collapsed
 
 
 def test_loss_is_the_negative_cosine_with_stopped_targets():
@@ -21,8 +40,37 @@ def test_loss_is_the_negative_cosine_with_stopped_targets():
     assert found.item() == pytest.approx(2 + 2 * wanted.item(), rel=1e-5)
 
 
-def test_predictor_has_a_bottleneck_and_the_head_three_layers():
+def test_predictor_has_a_bottleneck_and_the_head_three_layers_all_but_the_last_with_batch_norm():
     config, _, _ = calls_of("simsiam")
     widths = [m.out_features for m in config.procedure(64).modules() if isinstance(m, torch.nn.Linear)]
     assert widths == [16, 64]
-    assert sum(isinstance(m, torch.nn.Linear) for m in config.head(64).modules()) == 3
+    names = [type(m).__name__ for m in config.head(64)[0]]
+    assert names == ["Linear", "BatchNorm1d", "ReLU"] * 2 + ["Linear", "BatchNorm1d"]
+    assert config.head(64)[0][-1].weight is None
+
+
+def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
+    (spread, fine), (narrow, said) = (quickly(c) for c in (simsiam(), replace(simsiam(), head=plain().head)))
+    assert (spread > 0.7, fine) == (True, "")
+    assert narrow < 0.3
+    assert said == "" or said.startswith("complete collapse")
+
+
+def test_without_the_stopped_gradient_both_sides_follow():
+    z = [torch.randn(4, 8, requires_grad=True) for _ in range(2)]
+    both = no_stop().procedure(8)([{"queries": z[0], "keys": z[1]}], lambda model: {})
+    assert [call["keys"].z.requires_grad for call in both] == [True, True]
+
+
+def test_each_view_has_batch_statistics_of_its_own():
+    """In the loop's own step, the vectors of each view have mean 0 and variance 1 in every dimension."""
+    config, images = simsiam(), halves(0)[0]
+    torch.manual_seed(0)
+    encoder, head = ImageEncoder(widths=(8, 64)), config.head(64)
+    payload = ImageBatches(images, config.view, config.views).payload(torch.arange(32))
+    network = torch.nn.Sequential(encoder, head)
+    _, seen = _backward(network, None, config.objective(), payload, config.train, nullcontext, Processes())
+    for side in ("queries", "keys"):
+        z = seen[side].z
+        torch.testing.assert_close(z.mean(0), torch.zeros(64), atol=1e-4, rtol=0)
+        torch.testing.assert_close(z.var(0, correction=0), torch.ones(64), atol=1e-2, rtol=0)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from counterpoint.objectives import SwAV, sinkhorn
 from counterpoint.points import Points
+from counterpoint.systems import get
 from systems.views_of_digits import seen_by
 
 
@@ -66,3 +67,15 @@ def test_the_system_has_six_views_and_prototypes_of_its_width():
     config, arguments, z = seen_by("swav")
     assert len(z) == 36
     assert math.isfinite(config.objective()(**arguments).item())
+    assert [type(m).__name__ for m in config.head(64)] == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+
+
+def test_prototypes_do_not_learn_in_the_first_calls_of_training():
+    objective = SwAV(5, 7, frozen=2)
+    z = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    for learns in (False, False, True):
+        objective.prototypes.grad = z.grad = None
+        objective(z[0], z[1]).backward()
+        assert z.grad.abs().sum() > 0
+        assert (objective.prototypes.grad is not None) == learns
+    assert get("swav").config().objective().frozen == 3

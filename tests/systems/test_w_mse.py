@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from counterpoint.errors import InputError
 from counterpoint.objectives import WMSE, whiten
+from counterpoint.systems.core.w_mse import contrastive, not_white, w_mse
 from systems.views_of_digits import seen_by
 
 
@@ -54,5 +55,11 @@ def test_collapsed_vectors_are_refused_and_the_system_has_white_ones():
     with pytest.raises(InputError, match="singular"):
         whiten(torch.ones(10, 3))
     config, arguments, _ = seen_by("w-mse", n=128)
-    assert arguments["queries"].z.shape[1] == 32
+    assert arguments["queries"].z.shape[1] == 64
     assert 0 < config.objective()(**arguments).item() < 4
+
+
+def test_the_head_has_batch_norm_in_its_hidden_layer_and_the_baselines_have_the_same_head():
+    wanted = ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    for make in (w_mse, not_white, contrastive):
+        assert [type(m).__name__ for m in make().head(64)] == wanted

@@ -28,7 +28,7 @@ def weights(folder, world):
     for process in processes:
         error = process.communicate(timeout=120)[1]
         assert process.returncode == 0, error.decode()
-    return load_file(out)["table"]
+    return load_file(out)
 
 
 @pytest.mark.parametrize("world", [2, 3])

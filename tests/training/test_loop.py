@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from counterpoint.data import Example
 from counterpoint.encoders import StaticEncoder
@@ -130,6 +131,25 @@ def test_collapse_is_named():
     result = train(model, TextBatches(ROWS, model), InfoNCE(), config)
     assert len(result.warnings) == 1
     assert result.warnings[0].startswith("complete collapse")
+    assert result.collapsed.startswith("complete collapse")
+    assert result.history[-1]["mean_cosine"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_collapse_that_batch_norm_spreads_again_is_named_and_one_that_is_over_is_no_end():
+    """What a head with BatchNorm makes of nearly equal vectors is spread; the vectors before it are not."""
+    model = encoder()
+    start = model.embedding.weight.detach().clone()
+    with torch.no_grad():
+        model.embedding.weight.copy_(1 + 0.2 * start / start.std())
+    head = nn.Sequential(nn.Linear(16, 16), nn.BatchNorm1d(16))
+    still = TrainConfig(**{**vars(CONFIG), "learning_rate": 1e-9, "epochs": 1})
+    result = train(model, TextBatches(ROWS, model), InfoNCE(), still, head=head)
+    assert result.history[-1]["mean_cosine"] < 0.5
+    assert result.collapsed.startswith("complete collapse before the head")
+    moving = TrainConfig(**{**vars(CONFIG), "learning_rate": 0.2})
+    result = train(model, TextBatches(ROWS, model), InfoNCE(), moving, head=head)
+    assert result.warnings
+    assert result.collapsed == ""
 
 
 def test_diverged_loss_is_an_error():

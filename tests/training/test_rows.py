@@ -10,8 +10,12 @@ from counterpoint.data.images import digits
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import ImageEncoder, StaticEncoder, drop_tokens
+from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
+from counterpoint.geometry import Dot
+from counterpoint.objectives import InfoNCE
+from counterpoint.relation import Relation
 from counterpoint.systems.core._digits import view
 from counterpoint.training import TextBatches
 from counterpoint.training.rows import RowBatches
@@ -52,6 +56,9 @@ def test_texts_give_the_batches_that_they_gave(encoder: StaticEncoder, name: str
     new = RowBatches(rows_of(ROWS[name]), encoder, kinds=kinds, view=both, views=views).payload(rows)
     assert all(torch.equal(old.inputs[key], new.inputs[key]) for key in old.inputs)
     assert torch.equal(old.cost, new.cost)
+    # what a head sees view by view is all there is, anchors first
+    assert sum(new.views) == sum(old.views) == len(new.cost)
+    assert new.views[0] == old.views[0] == len(rows)
     z = encoder(old.inputs)
     a, b = old.arguments(z), new.arguments(z)
     for side in ("queries", "keys"):
@@ -126,12 +133,83 @@ def test_drawn_negatives_are_each_anchors_own() -> None:
         assert owned.columns["valid"][row].tolist() == [True, *(~copies[1:]).tolist()]
 
 
+def triples() -> tuple[Data, KnowledgeGraph]:
+    """Of entity 0 three rows say that 1, 2 and 3 answer; of entity 4 one that 0 does."""
+    entities = Items("entity", torch.arange(6))
+    queries = Items("query", torch.tensor([[0, 0], [4, 1]]))
+    data = Data(queries, torch.tensor([0, 0, 0, 1]), entities, torch.tensor([[1], [2], [3], [0]]))
+    torch.manual_seed(0)
+    return data, KnowledgeGraph.of(data, dim=4)
+
+
+def test_what_belongs_by_another_row_is_no_drawn_negative() -> None:
+    data, graph = triples()
+    payload = RowBatches(data, graph, sampled=40).payload(torch.tensor([1, 3]))
+    owned = payload.arguments(graph(payload.inputs))["owned"]
+    for row, (own, belong) in enumerate(((2, {1, 2, 3}), (0, {0}))):
+        ids = [int((graph.document.weight == z).all(1).nonzero()) for z in owned.z[row]]
+        assert ids[0] == own
+        assert set(range(6)) == set(ids)
+        assert owned.columns["valid"][row].tolist() == [True, *(i not in belong for i in ids[1:])]
+
+
+def test_all_as_keys_are_a_classification_into_items() -> None:
+    """The loss and the gradient are those of a cross-entropy over all entities; copies of the answer are left out."""
+    data, graph = triples()
+    payload = RowBatches(data, graph, shared=6).payload(torch.tensor([1, 3]))
+    InfoNCE(1.0, geometry=Dot())(**payload.arguments(graph(payload.inputs))).backward()
+    found = graph.document.weight.grad.clone(), graph.query.weight.grad.clone()
+    graph.zero_grad()
+    logits = graph.query(data.anchors.tensor) @ graph.document.weight.T
+    torch.nn.functional.cross_entropy(logits, torch.tensor([2, 0])).backward()
+    torch.testing.assert_close(found, (graph.document.weight.grad, graph.query.weight.grad))
+    texts = Items("text", ["a red fox", "the blue ant", "a red fox"])
+    data = Data(Items("query", torch.tensor([[0, 0], [1, 1]])), torch.arange(2), texts, torch.tensor([[0], [1]]))
+    torch.manual_seed(0)
+    towers = Towers(graph.query, StaticEncoder.from_corpus(TEXTS, dim=4))
+    payload = RowBatches(data, towers, shared=3).payload(torch.arange(2))
+    arguments = payload.arguments(towers(payload.inputs))
+    _, negative = Relation().weights(
+        {k: c[:, None] for k, c in arguments["queries"].columns.items()},
+        {k: c[None] for k, c in arguments["keys"].columns.items()},
+        (2, 3),
+        torch.zeros(1),
+    )
+    assert negative.tolist() == [[0, 1, 0], [1, 0, 1]]
+
+
+def test_shared_keys_are_the_positives_and_drawn_others() -> None:
+    entities, queries = torch.arange(300), torch.tensor([[0, 0], [1, 0], [2, 0], [3, 1]])
+    answers = torch.tensor([[7], [8], [7], [299]])
+    data = Data(Items("query", queries), torch.arange(4), Items("entity", entities), answers)
+    torch.manual_seed(0)
+    graph = KnowledgeGraph.of(data, dim=4)
+    batches = RowBatches(data, graph, shared=20)
+    seen = torch.zeros(300)
+    for _ in range(60):
+        payload = batches.payload(torch.tensor([2, 1, 0]))
+        arguments = payload.arguments(graph(payload.inputs))
+        keys = arguments["keys"].columns["sample"]
+        assert arguments["queries"].columns["sample"].tolist() == [7, 8, 7]
+        assert torch.equal(arguments["keys"].z, graph.document.weight[keys])
+        assert len(keys) == len(keys.unique()) <= 22
+        seen[keys] += 1
+    assert seen[7] == seen[8] == 60
+    # what is drawn is drawn evenly: 60 * 20 / 300 = 4 times each
+    rest = seen[torch.tensor([i not in (7, 8) for i in range(300)])]
+    assert 3 < float(rest.mean()) < 4.2
+    assert float(rest.max()) < 16
+
+
 def test_what_does_not_fit_is_said() -> None:
     data, towers = captioned()
     with pytest.raises(InputError, match="0 views"):
         RowBatches(data, towers, views=0)
     with pytest.raises(InputError, match="drawn for rows with positives"):
         RowBatches(Data.alone(data.anchors), towers.query, sampled=2)
+    for options in ({"shared": 3}, {"shared": 3, "sampled": 2}):
+        with pytest.raises(InputError, match="drawn for all anchors of pairs"):
+            RowBatches(data if "sampled" not in options else triples()[0], towers, **options)
     with pytest.raises(InputError, match="rows beyond the 4 items"):
         Data(data.anchors, data.anchor, data.others, torch.full((6, 1), 4))
     with pytest.raises(InputError, match="one modality"):

@@ -10,10 +10,13 @@ import torch.distributed as dist
 from safetensors.torch import save_file
 
 from counterpoint.data import Example
+from counterpoint.data.items import Data, Items
 from counterpoint.encoders import StaticEncoder
+from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.objectives import InfoNCE
 from counterpoint.training import TextBatches, TrainConfig, train
 from counterpoint.training._processes import Processes
+from counterpoint.training.rows import RowBatches
 
 # several positives, shared texts, hard negatives: everything that goes by what other processes hold
 ROWS = [
@@ -21,6 +24,11 @@ ROWS = [
     for c in ("red", "blue", "pink")
     for n in range(7)
 ]
+# everybody's keys are all entities, of which each process has a share
+QUERIES = torch.cartesian_prod(torch.arange(7), torch.arange(4))
+TRIPLES = Data(
+    Items("query", QUERIES), torch.arange(28), Items("entity", torch.arange(7)), (QUERIES.sum(1) % 7)[:, None]
+)
 CONFIG = TrainConfig(epochs=6, batch_size=9, learning_rate=0.02, weight_decay=0.0, dtype="float32")
 
 
@@ -31,8 +39,12 @@ def main(rank: int, world: int, store: str, output: str) -> None:
         Processes.current = classmethod(lambda cls: cls(rank, world, group))
     model = StaticEncoder.from_corpus([t for e in ROWS for t in e.texts], dim=16)
     train(model, TextBatches(ROWS, model), InfoNCE(0.1, layout="symmetric"), CONFIG)
+    torch.manual_seed(0)
+    graph = KnowledgeGraph.of(TRIPLES, dim=8)
+    train(graph, RowBatches(TRIPLES, graph, shared=7), InfoNCE(1.0, geometry=graph.geometry), CONFIG)
     if rank == 0:
-        save_file({"table": model.embedding.weight.detach()}, Path(output))
+        tables = {"table": model.embedding.weight, "entities": graph.document.weight, "relations": graph.query.weight}
+        save_file({name: table.detach() for name, table in tables.items()}, Path(output))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,23 @@ def test_shares_and_numbers_of_each_image():
     assert without[plain][0].numpy() == pytest.approx(np.stack([luma] * 3), abs=1.5 / 255)
 
 
+def test_a_large_batch_is_the_same_as_its_images():
+    # it is worked on in pieces, and only where there is something to change
+    x = torch.rand(150, 3, 32, 31, generator=torch.Generator().manual_seed(0))
+    b, c, s, h = (0.5 + torch.rand(150) for _ in range(4))
+    whole = recolour(x, b, c, s, h)
+    for row in (0, 42, 149):
+        assert torch.allclose(
+            recolour(x[row : row + 1], b[row, None], c[row, None], s[row, None], h[row, None]), whole[row]
+        )
+    assert recolour(x[:0], b[:0], c[:0], s[:0], h[:0]).shape == (0, 3, 32, 31)
+    for view in (jitter(p=0.0), grey(0.0)):
+        assert torch.equal(view(x), x)
+    kept = x.clone()
+    jitter()(x)
+    assert torch.equal(x, kept)
+
+
 def test_views_follow_the_seed_and_kornia_s_are_views():
     augmentation = pytest.importorskip("kornia.augmentation")
     x = PHOTO.expand(8, -1, -1, -1)

@@ -48,7 +48,7 @@ def demo(
         check_output(run, ours=RUN_FILES)
     for name, run in zip(bases, runs, strict=True):
         if not (run / "run.json").exists():
-            fit(INCLUDED, run, base=name, index=True)
+            fit([INCLUDED], run, base=name, index=True)
     if len(runs) > 1:
         static, other = map(read_content, runs)
         print_figures(beside(static, other, base), Console())

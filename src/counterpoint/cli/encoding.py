@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 def encode(
-    source: Annotated[str, typer.Argument(help="Texts: any file that fit takes, or - for lines of standard input.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A .npy file, one row a text.")],
+    source: Annotated[
+        str, typer.Argument(help="Anything that fit takes and the model is of, or - for lines of standard input.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .npy file, one row an item.")],
     model: Model = "minilm",
     backend: Backend = "auto",
     kind: Annotated[str | None, typer.Option(help="query or document: chooses the model's prompt.")] = None,
@@ -40,14 +42,16 @@ def encode(
     split: Split = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Turn texts into vectors, at constant memory, resumable.
+    """Turn texts or pictures into vectors, resumable; texts at constant memory.
 
     Example: counterpoint encode texts.txt --model runs/fit/model --output vectors.npy
     """
+    from counterpoint.cli.items import load_for
     from counterpoint.cli.searching import open_model
     from counterpoint.data import account, read_documents, write_rows
     from counterpoint.encoders import unknown_note
-    from counterpoint.encoders.encoding import check_precision
+    from counterpoint.encoders._base import TextEncoder
+    from counterpoint.encoders.encoding import check_precision, encode_items_to
     from counterpoint.precision import Ranges
 
     kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
@@ -56,6 +60,17 @@ def encode(
     check_output(output, "file", suffix=".npy", source=source)
     given = None if ranges is None else Ranges.load(ranges)
     encoder = open_model(model, backend)
+    if not isinstance(encoder, TextEncoder):
+        asked = {"--prompt": prompt, "--dim": dim, "--ranges": ranges, "--batch-tokens": batch_tokens}
+        asked["--precision"] = None if precision == "float32" else precision
+        if given_too := [name for name, value in asked.items() if value is not None]:
+            raise InputError(f"{given_too[0]} is for models of texts alone", fix="leave it out")
+        loaded = load_for(encoder, source, **reading(columns, schema, split, skip_bad))
+        note(loaded.account(output.with_name(output.name + ".rejected.jsonl")))
+        anchors = loaded.data.anchors[loaded.data.anchor] if loaded.data.others is None else loaded.data.anchors
+        z = encode_items_to(output, encoder, anchors, kind=kinds[kind], progress=True, resume=resume)
+        typer.echo(f"{output}: {len(z):,} vectors of {encoder.dim} dimensions, float32, {z.nbytes:,} bytes")
+        return
     check_precision(encoder, precision, given, dim)
     documents = None
     texts: Iterable[str] = (line.rstrip("\n") for line in sys.stdin)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from counterpoint.cli.options import Backend, Columns, Json, Schema, SkipBad, Split, note, reading
 
+if TYPE_CHECKING:
+    from counterpoint.evaluate import Figure
+
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model folder, a name on the hub, or minilm.")],
-    source: Annotated[str, typer.Argument(help="Scored pairs, pairs, a BEIR folder, labelled texts, included:debian.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="Scored pairs, pairs, a BEIR folder, labels, pictures, triples, or included:debian."),
+    ],
     train: Annotated[
-        str | None, typer.Option(help="Labelled texts to fit the probes on; else half of the source.")
+        str | None, typer.Option(help="Labelled items to fit the probes on; else half of the source.")
     ] = None,
     backend: Backend = "auto",
     columns: Columns = None,
@@ -24,23 +31,31 @@ def evaluate(
     skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a model: STS, retrieval, or classification and clustering, as the data has it; with 95% intervals.
+    """Measure a model: STS, retrieval, classification, links, as the model and the data have it; with 95% intervals.
 
     Example: counterpoint evaluate runs/fit/model test.tsv
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    from counterpoint.cli.items import evaluated, load_for, takes
     from counterpoint.cli.searching import open_model
     from counterpoint.data import Retrieval, account
     from counterpoint.encoders import unknown_note
     from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_any
-    from counterpoint.fitting.parts import read_source
+    from counterpoint.fitting.texts import read_source
 
     encoder = open_model(model, backend)
     options = reading(columns, schema, split, skip_bad)
+    if takes(encoder) != ["text"]:
+        loaded, fitted = (each and load_for(encoder, each, **options) for each in (source, train))
+        assert loaded  # a source is given
+        typer.echo(loaded.account(f"{Path(source).name}.rejected.jsonl"), err=True)
+        task, measured = evaluated(encoder, loaded, fitted or None)
+        if as_json:
+            figures = {name: {"value": f.value, "n": f.n} for name, f in measured.figures.items()}
+            typer.echo(json.dumps([{"source": source, "figures": figures}]))
+            return
+        _show(source, measured.figures, task.notes)
+        return
     data = read_source(source, **options)
     typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)
     labelled = None if train is None else read_source(train, **options)
@@ -57,11 +72,18 @@ def evaluate(
         typer.echo(json.dumps([r.to_json(items=False) for r in results]))
         return
     for result in results:
-        title = Text(f"{result.task}: {result.source}")
-        table = Table("figure", "value", "95% interval", "n", title=title)
-        for name, f in result.items():
-            table.add_row(name, f"{f.value:.4f}", str(f.interval or ""), f"{f.n:,}")
-        console = Console()
-        console.print(table)
-        for sentence in result.notes:
-            console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+        _show(f"{result.task}: {result.source}", dict(result.items()), result.notes)
+
+
+def _show(title: str, figures: dict[str, Figure], notes: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("figure", "value", "95% interval", "n", title=Text(title))
+    for name, f in figures.items():
+        table.add_row(name, f"{f.value:.4f}", str(f.interval or ""), f"{f.n:,}")
+    console = Console()
+    console.print(table)
+    for sentence in notes:
+        console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)

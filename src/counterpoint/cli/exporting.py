@@ -36,7 +36,7 @@ def export(
     from counterpoint.data import Retrieval, describe
     from counterpoint.exporting import export as make
     from counterpoint.fitting.bases import resolve_base
-    from counterpoint.fitting.parts import read_source
+    from counterpoint.fitting.texts import read_source
 
     texts = None
     if calibrate is not None:

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def fit(
-    source: Annotated[str, typer.Argument(help="A file, a folder, hf:OWNER/NAME, or included:debian.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="A file, a folder, hf:OWNER/NAME, digits, or included:debian; several of one kind."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")] = Path("runs/fit"),
-    base: Annotated[str, typer.Option(help="auto, static, minilm, or a model folder or name.")] = "auto",
+    base: Annotated[
+        str, typer.Option(help="auto, static, minilm, resnet, complex, ..., or a model folder or name.")
+    ] = "auto",
     system: Annotated[str | None, typer.Option(help="A system of `counterpoint systems`; else by the schema.")] = None,
     dev: Annotated[
         str, typer.Option(help="Held out for validation: a fraction, a number of rows, or a file.")
@@ -54,7 +59,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a better embedding model for the texts of a file, and measure whether it is better.
+    """Train a better embedding model for texts, pictures, captions or triples, and measure whether it is better.
 
     Example: counterpoint fit pairs.tsv --output runs/mine --index
 
@@ -62,17 +67,14 @@ def fit(
     """
     from rich.console import Console
 
-    from counterpoint.errors import InputError
     from counterpoint.fitting import fit as run
     from counterpoint.report import TrainingView, print_figures
 
-    config = None
+    method = None
     if system is not None:
         from counterpoint.systems import get
 
-        config = get(system).config()
-        if config is None:
-            raise InputError(f"{system} does not train on text", fix="choose another of `counterpoint systems`")
+        method = get(system).config().recipe()
     errors = Console(stderr=True)
     view: list[TrainingView] = []
 
@@ -87,10 +89,11 @@ def fit(
 
     try:
         result = run(
-            source,
+            sources[0],
             output,
+            more=sources[1:],
             base=base,
-            config=config,
+            method=method,
             **reading(columns, schema, split, skip_bad),
             dev=dev,
             test=test,

@@ -25,6 +25,7 @@ _MARKS = {
     "reproduced": ("✓", "green"),
     "not reproduced at this scale": ("~", "yellow"),
     "contradicted": ("✗", "red"),
+    "this set-up cannot tell": ("?", "magenta"),
     "never measured": ("·", "dim"),
 }
 _OLDER = "*"
@@ -101,7 +102,8 @@ def print_system(system: System, verdict: Verdict | None, console: Console) -> N
     console.print(Text(system.title, style="italic"))
     for i, claim in enumerate(system.claims):
         said = "never measured" if verdict is None else verdict.outcomes[i].verdict
-        console.print(Text.assemble("\n", _MARKS[said], f" {claim.text}: ", (said, _MARKS[said][1])))
+        reason = "" if verdict is None or not verdict.outcomes[i].reason else f", {verdict.outcomes[i].reason}"
+        console.print(Text.assemble("\n", _MARKS[said], f" {claim.text}: ", (said, _MARKS[said][1]), reason))
         figures = f"{claim.metric} ({claim.better} is better)"
         if verdict is not None:
             o, (low, high) = verdict.outcomes[i], verdict.outcomes[i].interval

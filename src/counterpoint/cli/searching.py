@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -72,6 +73,7 @@ def index(
 
     Example: counterpoint index documents.jsonl --model runs/fit/model --output runs/index
     """
+    from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_dim
     from counterpoint.search import Index
 
@@ -93,11 +95,10 @@ def index(
             output, source=source, language=language, precision=precision, approximate=approximate, uri=uri
         )
         encoder = open_model(model or "minilm", backend)
-        if dim is not None:
+        if dim is not None and isinstance(encoder, TextEncoder):
             check_dim(dim, encoder.width)
-        documents = _documents(source, options, output)
         settings = {name: value for name, value in (("prompt", prompt), ("dim", dim)) if value is not None}
-        z = _encoded(encoder, documents, settings)
+        documents, z = _read_and_encode(encoder, source, options, output, settings)
         # a folder is found again from wherever the index stands; a name stays a name
         where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
         with Index.build(
@@ -134,8 +135,8 @@ def index(
             encoder = open_model(model or _model_of(folder, found.metadata), backend)
             found.check(encoder)
             found.check_writable()
-            documents = _with_free_ids(_documents(source, options, output), found)
-            z = _encoded(encoder, documents, found.metadata)
+            documents, z = _read_and_encode(encoder, source, options, output, found.metadata)
+            documents = _with_free_ids(documents, found)
             before = len(found)
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always", UserWarning)
@@ -149,7 +150,11 @@ def index(
 def search(
     folder: Annotated[Path, typer.Argument(help="An index, or a run of fit --index.")],
     queries: Annotated[
-        list[str] | None, typer.Argument(help="What to look for; lines of standard input if not given.")
+        list[str] | None,
+        typer.Argument(
+            help="What to look for: words, the file of a picture, 'HEAD | RELATION | ?'; lines of standard input if "
+            "not given."
+        ),
     ] = None,
     k: Annotated[int, typer.Option("--top", "-k", min=1, help="Results a query.")] = 5,
     mode: Annotated[str, typer.Option(help="dense: by meaning; hybrid: fused with BM25.")] = "hybrid",
@@ -171,35 +176,55 @@ def search(
     """
     from rich.console import Console
 
-    from counterpoint.search import Index
+    from counterpoint.cli.items import asked, completed
+    from counterpoint.encoders._base import TextEncoder
+    from counterpoint.encoders.saving import saved_name
+    from counterpoint.search import Hit, Index
 
     if mode not in ("dense", "hybrid"):
         raise InputError(f"--mode is {mode}", fix="give dense or hybrid")
     if not all(query.strip() for query in queries or ()):
         raise InputError("a query is empty", fix="give words, or no query to read them from standard input")
-    folder = _folder(folder)
     console = Console(highlight=False)
+    given = queries or filter(None, (line.strip() for line in sys.stdin))
+    graphs = [place for place in (folder, folder / "model") if saved_name(place) == "KnowledgeGraph"]
+    if graphs:
+        graph = open_model(str(graphs[0]))
+        for query in given:
+            _tell(console, query, [Hit(name, s, "", {}) for name, s in completed(graph, query, k)], as_json)
+        return
+    folder = _folder(folder)
     with Index.open(folder, token=token) as found:
         encoder = open_model(model or _model_of(folder, found.metadata), backend)
         found.check(encoder)
-        prompt, dim = _for_queries(prompt, encoder, found.metadata), found.metadata.get("dim")
-        for query in queries or (line.strip() for line in sys.stdin):
-            if not query:
-                continue
-            z = encoder.encode([query], kind="query", prompt=prompt, truncate_dim=dim)
-            if mode == "hybrid":
+        if isinstance(encoder, TextEncoder):
+            prompt = _for_queries(prompt, encoder, found.metadata)
+        elif prompt is not None:
+            raise InputError("--prompt is for models of texts alone", fix="leave it out")
+        for query in given:
+            items = asked(encoder, query)
+            if isinstance(encoder, TextEncoder):
+                z = encoder.encode([query], kind="query", prompt=prompt, truncate_dim=found.metadata.get("dim"))
+            else:
+                z = encoder.encode_items(items, kind="query")
+            if mode == "hybrid" and items.modality == "text":
                 (hits,) = found.hybrid([query], z, k=k, where=where)
             else:
                 (hits,) = found.search(z, k=k, where=where)
-            if as_json:
-                rows = [{"id": h.id, "score": h.score, "text": h.text, "columns": h.columns} for h in hits]
-                typer.echo(json.dumps({"query": query, "hits": rows}, ensure_ascii=False))
-                continue
-            console.print(f"\n{query}", style="bold", markup=False)
-            if not hits:
-                console.print("     nothing found", style="dim")
-            for rank, hit in enumerate(hits, 1):
-                _show(console, rank, hit)
+            _tell(console, query, hits, as_json)
+
+
+def _tell(console: Console, query: str, hits: Sequence[Hit], as_json: bool) -> None:
+    """A query and what was found."""
+    if as_json:
+        rows = [{"id": h.id, "score": h.score, "text": h.text, "columns": h.columns} for h in hits]
+        typer.echo(json.dumps({"query": query, "hits": rows}, ensure_ascii=False))
+        return
+    console.print(f"\n{query}", style="bold", markup=False)
+    if not hits:
+        console.print("     nothing found", style="dim")
+    for rank, hit in enumerate(hits, 1):
+        _show(console, rank, hit)
 
 
 def _show(console: Console, rank: int, hit: Hit) -> None:
@@ -220,7 +245,7 @@ def _show(console: Console, rank: int, hit: Hit) -> None:
                 console.print(Text(head if number == 0 and part is text else " " * len(head)) + line, soft_wrap=True)
 
 
-def open_model(name: str, backend: str = "auto") -> TextEncoder:
+def open_model(name: str, backend: str = "auto") -> Any:
     """The encoder of a folder, a hub name, or minilm; what runs it is said if it is not torch."""
     from counterpoint.encoders import load
     from counterpoint.encoders.exported import ExportedEncoder
@@ -263,6 +288,28 @@ def _to_remove(ids: list[str] | None, file: Path | None) -> list[str]:
         if not listed:
             raise InputError("there are no ids", file=file, fix="write one a line")
     return list(dict.fromkeys([*(ids or []), *listed]))
+
+
+def _read_and_encode(
+    encoder: Any, source: str, options: dict[str, Any], output: Path, settings: dict[str, Any]
+) -> tuple[Documents, Float[np.ndarray, "n d"]]:
+    """What an index holds of a source, texts or whatever the model takes, and a vector each."""
+    from counterpoint.cli.items import documents_of, load_for
+    from counterpoint.data.items import Items
+    from counterpoint.data.sources import source_kind
+    from counterpoint.encoders._base import TextEncoder
+    from counterpoint.fitting import INCLUDED
+
+    if source == INCLUDED or source_kind(source, options["columns"]) == "texts":
+        documents = _documents(source, options, output)
+        if isinstance(encoder, TextEncoder):
+            return documents, _encoded(encoder, documents, settings)
+        return documents, encoder.encode_items(Items("text", documents.texts), kind="document")
+    if settings:
+        raise InputError(f"--{next(iter(settings))} is for texts", fix="leave it out")
+    loaded = load_for(encoder, source, **options)
+    note(loaded.account(output.with_name(output.name + ".rejected.jsonl")))
+    return documents_of(loaded, encoder)
 
 
 def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:

@@ -120,20 +120,22 @@ def read_entry(file: Path) -> Entry:
 def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, float], float]:
     from counterpoint.fitting.bases import make_base
     from counterpoint.fitting.parts import load_parts
-    from counterpoint.fitting.presets import preset
+    from counterpoint.fitting.presets import preset, seen_by
     from counterpoint.fitting.prompts import share_prompt
-    from counterpoint.fitting.run import kind_of, make_task, train_as
+    from counterpoint.fitting.task import make_task
 
     parts = load_parts(job.source, job.reading, 0.05, 0.1, 0, None)
-    encoder = make_base(job.base, parts.train.texts(), job.seed)
+    encoder = make_base(job.base, parts.train, job.seed)
     # the budget and its learning rate are those of the base, for all the same; the rest is the system's
-    same = preset(parts.train.schema, kind_of(encoder), len(parts.train)).train
-    config = replace(config, train=replace(same, seed=job.seed, **job.settings))
-    parts, config, _ = share_prompt(parts, config, encoder)
-    started = time.perf_counter()
-    examples = config.prepare(encoder, parts.train.examples)
+    same = preset(parts.train, encoder).stages[-1].train
+    recipe = config.recipe()
+    recipe.takes.refuse(parts.train, recipe.name)
+    recipe = replace(recipe, stages=tuple(replace(s, train=same) for s in recipe.stages)).changed(**job.settings)
+    parts, recipe, _ = share_prompt(parts, seen_by(recipe, encoder), encoder)
+    recipe.settle(encoder)
     task = make_task(parts, encoder)
-    train_as(config, encoder, examples, task, parts.train.schema, folder=folder)
+    started = time.perf_counter()
+    recipe.make(parts.train, job.seed, encoder=encoder, folder=folder, validate=lambda: {"dev": task.validate(encoder)})
     seconds = time.perf_counter() - started
     measured = task.measure(config.name, encoder)
     remove(folder)

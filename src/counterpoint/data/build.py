@@ -88,10 +88,10 @@ def _is_text_role(column: str) -> bool:
 def _example(row: Row, line: int, roles: Roles, documents: Mapping[str, str] | None) -> Iterator[Example]:
     columns, schema = roles.columns, roles.schema
     anchor = columns["anchor"][0]
-    positives = _texts(row, columns.get("positive", ()), documents)
-    negatives = _texts(row, columns.get("negative", ()), documents)
+    positives = texts_of(row, columns.get("positive", ()), documents)
+    negatives = texts_of(row, columns.get("negative", ()), documents)
     if schema == "texts":
-        texts = _texts(row, columns["anchor"], None) + positives + negatives
+        texts = texts_of(row, columns["anchor"], None) + positives + negatives
         if not texts:
             raise BadRowError(f"column {anchor!r} is empty")
         yield from (Example(text, line=line) for text in texts)
@@ -101,7 +101,7 @@ def _example(row: Row, line: int, roles: Roles, documents: Mapping[str, str] | N
         if roles.sets:
             yield Example(query, labels=_labels(row, roles), line=line)
         else:
-            yield Example(query, label=_label(row.get(columns["label"][0]), columns["label"][0]), line=line)
+            yield Example(query, label=label_of(row.get(columns["label"][0]), columns["label"][0]), line=line)
         return
     if not positives:
         raise BadRowError(f"column {', '.join(map(repr, columns['positive']))} is empty")
@@ -129,8 +129,12 @@ def _text(value: Any, column: str) -> str:
     return whole(value, column)
 
 
-def _texts(row: Row, columns: tuple[str, ...], documents: Mapping[str, str] | None) -> tuple[str, ...]:
-    """The texts of cells that hold none, one, or a list: each a text, a passage or a document id."""
+def texts_of(row: Row, columns: tuple[str, ...], documents: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The texts of cells that hold none, one, or a list: each a text, a passage or a document id.
+
+    Raises:
+        BadRowError: A cell holds something else.
+    """
     texts: list[str] = []
     for column in columns:
         value = row.get(column)
@@ -245,7 +249,12 @@ def _scores(row: Row, columns: Columns, role: str, texts: tuple[str, ...]) -> tu
     return tuple(_number(item, columns[role][0]) for item in values)
 
 
-def _label(value: Any, column: str) -> str:
+def label_of(value: Any, column: str) -> str:
+    """The label in a cell, a whole number as a text.
+
+    Raises:
+        BadRowError: There is none.
+    """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) or (isinstance(value, str) and value.strip()):
@@ -267,7 +276,7 @@ def _labels(row: Row, roles: Roles) -> tuple[str, ...]:
                 raise BadRowError(f"column {column!r} is empty (a row without labels has an empty list)")
             items = []
         for item in items:
-            label = _label(item, column)
+            label = label_of(item, column)
             found[label if len(columns) == 1 else f"{column}={label}"] = None
     return tuple(found)
 

@@ -14,7 +14,7 @@ import torch
 from fontTools.ttLib import TTFont, TTLibError
 from PIL import Image, ImageFont
 
-from counterpoint.data._pictures import pixels
+from counterpoint.data.decoding import pixels
 from counterpoint.data.images import Images
 from counterpoint.errors import InputError
 

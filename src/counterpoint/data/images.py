@@ -6,11 +6,12 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from counterpoint.data.arrays import exact
+from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError
 
 
@@ -109,6 +110,10 @@ def digits() -> Images:
     return Images(pixels, torch.from_numpy(bunch.target).long(), "scikit-learn digits")
 
 
+NAMED = ("digits", "emoji", "glyphs")
+"""The pictures that need no file."""
+
+
 def load_images(source: str | os.PathLike[str]) -> Images:
     """`digits`, `emoji` or `glyphs` by name, anything else by `read_images`.
 
@@ -136,103 +141,44 @@ def is_images(source: str | os.PathLike[str]) -> bool:
     """Whether `load_images` is for this source, and not `read`, which is for texts.
 
     Examples:
-        >>> is_images("digits"), is_images("a.npz"), is_images("pairs.tsv")
-        (True, True, False)
+        >>> is_images("digits"), is_images("pairs.tsv")
+        (True, False)
     """
-    path = Path(source)
-    if source in ("digits", "emoji", "glyphs") or path.suffix == ".npz":
-        return True
-    if not path.is_dir():
-        return False
-    from counterpoint.data._pictures import holds_pictures
+    from counterpoint.data.sources import source_kind
 
-    return holds_pictures(path)
+    return source_kind(source) == "pictures"
 
 
 def read_images(path: str | os.PathLike[str], *, size: int | None = None) -> Images:
-    """Read a folder of pictures, a saved Hugging Face dataset of pictures, or an `.npz` file.
-
-    | source | layout |
-    |---|---|
-    | a folder | `CLASS/*.png` (or JPEG, GIF, BMP, WebP, TIFF, PPM); names are `CLASS/FILE` |
-    | a folder of `datasets.save_to_disk` | a column of images and one of class labels (extra `hub`) |
-    | `.npz` | the arrays `images` and `labels`, perhaps `names` |
-
-    In an `.npz`, `images` is `(n, h, w)`, `(n, h, w, c)` or `(n, c, h, w)` with 1 to 4 channels, uint8 in [0, 255] or
-    floating point in [0, 1]; `labels` is `(n,)` of whole numbers or names. Other arrays `(n,)` of these are columns.
-
-    Pictures are laid over white and turned as their camera says. They are grey if all are, else RGB. A picture of more
-    than 89 million pixels is refused (Pillow's limit).
+    """The labelled pictures of a folder, an `.npz` file or a saved data set; of several parts those of training.
 
     Args:
         path: The folder or file.
-        size: Width and height of all pictures of a folder: the middle square of each is resized. None: as they are if
-            all have one size of at most 96 pixels, else the least width or height of any, at most 96.
+        size: Width and height, as `load_source` takes it.
 
     Raises:
-        InputError: for a source that is absent, not so, or not whole, with the name of the picture.
+        InputError: What `load_source` raises, or pictures without labels.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError("no such file or folder", file=path, fix="check the name")
-    if not path.is_dir():
-        if size is not None:
-            raise InputError("arrays are not resized", file=path, fix="leave the size out, or give a folder")
-        return _from_arrays(path)
-    from counterpoint.data._pictures import from_folder, from_saved, is_saved
+    from counterpoint.data.sources import load_source
 
-    return (from_saved if is_saved(path) else from_folder)(path, size)
+    loaded = load_source(Path(path), size=size)
+    data = loaded.data
+    if "label" not in data.columns or data.anchors.modality != "image":
+        raise InputError(f"it holds {loaded.kind}, where labelled pictures are needed", file=path, fix="give such")
+    items = data.anchors[data.anchor]
+    pixels, columns = items.tensor, dict(data.columns)
+    labels = columns.pop("label")
+    pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+    return Images(pixels, labels, data.source, data.classes, tuple(items.names), columns)
 
 
-def labelled(
-    pixels: Float[Tensor, "n c h w"],
-    labels_n: np.ndarray,
-    source: str,
-    names: tuple[str, ...] = (),
-    columns: dict[str, Int[Tensor, " n"]] | None = None,
-) -> Images:
-    """Images whose labels are given as whole numbers or names, two different ones or more.
-
-    Raises:
-        InputError: All labels are the same.
+def rows_of_images(images: Images) -> Data:
+    """Labelled pictures as rows, their pixels as uint8 where that is the same.
 
     Examples:
-        >>> labelled(torch.zeros(3, 1, 2, 2), np.array(["cat", "ant", "cat"]), "").labels
-        tensor([1, 0, 1])
+        >>> rows_of_images(digits()).schema
+        'labelled'
     """
-    classes, label_n = np.unique(labels_n, return_inverse=True)
-    if len(classes) < 2:
-        raise InputError("the labels are all the same", file=source, fix="give two classes or more")
-    return Images(
-        pixels, torch.from_numpy(label_n).long(), source, tuple(str(each) for each in classes), names, columns or {}
-    )
-
-
-def _from_arrays(path: Path) -> Images:
-    from zipfile import BadZipFile
-
-    fix = "write it with numpy.savez(path, images=..., labels=...)"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-            images, labels = arrays.pop("images"), arrays.pop("labels")
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError(f"the images cannot be read ({error})", file=path, fix=fix) from error
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[1] > 4 >= images.shape[3]:
-        images = images.transpose(0, 3, 1, 2)
-    if images.ndim != 4 or images.shape[1] > 4 or labels.shape != images.shape[:1] or len(labels) < 4:
-        raise InputError(
-            f"images of shape {images.shape} and labels of shape {labels.shape} do not fit", file=path, fix=fix
-        )
-    pixels = torch.from_numpy(images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1))
-    if not (bool(pixels.isfinite().all()) and float(pixels.min()) >= 0 and float(pixels.max()) <= 1):
-        raise InputError("pixels are outside their range", file=path, fix="give uint8, or floating point from 0 to 1")
-    names = tuple(str(name) for name in arrays.pop("names", ()))
-    columns = {
-        key: torch.from_numpy(np.unique(column, return_inverse=True)[1]).long()
-        for key, column in arrays.items()
-        if column.shape == labels.shape and column.dtype.kind in "biuUS"
-    }
-    return labelled(pixels, labels, os.fspath(path), names, columns)
+    items = Items("image", exact(images.pixels), images.names)
+    columns = {"label": images.labels, **images.columns}
+    return Data.alone(items, source=images.source, classes=images.classes, **columns)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from counterpoint.data.build import BY_ID, build, identified
+from counterpoint.data.hub import read_hub, read_saved
 from counterpoint.data.lines import read_lines
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
-    FORMATS,
     Table,
-    arrow_rows,
-    keyed,
     plain,
     read_table,
-    suffix,
 )
 from counterpoint.data.types import Progress, Rejects, Retrieval, TextData
-from counterpoint.errors import InputError, MissingExtra
+from counterpoint.errors import InputError
 
 
 def read(
@@ -126,12 +121,12 @@ def open_table(
         InputError: There is no such thing, or it is of no known layout.
     """
     if name.startswith("hf:"):
-        return _hub(name, split, reject), None
+        return read_hub(name, split, reject), None
     path = Path(name)
     if not path.exists():
         raise InputError("no such file or folder", file=name, fix=_alike(path))
     if path.is_dir():
-        return _saved(path, split, reject), None
+        return read_saved(path, split, reject), None
     given = [[v] if isinstance(v, str | int) else v for v in (columns or {}).values()]
     names = [v for several in given for v in several if isinstance(v, str) and not v.isdecimal()]
     table = read_table(path, reject, [*known, *names], progress)
@@ -278,87 +273,3 @@ def _judgements(
     if not qrels:
         raise InputError("no judgement can be used", file=qrels_file, fix="check its ids")
     return qrels
-
-
-# -- Hugging Face datasets
-
-
-def _saved(folder: Path, split: str | None, reject: Rejects) -> Table:
-    """A folder that `datasets.save_to_disk` wrote, read with pyarrow alone."""
-    import pyarrow
-
-    if (folder / "dataset_dict.json").is_file():
-        splits = _json(folder / "dataset_dict.json").get("splits", [])
-        return _saved(folder / _choose(splits, split, folder), None, reject)
-    if not (folder / "state.json").is_file():
-        known = "corpus.jsonl + queries.jsonl + qrels (BEIR), or a saved Hugging Face dataset"
-        files = sorted(p.name for p in folder.iterdir() if p.is_file() and suffix(p) in FORMATS)
-        fix = f"name one file, such as {folder / files[0]}" if files else f"known are: {known}"
-        raise InputError("a folder of no known layout", file=folder, fix=fix)
-    info = _json(folder / "dataset_info.json") if (folder / "dataset_info.json").is_file() else {}
-    labels = {}
-    for column, feature in (info.get("features") or {}).items():
-        if isinstance(feature, list) and feature:  # a list of classes, as older versions write it
-            feature = feature[0]
-        if isinstance(feature, dict) and isinstance(feature.get("feature"), dict):
-            feature = feature["feature"]
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
-            labels[column] = feature["names"]
-    files = [folder / item["filename"] for item in _json(folder / "state.json")["_data_files"]]
-
-    def batches() -> Iterable[Any]:
-        for file in files:
-            try:
-                with pyarrow.memory_map(str(file)) as mapped:
-                    yield from pyarrow.ipc.open_stream(mapped)
-            except (pyarrow.ArrowException, OSError) as error:
-                reason = str(error).splitlines()[0].rstrip(".")
-                raise InputError(
-                    f"not a whole Arrow file: {reason}", file=file, fix="save the dataset again"
-                ) from error
-
-    return keyed(arrow_rows(batches(), labels), folder, reject)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"broken JSON: {error}", file=path, fix="save the dataset again") from error
-    return value if isinstance(value, dict) else {}
-
-
-def _choose(splits: Iterable[str], split: str | None, source: str | Path) -> str:
-    splits = list(splits)
-    chosen = split or ("train" if "train" in splits or len(splits) != 1 else splits[0])
-    if chosen not in splits:
-        raise InputError(
-            f"no split {chosen!r} (there is {', '.join(splits) or 'none'})",
-            file=source,
-            fix="name the split (split=, --split)",
-        )
-    return chosen
-
-
-def _hub(name: str, split: str | None, reject: Rejects) -> Table:
-    """A dataset of the Hugging Face hub: `hf:OWNER/NAME[/CONFIG][:SPLIT]`."""
-    try:
-        import datasets
-    except ImportError:
-        raise MissingExtra("datasets", extra="hub") from None
-    body, _, named_split = name.removeprefix("hf:").partition(":")
-    owner_name, config = "/".join(body.split("/")[:2]), "/".join(body.split("/")[2:]) or None
-    try:
-        loaded = datasets.load_dataset(owner_name, config)
-    except (ValueError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(
-            f"cannot be loaded from the hub: {reason}",
-            file=name,
-            fix="check the name (hf:OWNER/NAME/CONFIG:SPLIT) and the connection",
-        ) from error
-    data = loaded[_choose(loaded, named_split or split, name)]
-    inner = {column: getattr(feature, "feature", feature) for column, feature in data.features.items()}
-    labels = {c: feature.names for c, feature in inner.items() if isinstance(feature, datasets.ClassLabel)}
-    batches = data.with_format("arrow").iter(batch_size=1024)
-    return keyed(arrow_rows(batches, labels), name, reject)

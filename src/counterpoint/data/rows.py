@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from counterpoint.data.items import Data, Items
-from counterpoint.data.types import Example
+from counterpoint.data.types import Example, Retrieval
 
 
 def rows_of(examples: Sequence[Example], source: str = "") -> Data:
@@ -48,6 +48,57 @@ def rows_of(examples: Sequence[Example], source: str = "") -> Data:
         columns,
         source,
         classes,
+    )
+
+
+def texts_of(data: Data) -> list[str]:
+    """Every text of every row in order, with repeats: anchor, positives, negatives; nothing of other items.
+
+    Examples:
+        >>> texts_of(rows_of([Example("a", ("b",)), Example("c", ("b",), ("d",))]))
+        ['a', 'b', 'c', 'b', 'd']
+    """
+    anchors: list[list[str]] = [[] for _ in range(len(data))]
+    if data.anchors.modality == "text":
+        anchors = [[data.anchors.texts[i]] for i in data.anchor.tolist()]
+    if data.others is None or data.others.modality != "text":
+        return [text for row in anchors for text in row]
+    rows = [side for side in (data.positives, data.negatives) if side is not None]
+    others = torch.cat(rows, 1).tolist() if rows else anchors
+    texts = data.others.texts
+    return [
+        text for own, row in zip(anchors, others, strict=True) for text in (*own, *(texts[i] for i in row if i >= 0))
+    ]
+
+
+def judged_rows(data: Retrieval) -> Data:
+    """Each query with each document that is relevant to it, and the column `gain`; the documents are the whole corpus.
+
+    Queries without any are among the anchors, and in no row.
+
+    Examples:
+        >>> corpus = {"d1": "one", "d2": "two"}
+        >>> rows = judged_rows(Retrieval(corpus, {"q": "un"}, {"q": {"d2": 2.0, "d1": 0.0}}, "memory"))
+        >>> rows.others.names, rows.positives.tolist(), rows.columns["gain"].tolist()
+        (('d1', 'd2'), [[1]], [2.0])
+    """
+    query = {key: i for i, key in enumerate(data.queries)}
+    document = {key: i for i, key in enumerate(data.corpus)}
+    rows = [
+        (query[q], document[d], gain)
+        for q, gains in data.qrels.items()
+        if q in query
+        for d, gain in gains.items()
+        if gain > 0
+    ]
+    prompts = [data.prompts.get(key, "") for key in query] if data.prompts else ()
+    return Data(
+        Items("text", list(data.queries.values()), tuple(query), prompts),
+        torch.tensor([q for q, _, _ in rows], dtype=torch.long),
+        Items("text", list(data.corpus.values()), tuple(document)),
+        torch.tensor([[d] for _, d, _ in rows], dtype=torch.long).view(-1, 1),
+        columns={"gain": torch.tensor([gain for _, _, gain in rows])},
+        source=data.source,
     )
 
 

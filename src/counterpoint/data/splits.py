@@ -47,42 +47,7 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
         >>> len(parts.train), len(parts.dev), len(parts.test)
         (70, 10, 20)
     """
-    n = len(data)
-    sizes = {"test": _rows(test, n, "test"), "dev": _rows(dev, n, "dev")}
-    if sum(sizes.values()) >= n:
-        raise InputError(
-            f"{n} rows cannot give {sizes['dev']} for dev and {sizes['test']} for test",
-            file=data.source,
-            fix="give more rows or ask for smaller parts",
-        )
-    component_n = components(data.examples)
-    stratum_n = _strata(data, component_n)
-    rows_of = np.bincount(component_n).tolist()
-    stratum_of = np.zeros(len(rows_of), dtype=np.int64)
-    stratum_of[component_n] = stratum_n
-    order = np.random.default_rng(seed).permutation(len(rows_of)).tolist()
-    part_of = np.zeros(len(rows_of), dtype=np.int64)  # 0 train, 1 test, 2 dev
-
-    def draw(part: int, strata: list[int], left: list[int]) -> int:
-        """Fill `part` with what fits into the room left in each stratum; returns the room left over."""
-        for component in order:
-            size, stratum = rows_of[component], strata[component]
-            if size <= left[stratum] and not part_of[component]:
-                part_of[component] = part
-                left[stratum] -= size
-        return sum(left)
-
-    for part, (name, size) in enumerate(sizes.items(), 1):
-        left = draw(part, stratum_of.tolist(), _shares(np.bincount(stratum_n), size))
-        left = draw(part, [0] * len(rows_of), [left])
-        if size and left == size:
-            raise InputError(
-                f"shared texts hold the rows together ({max(rows_of):,} of {n:,} in one piece), "
-                f"so that no {name} part of {size:,} can be cut off without a leak",
-                file=data.source,
-                fix=f"give a {name} file of your own",
-            )
-    where_n = part_of[component_n]
+    where_n = draw_parts(components(data.examples), _strata(data.examples), test, dev, seed, data.source)
 
     def take(part: int) -> TextData:
         rows = [data.examples[i] for i in np.flatnonzero(where_n == part)]
@@ -153,18 +118,94 @@ def components(examples: Sequence[Example]) -> NDArray[np.int64]:
         >>> components(rows).tolist()
         [0, 1, 0]
     """
+    row_e = np.repeat(np.arange(len(examples)), [len(example.texts) for example in examples])
+    hash_e = input_hash([normalise(text) for example in examples for text in example.texts])
+    return connected(len(examples), row_e, hash_e)
+
+
+def connected(n: int, row_e: NDArray[np.int64], hash_e: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The component (0, 1, ...) of each of `n` rows, where row `row_e[i]` has what `hash_e[i]` stands for."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    n = len(examples)
-    row_e = np.repeat(np.arange(n), [len(example.texts) for example in examples])
-    hash_e = input_hash([normalise(text) for example in examples for text in example.texts])
     unique, text_e = np.unique(hash_e, return_inverse=True)
     nodes = n + len(unique)  # rows and texts are the two sides of a graph
     graph = coo_matrix((np.ones(len(row_e), dtype=np.int8), (row_e, n + text_e)), (nodes, nodes))
     _, label = connected_components(graph, directed=False)
     component_n: NDArray[np.int64] = np.unique(label[:n], return_inverse=True)[1].astype(np.int64)
     return component_n
+
+
+def part_sizes(n: int, test: float | int, dev: float | int, source: str) -> dict[str, int]:
+    """How many of `n` rows go to test and to dev, asked for as `split` takes it.
+
+    Raises:
+        InputError: There are too few.
+    """
+    sizes = {"test": _rows(test, n, "test"), "dev": _rows(dev, n, "dev")}
+    if sum(sizes.values()) >= n:
+        raise InputError(
+            f"{n} rows cannot give {sizes['dev']} for dev and {sizes['test']} for test",
+            file=source,
+            fix="give more rows or ask for smaller parts",
+        )
+    return sizes
+
+
+def draw_parts(
+    component_n: NDArray[np.int64],
+    stratum_n: NDArray[np.int64],
+    test: float | int,
+    dev: float | int,
+    seed: int,
+    source: str,
+    shared: str = "texts",
+) -> NDArray[np.int64]:
+    """The part of each row, by its component and stratum: 0 train, 1 test, 2 dev; see `split`.
+
+    Args:
+        component_n: 0, 1, ...
+        stratum_n: Any whole numbers; that of a component is that of its first row.
+        test: As `split`.
+        dev: As `split`.
+        seed: As `split`.
+        source: What to name in an error.
+        shared: What the rows of a component share.
+
+    Raises:
+        InputError: As `split`.
+    """
+    n = len(component_n)
+    sizes = part_sizes(n, test, dev, source)
+    _, first = np.unique(component_n, return_index=True)
+    stratum_n = _numbered(stratum_n[first][component_n].tolist())
+    rows_of = np.bincount(component_n).tolist()
+    stratum_of = np.zeros(len(rows_of), dtype=np.int64)
+    stratum_of[component_n] = stratum_n
+    order = np.random.default_rng(seed).permutation(len(rows_of)).tolist()
+    part_of = np.zeros(len(rows_of), dtype=np.int64)  # 0 train, 1 test, 2 dev
+
+    def draw(part: int, strata: list[int], left: list[int]) -> int:
+        """Fill `part` with what fits into the room left in each stratum; returns the room left over."""
+        for component in order:
+            size, stratum = rows_of[component], strata[component]
+            if size <= left[stratum] and not part_of[component]:
+                part_of[component] = part
+                left[stratum] -= size
+        return sum(left)
+
+    for part, (name, size) in enumerate(sizes.items(), 1):
+        left = draw(part, stratum_of.tolist(), _shares(np.bincount(stratum_n), size))
+        left = draw(part, [0] * len(rows_of), [left])
+        if size and left == size:
+            raise InputError(
+                f"shared {shared} hold the rows together ({max(rows_of):,} of {n:,} in one piece), "
+                f"so that no {name} part of {size:,} can be cut off without a leak",
+                file=source,
+                fix=f"give a {name} file of your own",
+            )
+    where_n: NDArray[np.int64] = part_of[component_n]
+    return where_n
 
 
 def _rows(size: float | int, n: int, name: str) -> int:
@@ -177,17 +218,20 @@ def _rows(size: float | int, n: int, name: str) -> int:
     return int(size) if whole else max(round(size * n), int(size > 0))
 
 
-def _strata(data: TextData, component_n: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The stratum of each row: the label of its component's first row, of several the rarest; one for all without."""
-    first: dict[int, Hashable] = {}
-    common = Counter(label for e in data.examples for label in e.labels or ())
+def _strata(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """The stratum of each row: its label, of several the rarest; one for all without."""
+    common = Counter(label for e in examples for label in e.labels or ())
 
     def stratum(e: Example) -> Hashable:
         return e.label if not e.labels else min(e.labels, key=lambda label: (common[label], label))
 
-    labels = [first.setdefault(c, stratum(e)) for c, e in zip(component_n.tolist(), data.examples, strict=True)]
-    numbers = {label: i for i, label in enumerate(dict.fromkeys(labels))}
-    return np.array([numbers[label] for label in labels], dtype=np.int64)
+    return _numbered([stratum(e) for e in examples])
+
+
+def _numbered(values: Sequence[Hashable]) -> NDArray[np.int64]:
+    """The number of each, in order of first appearance."""
+    numbers = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    return np.array([numbers[value] for value in values], dtype=np.int64)
 
 
 def _shares(rows_by_stratum: NDArray[np.int64], size: int) -> list[int]:

@@ -42,6 +42,7 @@ class Table:
         named: Whether the file names its columns.
         notes: What was noticed on the way.
         sample: The first rows, which `rows` yields again.
+        labels: The columns that are known to be class labels.
     """
 
     columns: tuple[str, ...]
@@ -49,6 +50,7 @@ class Table:
     named: bool = True
     notes: list[str] = field(default_factory=list)
     sample: list[Row] = field(default_factory=list)
+    labels: tuple[str, ...] = ()
 
 
 def suffix(path: Path) -> str:
@@ -61,7 +63,15 @@ def suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def read_table(path: Path, reject: Rejects, names: Iterable[str] = (), progress: Progress | None = None) -> Table:
+def read_table(
+    path: Path,
+    reject: Rejects,
+    names: Iterable[str] = (),
+    progress: Progress | None = None,
+    *,
+    form: str | None = None,
+    ahead: bool = True,
+) -> Table:
     """Open a data file as a `Table`, by its extension (`FORMATS`, each also with `.gz` but Parquet).
 
     Args:
@@ -70,11 +80,13 @@ def read_table(path: Path, reject: Rejects, names: Iterable[str] = (), progress:
         names: Column names that are known or asked for: a first row of a CSV or TSV file that holds one
             is its header.
         progress: Called with the bytes (Parquet: rows) read and the total.
+        form: What the file is, whatever its extension says: a value of `FORMATS`.
+        ahead: Read a TSV file once before, to find out whether quotes enclose its fields; else they are text.
 
     Raises:
         InputError: The extension is unknown, the file empty, truncated, or not UTF-8.
     """
-    form = FORMATS.get(suffix(path))
+    form = form or FORMATS.get(suffix(path))
     if form is None or (form == "parquet" and path.suffix == ".gz"):
         raise InputError(
             f"unknown kind of file {''.join(path.suffixes[-2:])!r}",
@@ -92,12 +104,13 @@ def read_table(path: Path, reject: Rejects, names: Iterable[str] = (), progress:
             if (text := line.removesuffix("\n").removesuffix("\r")).strip()
         )
         return keyed(rows, path, reject)
-    return _delimited(path, form, reject, names, progress)
+    quoted = True if form == "csv" else _quotes_fields(path) if ahead else None
+    return _delimited(path, form, quoted, reject, names, progress)
 
 
-def keyed(rows: Iterator[tuple[int, Row]], path: str | Path, reject: Rejects) -> Table:
-    """A `Table` of rows that carry their own keys; its columns are the keys of the first rows."""
-    head = list(itertools.islice(rows, SNIFF))
+def keyed(rows: Iterator[tuple[int, Row]], path: str | Path, reject: Rejects, sniff: int = SNIFF) -> Table:
+    """A `Table` of rows that carry their own keys; its columns are the keys of the first `sniff` rows."""
+    head = list(itertools.islice(rows, sniff))
     if not head:
         raise InputError(
             nothing_read(reject, "the file is empty"), file=path, fix="give a file that holds at least a few rows"
@@ -133,11 +146,13 @@ def arrow_rows(
     """Rows of Arrow batches, numbered from 1; `labels` gives the names of class-label columns."""
     number = 0
     for batch in batches:
-        for row in batch.to_pylist():
-            number += 1
-            for column, names in (labels or {}).items():
-                row[column] = _class_names(row.get(column), names)
-            yield number, row
+        # few at a time: a row may hold a picture
+        for start in range(0, batch.num_rows, 64):
+            for row in batch.slice(start, 64).to_pylist():
+                number += 1
+                for column, names in (labels or {}).items():
+                    row[column] = _class_names(row.get(column), names)
+                yield number, row
         if progress is not None:
             progress(number, total)
 
@@ -151,9 +166,10 @@ def _class_names(value: Any, names: Sequence[str]) -> Any:
     return names[value] if 0 <= value < len(names) else None
 
 
-def _delimited(path: Path, form: str, reject: Rejects, names: Iterable[str], progress: Progress | None) -> Table:
+def _delimited(
+    path: Path, form: str, quoted: bool | None, reject: Rejects, names: Iterable[str], progress: Progress | None
+) -> Table:
     delimiter = "\t" if form == "tsv" else _delimiter(path)
-    quoted = True if form == "csv" else _quotes_fields(path)
     cells = _fields(path, delimiter, bool(quoted), reject, progress)
     head = list(itertools.islice(cells, SNIFF))
     if not head:

@@ -13,6 +13,12 @@ from counterpoint.files import atomic
 
 Schema = Literal["texts", "pairs", "tuples", "scored", "labelled"]
 SCHEMAS: tuple[Schema, ...] = ("texts", "pairs", "tuples", "scored", "labelled")
+PARTS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "dev": ("dev", "valid", "validation", "val"),
+    "test": ("test", "testing"),
+}
+"""The names that the parts of a data set go by."""
 Progress = Callable[[int, int], None]
 """Called now and then while reading, with how much is done and how much there is (bytes or rows)."""
 
@@ -176,12 +182,12 @@ class Rejects:
     rows: list[Rejected] = field(default_factory=list)
 
     def __call__(self, reason: str, line: int, row: Any, fix: str = "correct the row") -> None:
-        """Reject the row at `line` for `reason`."""
+        """Reject the row at `line` (0: the file is one whole, such as a picture) for `reason`."""
         if not self.skip:
             raise InputError(
                 reason,
                 file=self.file,
-                line=line,
+                line=line or None,
                 fix=f"{fix}, or go on without bad rows with skip_bad (--skip-bad)",
             )
         self.rows.append(Rejected(self.file, line, reason, row))

@@ -7,6 +7,7 @@ from counterpoint.encoders.exported import Export, ExportedEncoder
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
+from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.protocol import Encoder
@@ -16,6 +17,7 @@ from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.encoders.unknown import unknown_note, unknown_share
 
 __all__ = [
+    "OPERATORS",
     "POOLINGS",
     "Cut",
     "Dense",
@@ -25,6 +27,8 @@ __all__ = [
     "Features",
     "ImageEncoder",
     "Kind",
+    "KnowledgeGraph",
+    "Operator",
     "Perceptron",
     "Pooling",
     "Projected",

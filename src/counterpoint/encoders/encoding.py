@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 
+from counterpoint.data.items import Items
 from counterpoint.encoders._npy import NpyWriter
 from counterpoint.encoders.features import Features, Kind, lengths, take
 from counterpoint.errors import InputError, refuse_string
@@ -28,6 +29,9 @@ Progress = Callable[[int, int | None], None]
 
 WINDOW = 16_384
 """Texts held and sorted at a time."""
+
+_ITEMS = 2048
+"""Items other than texts that are encoded and written at a time."""
 
 FEW = 32
 """Up to so many texts `auto` stays at float32: converting the weights would cost more than it saves."""
@@ -152,6 +156,50 @@ def encode(
             return rows
     finally:
         encoder.train(was_training)
+
+
+def encode_items_to(
+    out: str | PathLike[str],
+    encoder: Any,
+    items: Items,
+    *,
+    kind: Kind = None,
+    progress: bool | Progress = False,
+    resume: bool = True,
+) -> Float[np.ndarray, "n d"]:
+    """One float32 vector an item of any modality, written to a .npy file, which a killed call goes on with.
+
+    Args:
+        out: The file; the result is a read-only memory map of it.
+        encoder: Anything with `encode_items` and `dim`.
+        items: What it takes.
+        kind: ``"query"`` or ``"document"``: chooses the side.
+        progress: As `encode`.
+        resume: As `encode`.
+
+    Raises:
+        InputError: What an earlier call left was of another model or of other items; the disk is full.
+
+    Examples:
+        >>> import tempfile
+        >>> from counterpoint.encoders import ImageEncoder
+        >>> pictures = Items("image", torch.zeros(3, 1, 8, 8, dtype=torch.uint8))
+        >>> encode_items_to(Path(tempfile.mkdtemp()) / "z.npy", ImageEncoder(widths=(8,)), pictures).shape
+        (3, 8)
+    """
+    made_with = hashlib.blake2b(repr([fingerprint(encoder), kind]).encode(), digest_size=16).hexdigest()
+    contents = list(map(str, items.hashes().tolist()))
+    with (
+        _reporting(progress, len(items)) as report,
+        NpyWriter(Path(out), encoder.dim, made_with, resume, np.dtype("<f4")) as writer,
+    ):
+        for rows in torch.arange(len(items)).split(_ITEMS):
+            some = [contents[i] for i in rows.tolist()]
+            if not writer.skip(some):
+                writer.append(some, encoder.encode_items(items[rows], kind=kind))
+            report(len(some))
+    found: Float[np.ndarray, "n d"] = np.load(out, mmap_mode="r" if writer.rows else None)
+    return found
 
 
 def check_dim(truncate_dim: int, width: int) -> None:

@@ -21,6 +21,7 @@ SETTINGS = "counterpoint.json"
 CLASSES = {
     "ImageEncoder": "image",
     "Joined": "joined",
+    "KnowledgeGraph": "knowledge",
     "Perceptron": "image",
     "Projected": "towers",
     "Towers": "towers",
@@ -106,6 +107,20 @@ def is_saved(folder: Path) -> bool:
     """Whether `load_saved` is for this folder."""
     two = all((folder / side).is_dir() for side in ("query", "document"))
     return (folder / SETTINGS).is_file() or (two and not (folder / "config.json").is_file())
+
+
+def saved_name(folder: Path) -> str:
+    """The class of the model that a folder of our own holds; "" for any other folder.
+
+    Examples:
+        >>> saved_name(Path("nowhere"))
+        ''
+    """
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(settings.get("model", "")) if isinstance(settings, dict) else ""
 
 
 def load_saved(folder: Path, **options: Any) -> Any:

@@ -108,8 +108,17 @@ class Towers(Saved):
         return self.side(kind).encode(texts, kind=kind, **options)  # type: ignore[no-any-return]
 
     def encode_items(self, items: Items, *, kind: Kind = None) -> Float[np.ndarray, "n d"]:
-        """By the tower of that kind."""
-        return self.side(kind).encode_items(items, kind=kind)  # type: ignore[no-any-return]
+        """By the tower of that kind, or of the other where only that takes such items: any item asks, any answers.
+
+        Raises:
+            InputError: Items that neither takes.
+        """
+        sides: tuple[Any, ...] = (self.side(kind), self.query, self.document)
+        for tower in sides:
+            if tower.modality == items.modality:
+                return tower.encode_items(items, kind=kind)  # type: ignore[no-any-return]
+        takes = " and ".join(dict.fromkeys(str(tower.modality) for tower in (self.query, self.document)))
+        raise InputError(f"items are {items.modality}, and the model takes {takes}", fix="give such items")
 
 
 class Projected(Saved):

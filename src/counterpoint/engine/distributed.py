@@ -102,7 +102,7 @@ def on_whole(
     every = every[torch.argsort(every.columns["view"], stable=True)]
     seed = _sendable(torch.randint(2**62, (1,)), group)
     dist.broadcast(seed, 0, group=group)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[z.device] if z.is_cuda else []):
         torch.manual_seed(int(seed))
         numbers = torch.bincount(every.columns["view"]).tolist()
         out = torch.cat([network(part) for part in every.z.split([n for n in numbers if n])])

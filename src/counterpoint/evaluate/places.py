@@ -79,7 +79,7 @@ def answers_of(test: Retrieval) -> Answers:
     row, column = ({name: i for i, name in enumerate(side)} for side in (test.queries, test.corpus))
     if unknown := [query for query in test.qrels if query not in row]:
         raise InputError(
-            f"{len(unknown):,} queries are judged and not there, such as {unknown[0]!r}",
+            f"queries that are judged and not there: {len(unknown):,}, such as {unknown[0]!r}",
             file=test.source,
             fix="give their texts, or leave out their judgements",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +20,8 @@ Qrels = Mapping[str, Mapping[str, float]]
 """Query id -> document id -> gain."""
 QueryT = TypeVar("QueryT", bound=Hashable)
 DocumentT = TypeVar("DocumentT", bound=Hashable)
+_ALL = slice(None)
+_CELLS = 1 << 22  # chances held at once: 32 MB
 METRICS = ("mrr@10", "recall@1", "recall@10", "recall@100", "ndcg@10", "map@100")
 
 
@@ -79,9 +82,9 @@ class Judged:
         """How many of the places that a document shares are among the first `k`."""
         return np.asarray((k - self.above_nr).clip(0, self.tied_nr))
 
-    def _missed(self, k: int) -> Float[np.ndarray, "n k+1"]:
-        """The chance that the first 0, 1, ..., `k` of the first group are all not relevant."""
-        _, tied_n, together_n = self._first()
+    def _missed(self, k: int, rows: slice = _ALL) -> Float[np.ndarray, "n k+1"]:
+        """The chance that the first 0, 1, ..., `k` of the first group are all not relevant, of some queries."""
+        tied_n, together_n = (part[rows] for part in self._first()[1:])
         i_k = np.arange(k)
         left_nk = (tied_n[:, None] - i_k).clip(1)
         missed_nk = ((left_nk - together_n[:, None]) / left_nk).clip(0)
@@ -145,17 +148,27 @@ def _places(query: str, ranked: Sequence[str] | Mapping[str, float]) -> dict[str
     return dict(zip(ranked, zip(above_n.tolist(), (below_n - above_n).tolist(), strict=True), strict=True))
 
 
-def reciprocal_rank(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
+def reciprocal_rank(judged: Judged, k: int | None = None) -> Float[np.ndarray, " n"]:
     """`1 / rank` of the first relevant document, 0 if none is among the first `k` (MRR@k when averaged).
 
+    Without `k` nothing is cut off, as in link prediction; what was not found counts 0.
+
     Examples:
-        >>> reciprocal_rank(judge({"q": ["b", "a"]}, {"q": {"a": 1}}), k=10)
-        array([0.5])
+        >>> judged = judge({"q": ["b", "a"]}, {"q": {"a": 1}})
+        >>> reciprocal_rank(judged, k=10), reciprocal_rank(judged, k=1), reciprocal_rank(judged)
+        (array([0.5]), array([0.]), array([0.5]))
     """
     above_n, tied_n, _ = judged._first()
-    first_nk = -np.diff(judged._missed(k), axis=1)  # the chance that it is the first, second, ... of its group
-    rank_nk = above_n[:, None] + np.arange(1, k + 1)
-    return np.where(tied_n > 0, (first_nk * (rank_nk <= k) / rank_nk).sum(1), 0.0)
+    deep = k or max(1, int(tied_n.max(initial=1)))
+    parts = [np.empty(0)]
+    step = max(1, _CELLS // deep)
+    for rows in (slice(start, start + step) for start in range(0, len(above_n), step)):
+        # the chance that it is the first, second, ... of its group
+        first_nk = -np.diff(judged._missed(deep, rows), axis=1)
+        rank_nk = above_n[rows, None] + np.arange(1, deep + 1)
+        within_nk = True if k is None else rank_nk <= k
+        parts.append(np.where(tied_n[rows] > 0, (first_nk * within_nk / rank_nk).sum(1), 0.0))
+    return np.concatenate(parts)
 
 
 def hit_rate(judged: Judged, k: int) -> Float[np.ndarray, " n"]:
@@ -244,13 +257,17 @@ def _summed(
     return np.where(within_nr == 1, value_k[start_nr], np.where(within_nr > 0, several_nr, 0.0))
 
 
-_METRICS: dict[str, Callable[[Judged, int], Float[np.ndarray, " n"]]] = {
+_METRICS: dict[str, Callable[..., Float[np.ndarray, " n"]]] = {
     "mrr": reciprocal_rank,
     "hit": hit_rate,
     "precision": precision,
     "recall": recall,
     "map": average_precision,
     "ndcg": ndcg,
+}
+_UNCUT: dict[str, Callable[[Judged], Float[np.ndarray, " n"]]] = {
+    "mrr": reciprocal_rank,
+    "mean rank": lambda judged: judged.first_n,
 }
 
 
@@ -271,7 +288,8 @@ def evaluate_rankings(
         rankings: Query id -> document ids, best first, at least as deep as the deepest metric; or query id ->
             document id -> score (a run, as trec_eval and ir_measures take it), where equal scores are ties.
         qrels: Query id -> document id -> gain.
-        metrics: NAME@K each, with NAME one of mrr, hit, precision, recall, map, ndcg.
+        metrics: NAME@K each, with NAME one of mrr, hit, precision, recall, map, ndcg; or "mrr" or "mean rank", which
+            cut nothing off (the mean rank is refused where a query found nothing).
         source: What was measured, for the record.
         samples: Bootstrap resamples, 0 for no intervals.
         seed: Of the bootstrap.
@@ -305,7 +323,7 @@ def evaluate_judged(
 
     Args:
         judged: Where the relevant documents stand.
-        metrics: NAME@K each, as for `evaluate_rankings`.
+        metrics: As for `evaluate_rankings`.
         source: What was measured, for the record.
         notes: What else a reader should know.
         samples: Bootstrap resamples, 0 for no intervals.
@@ -322,20 +340,23 @@ def evaluate_judged(
     refuse_string(notes, "notes")
     asked = {name: parse_metric(name) for name in metrics}
     figures = {
-        name: figure(name, metric(judged, k), items=judged.queries, samples=samples, seed=seed)
-        for name, (metric, k) in asked.items()
+        name: figure(name, metric(judged), items=judged.queries, samples=samples, seed=seed)
+        for name, metric in asked.items()
     }
     left_out = (f"queries left out, as no document is relevant: {judged.left_out}",) if judged.left_out else ()
     return Result("retrieval", source, figures, (*left_out, *notes))
 
 
-def parse_metric(name: str) -> tuple[Callable[[Judged, int], np.ndarray], int]:
-    """The metric and its depth, from NAME@K.
+def parse_metric(name: str) -> Callable[[Judged], Float[np.ndarray, " n"]]:
+    """The metric, from NAME@K, "mrr" or "mean rank".
 
     Raises:
         InputError: There is none of that name, or K is no number above 0.
     """
+    if name in _UNCUT:
+        return _UNCUT[name]
     kind, _, k = name.partition("@")
     if kind not in _METRICS or not k.isdecimal() or int(k) < 1:
-        raise InputError(f"unknown metric {name!r}", fix=f"NAME@K with NAME one of {', '.join(_METRICS)}")
-    return _METRICS[kind], int(k)
+        known = f"NAME@K with NAME one of {', '.join(_METRICS)}; or {' or '.join(_UNCUT)}"
+        raise InputError(f"unknown metric {name!r}", fix=known)
+    return partial(_METRICS[kind], k=int(k))

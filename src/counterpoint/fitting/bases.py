@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from counterpoint.encoders import StaticEncoder, load
-from counterpoint.encoders._base import TextEncoder
+import torch
+from torch import Tensor
+
+from counterpoint.data.items import Data
+from counterpoint.data.loaded import SourceKind
+from counterpoint.data.rows import texts_of
+from counterpoint.encoders import ImageEncoder, Kind, StaticEncoder, load
+from counterpoint.encoders.knowledge import KnowledgeGraph
+from counterpoint.encoders.towers import Projected, Towers
 from counterpoint.errors import InputError, MissingExtra
 
 
@@ -20,39 +27,120 @@ def minilm_folder() -> Path | None:
     return Path(next(iter(spec.submodule_search_locations))) / "model"
 
 
-def choose_base(base: str) -> str:
-    """What "auto" is: MiniLM where its extra is installed, else static.
+def choose_base(base: str, kind: SourceKind = "texts") -> str:
+    """What "auto" is for data of a kind: for texts MiniLM where its extra is installed, else static.
+
+    | data | from scratch | pretrained |
+    |---|---|---|
+    | texts | static | minilm, a model folder or name |
+    | pictures | resnet | a model folder |
+    | pictures with texts | resnet + static | resnet + minilm, a model folder |
+    | triples | complex, distmult, rotate, transe | a model folder |
+
+    Raises:
+        InputError: A base for data of another kind.
 
     Examples:
-        >>> choose_base("static")
-        'static'
+        >>> choose_base("static"), choose_base("auto", "pictures"), choose_base("minilm", "pictures with texts")
+        ('static', 'resnet', 'resnet + minilm')
     """
-    if base != "auto":
-        return base
-    return "static" if minilm_folder() is None else "minilm"
+    if kind == "pictures with texts" and base in ("static", "minilm"):
+        base = f"resnet + {base}"
+    made = {kind: names for names, kind in _MADE.items()}[kind]
+    if base == "auto":
+        return "minilm" if kind == "texts" and minilm_folder() is not None else made[0]
+    for names, other in _MADE.items():
+        if base in names and other != kind:
+            raise InputError(f"{base} is a base for {other}, and these are {kind}", fix=f"choose {', '.join(made)}")
+    return base
 
 
-def make_base(base: str, texts: Iterable[str], seed: int, max_length: int | None = None) -> TextEncoder:
+_MADE: dict[tuple[str, ...], SourceKind] = {
+    ("static", "minilm"): "texts",
+    ("resnet",): "pictures",
+    ("resnet + static", "resnet + minilm"): "pictures with texts",
+    ("complex", "distmult", "rotate", "transe"): "triples",
+}
+_FROM_SCRATCH = ("static", "resnet", "resnet + static", "resnet + minilm", *list(_MADE)[3])
+
+
+def from_scratch(base: str) -> bool:
+    """Whether a base, or a part of it, is made from the data: it is kept, so that a resumed run has the same."""
+    return base in _FROM_SCRATCH
+
+
+def make_base(
+    base: str, data: Data, seed: int, max_length: int | None = None, relations: Sequence[str] = ()
+) -> Any:  # fmt: skip
     """The untrained (or pretrained) encoder.
 
     Args:
-        base: "static": a table of token vectors, its tokenizer trained on `texts`; "minilm": all-MiniLM-L6-v2 from
-            the `minilm` extra; else a model folder or the name of one on the Hugging Face hub.
-        texts: The training texts.
-        seed: Of the static table.
+        base: See `choose_base`. "static": a table of token vectors, its tokenizer trained on the data's texts;
+            "minilm": all-MiniLM-L6-v2 from the `minilm` extra; "resnet": a small residual network; the latter two
+            together: pictures are brought to the vectors of MiniLM, which stays as it is.
+        data: The training data.
+        seed: Of what is random.
         max_length: Tokens at which texts are cut, instead of what the model says.
+        relations: Of triples: what each relation is called.
 
     Raises:
         InputError: if there is no such model, or it does not take texts of that length.
         MissingExtra: for "minilm" without its extra.
     """
-    if base == "static":
-        check_length(base, max_length)
-        return StaticEncoder.from_corpus(texts, seed=seed)
     options: dict[str, Any] = {} if max_length is None else {"max_seq_length": max_length}
-    # what a folder holds beside the weights does not learn
-    encoder: TextEncoder = load(resolve_base(base), backend="torch", **options)
+    check_length(base, max_length)
+    if base == "static":
+        # each text once: what it is paired with says nothing of how common its words are
+        return StaticEncoder.from_corpus(list(dict.fromkeys(texts_of(data))), seed=seed)
+    if not from_scratch(base):
+        # what a folder holds beside the weights does not learn
+        encoder = load(resolve_base(base), backend="torch", **options)
+        _check_takes(encoder, data, base)
+        return encoder
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if data.anchors.modality == "query":
+            return KnowledgeGraph.of(data, relations, operator=base)
+        pictures = _resnet(data.anchors.tensor)
+        if data.others is None:
+            return pictures
+        if base == "resnet + static":
+            texts = StaticEncoder.from_corpus(data.others.texts, dim=256, seed=seed)
+        else:
+            texts = load(resolve_base("minilm"), backend="torch", **options)
+        return Towers(Projected(pictures, texts.dim), texts)
+
+
+def lock(base: str, encoder: Any) -> None:
+    """The vectors of pretrained texts stay as they are, and pictures are brought to them.
+
+    Source: the other way round, Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image Text Tuning".
+    """
+    if base == "resnet + minilm":
+        encoder.document.requires_grad_(False)
+
+
+def _resnet(pixels: Tensor) -> ImageEncoder:
+    """Small, and for pictures of 32 pixels or more with a stem that halves them."""
+    channels, *size = pixels.shape[1:]
+    large = min(size) >= 32
+    encoder = ImageEncoder(channels, groups=2, stride=2) if large else ImageEncoder(channels, widths=(16, 32, 64))
+    encoder.shape = (channels, size[0], size[1])
     return encoder
+
+
+def _check_takes(encoder: Any, data: Data, base: str) -> None:
+    """Refuse a model for items of another modality."""
+    one = None if isinstance(encoder, Towers) else encoder.modality
+    kinds: tuple[Kind, Kind] = ("query", "document")
+    takes = [one or encoder.modality(kind) for kind in kinds]
+    given = [data.anchors.modality, (data.others or data.anchors).modality]
+    if takes != given:
+        raise InputError(
+            f"{base} is a model of {' and '.join(dict.fromkeys(takes))}, and these are "
+            f"{' and '.join(dict.fromkeys(given))}",
+            fix="give a model of their kind",
+        )
 
 
 def resolve_base(name: str) -> str:
@@ -74,5 +162,5 @@ def resolve_base(name: str) -> str:
 
 def check_length(base: str, max_length: int | None) -> None:
     """Refuse a maximal length where the base is static."""
-    if base == "static" and max_length is not None:
+    if max_length is not None and from_scratch(base) and "minilm" not in base:
         raise InputError("a static model reads texts of any length", fix="leave out --max-length")

@@ -12,20 +12,20 @@ import numpy as np
 from jaxtyping import Bool
 
 from counterpoint import evaluate, report
-from counterpoint.config import Config
 from counterpoint.data import Retrieval
-from counterpoint.encoders._base import TextEncoder
 from counterpoint.fitting.parts import Parts
+from counterpoint.methods import Recipe
 from counterpoint.tasks import Find, Measured, Task, on_new
 from counterpoint.training import TrainResult
 
 
 def content_of(
     parts: Parts,
-    config: Config,
-    encoder: TextEncoder,
+    recipe: Recipe,
+    encoder: Any,
     task: Task,
     measured: Sequence[Measured],
+    each: tuple[report.Group, ...],
     before: Measured,
     after: Measured,
     result: TrainResult,
@@ -36,7 +36,7 @@ def content_of(
     facts: dict[str, Any],
 ) -> report.Content:
     """The report's content."""
-    settings = {name: _plain(value) for name, value in vars(config.train).items()}
+    settings = {name: _plain(value) for name, value in vars(recipe.stages[-1].train).items()}
     model = output / "model"
     some = "a query"
     commands = [
@@ -45,36 +45,36 @@ def content_of(
     if index:
         commands.insert(0, report.Command("search", f"counterpoint search {output / 'index'} '{some}'"))
     return report.Content(
-        title=Path(parts.train.source).name,
+        title=Path(parts.about.source).name,
         metric=task.metric,
         model=report.Model(
             name=after.name,
             kind=type(encoder).__name__,
             base=base,
-            objective=config.name,
+            objective=recipe.name,
             dim=encoder.dim,
             max_length=getattr(encoder, "max_seq_length", None),
-            prompts=dict(encoder.prompts),
+            prompts=dict(getattr(encoder, "prompts", {})),
         ),
         data=report.Data(
-            source=parts.train.source,
-            schema=parts.train.schema,
-            columns=dict(parts.train.columns),
+            source=parts.about.source,
+            schema=parts.about.schema,
+            columns=dict(parts.about.columns),
             splits=parts.sizes,
-            rejected=len(parts.train.rejected),
-            rejected_file=str(output / "rejected.jsonl") if parts.train.rejected else "",
-            notes=parts.train.notes,
+            rejected=parts.about.rejected,
+            rejected_file=str(output / "rejected.jsonl") if parts.about.rejected else "",
+            notes=parts.about.notes,
         ),
-        systems=tuple(_system(m) for m in measured),
-        differences=tuple(_differences(task.metric, measured, before, after)),
-        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else (),
+        systems=tuple(system(m, task.lower) for m in measured),
+        differences=tuple(_differences(task, measured, before, after)),
+        groups=tuple(_groups(parts.test.columns, task, measured, after)) if isinstance(parts.test, Retrieval) else each,
         unit=task.unit,
         notes=(*parts.notes, *notes, *on_new(measured, task.metric, parts.known)),
         warnings=tuple(result.warnings),
         history=tuple({k: v for k, v in row.items() if isinstance(v, (int, float))} for row in result.history),
         dev_metric=task.metric,
         settings={
-            "system": config.name,
+            "system": recipe.name,
             **{m.name: m.about for m in measured if m.about},
             **settings,
             "steps": result.steps,
@@ -90,16 +90,17 @@ def content_of(
     )
 
 
-def _system(measured: Measured) -> report.System:
+def system(measured: Measured, less: Sequence[str]) -> report.System:
+    """What was measured, as the report has it; of the figures in `less` less is better."""
     figures = {}
     for name, f in measured.figures.items():
         low, high = (None, None) if f.interval is None else (f.interval.low, f.interval.high)
-        figures[name] = report.Figure(f.value, low, high, f.n)
+        figures[name] = report.Figure(f.value, low, high, f.n, lower=name in less)
     return report.System(measured.name, figures)
 
 
 def _differences(
-    metric: str, measured: Sequence[Measured], before: Measured, after: Measured
+    task: Task, measured: Sequence[Measured], before: Measured, after: Measured
 ) -> list[report.Difference]:
     """The trained model against each other system, and what is combined with it against all but the start."""
     combined = [m for m in measured if " + " in m.name]
@@ -108,17 +109,18 @@ def _differences(
     pairs = [(after, other) for other in sorted(single, key=lambda m: m is not before)]
     pairs += [(both, m) for both in combined for m in (*single, after) if m is not before]
     found = []
-    names = [metric, *(name for name in after.figures if name != metric)]
+    names = [task.metric, *(name for name in after.figures if name != task.metric)]
     for a, b in pairs:
-        found += [_difference(a, b, name) for name in names if a.figures[name].n > 1]
+        # one item has no interval
+        found += [difference(a, b, name, less=name in task.lower) for name in names if a.figures[name].n > 1]
     return found
 
 
-def _difference(a: Measured, b: Measured, metric: str) -> report.Difference:
+def difference(a: Measured, b: Measured, metric: str, *, less: bool) -> report.Difference:
     """Of more than one item, as one has no interval."""
     d = evaluate.compare(b.figures[metric], a.figures[metric])
     return report.Difference(
-        a.name, b.name, metric, d.value, d.interval.low, d.interval.high, a.figures[metric].n, b.answered
+        a.name, b.name, metric, d.value, d.interval.low, d.interval.high, a.figures[metric].n, b.answered, less
     )
 
 
@@ -135,8 +137,8 @@ def _groups(
             part = {m.name: _only(m, value_n == name, task) for m in measured}
             own = part[after.name]
             rivals = [m for m in part.values() if m is not own and " + " not in m.name and n > 1]
-            differences = tuple(_difference(own, m, task.metric) for m in rivals)
-            found.append(report.Group(column, name, tuple(map(_system, part.values())), differences))
+            differences = tuple(difference(own, m, task.metric, less=task.metric in task.lower) for m in rivals)
+            found.append(report.Group(column, name, tuple(system(m, task.lower) for m in part.values()), differences))
     return found
 
 

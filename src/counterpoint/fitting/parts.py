@@ -1,61 +1,73 @@
-"""The data of a run: read, checked, split."""
+"""The data of a run, whatever they are: what to train on, what to choose by, what to measure by."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from counterpoint.data import (
-    DebianCorpus,
-    Example,
-    Retrieval,
-    TextData,
-    account,
-    check_trainable,
-    debian,
-    describe,
-    normalise,
-    pairs_from_retrieval,
-    read,
-    read_judgements,
-    split,
-    split_queries,
-)
-from counterpoint.data.corpus import LANGUAGES
+import torch
+from torch import Tensor
+
+from counterpoint.data import Retrieval
+from counterpoint.data.items import Data, Items
+from counterpoint.data.loaded import Loaded
+from counterpoint.data.row_splits import split_data
+from counterpoint.data.several import load_sources
+from counterpoint.data.sources import load_source, source_kind
 from counterpoint.encoders import Kind
 from counterpoint.errors import InputError
-from counterpoint.evaluate.places import own_documents, without_itself
 
 INCLUDED = "included:debian"
 
 
-_DEV = ("dev", "validation", "valid", "val")
+@dataclass(frozen=True)
+class About:
+    """What is said of a source in the report.
+
+    Attributes:
+        source: Its name.
+        schema: What its rows are.
+        columns: Role -> column it was read from.
+        notes: What else was noticed.
+        rejected: How many rows were left out.
+    """
+
+    source: str
+    schema: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The data of a run: what to train on, and what to measure by.
+    """The data of a run.
 
     Attributes:
-        train: What to train on; its notes say how the parts came about.
+        train: What to train on.
         dev: What to validate by.
         test: What to measure by.
         description: All that is to be said before training.
-        notes: How the parts of retrieval data came about, and what was left out.
+        about: What the report says of them.
         known: The test queries with a relevant document that was a positive in training.
+        notes: How the parts came about, and what was left out.
+        relations: Of triples: what each relation is called.
+        sources: The names behind the numbers in the column `source`, where there are several.
     """
 
-    train: TextData
-    dev: TextData | Retrieval
-    test: TextData | Retrieval
+    train: Data
+    dev: Data | Retrieval
+    test: Data | Retrieval
     description: str
+    about: About
     known: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -64,32 +76,66 @@ class Parts:
         return {name: len(p.queries) if isinstance(p, Retrieval) else len(p) for name, p in parts.items()}
 
     def digest(self) -> str:
-        """Of everything that is trained on and measured by: another when a text, a label or the split changes."""
+        """Of everything that is trained on and measured by: another when an item, a label or the split changes."""
         digest = hashlib.blake2b(digest_size=16)
         for part in (self.train, self.dev, self.test):
-            if isinstance(part, TextData):
-                rows: Iterable[object] = part.examples
-            else:
-                rows = chain(part.corpus.items(), part.queries.items(), part.qrels.items())
-            for row in rows:
-                digest.update(repr(row).encode("utf-8", "surrogatepass"))
+            if isinstance(part, Retrieval):
+                for row in chain(part.corpus.items(), part.queries.items(), part.qrels.items()):
+                    digest.update(repr(row).encode("utf-8", "surrogatepass"))
+                continue
+            arrays = [part.anchors.hashes()[part.anchor]]
+            arrays += [] if part.others is None else [part.others.hashes()]
+            arrays += [rows for rows in (part.positives, part.negatives) if rows is not None]
+            for array in (*arrays, *(part.columns[name] for name in sorted(part.columns))):
+                digest.update(array.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def sides(self) -> list[tuple[str, Kind, Iterator[str]]]:
-        """Every text that is encoded: what a side is called, its kind and its texts."""
-        rows = [e for part in (self.train, self.dev, self.test) if isinstance(part, TextData) for e in part.examples]
+    def sides(self) -> list[tuple[str, Kind, list[str]]]:
+        """Every text that is encoded, once: what a side is called, its kind and its texts; nothing of other items."""
+        rows = [part for part in (self.train, self.dev, self.test) if isinstance(part, Data)]
+        tests = [part for part in (self.dev, self.test) if isinstance(part, Retrieval)]
+        anchors = [text for part in rows for text in _whole(part.anchors[part.anchor])]
+        others = [text for part in rows for text in _whole(part.others)]
         if self.train.schema not in ("pairs", "tuples"):
-            return [("texts", None, (text for e in rows for text in e.texts))]
-        queries = chain(e.prompt + e.anchor for e in rows)
-        documents = chain.from_iterable(e.texts[1:] for e in rows)
-        for part in (self.dev, self.test):
-            if isinstance(part, Retrieval):
-                queries, documents = chain(queries, part.queries.values()), chain(documents, part.corpus.values())
-        return [("queries", "query", queries), ("documents", "document", documents)]
+            return [("texts", None, list(dict.fromkeys(anchors + others)))] if anchors else []
+        anchors += [text for test in tests for text in test.queries.values()]
+        others += [text for test in tests for text in test.corpus.values()]
+        sides: list[tuple[str, Kind, list[str]]] = [("queries", "query", anchors), ("documents", "document", others)]
+        return [(name, kind, list(dict.fromkeys(texts))) for name, kind, texts in sides if texts]
+
+    def collections(self) -> list[tuple[str, Items, list[str]]]:
+        """What indices of the run hold: the name of each, its items once each, and the text of each.
+
+        Of texts what anchors belong to (a test's corpus, if it has one), else the texts themselves. Of pictures the
+        pictures, whose text is their name; with texts the pictures, whose text is their first text, and the texts. Of
+        triples nothing: the model completes them.
+        """
+        if isinstance(self.test, Retrieval):
+            corpus = self.test.corpus
+            return [("index", Items("text", list(corpus.values()), list(corpus)), list(corpus.values()))]
+        parts = [part for part in (self.train, self.dev, self.test) if isinstance(part, Data)]
+        if self.train.modalities[0] == "query":
+            return []
+        anchors = Items.cat([part.anchors[part.anchor] for part in parts])
+        first = _first(anchors)
+        if self.train.others is None:
+            items = anchors[first]
+            return [("index", items, list(items.texts if items.modality == "text" else _named(items)))]
+        pairs = [(p.others, p.positives) for p in parts if p.others is not None and p.positives is not None]
+        others = Items.cat([items[rows[rows >= 0]] for items, rows in pairs])
+        texts = others[_first(others)]
+        if anchors.modality == "text":
+            return [("index", texts, list(texts.texts))]
+        said = [items.texts[i] for items, rows in pairs for i in rows[:, 0].tolist()]
+        pictures = anchors[first]
+        return [
+            ("index", replace(pictures, names=_named(pictures)), [said[row] for row in first.tolist()]),
+            ("index-texts", texts, list(texts.texts)),
+        ]
 
 
 def load_parts(
-    source: str | os.PathLike[str],
+    source: Any,
     reading: Mapping[str, Any],
     dev: float | int | str,
     test: float | int | str,
@@ -97,172 +143,102 @@ def load_parts(
     output: Path | None,
     *,
     strict: bool = False,
+    more: Sequence[Any] = (),
 ) -> Parts:
-    """Read, with these options of `counterpoint.data.read`, and split. Rejected rows are written to `output`.
+    """Read and split whatever the source holds; rejected rows are written to `output`.
 
-    Pairs and the like are split so that no text is in two parts (`split`). Retrieval data are split by query
-    (`split_queries`); where a folder has judgements of train and of test (or dev), training is on the first, the
-    figures on the last, unless `reading` names one of them. With `strict`, no test query has a document that was a
-    positive in training.
+    Parts that the source names (`train`, `valid` and `test` of triples or pictures) are taken as such.
+
+    Args:
+        source: What `fit` takes.
+        reading: Options of `counterpoint.data.sources.load_source`.
+        dev: Held out to validate by: a fraction, a number, or a file of its own.
+        test: Held out for the figures: the same.
+        seed: Of the split.
+        output: Where rejected rows are listed; None: nowhere.
+        strict: See `counterpoint.fitting.texts.load_texts`.
+        more: Further sources, which are read as one with the first.
+
+    Raises:
+        InputError: What readers and splits refuse.
     """
-    if str(source) == INCLUDED:
-        corpus = _included(reading)
-        both = split(corpus.train, test=0, dev=_amount(dev), seed=seed)
-        described = set(corpus.heldout.corpus.values())
-        # titles are not what is searched
-        asked = replace(both.dev, examples=[e for e in both.dev.examples if e.positives[0] in described])
-        said = f"{describe(corpus.train)}; {len(corpus.heldout.queries):,} titles held out once and for all"
-        return Parts(both.train, asked, corpus.heldout, said)
-    skip_bad = bool(reading.get("skip_bad"))
-    several = {} if reading.get("split") else _roles(read_judgements(source, skip_bad=skip_bad))
-    trained, data = several.pop("train") if several else ("train", read(source, **reading))
-    said = _account(data, output, "rejected.jsonl")
-    given = {name: part for name, part in (("dev", dev), ("test", test)) if _is_file(part)}
-    others = several | {name: (str(file), read(str(file), **reading)) for name, file in given.items()}
-    sizes = {name: 0 if name in others else _amount(part) for name, part in (("dev", dev), ("test", test))}
-    if isinstance(data, Retrieval):
-        return _retrieval_parts(data, trained, others, sizes, seed, strict, said)
-    check_trainable(data)
-    rows: dict[str, TextData] = {}
-    for name, (file, other) in others.items():
-        if isinstance(other, Retrieval) or other.schema != data.schema:
-            raise InputError(
-                f"the {name} data is not {data.schema} like the training data",
-                file=file,
-                fix="give the same kind",
-            )
-        rows[name] = other
-        if other.rejected:
-            said += f"; {name}: {_account(other, output, f'rejected-{name}.jsonl')}"
-    both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
-    train_part = _without(both.train, (text for other in rows.values() for text in other.texts()))
-    if len(train_part) < len(both.train):
-        said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
-    train_part = replace(train_part, rejected=data.rejected)
-    return Parts(train_part, rows.get("dev", both.dev), rows.get("test", both.test), said)
+    from counterpoint.fitting.texts import load_texts
+
+    if not more and (source == INCLUDED or source_kind(source, reading.get("columns")) == "texts"):
+        return load_texts(source, reading, dev, test, seed, output, strict=strict)
+    loaded = load_sources([source, *more], **reading)
+    said = loaded.describe() if output is None else loaded.account(output / "rejected.jsonl")
+    held = {"dev": loaded.dev, "test": loaded.test}
+    for name, given in (("dev", dev), ("test", test)):
+        if is_file(given):
+            held[name] = _own_part(name, str(given), loaded, reading)
+    sizes = {n: 0 if held[n] is not None else amount(given) for n, given in (("dev", dev), ("test", test))}
+    train, *cut = split_data(loaded.data, seed=seed, **sizes)
+    parts = {n: part if part is not None else rest for (n, part), rest in zip(held.items(), cut, strict=True)}
+    train, left = _without(train, [part for part in held.values() if part is not None])
+    if left:
+        said += f"; {left:,} rows left out of training, they are in dev or test"
+    schema = loaded.kind if loaded.kind != "texts" else train.schema
+    about = About(loaded.source, schema, loaded.columns, loaded.notes, len(loaded.rejected))
+    return Parts(train, parts["dev"], parts["test"], said, about, relations=loaded.relations, sources=loaded.sources)
 
 
-def _roles(judgements: dict[str, Retrieval]) -> dict[str, tuple[str, TextData | Retrieval]]:
-    """Train, test and perhaps dev, each with its name, where a folder has judgements of two of them."""
-    names = {"train": "train", "test": "test", "dev": next((name for name in _DEV if name in judgements), "")}
-    if "test" not in judgements:
-        names["test"] = names.pop("dev")
-    elif "train" not in judgements:
-        names["train"] = names.pop("dev")
-    there = {role: (name, judgements[name]) for role, name in names.items() if name in judgements}
-    return dict(there) if {"train", "test"} <= there.keys() else {}
-
-
-def _retrieval_parts(
-    data: Retrieval,
-    trained: str,
-    others: Mapping[str, tuple[str, TextData | Retrieval]],
-    sizes: Mapping[str, float | int],
-    seed: int,
-    strict: bool,
-    read_as: str,
-) -> Parts:
-    """The queries of the others are left out of training; what is not there is cut off."""
-    notes: dict[str, int] = {}
-    given: dict[str, Retrieval] = {}
-    for name, (_, other) in others.items():
-        if not isinstance(other, Retrieval):
-            raise InputError(
-                f"the {name} data has no judgements", file=other.source, fix="give a BEIR folder or a qrels file"
-            )
-        given[name] = _with_answers(other)
-    seen: set[str] = set()
-    for name in (name for name in ("test", "dev") if name in given):
-        given[name], left = _unseen(given[name], seen)
-        notes[f"{name} queries left out, as they are in the test, too"] = left
-        seen |= {*given[name].queries, *map(normalise, given[name].queries.values())}
-    notes["queries left out, as they are not judged"] = len(data.queries.keys() - data.qrels.keys())
-    answered = _with_answers(data)
-    notes["queries left out, as no document is relevant"] = len(data.qrels) - len(answered.qrels)
-    fresh, notes["queries left out of training, as they are in dev or test, too"] = _unseen(answered, seen)
-    train, dev, test = split_queries(fresh, **sizes, seed=seed, strict=strict)
-    dev, test = given.get("dev", dev), given.get("test", test)
-    pairs = pairs_from_retrieval(train)
-    if strict:
-        held = (t for part in (dev, test) for q in part.queries for t in (part.queries[q], *_answers(part, q)))
-        pairs, before = _without(pairs, held), len(pairs)
-        notes["queries left out of training, as they share documents with dev or test"] = before - len(pairs)
-    check_trainable(pairs)
-    positives = {normalise(text) for e in pairs.examples for text in e.positives}
-    known = frozenset(q for q in test.queries if any(normalise(text) in positives for text in _answers(test, q)))
-    notes["training queries that are documents of the corpus, each no partner of itself"] = len(own_documents(train))
-    share = f"{len(known):,} of {len(test.queries):,}" + (" (none with --strict-split)" if known else "")
-    parts = Parts(pairs, dev, test, "", known)
-    size = parts.sizes
-    where = {
-        name: f"the queries of {others[name][0]}" if name in others else "a part of them" for name in ("dev", "test")
-    }
-    notes_said = (
-        f"trained on the queries of {trained if others else 'the judgements'} ({size['train']:,}), "
-        f"validated on {where['dev']} ({size['dev']:,}), measured on {where['test']} ({size['test']:,})",
-        *(f"{what}: {n:,}" for what, n in notes.items() if n),
-        f"test queries with a relevant document that was a positive in training: {share}",
-    )
-    train_part = replace(pairs, rejected=data.rejected)
-    return replace(parts, train=train_part, description="; ".join([read_as, *notes_said]), notes=notes_said)
-
-
-def _with_answers(data: Retrieval) -> Retrieval:
-    """Only the queries that have a relevant document other than themselves."""
-    qrels = {q: gains for q, gains in without_itself(data).items() if any(gain > 0 for gain in gains.values())}
-    if not qrels:
-        raise InputError("no query has a relevant document", file=data.source, fix="check the judgements")
-    return replace(data, queries={q: text for q, text in data.queries.items() if q in qrels}, qrels=qrels)
-
-
-def _unseen(data: Retrieval, seen: set[str]) -> tuple[Retrieval, int]:
-    """Only the queries of which neither the id nor the text was seen; and how many were."""
-    kept = {q: text for q, text in data.queries.items() if q not in seen and normalise(text) not in seen}
-    return replace(data, queries=kept, qrels={q: data.qrels[q] for q in kept}), len(data.queries) - len(kept)
-
-
-def _answers(data: Retrieval, query: str) -> list[str]:
-    return [data.corpus[document] for document, gain in data.qrels[query].items() if gain > 0]
-
-
-def _account(data: TextData | Retrieval, output: Path | None, name: str) -> str:
-    """What was read; the rows that were left out are written to `name` in `output`."""
-    return describe(data) if output is None else account(data, output / name)
-
-
-def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Retrieval:
-    """What `counterpoint.data.read` reads, or the held-out test of the included corpus."""
-    return _included(options).heldout if str(source) == INCLUDED else read(source, **options)
-
-
-def _included(reading: Mapping[str, Any]) -> DebianCorpus:
-    """The included corpus in all its languages, or in that which is asked for as its split."""
-    one = reading.get("split")
-    return debian(languages=list(LANGUAGES) if one is None else [one])
-
-
-def _without(data: TextData, texts: Iterable[str]) -> TextData:
-    """Rows that have none of these texts."""
-    seen = set(map(normalise, texts))
-
-    def clean(example: Example) -> bool:
-        return not any(normalise(text) in seen for text in example.texts)
-
-    return replace(data, examples=[e for e in data.examples if clean(e)]) if seen else data
-
-
-def _is_file(part: float | int | str) -> bool:
-    return isinstance(part, (str, os.PathLike)) and not _number(str(part))
-
-
-def _number(text: str) -> bool:
+def is_file(part: float | int | str) -> bool:
+    """Whether dev or test is a file, and not an amount."""
     try:
-        float(text)
+        float(part)
     except ValueError:
-        return False
-    return True
+        return True
+    return False
 
 
-def _amount(part: float | int | str) -> float | int:
+def amount(part: float | int | str) -> float | int:
+    """A fraction, or a number of rows."""
     value = float(part)
     return int(value) if value >= 1 and value.is_integer() else value
+
+
+def _own_part(name: str, file: str, loaded: Loaded, reading: Mapping[str, Any]) -> Data:
+    """A file of its own for dev or test."""
+    if loaded.kind == "triples":
+        raise InputError(
+            f"{name} triples in a file of their own have entities that are not told apart from others",
+            file=file,
+            fix="put train, valid and test files into one folder",
+        )
+    other = load_source(file, **reading)
+    same = (loaded.kind, loaded.data.schema, loaded.data.classes)
+    if (other.kind, other.data.schema, other.data.classes) != same:
+        raise InputError(
+            f"the {name} data is not {loaded.kind} with the same classes", file=file, fix="give the same kind"
+        )
+    return other.data
+
+
+def _without(train: Data, held: Sequence[Data]) -> tuple[Data, int]:
+    """Rows of which no item is held out, where parts come from elsewhere; and how many were left out."""
+    if not held or train.modalities[0] == "query":
+        return train, 0
+    seen = torch.cat([part.anchors.hashes()[part.anchor] for part in held])
+    kept = ~torch.isin(train.anchors.hashes()[train.anchor], seen)
+    return train[kept], int((~kept).sum())
+
+
+def _first(items: Items) -> Tensor:
+    """The row of the first of all equal items, in order."""
+    first = dict[int, int]()
+    for row, hashed in enumerate(items.hashes().tolist()):
+        first.setdefault(hashed, row)
+    return torch.tensor(list(first.values()), dtype=torch.long)
+
+
+def _named(items: Items) -> list[str]:
+    """Names, or numbers where there are none."""
+    return list(items.names) or [f"{items.modality} {i}" for i in range(len(items))]
+
+
+def _whole(items: Items | None) -> list[str]:
+    """Texts after their own prompts; nothing of other items."""
+    if items is None or items.modality != "text":
+        return []
+    return [p + t for p, t in zip(items.prompts or [""] * len(items), items.texts, strict=True)]

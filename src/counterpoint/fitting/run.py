@@ -1,4 +1,4 @@
-"""The main job: from a file of text to a better model, measured, saved and searchable."""
+"""The main job: from a file or folder of anything to a better model, measured, saved and searchable."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from counterpoint.config import Config
-from counterpoint.data import Example, Retrieval, Schema, TextData
-from counterpoint.data.rows import rows_of
+from counterpoint.data.rows import texts_of
 from counterpoint.data.schema import ColumnMap
-from counterpoint.encoders import Kind, StaticEncoder, TransformerEncoder, count_cut, load, unknown_note
-from counterpoint.encoders._base import TextEncoder
+from counterpoint.data.sources import source_kind
+from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
-from counterpoint.errors import InputError
+from counterpoint.encoders.towers import Towers
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, remove, write_json
-from counterpoint.fitting.bases import check_length, choose_base, make_base
+from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base
 from counterpoint.fitting.content import content_of
-from counterpoint.fitting.parts import Parts, load_parts
-from counterpoint.fitting.presets import BaseKind, preset
+from counterpoint.fitting.each import EachSource
+from counterpoint.fitting.parts import INCLUDED, Parts, load_parts
+from counterpoint.fitting.presets import preset, seen_by
 from counterpoint.fitting.prompts import share_prompt
+from counterpoint.fitting.task import make_task
 from counterpoint.fitting.tracking import Tracking, check_tracker
+from counterpoint.methods import Recipe
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.search.language import check_language
-from counterpoint.tasks import Collection, Measured, Task, task_for
-from counterpoint.training import TextBatches, TrainResult, train
+from counterpoint.tasks import Measured
+from counterpoint.training import TrainResult
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
 
@@ -42,9 +44,6 @@ _UNTRAINED = (
     "no validation was better than the one before training, so the model is the untrained one; give more data, a larger"
     " --dev, or another --learning-rate"
 )
-
-_TOKEN_DROPOUT: dict[BaseKind, float] = {"static": 0.2, "transformer": 0.0}
-"""Share of a document's tokens left out in training: a static base's view, as dropout is a transformer's."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,18 @@ class FitResult:
     """
 
     folder: Path
-    encoder: TextEncoder
+    encoder: Any
     content: Content
     measured: list[Measured]
 
 
 def fit(
-    source: str | os.PathLike[str],
+    source: Any,
     output: str | os.PathLike[str] = "runs/fit",
     *,
+    more: Sequence[Any] = (),
     base: str = "auto",
-    config: Config | None = None,
+    method: Recipe | None = None,
     columns: ColumnMap | None = None,
     schema: str | None = None,
     split: str | None = None,
@@ -95,8 +95,9 @@ def fit(
     Args:
         source: A file, folder or hub name that `counterpoint.data.read` takes, or `included:debian`.
         output: The folder of the run.
+        more: Further sources of the same kind; batches mix all rows, and the report has the figures of each source.
         base: "auto" (MiniLM where its extra is installed, else static), "static", "minilm", or a model folder or name.
-        config: How to train; chosen by the schema if not given.
+        method: How to train; chosen by what the data are if not given.
         columns: Role -> column, where recognition is to be overruled.
         schema: The schema, likewise.
         split: Which part of a dataset to read, see `counterpoint.data.read`.
@@ -135,40 +136,47 @@ def fit(
     output, processes = Path(output), Processes.current()
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
+    refuse_string(more, "more")
+    base = choose_base(base, "texts" if source == INCLUDED else source_kind(source, columns))
+    names = [os.fspath(each) if isinstance(each, str | os.PathLike) else "memory" for each in (source, *more)]
+    name = " and ".join(names)
     asked = {
-        "source": str(source), "base": choose_base(base), "system": None if config is None else config.name,
+        "source": name, "base": base, "system": None if method is None else method.name,
         "columns": columns, "schema": schema, "split": split, "dev": str(dev), "test": str(test), "index": index,
         "language": language, "max_length": max_length, "strict_split": strict_split, "seed": seed, **settings,
     }  # fmt: skip
-    check_length(choose_base(base), max_length)
+    check_length(base, max_length)
     if processes.first:
-        check_output(output, ours=RUN_FILES, source=source)
+        check_output(output, ours=RUN_FILES, source=names[0])
         _check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
-    parts = load_parts(source, reading, dev, test, seed, output if processes.first else None, strict=strict_split)
+    parts = load_parts(
+        source, reading, dev, test, seed, output if processes.first else None, strict=strict_split, more=more
+    )
     say(parts.description)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
-    encoder = _base(parts, choose_base(base), seed, max_length, output, processes)
-    sets = parts.train.multilabel
-    config = config or preset(parts.train.schema, kind_of(encoder), len(parts.train), multilabel=sets)
-    config = replace(config, train=replace(config.train, seed=seed, **settings))
-    parts, config, about_prompts = share_prompt(parts, config, encoder)
+    encoder = _base(parts, base, seed, max_length, output, processes)
+    recipe = method or preset(parts.train, encoder)
+    recipe.takes.refuse(parts.train, recipe.name)
+    recipe = seen_by(recipe.changed(**settings), encoder)
+    parts, recipe, about_prompts = share_prompt(parts, recipe, encoder)
     if about_prompts:
         say(about_prompts)
-    examples = config.prepare(encoder, parts.train.examples)
-    task = make_task(parts, encoder)
-    unknown = unknown_note(encoder, list(dict.fromkeys(parts.train.texts())))
-    cut = (*cut_sentences(parts, encoder), *filter(None, [unknown])) if processes.first else ()
+    recipe.settle(encoder)
+    task, each = make_task(parts, encoder), EachSource(parts, encoder)
+    cut = text_notes(parts, encoder) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
-    say(f"training {config.name} from {choose_base(base)} on {len(examples):,} examples")
+    say(f"training {recipe.name} from {base} on {len(parts.train):,} {parts.about.schema}")
     baselines, before = [], None
     if processes.first:
         baselines, before = task.baselines(language), task.measure("untrained", encoder)
         for m in (*baselines, before):
             say(_sentence(m))
-    shown = {**asked, "objective": config.name, **asdict(config.train)}
+        each.baselines(language)
+        each.measure("untrained", encoder)
+    shown = {**asked, "objective": recipe.name, **asdict(recipe.stages[-1].train)}
     tracking = Tracking(log, output, shown) if log and processes.first else None
     listeners = [listen for listen in (on_row, tracking and tracking.row) if listen]
 
@@ -176,7 +184,14 @@ def fit(
         for listen in listeners:
             listen(row)
 
-    result = train_as(config, encoder, examples, task, parts.train.schema, folder=output / ".training", on_row=tell)
+    _, result = recipe.make(
+        parts.train,
+        seed,
+        encoder=encoder,
+        folder=output / ".training",
+        validate=lambda: {"dev": task.validate(encoder)},
+        on_row=tell,
+    )
     if not processes.first or before is None:
         return FitResult(output, encoder, Content("", "", None, None, ()), [])  # type: ignore[arg-type]
     for warning in result.warnings:
@@ -185,6 +200,7 @@ def fit(
     for sentence in kept:
         say(f"note: {sentence}")
     after = task.measure("trained", encoder)
+    each.measure("trained", encoder)
     measured = [*baselines, before, after, *task.combined(baselines, after)]
     for m in measured[len(baselines) + 1 :]:
         say(_sentence(m))
@@ -192,52 +208,11 @@ def fit(
         values = {f"{m.name}/{name}": figure.value for m in measured for name, figure in m.figures.items()}
         tracking.figures(values, result.steps)
     content = content_of(
-        parts, config, encoder, task, measured, before, after, result, output, index, choose_base(base),
+        parts, recipe, encoder, task, measured, each.groups(), before, after, result, output, index, base,
         (*task.notes, *cut, *kept), {"seed": seed, "seconds": round(time.time() - started, 1), **environment()},
     )  # fmt: skip
     _save(output, encoder, content, asked, result, parts if index else None, say)
     return FitResult(output, encoder, content, measured)
-
-
-def train_as(
-    config: Config,
-    encoder: TextEncoder,
-    examples: Sequence[Example],
-    task: Task,
-    schema: Schema,
-    *,
-    folder: Path,
-    on_row: Callable[[dict[str, Any]], None] | None = None,
-) -> TrainResult:
-    """Train an encoder on prepared examples as a config says; the weights that were best on dev are kept."""
-    # only who searches has two kinds of texts
-    kinds: tuple[Kind, Kind] = ("query", "document") if schema in ("pairs", "tuples") else (None, None)
-    return train(
-        encoder,
-        TextBatches(examples, encoder, kinds=kinds, token_dropout=_TOKEN_DROPOUT[kind_of(encoder)]),
-        config.objective(),
-        config.train,
-        folder=folder,
-        head=None if config.head is None else config.head(encoder.dim),
-        procedure=None if config.procedure is None else config.procedure(encoder.dim),
-        validate=lambda: {"dev": task.validate(encoder)},
-        on_row=on_row,
-    )
-
-
-def kind_of(encoder: TextEncoder) -> BaseKind:
-    """Which settings suit it."""
-    return "static" if isinstance(encoder, StaticEncoder) else "transformer"
-
-
-def make_task(parts: Parts, encoder: TextEncoder) -> Task:
-    """The task that fits the schema."""
-    train = rows_of(parts.train.examples, parts.train.source)
-    dev, test = (
-        Collection.of(part) if isinstance(part, Retrieval) else rows_of(part.examples, part.source)
-        for part in (parts.dev, parts.test)
-    )
-    return task_for(train, dev, test, encoder)
 
 
 def environment() -> dict[str, Any]:
@@ -256,27 +231,29 @@ def environment() -> dict[str, Any]:
     }
 
 
-def cut_sentences(parts: Parts, encoder: TextEncoder) -> tuple[str, ...]:
-    """What there is to say of texts that are longer than the encoder takes, each side once."""
+def text_notes(parts: Parts, encoder: Any) -> tuple[str, ...]:
+    """What there is to say of texts: those longer than the encoder takes, each side once; tokens that it lacks."""
     fix = f"give --max-length, {FIX}" if isinstance(encoder, TransformerEncoder) and encoder.can_take_more else FIX
-    counts = {side: count_cut(encoder, texts, kind) for side, kind, texts in parts.sides()}
-    return tuple(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts)
+    sides = parts.sides()
+    towers = {kind: encoder.side(kind) if isinstance(encoder, Towers) else encoder for _, kind, _ in sides}
+    counts = {side: count_cut(towers[kind], texts, kind) for side, kind, texts in sides}
+    unknown = unknown_note(next(iter(towers.values())), list(dict.fromkeys(texts_of(parts.train)))) if sides else ""
+    return (*(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts), *filter(None, [unknown]))
 
 
 def _base(
     parts: Parts, base: str, seed: int, max_length: int | None, output: Path, processes: Processes
-) -> TextEncoder:  # fmt: skip
-    """The base; a static one is kept, so that a resumed run has the same tokenizer."""
+) -> Any:  # fmt: skip
+    """The base; one that is made from the data is kept, so that a resumed run has the same tokenizer."""
     kept = output / ".training" / "base"
-    if base != "static":
-        encoder = make_base(base, (), seed, max_length)
+    if not from_scratch(base):
+        encoder = make_base(base, parts.train, seed, max_length)
     else:
         if processes.first and not kept.exists():
-            made = make_base(base, list(dict.fromkeys(parts.train.texts())), seed)
-            assert isinstance(made, StaticEncoder)
-            made.save(kept)
+            make_base(base, parts.train, seed, max_length, parts.relations).save(kept)
         processes.wait()
         encoder = load(kept)
+        lock(base, encoder)
     if torch.cuda.is_available():
         encoder.to("cuda")
     return encoder
@@ -322,7 +299,7 @@ def _asked_before(output: Path) -> dict[str, Any]:
 
 def _save(
     output: Path,
-    encoder: TextEncoder,
+    encoder: Any,
     content: Content,
     asked: dict[str, Any],
     result: TrainResult,
@@ -333,39 +310,28 @@ def _save(
     (output / "model" / "README.md").write_text(model_card(content))
     write_report(content, output / "report.html")
     if parts is not None:
-        _index(output, encoder, parts, str(asked["language"]))
-        say(f"index of all documents: {output / 'index'}")
+        _index(output, encoder, parts, str(asked["language"]), say)
     about = {"asked": asked, "content": content.to_json(), "steps": result.steps, "best_step": result.best_step}
     write_json(output / "run.json", about)
     remove(output / ".training")
     say(f"model: {output / 'model'}; report: {output / 'report.html'}")
 
 
-def _index(output: Path, encoder: TextEncoder, parts: Parts, language: str) -> None:
+def _index(output: Path, encoder: Any, parts: Parts, language: str, say: Callable[[str], None]) -> None:
     from counterpoint.search import Index
 
-    if isinstance(parts.test, Retrieval):
-        documents = parts.test.corpus
-    else:
-        every = (
-            t
-            for d in (parts.train, parts.dev, parts.test)
-            if isinstance(d, TextData)
-            for e in d.examples
-            for t in e.positives or (e.anchor,)
-        )
-        documents = {f"d{i}": text for i, text in enumerate(dict.fromkeys(every))}
-    z = encoder.encode(documents.values(), kind="document")
-    metadata = {"model": os.path.relpath(output / "model", output / "index")}
-    Index.build(
-        output / "index",
-        list(documents),
-        list(documents.values()),
-        z,
-        encoder=encoder,
-        metadata=metadata,
-        language=language,
-    ).close()
+    for name, documents, texts in parts.collections():
+        ids = list(documents.names) or [f"d{i}" for i in range(len(documents))]
+        Index.build(
+            output / name,
+            ids,
+            texts,
+            encoder.encode_items(documents, kind="document"),
+            encoder=encoder,
+            metadata={"model": os.path.relpath(output / "model", output / name)},
+            language=language,
+        ).close()
+        say(f"index of {len(ids):,} {documents.modality}s: {output / name}")
 
 
 def _sentence(m: Measured) -> str:

@@ -2,11 +2,21 @@
 
 from counterpoint.geometry._base import Geometry
 from counterpoint.geometry.angles import Angle, Cosine, Dot, normalize
-from counterpoint.geometry.distances import Euclidean, Lp, NoiseToSignal
+from counterpoint.geometry.distances import Euclidean, Lp, Modulus, NoiseToSignal
 from counterpoint.geometry.several import Gated, Parts, SubCentres
 from counterpoint.geometry.temperature import Temperature, check_temperature
 
+GEOMETRIES: dict[str, Geometry] = {
+    "cosine": Cosine(),
+    "dot": Dot(),
+    "euclidean": Euclidean(),
+    "manhattan": Lp(1),
+    "modulus": Modulus(),
+}
+"""What the `similarity` of an encoder stands for."""
+
 __all__ = [
+    "GEOMETRIES",
     "Angle",
     "Cosine",
     "Dot",
@@ -14,6 +24,7 @@ __all__ = [
     "Gated",
     "Geometry",
     "Lp",
+    "Modulus",
     "NoiseToSignal",
     "Parts",
     "SubCentres",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -112,6 +112,17 @@ class Recipe:
     start: Start | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
     similarity: Literal["cosine", "dot"] = "cosine"
+
+    def changed(self, **settings: Any) -> Recipe:
+        """The same with fields of `TrainConfig` changed in every stage.
+
+        Examples:
+            >>> from counterpoint.objectives import InfoNCE
+            >>> Recipe("mine", (Stage(InfoNCE),), Takes()).changed(epochs=3).stages[0].train.epochs
+            3
+        """
+        stages = tuple(replace(stage, train=replace(stage.train, **settings)) for stage in self.stages)
+        return replace(self, stages=stages)
 
     def started(self, data: Data, seed: int) -> nn.Module:
         """The encoder before training, from its own start.

@@ -34,6 +34,7 @@ class Stage:
         view: Of inputs: one for all, or one for anchors and one for what they are contrasted with.
         views: Of items alone or labelled: how many of each a batch has.
         sampled: Negatives drawn for each anchor, in place of all others of the batch.
+        shared: Keys drawn for the whole batch, beside its positives.
         prepare: What is done to the data before, in order.
 
     Examples:
@@ -49,6 +50,7 @@ class Stage:
     view: Views = None
     views: int = 2
     sampled: int = 0
+    shared: int = 0
     prepare: tuple[Prepare, ...] = ()
 
 
@@ -90,7 +92,9 @@ def train_stage(
     """
     for step in stage.prepare:
         data = step(data, encoder, seed)
-    batches = RowBatches(data, encoder, view=stage.view, views=stage.views, sampled=stage.sampled, kinds=kinds)
+    batches = RowBatches(
+        data, encoder, view=stage.view, views=stage.views, sampled=stage.sampled, shared=stage.shared, kinds=kinds
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # in this order, so that the same seed makes the same start

@@ -35,13 +35,14 @@ from counterpoint.objectives.mining import (
     by_distance,
     near_the_other_side,
     pick,
+    self_adversarial,
     softmax_weighted,
 )
 from counterpoint.objectives.multiview import MultiView
 from counterpoint.objectives.mutual_information import JSD, NWJ
 from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
-from counterpoint.objectives.parts import KernelEntropy, Part, Shrink
+from counterpoint.objectives.parts import KernelEntropy, Lengths, Part, Shrink
 from counterpoint.objectives.proxies import Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.redundancy import (
@@ -142,7 +143,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "score-error": ScoreError,
     "guided": lambda: Mined(InfoNCE(0.1), below_the_guide()),
     "ring": lambda: Mined(InfoNCE(0.07), between(0.1, 0.3)),
-    "self-adversarial": lambda: Mined(Pairs(9.0, -9.0, shape=F.softplus, geometry=Euclidean()), softmax_weighted()),
+    "self-adversarial": self_adversarial,
     "barlow-twins": BarlowTwins,
     "decorrelation": Decorrelation,
     "frossl": FrobeniusSpread,
@@ -152,6 +153,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "mmd": lambda: Matching("label"),
     "kernel-entropy": KernelEntropy,
     "part": lambda: Part(InfoNCE(0.1), 1, 4, silent="label"),
+    "lengths": Lengths,
     "shrink": lambda: Shrink("label"),
     "coral": lambda: Matching("label", "coral"),
     "spectral": Spectral,
@@ -228,6 +230,7 @@ __all__ = [
     "KernelAlignment",
     "KernelConditional",
     "KernelEntropy",
+    "Lengths",
     "LiftedStructure",
     "ManifoldCapacity",
     "MarginMSE",
@@ -279,6 +282,7 @@ __all__ = [
     "objective",
     "odd_even_sort",
     "pick",
+    "self_adversarial",
     "sinkhorn",
     "softmax_rows",
     "softmax_weighted",

@@ -235,20 +235,22 @@ class IndividualTemperature(RowObjective):
 class PairTemperature(RowObjective):
     """A temperature for each pair, from the two vectors themselves; one head of AMCL.
 
-    `tau_ij = minimum + (maximum - minimum) sigmoid(-phi(z_i) . phi(z_j))`, `phi` a learned perceptron. With
-    `r_ij = s_ij / tau_ij - beta (d / 2 log tau_ij + 1 / tau_ij)` the loss of row i is the mean of `r` over the hardest
-    negatives (highest `s / tau`) minus its mean over the positives. For unit vectors and `beta = 1`, `r_ij` is the log
-    density of `z_i` in a Gaussian around `z_j` of variance `tau_ij`, but for a constant: the likelihood the paper
-    starts from. Source: Wang et al. 2024, "Adaptive Multi-head Contrastive Learning"; `beta` and the maximum are those
-    of the authors' code, which has no negatives, and a minimum of 1e-5.
+    `tau_ij = minimum + (maximum - minimum) sigmoid(-phi(z_i) . phi(z_j))`, `phi` a learned perceptron, which several
+    heads may share. The loss of row i is the mean of `beta (d / 2 log tau + 1 / tau) - s / tau` over its positives,
+    plus the mean of `s / tau` over its hardest negatives (highest score `s`), minus `beta` times the sum of
+    `log tau + 1 / tau` over these. For unit vectors and `beta = 1` a positive's term is minus the log density of `z_i`
+    in a Gaussian around `z_j` of variance `tau_ij`, but for a constant: the likelihood the paper starts from. Source:
+    Wang et al. 2024, "Adaptive Multi-head Contrastive Learning", eq. 3 and 5, and the authors' code, whose constants
+    are the defaults (`beta` is that of their SimCLR).
 
     Args:
         dim: Of the vectors, `d`.
-        hidden: Width of `phi`.
+        phi: From vectors of `dim` to vectors of one length; a perceptron with `hidden` units if not given.
+        hidden: Its width.
         minimum: Of the temperatures.
         maximum: Of the temperatures.
         beta: Weight of what keeps temperatures from the ends, 0 or more.
-        hardest: How many negatives; 0: all.
+        hardest: How many negatives; 0: all. 100 of 1,022 are theirs.
         layout: `views` is theirs.
         **options: `geometry`, `relation`, see `RowObjective`.
 
@@ -265,10 +267,11 @@ class PairTemperature(RowObjective):
         self,
         dim: int,
         *,
+        phi: nn.Module | None = None,
         hidden: int = 128,
-        minimum: float = 0.1,
+        minimum: float = 1e-5,
         maximum: float = 2.0,
-        beta: float = 0.1,
+        beta: float = 1e-4,
         hardest: int = 0,
         layout: Layout = "views",
         **options: Any,
@@ -281,7 +284,7 @@ class PairTemperature(RowObjective):
                 fix="give dim and hidden of 1 or more, minimum <= maximum, and beta and hardest of 0 or more",
             )
         self.dim, self.minimum, self.maximum, self.beta, self.hardest = dim, minimum, maximum, beta, hardest
-        self.phi = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
+        self.phi = phi or nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
 
     def guide(self, sides: Sides) -> Guide:
         """`phi` of every vector: its inner products stand where a teacher's scores would."""
@@ -300,11 +303,11 @@ class PairTemperature(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Hardest negatives minus positives, each at the temperature of its pair."""
         assert block.guide is not None
+        scores, far, counts = block.scores, block.negative, (block.positive > 0).any(1)
         tau = self.minimum + (self.maximum - self.minimum) * torch.sigmoid(-block.guide)
-        scores = block.scores / tau
-        density = scores - self.beta * (self.dim / 2 * tau.log() + 1 / tau)
-        near, far, counts = weighted_mean(density, block.positive), block.negative, (block.positive > 0).any(1)
+        near = weighted_mean(self.beta * (self.dim / 2 * tau.log() + 1 / tau) - scores / tau, block.positive)
         if self.hardest:
             places = torch.where(far > 0, scores.detach(), -torch.inf).topk(min(self.hardest, far.shape[1])).indices
-            density, far = density.gather(1, places), far.gather(1, places)
-        return weighted_mean(density, far) - near, counts
+            scores, tau, far = (x.gather(1, places) for x in (scores, tau, far))
+        ends = (torch.where(far > 0, tau.log() + 1 / tau, 0.0) * far).sum(1)
+        return near + weighted_mean(scores / tau, far) - self.beta * ends, counts

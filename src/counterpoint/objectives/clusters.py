@@ -43,7 +43,8 @@ class SwAV(PointObjective):
 
     `-sum_k q_ik log softmax_k(z_j . c / temperature)` over positive pairs both ways, where `q` are Sinkhorn assignments
     of the batch, without gradient, and the prototypes `c` are learned and of length one. Points of one view are
-    assigned together. Source: Caron et al. 2020, eq. 1 to 5. Their queue of past features is left out.
+    assigned together. Source: Caron et al. 2020, eq. 1 to 5, and the authors' code, where prototypes do not learn in
+    the first epoch. Their queue of past features is left out.
 
     Args:
         dim: Of the vectors.
@@ -53,6 +54,7 @@ class SwAV(PointObjective):
         iterations: Of Sinkhorn.
         codes: With more than two views (a `view` column), only views below this number give assignments: the two large
             crops.
+        frozen: In so many calls of training, to begin with, the prototypes have no gradient.
         **options: `relation`, see `PointObjective`.
 
     Examples:
@@ -61,6 +63,8 @@ class SwAV(PointObjective):
         >>> loss(z, z).item() > 0
         True
     """
+
+    calls: Tensor
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class SwAV(PointObjective):
         epsilon: float = 0.05,
         iterations: int = 3,
         codes: int = 2,
+        frozen: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -80,6 +85,8 @@ class SwAV(PointObjective):
             raise InputError(f"{prototypes} prototypes of dimension {dim}", fix="give two prototypes or more")
         self.temperature, self.epsilon, self.iterations, self.codes = temperature, epsilon, iterations, codes
         self.prototypes = nn.Parameter(F.normalize(torch.randn(prototypes, dim), dim=1))
+        self.frozen = frozen
+        self.register_buffer("calls", torch.tensor(0))
 
     def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
         """Cross-entropy of predictions with the other view's assignments."""
@@ -87,6 +94,9 @@ class SwAV(PointObjective):
         if not len(i):
             return (queries.z.sum() + keys.z.sum() + self.prototypes.sum()) * 0
         prototypes = F.normalize(self.prototypes, dim=1)
+        if self.training:
+            prototypes = prototypes.detach() if int(self.calls) < self.frozen else prototypes
+            self.calls += 1
         left = queries.z @ prototypes.T
         if keys is queries:
             return self._swapped(left, self._assigned(left.detach(), queries), i, j)

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from counterpoint.engine.blocks import Block
 from counterpoint.errors import InputError
+from counterpoint.geometry import Geometry, Lp
 from counterpoint.objectives._base import RowObjective
+from counterpoint.objectives.pairs import Pairs
 
 Miner: TypeAlias = Callable[[Block], Block]
 Choice: TypeAlias = Literal["all", "hard", "semi-hard", "easy"]
@@ -252,6 +255,30 @@ def softmax_weighted(sharpness: float = 1.0) -> Miner:
         return weighted(block, negative=torch.softmax(masked, 1))
 
     return mine
+
+
+def self_adversarial(margin: float = 9.0, sharpness: float = 1.0, *, geometry: Geometry | None = None) -> Mined:
+    """Negatives count the more the higher they score, `-(log sigmoid(m + s_p) + sum_j w_j log sigmoid(-s_j - m)) / 2`.
+
+    `w = softmax(a s)` over a row's negatives, without gradient. Scores are negative distances, so the margin `m` is the
+    distance at which a pair is as much a yes as a no. Source: Sun et al. 2019, "RotatE", equations 5 and 6; halved as
+    in the authors' code.
+
+    Args:
+        margin: In units of the distance; 0 for a dot product.
+        sharpness: `a`; 0: all negatives alike (the paper's equation 4).
+        geometry: Manhattan distance by default.
+
+    Examples:
+        >>> q, k = torch.zeros(1, 1), torch.tensor([[[1.0], [1.0], [9.0]]])
+        >>> from counterpoint.points import Points
+        >>> owned = Points(k, positive=torch.tensor([[1.0, 0.0, 0.0]]))
+        >>> loss = self_adversarial(1.0)(q, owned=owned)  # the far negative has hardly any weight
+        >>> round(loss.item(), 3)  # log(2), twice, halved
+        0.693
+    """
+    pairs = Pairs(-margin, -margin, shape=F.softplus, geometry=geometry or Lp(1))
+    return Mined(pairs, softmax_weighted(sharpness))
 
 
 def below_the_guide(margin: float = 0.0, *, relative: bool = False) -> Miner:

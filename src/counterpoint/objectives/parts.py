@@ -1,4 +1,4 @@
-"""Objectives on some dimensions of the vectors, and what keeps two such parts apart."""
+"""Objectives on some dimensions of the vectors, what keeps two such parts apart, and what keeps vectors short."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from counterpoint.engine.blocks import Block
+from counterpoint.engine.blocks import Block, weighted_mean
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot, Euclidean, check_temperature
 from counterpoint.objectives._base import Objective, PointObjective, Reduction, RowObjective
-from counterpoint.objectives._layouts import Sides
+from counterpoint.objectives._layouts import Sides, rows_at
 from counterpoint.points import Points
 from counterpoint.relation import Relation, same
 
@@ -106,6 +106,34 @@ class KernelEntropy(RowObjective):
         others = torch.logsumexp(torch.where(seen, block.scores, nothing), 1)
         # the point itself has a kernel of 1
         return torch.logaddexp(others, torch.zeros_like(others)) - (1.0 + seen.sum(1)).log(), seen.any(1)
+
+
+class Lengths(PointObjective):
+    """Mean squared length of both ends of positive pairs, `E (|q|^2 + |k|^2)`: what keeps products from growing.
+
+    Of a knowledge graph's queries, which are heads moved by relations, and of tails, asked both ways round, it is the
+    regulariser DURA: that a product of three factors is small is said of the vectors that are compared. Sources: Zhang
+    et al. 2020, "Duality-Induced Regularizer for Tensor Factorization Based Knowledge Graph Completion", eq. 6 (the sum
+    over triples of both directions); of image embeddings Sohn 2016, "Improved Deep Metric Learning with Multi-class
+    N-pair Loss Objective", section 3.2.2.
+
+    Args:
+        **options: `relation`, `geometry` (vectors as they are by default), see `PointObjective`.
+
+    Examples:
+        >>> Lengths()(torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 0.0]])).item()
+        26.0
+    """
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("geometry", Dot())
+        super().__init__(**options)
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Weighted mean over the positive pairs."""
+        square = rows_at(queries.z, i).square().sum(1) + rows_at(keys.z, j).square().sum(1)
+        weight = queries.columns.get("weight", torch.ones_like(queries.z[:, 0]))[i].to(square.dtype)
+        return weighted_mean(square[None], weight[None])[0]
 
 
 class Shrink(PointObjective):

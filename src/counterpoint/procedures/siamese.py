@@ -30,6 +30,7 @@ class Teacher(Procedure):
     Args:
         decay: From 0 to below 1.
         symmetric: Both sides are students of the other.
+        stop: Keys have no gradient. Without, and a decay of 0, both sides follow: what collapses in SimSiam's figure 2.
 
     Raises:
         InputError: for a decay out of its range; in a call, for a batch with one side.
@@ -42,11 +43,11 @@ class Teacher(Procedure):
         (True, False)
     """
 
-    def __init__(self, decay: float = 0.99, *, symmetric: bool = True) -> None:
+    def __init__(self, decay: float = 0.99, *, symmetric: bool = True, stop: bool = True) -> None:
         super().__init__()
         if not 0 <= decay < 1:
             raise InputError(f"the teacher's decay is {decay}, it must be from 0 to below 1", fix="0.99 is common")
-        self.decay, self.symmetric = decay, symmetric
+        self.decay, self.symmetric, self.stop = decay, symmetric, stop
         self.model: nn.Module | None = None
         # a list, so that the student is no part of this module
         self._student: list[nn.Module] = []
@@ -63,12 +64,12 @@ class Teacher(Procedure):
         taught = call if self.model is None else again(self.model)
         if "keys" not in call:
             raise InputError("a teacher gives the keys of two-sided batches, this has one side", fix="use two views")
-        there = {**call, "keys": _stopped(taught["keys"])}
+        there = {**call, "keys": self._stopped(taught["keys"])}
         if "owned" in call:
-            there["owned"] = _stopped(taught["owned"])
+            there["owned"] = self._stopped(taught["owned"])
         if not self.symmetric:
             return [there]
-        return [there, {"queries": call["keys"], "keys": _stopped(taught["queries"])}]
+        return [there, {"queries": call["keys"], "keys": self._stopped(taught["queries"])}]
 
     @torch.no_grad()
     def finish_step(self) -> None:
@@ -79,10 +80,9 @@ class Teacher(Procedure):
             for kept, new in zip(self.model.buffers(), self._student[0].buffers(), strict=True):
                 kept.copy_(new)
 
-
-def _stopped(side: Points | torch.Tensor) -> Points:
-    points = as_points(side)
-    return points.with_z(points.z.detach())
+    def _stopped(self, side: Points | torch.Tensor) -> Points:
+        points = as_points(side)
+        return points.with_z(points.z.detach()) if self.stop else points
 
 
 class Predictor(Procedure):

@@ -7,7 +7,7 @@ from typing import Any
 
 from counterpoint.report.content import Content
 from counterpoint.report.plots import metrics
-from counterpoint.report.wording import clip, decimals, interval, judge, number, sure, verdict
+from counterpoint.report.wording import all_of, clip, decimals, interval, judge, lower, number, sure, verdict
 
 
 def model_card(content: Content) -> str:
@@ -102,7 +102,9 @@ def _figures(content: Content) -> str:
         ]
     if notes:
         lines += ["", *notes]
-    return "\n".join(["## Figures", "", "Higher is better; in brackets the 95% interval.", "", *lines])
+    less = lower(content)
+    better = "Higher is better" + (f", but lower of {_text(all_of(less))}" if less else "")
+    return "\n".join(["## Figures", "", f"{better}; in brackets the 95% interval.", "", *lines])
 
 
 def _training(content: Content) -> str:

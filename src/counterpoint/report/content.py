@@ -18,12 +18,15 @@ from counterpoint.errors import InputError
 Value = str | bool | int | float | None
 Row = dict[str, float | None]
 """One logged training step: `step`, and where known `epoch`, `loss`, `ln_batch` (the loss of a model that knows
-nothing, nats), `alignment`, `uniformity`, `effective_rank`, `learning_rate`, `items_per_second`, `dev`."""
+nothing, nats), `alignment`, `uniformity`, `effective_rank`, `mean_cosine`, `learning_rate`, `items_per_second` and
+`dev`."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured figure, higher is better: its value, its 95% interval and the number of items it is a mean over.
+    """A measured figure: its value, its 95% interval and the number of items it is a mean over.
+
+    Higher is better, but for those that are `lower`, such as a rank.
 
     Examples:
         >>> Figure(0.604, 0.585, 0.622, n=1500).value
@@ -34,6 +37,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    lower: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class System:
 class Difference:
     """A paired difference of one metric on the same items: `value` = a - b, with its 95% interval.
 
-    `answered` is the share of the items, 0 to 1, that b found anything for at all; None where it always does.
+    `answered` is the share of the items, 0 to 1, that b found anything for at all; None where it always does. `lower`
+    says that a is better where it is below b.
 
     Examples:
         >>> Difference("trained", "BM25", "MRR@10", 0.031, 0.012, 0.050).clear
@@ -65,6 +70,7 @@ class Difference:
     high: float | None
     n: int | None = None
     answered: float | None = None
+    lower: bool = False
 
     @property
     def clear(self) -> bool:
@@ -130,6 +136,7 @@ class Scores:
     edges: tuple[float, ...]
     positive: tuple[int, ...]
     negative: tuple[int, ...]
+    similarity: str = "cosine"
 
     @staticmethod
     def count(
@@ -138,11 +145,12 @@ class Scores:
         *,
         bins: int = 50,
         span: tuple[float, float] = (-1.0, 1.0),
+        similarity: str = "cosine",
     ) -> Scores:
         """Count scores in equal bins over `span` (cosines by default); scores beyond it go to the end bins."""
         edges = np.linspace(*span, bins + 1)
-        counts = [np.histogram(np.clip(scores, *span), edges)[0] for scores in (positive, negative)]
-        return Scores(*(tuple(values.tolist()) for values in (edges, *counts)))
+        counts = [np.histogram(np.clip(scores, *span), edges)[0].tolist() for scores in (positive, negative)]
+        return Scores(tuple(edges.tolist()), tuple(counts[0]), tuple(counts[1]), similarity)
 
     @property
     def separation(self) -> float | None:
@@ -199,7 +207,8 @@ def project_2d(z_nd: Float[np.ndarray, "n d"]) -> Projection:
 class Map:
     """The same items in the plane before and after training, with a text (and a label) each.
 
-    `links` are pairs of indices that belong together (a query and its document), drawn as lines.
+    `links` are pairs of indices that belong together (a query and its document), drawn as lines. `pictures` are
+    thumbnails that are drawn over some of the points, "" for those that have none.
     """
 
     before: Projection | None
@@ -207,22 +216,25 @@ class Map:
     texts: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     links: tuple[tuple[int, int], ...] = ()
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One result of a search; `right` if it is a right answer."""
+    """One result of a search; `right` if it is a right answer. `picture` is its thumbnail, where it is a picture."""
 
     text: str
     score: float | None = None
     right: bool = False
+    picture: str = ""
 
 
 @dataclass(frozen=True)
 class Query:
     """A query, the text it should find, and the rank of that text: None where not measured, 0 where not found.
 
-    Among texts that score the same the rank is the mean of theirs.
+    Among texts that score the same the rank is the mean of theirs. Where they are pictures, `picture` and
+    `gold_picture` are their thumbnails, and the texts are their names.
     """
 
     text: str
@@ -230,6 +242,8 @@ class Query:
     rank_before: float | None = None
     rank_after: float | None = None
     results: tuple[Hit, ...] = ()
+    picture: str = ""
+    gold_picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -258,7 +272,7 @@ class Content:
         metric: The primary metric, the one the verdict is about.
         model: What was trained.
         data: What it was trained and measured on.
-        systems: What was measured, in the order to show; all figures are better when higher.
+        systems: What was measured, in the order to show.
         differences: Paired differences, the most telling first; `a` is the challenger.
         groups: The same figures over parts of the items, in the order to show.
         unit: What figures are means over, in the plural ("queries", "pairs").

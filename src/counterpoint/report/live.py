@@ -142,7 +142,7 @@ class TrainingView:
                 texts["loss"] += f" (knows nothing: {number(row['ln_batch'])})"
             if self._lively and self.console.encoding.startswith("utf"):
                 texts["loss"] += f"  {sparkline(self._losses)}"
-        for name, digits in (("alignment", 2), ("uniformity", 2), ("effective_rank", 0)):
+        for name, digits in (("alignment", 2), ("uniformity", 2), ("effective_rank", 0), ("mean_cosine", 2)):
             if name in row:
                 texts[name.replace("_", " ")] = number(row[name], digits)
         if "effective_rank" in row and self.dim:

@@ -10,14 +10,17 @@ from typing import Any
 from counterpoint.files import atomic
 from counterpoint.report.content import Content, Difference, Figure, Group
 from counterpoint.report.plots import figure_plots, map_plots, metrics, score_plots, training_plots
+from counterpoint.report.thumbnails import is_picture
 from counterpoint.report.wording import (
     BETTER,
     WORSE,
+    all_of,
     clip,
     decimals,
     grouped,
     interval,
     judge,
+    lower,
     number,
     primary,
     rival,
@@ -63,6 +66,7 @@ def report_html(content: Content) -> str:
         **_comparisons(content),
         sure=sure(content),
         metrics=names,
+        lower=all_of(less) if (less := lower(content)) else "",
         table=_table(content, names) if names else [],
         groups={column: [_group(content, group) for group in groups] for column, groups in grouped(content).items()},
         count=next((f"{f.n:,}" for s in content.systems for f in s.figures.values() if f.n), ""),
@@ -83,6 +87,7 @@ def _template() -> Any:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"clip": clip, "number": number}
+    environment.tests["picture"] = is_picture
     source = importlib.resources.files(__package__).joinpath("template.html").read_text(encoding="utf-8")
     return environment.from_string(source)
 
@@ -95,7 +100,10 @@ def _cell(figure: Figure | None) -> dict[str, Any]:
 
 def _table(content: Content, names: list[str]) -> list[dict[str, Any]]:
     figures = [(name, f.value) for s in content.systems for name, f in s.figures.items() if f.value is not None]
-    top = {name: max(value for other, value in figures if other == name) for name, _ in figures}
+    less = lower(content)
+    top = {
+        name: (min if name in less else max)(value for other, value in figures if other == name) for name, _ in figures
+    }
     return [
         {
             "name": system.name,

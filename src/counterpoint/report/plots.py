@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from counterpoint.report.content import Content, Map, Projection, Scores
+from counterpoint.report.thumbnails import is_picture, pixels_of
 from counterpoint.report.wording import clip, decimals, number
 
 INK, SOFT, LINE = "#1b1f24", "#5b6471", "#dadee3"
@@ -27,6 +28,11 @@ GLYPHS = ("●", "■", "▲", "◆", "▼", "✚")
 VARIABLES = {INK: "ink", SOFT: "soft", LINE: "line", BEFORE: "before", AFTER: "after", NEGATIVE: "negative"}
 VARIABLES |= {colour: f"label{i}" for i, colour in enumerate(LABELS)}
 MOST_POINTS = 1200
+_SIMILARITIES = {
+    "dot": "inner product",
+    "euclidean": "negative Euclidean distance",
+    "manhattan": "negative Manhattan distance",
+}
 
 
 @dataclass(frozen=True)
@@ -202,7 +208,11 @@ def _scores(name: str, scores: Scores, top: float) -> Plot:
         for share, colour in zip(_shares(scores), (AFTER, NEGATIVE), strict=True):
             axes.stairs(share, scores.edges, fill=True, color=colour, alpha=0.25)
             axes.stairs(share, scores.edges, color=colour, linewidth=1.5)
-        axes.set(xlabel="score (cosine)", ylabel="share of pairs (%)", ylim=(0, 1.05 * top))
+        axes.set(
+            xlabel=f"score ({_SIMILARITIES.get(scores.similarity, scores.similarity)})",
+            ylabel="share of pairs (%)",
+            ylim=(0, 1.05 * top),
+        )
         axes.set_xlim(scores.edges[0], scores.edges[-1])
 
     chance = scores.separation
@@ -233,6 +243,8 @@ def _map(items: Map, name: str, side: Projection) -> Plot:
     texts: list[str] = []
 
     def draw(axes: Any) -> None:
+        from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
         if links:
             ends = points[np.array(links)]
             gaps = np.full((len(links), 1), np.nan)
@@ -247,6 +259,9 @@ def _map(items: Map, name: str, side: Projection) -> Plot:
                     *points[members].T, mark, color=colour, markersize=3, alpha=0.75, markeredgewidth=0, gid="dots"
                 )
                 texts.extend(items.texts[i] if items.texts else "" for i in members)
+        for i in (i for i in shown if items.pictures and is_picture(items.pictures[i])):
+            picture = OffsetImage(pixels_of(items.pictures[i]), zoom=0.35)
+            axes.add_artist(AnnotationBbox(picture, points[i], frameon=False, pad=0))
         axes.set(xticks=[], yticks=[], xlabel="first principal axis", ylabel="second principal axis")
         axes.margins(0.04)
 
@@ -254,7 +269,7 @@ def _map(items: Map, name: str, side: Projection) -> Plot:
     if groups and None in kinds:
         keys.append(Key("before", "●", f"{len(names) - len(groups)} other labels"))
     share = "" if side.share is None else f" The plane holds {number(100 * side.share, 0)}% of the variance."
-    what = f"{len(shown):,} held-out texts" + (", a line between what belongs together" if links else "")
+    what = f"{len(shown):,} held-out items" + (", a line between what belongs together" if links else "")
     svg = _svg(f"map {name}", draw, height=3.5)
     svg = _titled(svg, texts) if items.texts else svg
     return Plot(f"Map {name}", f"{what}.{share}", svg, tuple(keys))

@@ -14,6 +14,7 @@ from counterpoint.report.wording import (
     grouped,
     interval,
     judge,
+    lower,
     number,
     primary,
     rival,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+_COLUMNS = 5  # more are too wide for 80 characters
 STYLES = {BETTER: "green", WORSE: "red"}
 
 
@@ -42,6 +44,8 @@ def print_figures(content: Content, console: Console) -> None:
 def terminal_table(content: Content) -> Table:
     """The systems' figures with their intervals, and below them notes, the primary paired differences and the verdict.
 
+    A row is a system; where there are many metrics, and fewer systems, a metric.
+
     Examples:
         >>> from counterpoint.report.content import Data, Figure, Model, System
         >>> systems = (System("BM25", {"MRR@10": Figure(0.578)}), System("trained", {"MRR@10": Figure(0.604)}))
@@ -54,14 +58,20 @@ def terminal_table(content: Content) -> Table:
 
     names = metrics(content)
     table = Table(box=box.SIMPLE_HEAD, title=Text(content.title), title_justify="left", caption_justify="left")
+    less = lower(content)
+    called = {name: f"{name} (less is better)" if name in less else name for name in names}
+    turned = len(names) > _COLUMNS >= len(content.systems)
+    rows, columns = [s.name for s in content.systems], list(called.values())
+    if turned:
+        rows, columns = columns, rows
     # where it is narrow, an interval goes on two lines rather than a name to its first letters
-    named = max((len(system.name) for system in content.systems), default=0)
-    table.add_column("", min_width=min(named, 16))
-    for name in names:
-        table.add_column(Text(name), justify="right", min_width=11)
-    for system in content.systems:
-        cells = [_cell(system.figures.get(name)) for name in names]
-        table.add_row(Text(clip(system.name, 40)), *cells, style="bold" if system.name == content.model.name else None)
+    table.add_column("", min_width=min(max(map(len, rows), default=0), 16))
+    for name in columns:
+        own = turned and name == content.model.name
+        table.add_column(Text(clip(name, 40)), justify="right", min_width=11, style="bold" if own else None)
+    cells = [[_cell(system.figures.get(name)) for name in names] for system in content.systems]
+    for row, line in zip(rows, zip(*cells, strict=True) if turned else cells, strict=True):
+        table.add_row(Text(clip(row, 40)), *line, style="bold" if row == content.model.name and not turned else None)
     caption = Text(style="not italic not dim")
     for note in content.notes:
         caption.append(f"{note[0].upper()}{note[1:]}\n", style="dim")

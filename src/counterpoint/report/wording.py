@@ -61,10 +61,15 @@ def judge(difference: Difference) -> str:
 
         >>> judge(Difference("trained", "BM25", "MRR@10", 0.604, 0.59, 0.618, answered=0.03))
         'no baseline'
+
+    Of a rank less is more.
+
+        >>> judge(Difference("trained", "untrained", "mean rank", -30.0, -40.0, -20.0, lower=True))
+        'clearly better'
     """
     if not difference.clear:
         return UNCLEAR
-    if difference.low is None or difference.low <= 0:
+    if (difference.low is not None and difference.low > 0) == difference.lower:
         return WORSE
     return UNANSWERED if difference.answered is not None and difference.answered < 0.5 else BETTER
 
@@ -115,7 +120,7 @@ def verdict(content: Content) -> tuple[str, str]:
     own = [d for d in primary(content) if d.a == content.model.name]
     rivals = {kind: [d.b for d in own if judge(d) == kind] for kind in (BETTER, WORSE, UNCLEAR)}
     phrases = {BETTER: "clearly better than", UNCLEAR: "no clear difference from", WORSE: "clearly worse than"}
-    parts = [f"{phrases[kind]} {_and(names)}" for kind, names in rivals.items() if names]
+    parts = [f"{phrases[kind]} {all_of(names)}" for kind, names in rivals.items() if names]
     nothing = [
         f"Being ahead of {d.b} says nothing: it found nothing for {1 - (d.answered or 0):.0%} of the {content.unit}."
         for d in own
@@ -143,7 +148,7 @@ def _by_group(content: Content) -> tuple[list[str], bool]:
                 found.setdefault(judge(difference), []).append(group.name)
         kinds |= found.keys()
         if found:
-            told = "; ".join(f"{kind} in {_and(names)}" for kind, names in found.items())
+            told = "; ".join(f"{kind} in {all_of(names)}" for kind, names in found.items())
             said.append(f"By {column}, against {content.systems[0].name}: {told}.")
     return said, WORSE in kinds
 
@@ -199,5 +204,23 @@ def clip(text: str, length: int = 240) -> str:
     return head[: head.rfind(" ")] + "…" if head.rfind(" ") > length / 2 else head + "…"
 
 
-def _and(names: Sequence[str]) -> str:
+def lower(content: Content) -> list[str]:
+    """The metrics that are better when lower.
+
+    Examples:
+        >>> from counterpoint.report.content import Data, Model, System
+        >>> systems = (System("trained", {"mean rank": Figure(12.0, lower=True), "MRR": Figure(0.4)}),)
+        >>> lower(Content("demo", "MRR", Model("trained"), Data("a.tsv"), systems))
+        ['mean rank']
+    """
+    return sorted({name for system in content.systems for name, figure in system.figures.items() if figure.lower})
+
+
+def all_of(names: Sequence[str]) -> str:
+    """Names in a row.
+
+    Examples:
+        >>> all_of(["a", "b", "c"])
+        'a, b and c'
+    """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

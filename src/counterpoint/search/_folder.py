@@ -14,7 +14,7 @@ from counterpoint.errors import InputError
 from counterpoint.files import check_output, remove
 from counterpoint.precision import PRECISIONS, Ranges
 from counterpoint.search._segments import sync_folder
-from counterpoint.search.exact import METRICS
+from counterpoint.search.exact import INDEXED
 
 FORMAT = 2
 _DATA = re.compile(r"data-[0-9a-f]{12}")
@@ -38,7 +38,7 @@ def read(folder: Path) -> dict[str, Any]:
         if about["format"] != FORMAT:
             raise InputError("the index was made by another version", file=file, fix=again)
         good = (
-            about["metric"] in METRICS
+            about["metric"] in INDEXED
             and isinstance(about["dim"], int)
             and all(isinstance(about[key], str) for key in ("data", "uri", "language", "fingerprint"))
             and (about["uri"] or _DATA.fullmatch(about["data"]))

@@ -15,7 +15,7 @@ from counterpoint.errors import InputError, refuse_string
 from counterpoint.precision import PRECISIONS, Ranges, fit_ranges
 from counterpoint.search._segments import comparable_blocks
 from counterpoint.search._where import Kind, Scalar, check_text, kind_of, plain
-from counterpoint.search.exact import METRICS, Metric
+from counterpoint.search.exact import INDEXED, Metric
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
@@ -110,8 +110,8 @@ def check_form(precision: str, metric: str, approximate: bool | None, uri: str) 
     Raises:
         InputError: There is no such precision or metric, or they do not go together.
     """
-    if metric not in METRICS:
-        raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
+    if metric not in INDEXED:
+        raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(INDEXED)}")
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}", fix=f"choose {', '.join(PRECISIONS)}")
     if precision == "float32":

@@ -104,7 +104,7 @@ def run_with_fit(included: Callable[[Config, Path, Say], Figures]) -> Run:
             return included(config, output, say)
         from counterpoint.fitting import fit
 
-        result = fit(source, output, config=config, say=say)
+        result = fit(source, output, method=config.recipe(), say=say)
         return {f"{m.name}: {name}": f.value for m in result.measured for name, f in m.figures.items()}
 
     return run

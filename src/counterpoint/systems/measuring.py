@@ -2,7 +2,8 @@
 
 The rule, the same for every claim and written before any was measured: over the seeds, take the paired difference of
 the system and its baseline, signed so that the paper's direction is up, and its 95% interval (Student's t over seeds).
-Above 0: *reproduced*. Below 0: *contradicted*. Else: *not reproduced at this scale*.
+Above 0: *reproduced*. Below 0: *contradicted*. Else: *not reproduced at this scale*. Where training ended in a collapse
+there is no verdict: *this set-up cannot tell*.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from counterpoint.systems.registry import Claim, Pair, Say, System
 FOLDER = Path(__file__).with_name("verdicts")
 SEEDS = tuple(range(5))
 REPRODUCED, NOT_HERE, CONTRADICTED = "reproduced", "not reproduced at this scale", "contradicted"
+CANNOT_TELL = "this set-up cannot tell"
 _PACKAGE = "counterpoint.systems"
 
 
@@ -46,6 +48,7 @@ class Outcome:
         value: Mean paired difference, system minus baseline.
         interval: Its 95% interval over seeds.
         verdict: By the rule of this module.
+        reason: Why the set-up cannot tell, if it cannot.
     """
 
     text: str
@@ -57,6 +60,7 @@ class Outcome:
     value: float
     interval: tuple[float, float]
     verdict: str
+    reason: str = ""
 
     @property
     def system_value(self) -> float:
@@ -115,7 +119,7 @@ def difference_interval(pairs: Sequence[Pair], level: float = 0.95) -> tuple[flo
 
     if len(pairs) < 2:
         raise InputError("an interval over seeds needs two seeds or more", fix="use 5")
-    d = np.array([a - b for a, b in pairs])
+    d = np.array([pair[0] - pair[1] for pair in pairs])
     half = float(t.ppf((1 + level) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5)
     mean = float(d.mean())
     return mean, (mean - half, mean + half)
@@ -132,17 +136,35 @@ def judge_interval(interval: tuple[float, float], better: str) -> str:
     return REPRODUCED if low > 0 else CONTRADICTED if high < 0 else NOT_HERE
 
 
-def outcome(claim: Claim, pairs: Sequence[Pair]) -> Outcome:
-    """A claim with its measurements and verdict."""
+def outcome(claim: Claim, pairs: Sequence[Pair], reason: str = "") -> Outcome:
+    """A claim with its measurements, and its verdict if there is no reason why there is none.
+
+    Examples:
+        >>> made = outcome(Claim("it helps", "accuracy", "nothing"), [(0.1, 0.0), (0.1, 0.0)], "everything is the same")
+        >>> made.verdict
+        'this set-up cannot tell'
+    """
     value, interval = difference_interval(pairs)
     return Outcome(
         **asdict(claim),
-        system_values=[a for a, _ in pairs],
-        baseline_values=[b for _, b in pairs],
+        system_values=[pair[0] for pair in pairs],
+        baseline_values=[pair[1] for pair in pairs],
         value=value,
         interval=interval,
-        verdict=judge_interval(interval, claim.better),
+        verdict=CANNOT_TELL if reason else judge_interval(interval, claim.better),
+        reason=reason,
     )
+
+
+def collapsed(pairs: Sequence[Pair]) -> str:
+    """In how many seeds a run had collapsed, and the first of them in words; "" if none had.
+
+    Examples:
+        >>> collapsed([(1.0, 0.0), (1.0, 0.0, "SimCLR: complete collapse")])
+        'collapsed in 1 of 2 seeds (SimCLR: complete collapse)'
+    """
+    said = [pair[2] for pair in pairs if len(pair) == 3 and pair[2]]
+    return f"collapsed in {len(said)} of {len(pairs)} seeds ({said[0]})" if said else ""
 
 
 def verify(system: System, *, seeds: Iterable[int] = SEEDS, say: Say = lambda _: None) -> Verdict:
@@ -166,13 +188,16 @@ def verify(system: System, *, seeds: Iterable[int] = SEEDS, say: Say = lambda _:
         pairs, more = system.measure(seed)
         measured.append(pairs)
         figures.append(more)
-        said = "; ".join(f"{c.metric} {a:.4g} against {b:.4g}" for c, (a, b) in zip(system.claims, pairs, strict=True))
+        said = "; ".join(f"{c.metric} {p[0]:.4g} against {p[1]:.4g}" for c, p in zip(system.claims, pairs, strict=True))
         say(f"{system.name}, seed {seed}: {said}")
     return Verdict(
         system=system.name,
         date=date.today().isoformat(),
         seeds=seeds,
-        outcomes=[outcome(c, pairs) for c, pairs in zip(system.claims, zip(*measured, strict=True), strict=True)],
+        outcomes=[
+            outcome(c, pairs, collapsed(pairs))
+            for c, pairs in zip(system.claims, zip(*measured, strict=True), strict=True)
+        ],
         figures={name: float(np.mean([f[name] for f in figures])) for name in figures[0]},
         code=fingerprint(system.module),
         commit=_commit(),
@@ -297,6 +322,7 @@ def entry(system: System, verdict: Verdict | None) -> dict[str, Any]:
                 "interval": list(o.interval),
                 "seeds": len(verdict.seeds),
                 "verdict": o.verdict,
+                "reason": o.reason,
                 "date": verdict.date,
                 "current": current(system, verdict),
             }

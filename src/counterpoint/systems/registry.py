@@ -43,7 +43,8 @@ class Claim:
     better: Literal["higher", "lower"] = "higher"
 
 
-Pair: TypeAlias = tuple[float, float]
+Pair: TypeAlias = tuple[float, float] | tuple[float, float, str]
+"""The system's figure and the baseline's; and what training said, if it ended in a collapse."""
 Measure: TypeAlias = Callable[[int], tuple[tuple[Pair, ...], Figures]]
 """From a seed to (system, baseline) for each claim, in order, and to further figures worth keeping."""
 

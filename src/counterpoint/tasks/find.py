@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int64
 
+from counterpoint.data.items import Items
 from counterpoint.errors import refuse_string
 from counterpoint.evaluate import Figure, Found, evaluate_judged, similarity
 from counterpoint.evaluate.places import place
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
 from counterpoint.search import BM25, reciprocal_rank_fusion
-from counterpoint.search.exact import SCORES, ScoreRows, score_rows
+from counterpoint.search.exact import SCORES, Metric, ScoreRows, score_rows
 from counterpoint.search.language import across
 from counterpoint.tasks.collection import Collection
-from counterpoint.tasks.show import said
-from counterpoint.tasks.task import Encodes, Measured, Task, normalised, similarity_of
+from counterpoint.tasks.show import picture_of, said, some_pictures
+from counterpoint.tasks.task import Encodes, Measured, Task, comparable, counted, similarity_of
 
 RETRIEVAL = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
+"""What retrieval is measured by."""
+LINKS = ("mrr", "hit@1", "hit@3", "hit@10", "mean rank")
+"""What the completion of knowledge graphs is measured by: every answer counts, however far down."""
+Sides: TypeAlias = tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]
 _DEPTH = 100
 _MAPPED = 150
 
@@ -27,13 +33,15 @@ _MAPPED = 150
 class Find(Task):
     """Queries that should find their documents among many, ranked by the encoder's own similarity.
 
-    Queries are encoded with the kind "query", documents with the kind "document". Texts that should find texts have
-    BM25 as a baseline, and its fusion with the trained encoder.
+    Queries are encoded with the kind "query", documents with the kind "document"; of two towers for two modalities each
+    by the tower that takes it. Texts that should find texts have BM25 as a baseline, and its fusion with the trained
+    encoder.
 
     Args:
         test: What the figures are of.
         dev: What training is validated by.
         metrics: What is measured (`counterpoint.evaluate.evaluate_judged`); the first is what is chosen by.
+        floors: What has learned nothing and is measured, too, by name.
 
     Examples:
         >>> from counterpoint.data import Retrieval
@@ -47,43 +55,45 @@ class Find(Task):
 
     unit = "queries"
 
-    def __init__(self, test: Collection, dev: Collection, *, metrics: Sequence[str] = RETRIEVAL) -> None:
+    def __init__(
+        self,
+        test: Collection,
+        dev: Collection,
+        *,
+        metrics: Sequence[str] = RETRIEVAL,
+        floors: Mapping[str, Encodes] = MappingProxyType({}),
+    ) -> None:
         refuse_string(metrics, "metrics")
         self.test, self.dev, self.notes = test, dev, test.notes
+        self.floors = floors
         self.metrics, self.metric = tuple(metrics), metrics[0]
+        self.lower = tuple(name for name in metrics if name == "mean rank")
 
     def validate(self, encoder: Encodes) -> float:
         """The metric to choose by on dev."""
-        found, _ = self._searched(encoder, self.dev)
+        found = ranked(sides(encoder, self.dev), similarity_of(encoder), self.dev)
         return evaluate_judged(found.judged, metrics=[self.metric], samples=0)[self.metric].value
 
     def measure(self, name: str, encoder: Encodes) -> Measured:
         """Exact search."""
-        found, z = self._searched(encoder, self.test, _DEPTH + 1)
-        return Measured(name, self._figures(found), found, z)
+        return self.measured(name, sides(encoder, self.test), similarity_of(encoder))
+
+    def measured(self, name: str, z: Sides, metric: Metric) -> Measured:
+        """The same with the vectors of the queries and of the corpus at hand."""
+        found = ranked(z, metric, self.test, _DEPTH + 1)
+        return Measured(name, self._figures(found), found, z, metric)
 
     def baselines(self, language: str = "auto") -> list[Measured]:
-        """BM25 at its best (stemmed, weakly normalised), and with the textbook's settings and no stemming.
+        """Of texts BM25 at its best (stemmed, weakly normalised), and by the textbook without stemming; the floors.
 
         Where queries are in another language than documents, or in several, the best has runs of characters, too.
         """
-        if {self.test.queries.modality, self.test.corpus.modality} != {"text"}:
-            return []
-        measured = []
-        queries, documents = list(self.test.queries.texts), list(self.test.corpus.texts)
-        best: dict[str, Any] = {"k1": 0.6, "b": 0.75, "grams": 4} if across(queries, documents) else {}
-        for name, index in (
-            ("BM25", BM25(documents, language=language, **best)),
-            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
-        ):
-            found = place(index.score_rows(queries), self.test.answers, _DEPTH + 1)
-            answered = index.answered(queries)
-            measured.append(Measured(name, self._figures(found), found, about=index.describe(), answered=answered))
-        return measured
+        floors = [self.measure(name, floor) for name, floor in self.floors.items()]
+        return [*(self._lexical(language) if self._texts else ()), *floors]
 
     def combined(self, baselines: Sequence[Measured], trained: Measured) -> list[Measured]:
         """BM25 and the encoder by reciprocal rank fusion of the 100 best of each; all others share the last place."""
-        if not baselines:
+        if not self._texts:
             return []
         found = [m.found for m in (baselines[0], trained) if m.found is not None]
         # a last column of -1 where a corpus is smaller, so that fusion knows that nothing follows
@@ -96,7 +106,8 @@ class Find(Task):
     def scores(self, measured: Measured) -> Scores:
         """Each query with its document, and with another query's."""
         q, d, rows = self._pairs(measured)
-        return Scores.count(similarity(q, d[rows]), similarity(q, d[np.roll(rows, 1)]))
+        positive, negative = (similarity(q, d[some], measured.similarity) for some in (rows, np.roll(rows, 1)))
+        return counted(positive, negative, measured.similarity)
 
     def picture(self, before: Measured, after: Measured) -> Map:
         """Queries and their documents, linked."""
@@ -105,13 +116,16 @@ class Find(Task):
             q, d, rows = self._pairs(measured)
             maps.append(project_2d(np.concatenate([q[:_MAPPED], d[rows[:_MAPPED]]])))
         n = min(_MAPPED, len(self.test.queries))
-        documents = self._pairs(after)[2][:n].tolist()
+        found = self._pairs(after)[2][:n].tolist()
+        kinds = (self.test.queries.modality, self.test.corpus.modality)
+        queries, documents = kinds if kinds[0] != kinds[1] else ("query", "document")
         return Map(
             maps[0],
             maps[1],
-            texts=(*(said(self.test.queries, i) for i in range(n)), *(said(self.test.corpus, d) for d in documents)),
-            labels=("query",) * n + ("document",) * n,
+            texts=(*(said(self.test.queries, i) for i in range(n)), *(said(self.test.corpus, d) for d in found)),
+            labels=(queries,) * n + (documents,) * n,
             links=tuple((i, n + i) for i in range(n)),
+            pictures=some_pictures((self.test.queries, range(n)), (self.test.corpus, found)),
         )
 
     def queries(self, before: Measured, after: Measured) -> tuple[QueryList, ...]:
@@ -135,16 +149,26 @@ class Find(Task):
     def _query(self, q: int, ranks: tuple[float, float], measured: Measured) -> Query:
         right = [d for d, gain in self.test.answers.relevant[q].items() if gain > 0]
         best = [d for d in self._found(measured).ids_nk[q, :3].tolist() if d >= 0]
-        hits = tuple(Hit(said(self.test.corpus, d), right=d in right) for d in best)
-        gold = said(self.test.corpus, right[0])
-        return Query(said(self.test.queries, q), gold, _rank(ranks[0]), _rank(ranks[1]), hits)
+        queries, corpus = self.test.queries, self.test.corpus
+        hits = tuple(Hit(said(corpus, d), right=d in right, picture=picture_of(corpus, d)) for d in best)
+        gold, pictures = said(corpus, right[0]), (picture_of(queries, q), picture_of(corpus, right[0]))
+        return Query(said(queries, q), gold, _rank(ranks[0]), _rank(ranks[1]), hits, *pictures)
 
-    def _searched(self, encoder: Encodes, asked: Collection, k: int = 0) -> tuple[Found, tuple[np.ndarray, np.ndarray]]:
-        z = (
-            encoder.encode_items(asked.queries, kind="query"),
-            encoder.encode_items(asked.corpus, kind="document"),
-        )
-        return place(score_rows(*z, metric=similarity_of(encoder)), asked.answers, k), z
+    @property
+    def _texts(self) -> bool:
+        return self.test.queries.modality == self.test.corpus.modality == "text"
+
+    def _lexical(self, language: str) -> Iterator[Measured]:
+        queries, documents = list(self.test.queries.texts), list(self.test.corpus.texts)
+        # words of another language are found by what they share with those of the documents'
+        best: dict[str, Any] = {"k1": 0.6, "b": 0.75, "grams": 4} if across(queries, documents) else {}
+        for name, index in (
+            ("BM25", BM25(documents, language=language, **best)),
+            ("textbook BM25", BM25(documents, k1=1.5, b=0.75, language="")),
+        ):
+            found = place(index.score_rows(queries), self.test.answers, _DEPTH + 1)
+            answered = index.answered(queries)
+            yield Measured(name, self._figures(found), found, about=index.describe(), answered=answered)
 
     def _figures(self, found: Found) -> dict[str, Figure]:
         return dict(evaluate_judged(found.judged, metrics=self.metrics))
@@ -155,10 +179,10 @@ class Find(Task):
         return measured.found
 
     def _pairs(self, measured: Measured) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Normalised queries and documents, and each query's first right document."""
+        """Queries and documents as they are compared, and each query's first right document."""
         relevant = self.test.answers.relevant
         rows = [next(d for d, gain in relevant[q].items() if gain > 0) for q in range(len(self.test.queries))]
-        queries, documents = (normalised(z) for z in measured.z)
+        queries, documents = (comparable(z, measured.similarity) for z in measured.z)
         return queries, documents, np.array(rows)
 
 
@@ -170,6 +194,23 @@ def on_new(measured: Sequence[Measured], metric: str, known: frozenset[str]) -> 
         return ()
     said = ", ".join(f"{m.name} {m.figures[metric].values[new].mean():.3f}" for m in measured)
     return (f"over the {new.sum():,} test queries none of whose documents was trained on, {metric} is: {said}",)
+
+
+def sides(encoder: Encodes, asked: Collection) -> Sides:
+    """The vectors of the queries and of the corpus."""
+    return _encoded(encoder, asked.queries, "query"), _encoded(encoder, asked.corpus, "document")
+
+
+def _encoded(encoder: Encodes, items: Items, kind: Literal["query", "document"]) -> Float[np.ndarray, "n d"]:
+    takes = getattr(encoder, "modality", None)
+    if callable(takes) and takes(kind) != items.modality:  # two towers, asked the other way round
+        kind = "document" if kind == "query" else "query"
+    return encoder.encode_items(items, kind=kind)
+
+
+def ranked(z: Sides, metric: Metric, asked: Collection, k: int = 0) -> Found:
+    """Where the right documents stand, and the `k` best."""
+    return place(score_rows(*z, metric=metric), asked.answers, k)
 
 
 def _spread(

@@ -10,8 +10,8 @@ from counterpoint.data.items import Data, Items
 from counterpoint.evaluate import Figure, similarity, sts
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.report.content import Map, Scores, project_2d
-from counterpoint.tasks.show import said
-from counterpoint.tasks.task import Encodes, Measured, Task, anchors_of, normalised, similarity_of
+from counterpoint.tasks.show import said, some_pictures
+from counterpoint.tasks.task import Encodes, Measured, Task, anchors_of, comparable, counted, similarity_of
 
 _MAPPED = 150
 
@@ -48,15 +48,15 @@ class Similar(Task):
     def measure(self, name: str, encoder: Encodes) -> Measured:
         """Correlations on test."""
         figures, z = self._correlations(encoder, self.test, SAMPLES)
-        return Measured(name, figures, z=z)
+        return Measured(name, figures, z=z, similarity=similarity_of(encoder))
 
     def scores(self, measured: Measured) -> Scores:
         """Pairs scored in the upper and in the lower half of the scale."""
         gold = np.array(_gold(self.test))
         a, b = measured.z
-        cosine = similarity(a, b)
+        alike = similarity(a, b, measured.similarity)
         high = gold > (gold.max() + gold.min()) / 2
-        return Scores.count(cosine[high], cosine[~high])
+        return counted(alike[high], alike[~high], measured.similarity)
 
     def picture(self, before: Measured, after: Measured) -> Map:
         """First items and their partners, linked."""
@@ -68,13 +68,14 @@ class Similar(Task):
             maps[1],
             texts=(*(said(first, i) for i in range(n)), *(said(second, i) for i in range(n))),
             links=tuple((i, n + i) for i in range(n)),
+            pictures=some_pictures((first, range(n)), (second, range(n))),
         )
 
     @staticmethod
     def _correlations(encoder: Encodes, data: Data, samples: int) -> tuple[dict[str, Figure], tuple[np.ndarray, ...]]:
         metric = similarity_of(encoder)
         z = [encoder.encode_items(side) for side in (anchors_of(data), _partners(data))]
-        a, b = map(normalised, z) if metric == "cosine" else z
+        a, b = (comparable(side, metric) for side in z)
         result = sts(a, b, _gold(data), metrics=(metric,), samples=samples)
         figures = {name.removesuffix(f"_{metric}"): f for name, f in result.items()}
         return {name: replace(f, name=name) for name, f in figures.items()}, (a, b)

@@ -33,9 +33,12 @@ class Measured:
     figures: dict[str, Figure]
     found: Found | None = None
     z: tuple[Float[np.ndarray, "n d"], ...] = ()
+    similarity: Metric = "cosine"
     about: str = ""
     answered: float | None = None
     """The share of queries that it found any document for; None where it ranks all documents."""
+    parts: tuple[Measured, ...] = ()
+    """What it is put together from, where a task asks in both directions."""
 
 
 class Task(abc.ABC):
@@ -44,11 +47,13 @@ class Task(abc.ABC):
     Attributes:
         metric: The figure to choose by.
         unit: What figures are means over, in the plural.
+        lower: The figures that are better when lower.
         notes: What must be known to read the figures, such as what was left out of them and why; sentences.
     """
 
     metric: str
     unit: str
+    lower: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @abc.abstractmethod
@@ -103,6 +108,18 @@ def anchors_of(data: Data) -> Items:
 def encoded(encoder: Encodes, items: Items) -> Float[np.ndarray, "n d"]:
     """Vectors of length one."""
     return normalised(encoder.encode_items(items))
+
+
+def comparable(z: Float[np.ndarray, "n d"], metric: Metric) -> Float[np.ndarray, "n d"]:
+    """Vectors as they are compared: for the cosine of length one."""
+    return normalised(z) if metric == "cosine" else z
+
+
+def counted(positive: Float[np.ndarray, " p"], negative: Float[np.ndarray, " q"], metric: Metric) -> Scores:
+    """Similarities in bins, over all that there can be or are."""
+    both = np.concatenate([positive, negative])
+    span = (-1.0, 1.0) if metric == "cosine" else (float(both.min()), max(float(both.max()), float(both.min()) + 1e-6))
+    return Scores.count(positive, negative, span=span, similarity=metric)
 
 
 def normalised(z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

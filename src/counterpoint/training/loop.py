@@ -38,12 +38,13 @@ class TrainResult:
     Attributes:
         steps: Steps taken.
         history: A row for each monitored or validated step: `step`, `epoch`, `loss`, `ln_batch` (the loss of a model
-            that knows nothing), `learning_rate`, `alignment`, `uniformity`, `effective_rank`, `items_per_second`, and
-            the validation's figures.
+            that knows nothing), `learning_rate`, `alignment`, `uniformity`, `effective_rank`, `mean_cosine`,
+            `items_per_second`, and the validation's figures.
         best: The best validated value, or None.
         best_step: The step it was seen at.
         stopped_early: Patience ran out.
         warnings: A collapse, by name, or rows that never counted.
+        collapsed: The collapse that the points were in when last looked at, in words; "" if all is well.
     """
 
     steps: int = 0
@@ -53,6 +54,7 @@ class TrainResult:
     since_best: int = 0
     stopped_early: bool = False
     warnings: list[str] = field(default_factory=list)
+    collapsed: str = ""
 
 
 def train(
@@ -81,7 +83,8 @@ def train(
         objective: The loss.
         config: See `TrainConfig`.
         folder: Where checkpoints are kept; None: nowhere.
-        head: Applied to the vectors in training only, such as SimCSE's or SimCLR's projection.
+        head: Applied to the vectors in training only, such as SimCSE's or SimCLR's projection. It sees the whole batch,
+            of all processes, so its batch statistics do not depend on chunks; view by view if it has a `PerView`.
         procedure: Stands between the vectors and the objective, such as a teacher or a queue.
         validate: Called `config.validations` times.
         on_row: Called with each new row of the history.
@@ -90,11 +93,10 @@ def train(
         InputError: if the loss is not finite, or the folder's checkpoint is of another run.
     """
     processes = Processes.current()
-    modules: dict[str, nn.Module] = {"encoder": encoder, "objective": objective}
-    if head is not None:
-        modules["head"] = head
     device = next(encoder.parameters()).device
-    objective.to(device)
+    modules: dict[str, nn.Module] = {"encoder": encoder, "objective": objective.to(device)}
+    if head is not None:
+        modules["head"] = head.to(device)
     network = nn.Sequential(encoder, nn.Identity() if head is None else head)
     if procedure is not None:
         procedure.start(network, processes)
@@ -178,6 +180,7 @@ def train(
             if guess is not None:
                 row["ln_batch"] = guess
             items, since = 0, now
+            result.collapsed = row.get("warning", "")
             _warn(result, row, objective)
         if validate is not None and result.steps in marks:
             row = validated(row)
@@ -221,9 +224,8 @@ def _backward(
     def arguments(z: Tensor, head: nn.Module) -> Call:
         z = z if len(chunks) == 1 else z[back.to(z.device)]
         if not isinstance(head, nn.Identity):
-            views = payload.views if any(isinstance(part, PerView) for part in head.modules()) else ()
             with autocast():
-                z = _single(on_whole(head, z, views=views, group=processes.group))
+                z = _single(on_whole(head, z, views=_views(head, payload), group=processes.group))
         return payload.arguments(z)
 
     def again(by: nn.Module) -> Call:
@@ -234,6 +236,8 @@ def _backward(
     def loss(z: Tensor) -> Tensor:
         calls = [arguments(z, network[1])]
         seen.update(calls[0])
+        if not isinstance(network[1], nn.Identity):
+            seen["encoded"] = z
         if procedure is not None:
             calls = procedure(calls, again)
         seen["called"] = calls[0]
@@ -244,6 +248,15 @@ def _backward(
     with _products(half=autocast is not nullcontext):
         value = cached(thunks, loss, context=autocast)
     return value * config.accumulate, seen
+
+
+def _views(head: nn.Module, payload: Payload) -> tuple[int, ...]:
+    """What the head sees one after the other; nothing: it sees all at once."""
+    if not any(isinstance(part, PerView) for part in head.modules()):
+        return ()
+    if not payload.views:
+        raise InputError("the head sees one view at a time, and the batches have none", fix="give Payload its views")
+    return payload.views
 
 
 def _single(z: Tensor) -> Tensor:
@@ -324,7 +337,7 @@ def _judge(
 
 _ROW = frozenset(
     {"step", "steps", "epoch", "loss", "ln_batch", "learning_rate", "items_per_second"}
-    | {"alignment", "uniformity", "effective_rank", "warning"}
+    | {"alignment", "uniformity", "effective_rank", "mean_cosine", "warning"}
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterpoint.evaluate.geometry import alignment, collapse, effective_rank, uniformity
+from counterpoint.evaluate.geometry import SAME, alignment, collapse, effective_rank, mean_cosine, uniformity
 from counterpoint.points import Points
 
 _SAMPLE = 512
@@ -18,16 +18,22 @@ _SAMPLE = 512
 def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
     """Figures of what the objective saw in this step, on its first 512 points a side.
 
+    The effective rank is that of centred points and stays high where all of them are nearly the same; the mean cosine
+    does not. A head with BatchNorm centres by itself, and spreads what is nearly the same: what it was given is looked
+    at, too.
+
     Args:
-        seen: The objective's arguments.
+        seen: The objective's arguments, and `encoded`, the vectors before the head, if there is one.
 
     Returns:
-        `alignment`, `uniformity`, `effective_rank`, and `warning` where the points have collapsed.
+        `alignment`, `uniformity`, `effective_rank`, `mean_cosine`, and `warning` where the points have collapsed.
 
     Examples:
         >>> row = measure({"queries": torch.eye(4), "keys": torch.eye(4)})
-        >>> row["alignment"], round(row["effective_rank"], 4)
-        (0.0, 4.0)
+        >>> row["alignment"], round(row["effective_rank"], 4), row["mean_cosine"]
+        (0.0, 4.0, 0.0)
+        >>> measure({"queries": torch.eye(4), "encoded": torch.ones(4, 2)})["warning"]
+        'complete collapse before the head: all vectors are nearly the same (mean cosine 1.0000)'
     """
     queries, keys = seen["queries"], seen.get("keys")
     q = _sample(queries)
@@ -35,6 +41,7 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "uniformity": uniformity(q),
         "effective_rank": effective_rank(q),
+        "mean_cosine": mean_cosine(q),
     }
     pair = _pairs(queries, keys)
     if pair is not None and k is not None:
@@ -44,6 +51,10 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
     found = collapse(q, classes=None if labels is None else len(torch.unique(labels)))
     if found is not None:
         row["warning"] = str(found)
+    elif "encoded" in seen and (cosine := mean_cosine(_sample(seen["encoded"]))) >= SAME:
+        row["warning"] = (
+            f"complete collapse before the head: all vectors are nearly the same (mean cosine {cosine:.4f})"
+        )
     return row
 
 

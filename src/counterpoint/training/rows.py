@@ -17,6 +17,7 @@ from counterpoint.encoders.prompting import tokenize_prompted
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
 from counterpoint.points import Points
+from counterpoint.training._processes import Processes
 from counterpoint.training.payload import Arguments, Payload
 
 View: TypeAlias = Callable[[Any], Any]
@@ -33,6 +34,7 @@ class RowBatches:
     | items, labelled | the first view | the second; with more than two all are queries, with one there are no keys |
     | pairs, tuples, scored | the anchors | positives, then hard negatives, which are negatives of everybody |
     | the same, `sampled` | the anchors | none; each anchor has its own: a positive and drawn others (`owned`) |
+    | pairs, `shared` | the anchors | positives and drawn others, each once; `sample` tells which item it is |
 
     Columns: `sample` tells which belong together; `view` which view it is; the data's own. Of pairs `input` and
     `partner`, so that copies are known and never negatives (items alone: `input`, if any two are equal); `group` if an
@@ -46,12 +48,16 @@ class RowBatches:
         view: Of inputs.
         views: Of items alone or labelled, 1 or more.
         sampled: Negatives drawn for each anchor from all that the data contrast with, in place of all others of the
-            batch; a drawn copy of the positive does not count.
+            batch; what is drawn and belongs to the anchor, by any row of the data, does not count.
+        shared: Drawn for the whole batch from all that the data contrast with, as keys beside the positives; if that
+            many are there, they are all keys: a classification into items (1-vs-all, Lacroix et al. 2018). What other
+            rows say of an anchor is a negative here, as it is there.
         kinds: The kinds of anchors and of the others; ("query", "document") of pairs and tuples, else none, if not
             given.
 
     Raises:
-        InputError: No views, or negatives to be drawn where there are no positives or hard negatives already.
+        InputError: No views, negatives to be drawn where there are no positives or hard negatives already, or
+            shared ones where rows are no pairs.
 
     Examples:
         >>> from counterpoint.data import Example
@@ -72,13 +78,16 @@ class RowBatches:
         view: Views = None,
         views: int = 2,
         sampled: int = 0,
+        shared: int = 0,
         kinds: tuple[Kind, Kind] | None = None,
     ) -> None:
         if views < 1:
             raise InputError(f"{views} views of each item", fix="use 1 or more")
         if sampled and (data.positives is None or data.negatives is not None):
             raise InputError("negatives are drawn for rows with positives and no hard negatives", fix="give such data")
-        self._data, self._views, self._sampled = data, views, sampled
+        if shared and (sampled or data.schema != "pairs"):
+            raise InputError("keys are drawn for all anchors of pairs", fix="give pairs, and draw none for each anchor")
+        self._data, self._views, self._sampled, self._shared = data, views, sampled, shared
         self._view = view if isinstance(view, tuple) else (view, view)
         self._two = isinstance(encoder, Towers)
         sided = self._two or data.schema in ("pairs", "tuples")
@@ -90,7 +99,12 @@ class RowBatches:
         self._hash = (data.anchors.hashes(), others.hashes())
         # of the whole data, so that all processes agree on which columns there are
         self._copies = len(self._hash[0][data.anchor].unique()) < len(data)
+        self._alike = shared > 0 and len(self._hash[1].unique()) < len(others)
         self._several = data.positives is not None and bool((data.positives >= 0).sum(1).gt(1).any())
+        if sampled and data.positives is not None:
+            number = _numbers(data.anchor, data.positives, len(others))
+            # and one that is none: what is looked for is never beyond the end
+            self._together = torch.cat([number[data.positives >= 0].unique(), torch.tensor([2**63 - 1])])
 
     def __len__(self) -> int:
         return len(self._data)
@@ -100,6 +114,8 @@ class RowBatches:
         data = self._data[rows]
         if data.positives is None:
             return self._views_of(data, rows)
+        if self._shared:
+            return self._classified(data, data.positives[:, 0], rows if among is None else among)
         return self._drawn(data, data.positives) if self._sampled else self._pairs(data, data.positives, rows, among)
 
     def _views_of(self, data: Data, rows: Int[Tensor, " b"]) -> Payload:
@@ -144,15 +160,7 @@ class RowBatches:
             group = self._groups(rows if among is None else among)
             for side in (columns, key_columns):
                 side["group"] = torch.tensor([group.get(text, -1) for text in side["input"].tolist()], dtype=torch.long)
-        parts = [
-            self._seen(take(inputs, at), side)
-            for side, (inputs, at) in enumerate(zip(self._inputs, (data.anchor, keys), strict=True))
-        ]
-
-        def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
-            return {"queries": Points(z[: len(rows)], columns), "keys": Points(z[len(rows) :], key_columns)}
-
-        return self._payload(parts, arguments)
+        return self._contrasted(data.anchor, columns, keys, key_columns)
 
     def _drawn(self, data: Data, positives: Int[Tensor, "b p"]) -> Payload:
         n, s = len(data), self._sampled
@@ -161,7 +169,9 @@ class RowBatches:
         own = torch.cat([positives[:, :1], drawn], 1)
         positive = torch.zeros(n, 1 + s)
         positive[:, 0] = 1
-        valid = (own[:, :, None] != positives[:, None]).all(2) | positive.bool()
+        number = _numbers(data.anchor, own, len(data.others))
+        belongs = self._together[torch.searchsorted(self._together, number)] == number
+        valid = ~belongs | positive.bool()
         parts = [
             self._seen(take(inputs, at), side)
             for side, (inputs, at) in enumerate(zip(self._inputs, (data.anchor, own.flatten()), strict=True))
@@ -170,6 +180,34 @@ class RowBatches:
         def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
             owned = Points(z[n:].unflatten(0, (n, 1 + s)), positive=positive, valid=valid)
             return {"queries": Points(z[:n], data.columns), "owned": owned}
+
+        return self._payload(parts, arguments)
+
+    def _classified(self, data: Data, positive: Int[Tensor, " b"], among: Int[Tensor, " n"]) -> Payload:
+        assert data.others is not None  # positives are rows of them
+        # every process encodes its share of the items, and all are gathered: each is a key once
+        processes = Processes.current()
+        mine = processes.share(torch.arange(len(data.others)))
+        if self._shared < len(data.others):
+            chosen = torch.zeros(len(data.others), dtype=torch.bool)
+            chosen[self._data.positives[among, 0]] = True  # type: ignore[index]
+            chosen[mine[torch.randint(len(mine), (self._shared // processes.world,))]] = True
+            mine = mine[chosen[mine]]
+        columns, key_columns = {**data.columns, "sample": positive}, {"sample": mine}
+        if self._alike:
+            columns["partner"], key_columns["input"] = self._hash[1][positive], self._hash[1][mine]
+        return self._contrasted(data.anchor, columns, mine, key_columns)
+
+    def _contrasted(
+        self, anchor: Tensor, columns: dict[str, Tensor], keys: Tensor, key_columns: dict[str, Tensor]
+    ) -> Payload:
+        parts = [
+            self._seen(take(inputs, at), side)
+            for side, (inputs, at) in enumerate(zip(self._inputs, (anchor, keys), strict=True))
+        ]
+
+        def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
+            return {"queries": Points(z[: len(anchor)], columns), "keys": Points(z[len(anchor) :], key_columns)}
 
         return self._payload(parts, arguments)
 
@@ -204,6 +242,11 @@ class RowBatches:
             coo_array((np.ones(len(ends)), (ends, place + len(rows))), (size, size)), directed=False
         )
         return dict(zip(items.tolist(), component[len(rows) :].tolist(), strict=True))
+
+
+def _numbers(anchor: Int[Tensor, " n"], items: Int[Tensor, "n k"], number: int) -> Int[Tensor, "n k"]:
+    """One number for each pair of an anchor and an item of so many."""
+    return anchor[:, None] * number + items
 
 
 def inputs_of(encoder: Any, items: Items, kind: Kind = None) -> Inputs:

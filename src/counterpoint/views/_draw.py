@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Range: TypeAlias = tuple[float, float]
@@ -25,3 +26,16 @@ def part(n: int, area: Range, aspect: Range) -> tuple[Tensor, Tensor, Tensor, Te
     # a part of width w fits with its middle within 1 - w of the image's
     x, y = ((1 - size) * uniform(n, (-1.0, 1.0)) for size in (width, height))
     return width, height, x, y
+
+
+def where(
+    chosen_n: Bool[Tensor, " n"],
+    pixels: Float[Tensor, "n c h w"],
+    change: Callable[[Float[Tensor, "m c h w"], Int[Tensor, " m"]], Float[Tensor, "m c h w"]],
+) -> Float[Tensor, "n c h w"]:
+    """The images, the chosen ones changed; no work is done for the others."""
+    rows = chosen_n.nonzero()[:, 0]
+    if len(rows) == len(pixels):
+        return change(pixels, rows)
+    at = rows.to(pixels.device)
+    return pixels.index_copy(0, at, change(pixels[at], rows))

@@ -7,10 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from counterpoint.errors import InputError
-from counterpoint.views._draw import uniform
+from counterpoint.views._draw import uniform, where
 from counterpoint.views.images import Pixels, View
 
 LUMA = (0.299, 0.587, 0.114)
+IN_CACHE = 1 << 17
+"""Numbers worked on at a time."""
 
 
 def recolour(
@@ -40,18 +42,31 @@ def recolour(
         >>> recolour(red, one, one, one, one / 3).flatten().round(decimals=3).tolist()
         [0.0, 1.0, 0.0]
     """
-    b, c, s, h = (each.to(pixels)[:, None, None, None] for each in (brightness_n, contrast_n, saturation_n, hue_n))
-    x = (b * pixels).clamp(0, 1)
-    x = torch.lerp(_luma(x).mean((2, 3), keepdim=True), x, c).clamp(0, 1)
-    x = torch.lerp(_luma(x), x, s).clamp(0, 1)
+    _check_colours(pixels)
+    numbers = (brightness_n, contrast_n, saturation_n, hue_n)
+    # a few images at a time stay in the processor's cache
+    few = max(1, IN_CACHE // max(1, pixels[:1].numel()))
+    pieces = zip(
+        *(each.split(few) for each in (pixels, *(n.to(pixels)[:, None, None, None] for n in numbers))), strict=True
+    )
+    return torch.cat([_recolour(*piece) for piece in pieces])
+
+
+def _recolour(x: Pixels, b: Tensor, c: Tensor, s: Tensor, h: Tensor) -> Pixels:
+    x = (b * x).clamp_(0, 1)
+    x = torch.lerp(_luma(x).mean((2, 3), keepdim=True), x, c).clamp_(0, 1)
+    x = torch.lerp(_luma(x), x, s).clamp_(0, 1)
     red, green, blue = x.unbind(1)
     value, index = x.max(1)
     chroma = value - x.amin(1)
     sixths = torch.stack([green - blue, blue - red, red - green], 1).gather(1, index[:, None])[:, 0]
     # grey pixels have no hue, and none is needed
-    hue = sixths / chroma.clamp_min(1e-12) + 2 * index + 6 * h[:, 0]
-    places = (torch.tensor([5.0, 3.0, 1.0]).to(x)[None, :, None, None] + hue[:, None]) % 6
-    return value[:, None] - chroma[:, None] * torch.minimum(places, 4 - places).clamp(0, 1)
+    hue = (sixths / chroma.clamp_min(1e-12)).add_(index, alpha=2).add_(6 * h[:, 0])
+    places = torch.tensor([5.0, 3.0, 1.0]).to(x)[None, :, None, None] + hue[:, None]
+    places.sub_(torch.floor(places / 6), alpha=6)
+    # the lesser of k and 4 - k, from 0 to 1
+    share = places.sub_(2).abs_().neg_().add_(2).clamp_(0, 1)
+    return torch.addcmul(value[:, None], chroma[:, None], share, value=-1)
 
 
 def jitter(strength: float = 0.5, p: float = 0.8) -> View:
@@ -73,8 +88,8 @@ def jitter(strength: float = 0.5, p: float = 0.8) -> View:
 
     def view(pixels: Pixels) -> Pixels:
         n = len(pixels)
-        changed = recolour(pixels, uniform(n, factors), uniform(n, factors), uniform(n, factors), uniform(n, turns))
-        return torch.where(_some(n, p, pixels), changed, pixels)
+        numbers = [uniform(n, between) for between in (factors, factors, factors, turns)]
+        return where(torch.rand(n) < p, pixels, lambda some, rows: recolour(some, *(each[rows] for each in numbers)))
 
     return view
 
@@ -89,16 +104,18 @@ def grey(p: float = 0.2) -> View:
     """
 
     def view(pixels: Pixels) -> Pixels:
-        return torch.where(_some(len(pixels), p, pixels), _luma(pixels), pixels)
+        _check_colours(pixels)
+        return where(torch.rand(len(pixels)) < p, pixels, lambda some, _: _luma(some).expand_as(some))
 
     return view
 
 
-def _luma(pixels: Pixels) -> Float[Tensor, "n 1 h w"]:
+def _check_colours(pixels: Pixels) -> None:
     if pixels.shape[1] != 3:
         raise InputError(f"images of {pixels.shape[1]} channels have no colours to change", fix="leave this view out")
-    return (pixels * torch.tensor(LUMA).to(pixels)[:, None, None]).sum(1, keepdim=True)
 
 
-def _some(n: int, p: float, pixels: Pixels) -> Tensor:
-    return (torch.rand(n) < p).to(pixels.device)[:, None, None, None]
+def _luma(pixels: Pixels) -> Float[Tensor, "n 1 h w"]:
+    red, green, blue = pixels.split(1, 1)
+    grey: Tensor = LUMA[0] * red
+    return grey.add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])

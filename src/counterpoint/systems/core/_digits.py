@@ -75,7 +75,8 @@ def trained(
         epochs = (steps - 0.5) / max(1, len(images) // config.train.batch_size)
     settings = replace(config.train, epochs=epochs, seed=seed, validations=1)
     batches = (config.batches or ImageBatches)(images, config.view, config.views)
-    train(model, batches, objective, settings, head=head, procedure=procedure)
+    result = train(model, batches, objective, settings, head=head, procedure=procedure)
+    model.collapsed = result.collapsed
     return model, head
 
 

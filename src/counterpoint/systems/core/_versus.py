@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import TypeAlias
@@ -14,7 +15,7 @@ from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import equal_error_rate, knn
-from counterpoint.evaluate.geometry import effective_rank
+from counterpoint.evaluate.geometry import effective_rank, mean_cosine
 from counterpoint.systems.core._digits import Data, Parts, accuracy, halves, trained
 from counterpoint.systems.registry import Figures, Measure, Pair
 
@@ -79,19 +80,43 @@ def spread(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     return effective_rank(F.normalize(projected(model, head, parts[1]), dim=1), center=True)
 
 
+def deviation(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
+    """Standard deviation of the unit vectors that the loss is taken on, on test images: 0 if all are the same.
+
+    The mean over dimensions, times the root of their number: 1 if the vectors are spread evenly. Source: Chen and He
+    2021, "Exploring Simple Siamese Representation Learning", section 4.1.
+    """
+    z = F.normalize(projected(model, head, parts[1]), dim=1)
+    return float(z.std(0).mean() * math.sqrt(z.shape[1]))
+
+
 def versus(ours: MakeConfig, *baselines: MakeConfig, metric: Metric = probe_accuracy, data: Data = halves) -> Measure:
     """Measures one claim a baseline: the same figure of `ours` and of it."""
     return claims(*((metric, ours, theirs) for theirs in baselines), data=data)
 
 
 def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Data = halves, train: Train = trained) -> Measure:
-    """Measures one claim for each metric, system and baseline."""
+    """Measures one claim for each metric, system and baseline.
+
+    A claim has no verdict where the system ended in a collapse, or the baseline, unless the metric is how far the
+    vectors are spread. Beside such a metric stands the mean cosine, which does not hide a collapse.
+    """
 
     def measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-        parts = data(seed)
-        return tuple(
-            (metric(*fitted(ours, seed, data, train), parts), metric(*fitted(theirs, seed, data, train), parts))
-            for metric, ours, theirs in pairs
-        ), {}
+        parts, measured, figures = data(seed), list[Pair](), dict[str, float]()
+        for metric, *arms in pairs:
+            spreads = metric in (spread, deviation)
+            values, said = list[float](), ""
+            for make in arms:
+                model, head = fitted(make, seed, data, train)
+                values.append(metric(model, head, parts))
+                name = make().name
+                if spreads:
+                    cosine = mean_cosine(projected(model, head, parts[1]))
+                    figures[f"mean cosine of the projection, {name}"] = cosine
+                if model.collapsed and not said and not (spreads and len(values) == 2):
+                    said = f"{name}: {model.collapsed}"
+            measured.append((values[0], values[1], said))
+        return tuple(measured), figures
 
     return measure

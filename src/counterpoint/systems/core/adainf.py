@@ -10,7 +10,7 @@ from counterpoint.data.inflation import generated, inflated
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.systems.core._digits import accuracy, view
 from counterpoint.systems.core._recipes import SETUP, STEPS, fit, run_recipe
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import View, affine, blur, brightness, compose, grey, jitter, noise
 
@@ -35,7 +35,7 @@ def inflate_and_fit(config: Config, images: Images, seed: int) -> PixelEncoder:
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     parts = digits().split(seed=seed)
     real, more = parts[0], generated(parts[0], TIMES * len(parts[0]), seed=seed)
-    strong, weak = replace(simclr(), view=view()), adainf()
+    strong, weak = replace(plain(), view=view()), adainf()
 
     def after(config: Config, images: Images) -> float:
         return accuracy(fit(config, images, seed)[0], parts)
@@ -75,4 +75,4 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
 )
 def adainf() -> Config:
     """Wang et al. 2024: ten copies to twenty times as many generated images, weaker views; SimCLR."""
-    return replace(simclr(), name="AdaInf", view=weak_view())
+    return replace(plain(), name="AdaInf", view=weak_view())

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
@@ -16,13 +17,14 @@ from counterpoint.objectives import Alignment, Uniformity
 from counterpoint.procedures import Chain, ClusteredNeighbours, Predictor, Teacher
 from counterpoint.systems.core._recipes import SETUP, STEPS, fit, run_recipe
 from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simsiam import projector
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
 DECAY, MEMORY, CLUSTERS, NEIGHBOURS, AFTER, EPISODES = 0.99, 1024, 20, 5, 50, 200
 
 
 def _predictor(width: int) -> Predictor:
-    return Predictor(projection(width, hidden=(width // 4,)))
+    return Predictor(projection(width, hidden=(width // 4,), norm=nn.BatchNorm1d))
 
 
 def no_memory() -> Config:
@@ -83,7 +85,8 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     + f" {STEPS} steps on five classes, {EPISODES} episodes of the five others, each with 15 queries a class; the "
     "nearest prototype stands for their logistic regression on prototypes. One memory, of the teacher's keys: queries "
     f"are drawn to the neighbours of their key ({NEIGHBOURS} of {MEMORY}, {CLUSTERS} clusters by cosine, k-means every "
-    f"{AFTER} steps). The repelling term is on predictions, and on pairs of one view; images are not masked.",
+    f"{AFTER} steps). The repelling term is on predictions, and on pairs of one view; images are not masked. "
+    "Projector and predictor have BatchNorm as in the authors' code; the projector is SimSiam's.",
 )
 def beclr() -> Config:
     """Poulakakis-Daktylidis and Jamali-Rad 2024: `-cos` and 0.1 times the log mean of `exp(cos / 2)`, as here.
@@ -94,6 +97,7 @@ def beclr() -> Config:
         simclr(),
         name="BECLR",
         objective=lambda: 0.5 * Alignment() + 0.2 * Uniformity(0.25),
+        head=projector,
         procedure=lambda width: Chain(
             Teacher(DECAY),
             ClusteredNeighbours(MEMORY, width, clusters=CLUSTERS, k=NEIGHBOURS, after=AFTER),

@@ -13,7 +13,7 @@ from counterpoint.data.images import Images
 from counterpoint.objectives import BadPairs, InfoNCE
 from counterpoint.systems.core._digits import SETUP, Parts, halves, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
 from counterpoint.training import Payload
 from counterpoint.views import ImageBatches, View
@@ -55,7 +55,7 @@ def planted(seed: int) -> Parts:
 
 def all_pairs() -> Config:
     """The baseline: SimCLR, which trusts every pair."""
-    return replace(simclr(), name="SimCLR on all pairs", batches=PlantedBatches)
+    return replace(plain(), name="SimCLR on all pairs", batches=PlantedBatches)
 
 
 @system(
@@ -80,7 +80,7 @@ def all_pairs() -> Config:
 def dbpm() -> Config:
     """Lan et al. 2024 on NT-Xent: a warm-up of five losses."""
     mined = lambda: BadPairs(InfoNCE(0.5, layout="views"), _SAMPLES, warmup=5, noisy=1.0, faulty=1.0)  # noqa: E731
-    return replace(simclr(), name="DBPM", objective=mined)
+    return replace(plain(), name="DBPM", objective=mined)
 
 
 def planted_dbpm() -> Config:

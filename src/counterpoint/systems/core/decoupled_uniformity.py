@@ -11,7 +11,7 @@ from counterpoint.data.images import Images
 from counterpoint.objectives import DecoupledUniformity
 from counterpoint.systems.core._digits import SETUP, halves, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
 
 _LOOPS = torch.tensor([0, 6, 8, 9])
@@ -26,7 +26,7 @@ def with_attribute(seed: int) -> tuple[Images, Images]:
 def with_prior() -> Config:
     """Centroids smoothed by the weak attribute."""
     return replace(
-        simclr(),
+        plain(),
         name="Decoupled Uniformity with prior",
         objective=lambda: DecoupledUniformity(2.0, prior="loop", width=0.5, ridge=0.1),
     )
@@ -44,7 +44,7 @@ def with_prior() -> Config:
         Claim("A weak attribute as prior knowledge improves it", "5-nearest-neighbour accuracy", "without the prior"),
     ),
     measure=claims(
-        (probe_accuracy, lambda: decoupled_uniformity(), simclr),
+        (probe_accuracy, lambda: decoupled_uniformity(), plain),
         (knn_accuracy, with_prior, lambda: decoupled_uniformity()),
         data=with_attribute,
     ),
@@ -52,4 +52,4 @@ def with_prior() -> Config:
 )
 def decoupled_uniformity() -> Config:
     """Dufumier et al. 2023, equation 3, t = 2."""
-    return replace(simclr(), name="Decoupled Uniformity", objective=lambda: DecoupledUniformity(2.0))
+    return replace(plain(), name="Decoupled Uniformity", objective=lambda: DecoupledUniformity(2.0))

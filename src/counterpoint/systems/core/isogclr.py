@@ -9,7 +9,7 @@ from counterpoint.objectives import IndividualTemperature
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, long_tail, probe_accuracy
 from counterpoint.systems.core.macl import at_a_tenth
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
 
 _IMAGES = 60_000
@@ -44,7 +44,7 @@ _IMAGES = 60_000
 def isogclr() -> Config:
     """Qiu et al. 2023: temperatures from 0.1, not below 0.05; rho 1 (nats)."""
     return replace(
-        simclr(),
+        plain(),
         name="iSogCLR",
         objective=lambda: IndividualTemperature(_IMAGES, temperature=0.1, minimum=0.05, rho=1.0),
     )

@@ -8,13 +8,13 @@ from counterpoint.config import Config
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import verification_error, versus
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
 
 
 def nt_xent() -> Config:
     """The baseline, at the same scale of 30."""
-    return replace(simclr(), name="NT-Xent", objective=lambda: InfoNCE(1 / 30, layout="views"))
+    return replace(plain(), name="NT-Xent", objective=lambda: InfoNCE(1 / 30, layout="views"))
 
 
 @system(

@@ -18,7 +18,7 @@ from counterpoint.points import Points
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import SETUP, Parts, encoder, halves, run_recipe
 from counterpoint.systems.core._versus import claims, probe_accuracy
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
 from counterpoint.training import Payload
 from counterpoint.training.payload import Arguments
@@ -84,7 +84,7 @@ def adaptive(seed: int) -> Parts:
 def _turned(name: str) -> Config:
     relation = Relation(same("sample"))
     return replace(
-        simclr(),
+        plain(),
         name=name,
         objective=lambda: SupCon(0.5, layout="one-way", relation=relation),
         views=2,
@@ -119,7 +119,7 @@ def always_negative() -> Config:
 def no_turns() -> Config:
     """The same loss without turns."""
     relation = Relation(same("sample"))
-    return replace(simclr(), name="no turns", objective=lambda: SupCon(0.5, layout="one-way", relation=relation))
+    return replace(plain(), name="no turns", objective=lambda: SupCon(0.5, layout="one-way", relation=relation))
 
 
 @system(

@@ -16,7 +16,7 @@ from counterpoint.systems.core._digits import SETUP, halves, run_on_images
 from counterpoint.systems.core._features import features, fitted, noisy
 from counterpoint.systems.core._versus import fitted as on_digits
 from counterpoint.systems.core._versus import probe_accuracy
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core.simclr import plain, simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
 _KAPPA = 1.05
@@ -49,7 +49,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     before = model[:2]
     target = present[:, _DISRUPTED]
     few = (x[_N:], x[:_N]), (target[_N:], target[:_N]), noisy(_NOISE), seed
-    compared = (projection_head, without_head, simclr)
+    compared = (projection_head, without_head, plain)
     fixed, none, learned = (probe_accuracy(*on_digits(c, seed), halves(seed)) for c in compared)
     claims = (
         (fixed, none),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import nn
+
 from counterpoint.config import Config
 from counterpoint.data.images import digits
 from counterpoint.heads import projection
@@ -13,13 +15,31 @@ from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.training import TrainConfig
 
 
+def projector(width: int) -> nn.Module:
+    """The authors' head: a hidden layer, BatchNorm after both layers, over both views; the last does not shift."""
+    last = nn.BatchNorm1d(width)
+    last.bias.requires_grad_(False)
+    return projection(width, hidden=(width,), norm=nn.BatchNorm1d, last=lambda: last)
+
+
+def plain() -> Config:
+    """With the head of the paper's section 2.1, which has no BatchNorm, as most later code has it."""
+    return replace(simclr(), head=lambda width: projection(width, hidden=(width,)))
+
+
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     parts = digits().split(seed=seed)
     model, head = trained(simclr(), parts[0], seed)
     bare, _ = trained(replace(simclr(), head=None), parts[0], seed)
     h = accuracy(model, parts)
     untrained = accuracy(encoder(parts[0], seed), parts)
-    return ((h, accuracy(bare, parts)), (h, accuracy(model, parts, head)), (h, untrained)), {}
+    ended = model.collapsed
+    pairs: tuple[Pair, ...] = (
+        (h, accuracy(bare, parts), ended or bare.collapsed),
+        (h, accuracy(model, parts, head), ended),
+        (h, untrained, ended),
+    )
+    return pairs, {}
 
 
 @system(
@@ -37,7 +57,9 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
         Claim("Training without labels improves the representation", "probe accuracy", "the untrained encoder"),
     ),
     measure=_measure,
-    setup=SETUP + " AdamW stands in for LARS, GroupNorm for BatchNorm.",
+    setup=SETUP
+    + " AdamW stands in for LARS, GroupNorm for the encoder's BatchNorm. The head is that of the authors' code: "
+    "BatchNorm over both views together, after the hidden layer and after the last.",
 )
 def simclr() -> Config:
     """Chen et al. 2020: NT-Xent (equation 1) on a head with one hidden layer; temperature 0.5 (their CIFAR-10 runs)."""
@@ -45,6 +67,6 @@ def simclr() -> Config:
         "SimCLR",
         lambda: InfoNCE(0.5, layout="views"),
         TrainConfig(epochs=1000, batch_size=256, learning_rate=1e-3, weight_decay=1e-4, dtype="float32"),
-        head=lambda width: projection(width, hidden=(width,)),
+        head=projector,
         view=view(),
     )

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import nn
+
 from counterpoint.config import Config
+from counterpoint.heads import projection
 from counterpoint.objectives import SwAV
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
-_WIDTH = 64
+_WIDTH, _FROZEN = 64, 3
 
 
 def two_views() -> Config:
     """Without multi-crop."""
-    return replace(simclr(), name="SwAV, two views", objective=lambda: SwAV(_WIDTH, 50))
+    return replace(
+        simclr(),
+        name="SwAV, two views",
+        objective=lambda: SwAV(_WIDTH, 50, frozen=_FROZEN),
+        head=lambda width: projection(width, hidden=(width,), out=_WIDTH, norm=nn.BatchNorm1d),
+    )
 
 
 @system(
@@ -32,8 +40,9 @@ def two_views() -> Config:
     ),
     measure=claims((probe_accuracy, two_views, simclr), (probe_accuracy, lambda: swav(), two_views)),
     setup=SETUP
-    + " 50 prototypes. Six views: digits of 8 x 8 pixels leave no room for a smaller resolution, so all have the same "
-    "size; assignments come from two. No queue.",
+    + f" 50 prototypes, which do not learn in the first epoch ({_FROZEN} steps); the authors' head, one hidden layer "
+    "with BatchNorm over all views. Six views: digits of 8 x 8 pixels leave no room for a smaller resolution, so all "
+    "have the same size; assignments come from two. No queue.",
 )
 def swav() -> Config:
     """Caron et al. 2020: temperature 0.1, epsilon 0.05, three iterations; two views give codes, four more predict."""

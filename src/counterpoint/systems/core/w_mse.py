@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import nn
+
 from counterpoint.config import Config
-from counterpoint.geometry import Dot
 from counterpoint.heads import projection
 from counterpoint.objectives import WMSE, Alignment
 from counterpoint.systems.core._digits import SETUP, run_on_images
-from counterpoint.systems.core._versus import claims, probe_accuracy, spread
+from counterpoint.systems.core._versus import claims, deviation, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
+_HIDDEN, _OUT, _SLICE = 256, 64, 128
+
 
 def not_white() -> Config:
-    """The same distance of positives, of vectors as they are."""
-    return replace(w_mse(), name="Alignment only", objective=lambda: Alignment(geometry=Dot()))
+    """The same distance of positives, scaled to length one and not whitened."""
+    return replace(w_mse(), name="Alignment only", objective=Alignment)
+
+
+def contrastive() -> Config:
+    """The authors' baseline: the same head under SimCLR's loss."""
+    return replace(simclr(), name="SimCLR, same head", head=w_mse().head)
 
 
 @system(
@@ -29,19 +37,23 @@ def not_white() -> Config:
     claims=(
         Claim(
             "Whitening keeps the vectors apart without negatives",
-            "effective rank of the projection",
+            "standard deviation of the projection's unit vectors",
             "the same distance without whitening",
         ),
-        Claim("The representation is better than a contrastive one", "probe accuracy", "SimCLR"),
+        Claim("The representation is better than a contrastive one", "probe accuracy", "SimCLR with the same head"),
     ),
-    measure=claims((spread, lambda: w_mse(), not_white), (probe_accuracy, lambda: w_mse(), simclr)),
-    setup=SETUP + " The projection has 32 dimensions, slices have 128 points.",
+    measure=claims((deviation, lambda: w_mse(), not_white), (probe_accuracy, lambda: w_mse(), contrastive)),
+    setup=SETUP
+    + f" The authors' head: {_HIDDEN} hidden units (1,024 there) with BatchNorm over both views, {_OUT} dimensions; "
+    f"slices have {_SLICE} points. The paper says on a par with contrast, which is tested as better. The standard "
+    "deviation over test images is the mean over dimensions, times the root of their number: 0 if all vectors are the "
+    "same, 1 if they are spread evenly.",
 )
 def w_mse() -> Config:
-    """Ermolov et al. 2021: two positives, slices of 128, four random divisions, a projection of 32 dimensions."""
+    """Ermolov et al. 2021 on CIFAR-10: two positives, slices of twice the dimensions, divided once a step."""
     return replace(
         simclr(),
         name="W-MSE",
-        objective=lambda: WMSE(128, repeats=4),
-        head=lambda width: projection(width, hidden=(width,), out=32),
+        objective=lambda: WMSE(_SLICE),
+        head=lambda width: projection(width, hidden=(_HIDDEN,), out=_OUT, norm=nn.BatchNorm1d),
     )

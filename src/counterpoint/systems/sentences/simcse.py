@@ -11,6 +11,7 @@ from torch import nn
 from counterpoint.config import Config
 from counterpoint.data import Example
 from counterpoint.heads import projection
+from counterpoint.methods import Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems._corpus import run_with_fit, sample, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
@@ -46,7 +47,12 @@ def _included(config: Config, output: Path, say: Say) -> Figures:
 
 def supervised() -> Config:
     """Gao et al. 2021, section 4, equation 5: entailments as positives, contradictions as shared negatives."""
-    return replace(simcse(), name="SimCSE supervised", train=TrainConfig(epochs=3, batch_size=512, learning_rate=5e-5))
+    return replace(
+        simcse(),
+        name="SimCSE supervised",
+        takes=Takes("text", "text"),
+        train=TrainConfig(epochs=3, batch_size=512, learning_rate=5e-5),
+    )
 
 
 @system(
@@ -74,4 +80,5 @@ def simcse() -> Config:
         lambda: InfoNCE(0.05),
         TrainConfig(epochs=1, batch_size=64, learning_rate=3e-5, schedule="linear", warmup=0.0),
         head=lambda width: projection(width, last=nn.Tanh),
+        takes=Takes("text"),
     )

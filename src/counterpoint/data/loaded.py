@@ -1,0 +1,211 @@
+"""What a reader gives, whatever the source: rows over items, and how they were understood."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from counterpoint.data.items import Data
+from counterpoint.data.schema import ColumnMap
+from counterpoint.data.types import Progress, Rejected, Rejects, Retrieval, TextData, write_rejects
+from counterpoint.errors import InputError
+
+SourceKind = Literal["texts", "pictures", "pictures with texts", "triples"]
+"""What a source holds; triples (head, relation, tail) are a knowledge graph."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read; `load_source` says what each is."""
+
+    columns: ColumnMap = field(default_factory=dict)
+    schema: str | None = None
+    split: str | None = None
+    size: int | None = None
+    skip_bad: bool = False
+    progress: Progress | None = None
+
+    def rejects(self, source: str) -> Rejects:
+        """What to do with the bad rows of a source."""
+        return Rejects(source, self.skip_bad)
+
+    def check(self, source: str, what: str, *used: str) -> None:
+        """Refuse options that do not apply, rather than leave them unread.
+
+        Raises:
+            InputError: An option other than those that are used is given.
+
+        Examples:
+            >>> Reading(size=32).check("a.tsv", "texts", "columns")
+            Traceback (most recent call last):
+            counterpoint.errors.InputError: a.tsv: size= does not apply to texts; leave it out.
+        """
+        for option in ("columns", "schema", "split", "size"):
+            if option not in used and getattr(self, option) not in (None, {}):
+                raise InputError(f"{option}= does not apply to {what}", file=source, fix="leave it out")
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What is known to belong to each anchor, in any part of the data: what a filtered ranking leaves out.
+
+    Source: the filtered setting of Bordes et al. 2013, "Translating Embeddings for Modeling Multi-relational Data".
+
+    Attributes:
+        start: `(anchors + 1,)`: where the answers of each anchor begin.
+        other: `(m,)`: rows of `Data.others`, each once an anchor, ascending.
+    """
+
+    start: Int[Tensor, " a1"]
+    other: Int[Tensor, " m"]
+
+    def of(self, anchors: Int[Tensor, " b"]) -> tuple[Int[Tensor, " k"], Int[Tensor, " k"]]:
+        """The answers of some anchors, as places in a matrix of scores `(b, others)`: rows, and columns.
+
+        Examples:
+            >>> from counterpoint.data.items import Items
+            >>> texts = Items("text", ["a", "b"])
+            >>> data = Data(texts, torch.tensor([1, 1]), texts, torch.tensor([[0], [1]]))
+            >>> scores = torch.ones(1, 2)
+            >>> scores[known_answers(data).of(torch.tensor([1]))] = -torch.inf
+            >>> scores
+            tensor([[-inf, -inf]])
+        """
+        begin, count = self.start[anchors], self.start[anchors + 1] - self.start[anchors]
+        row = torch.arange(len(anchors)).repeat_interleave(count)
+        within = torch.arange(len(row)) - (count.cumsum(0) - count)[row]
+        return row, self.other[begin[row] + within]
+
+
+def known_answers(*parts: Data) -> Answers:
+    """What belongs to each anchor by the positives of all parts, which are rows over the same items.
+
+    Raises:
+        InputError: Parts over different items, or without positives.
+
+    Examples:
+        >>> from counterpoint.data.items import Items
+        >>> texts = Items("text", ["a", "b", "c"])
+        >>> data = Data(texts, torch.tensor([0, 2, 0]), texts, torch.tensor([[2, -1], [0, 1], [1, -1]]))
+        >>> known = known_answers(data[:2], data[2:])
+        >>> known.start.tolist(), known.other.tolist()
+        ([0, 2, 2, 4], [1, 2, 0, 1])
+    """
+    first = parts[0]
+    if first.others is None or any(p.anchors is not first.anchors or p.others is not first.others for p in parts):
+        raise InputError(
+            "answers are known of rows with positives over the same items", fix="give parts of one data set"
+        )
+    width = len(first.others)
+    keys = []
+    for part in parts:
+        assert part.positives is not None  # as there are others
+        there = part.positives >= 0
+        anchor = part.anchor[:, None].expand_as(part.positives)
+        keys.append(anchor[there] * width + part.positives[there])
+    unique = torch.cat(keys).unique()
+    count = torch.bincount(unique // width, minlength=len(first.anchors))
+    return Answers(torch.cat([count.new_zeros(1), count.cumsum(0)]), unique % width)
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What a source holds.
+
+    Attributes:
+        kind: What the source is.
+        data: All rows; where the source names its parts (`train`, `valid`, `test`) those of training.
+        source: Where they came from.
+        dev: The rows to validate by, where the source names them.
+        test: The same of the rows to measure by. Triples of all parts are rows over the same items; all other parts
+            have items of their own. Classes have the same numbers in all.
+        columns: Role ("image", "text", "head", ...) -> the column it was read from.
+        notes: What else was noticed or done (pictures resized, no header, ...), said by `describe`.
+        rejected: The rows left out under `skip_bad`, with their reasons.
+        sources: The names behind the numbers in the column `source`, where there are several.
+        texts: Of texts: what `read` gave.
+        relations: Of triples: what each relation is called; number `r + len(relations)` is the inverse of `r`.
+        descriptions: Of triples: what the file `entity2text` says of each entity, "" where it says nothing; or none.
+
+    Examples:
+        >>> from counterpoint.data.items import Items
+        >>> loaded = Loaded("pictures", Data.alone(Items("image", torch.zeros(2, 1, 8, 8))), "a.npz")
+        >>> loaded.describe()
+        'read 2 pictures of 8 x 8 pixels, grey, from a.npz'
+    """
+
+    kind: SourceKind
+    data: Data
+    source: str
+    dev: Data | None = None
+    test: Data | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    rejected: list[Rejected] = field(default_factory=list)
+    sources: tuple[str, ...] = ()
+    texts: TextData | Retrieval | None = None
+    relations: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What belongs to each anchor by the rows of all parts, which are over the same items (triples)."""
+        return known_answers(*(part for part in (self.data, self.dev, self.test) if part is not None))
+
+    def describe(self, listed: str | os.PathLike[str] | None = None) -> str:
+        """What was read and how it was understood, in one sentence without a full stop.
+
+        Args:
+            listed: Where the rows that were left out are listed, if there are any; see `account`.
+        """
+        if self.texts is not None:
+            from counterpoint.data.summary import describe
+
+            return "; ".join([describe(self.texts, listed), *self.notes])
+        said = f"read {self._what()} from {self.source}"
+        parts = {"validation": self.dev, "test": self.test}
+        more = [f"{_rows(self.kind, part):,} of {name}" for name, part in parts.items() if part is not None]
+        said += f" (and {', '.join(more)})" if more else ""
+        columns = ", ".join(f"{role} = {column!r}" for role, column in self.columns.items())
+        about = "; ".join(filter(None, (columns, *self.notes)))
+        bad = len(self.rejected)
+        left = f"; {bad:,} row{'s' * (bad != 1)} left out" if bad else ""
+        left += f", listed with the reasons in {os.fspath(listed)}" if bad and listed is not None else ""
+        return f"{said}{': ' * bool(about)}{about}{left}"
+
+    def account(self, listed: str | os.PathLike[str]) -> str:
+        """`describe`, once the rows that were left out are written to the file `listed`, with their reasons."""
+        if self.rejected:
+            write_rejects(self.rejected, listed)
+        return self.describe(listed)
+
+    def _what(self) -> str:
+        data, n = self.data, _rows(self.kind, self.data)
+        if self.kind == "triples":
+            return f"{n:,} triples of {_entities(data):,} entities and {len(self.relations):,} relations"
+        if data.anchors.modality != "image":
+            return f"{n:,} row{'s' * (n != 1)}"
+        pictures = data.anchors.tensor
+        colour = "grey" if pictures.shape[1] == 1 else "in colour"
+        size = f"of {pictures.shape[3]} x {pictures.shape[2]} pixels, {colour}"
+        if data.others is not None:
+            shown = f"{len(pictures):,} pictures {size}, and {len(data.others):,} texts"
+            return f"{n:,} pairs of {shown},"
+        classes = f", in {len(data.classes):,} classes" if data.classes else ""
+        return f"{n:,} picture{'s' * (n != 1)} {size}{classes},"
+
+
+def _rows(kind: SourceKind, data: Data) -> int:
+    # a triple is two rows, one a direction
+    return len(data) // 2 if kind == "triples" else len(data)
+
+
+def _entities(data: Data) -> int:
+    assert data.others is not None
+    return len(data.others)

@@ -1,0 +1,18 @@
+"""The task of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from counterpoint.data import Retrieval
+from counterpoint.data.items import Data
+from counterpoint.fitting.parts import Parts
+from counterpoint.tasks import Collection, Task, task_for
+
+
+def make_task(parts: Parts, encoder: Any) -> Task:
+    """The task that fits the data of a run."""
+    dev, test = (Collection.of(p) if isinstance(p, Retrieval) else p for p in (parts.dev, parts.test))
+    # of triples what is right in the test is no wrong answer on dev
+    known = [test] if isinstance(test, Data) and test.modalities[0] == "query" else []
+    return task_for(parts.train, dev, test, encoder, known)

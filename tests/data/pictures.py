@@ -1,0 +1,37 @@
+"""Pictures for tests, written to files."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+RNG = np.random.default_rng(0)
+
+
+def colours(*shape):
+    return RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+def save(folder, name, array, **options):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(folder / name, **options)
+    return array
+
+
+def png(array):
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+def bomb(path: Path) -> None:
+    """A file of some bytes that says it is 30,000 pixels wide and high."""
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b""))
+    data = b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
