@@ -35,7 +35,6 @@ from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.exporting import export
 from counterpoint.methods import Takes
-from counterpoint.negatives import mine_bm25
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
 from counterpoint.views import MaskedLM
@@ -135,7 +134,6 @@ CALLS = {
     "named documents": lambda s: evaluate.named(np.array([[0]]), ["q"], s),
     "named queries": lambda s: evaluate.named(np.zeros((len(s), 1), dtype=np.int64), s, ["d"]),
     "compare systems": lambda s: compare("digits", s, Path("/nowhere/at/all")),
-    "mine_bm25 documents": lambda s: mine_bm25([Example("a", ("b",))], documents=s),
     "Answers queries": lambda s: evaluate.Answers(s, 1, {}),
     "Collection notes": lambda s: Collection(COLLECTION.queries, COLLECTION.corpus, COLLECTION.answers, s),
     "Find metrics": lambda s: Find(COLLECTION, COLLECTION, metrics=s),

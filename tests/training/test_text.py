@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 
 from counterpoint.data import Example
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
 from counterpoint.encoders.features import lengths
 from counterpoint.objectives import InfoNCE
-from counterpoint.training import TextBatches
+from counterpoint.training import RowBatches
 
 WORDS = "a b c d e f g h i j k l m n o p"
 
@@ -19,7 +20,8 @@ def encoder(**options):
 
 def arguments(examples, rows, **options):
     model = encoder(prompts={})
-    batches = TextBatches(examples, model, **options)
+    data = rows_of(examples)
+    batches = RowBatches(data, model, views=1 if data.schema == "labelled" else 2, **options)
     payload = batches.payload(torch.tensor(rows))
     return payload, payload.arguments(model(payload.inputs))
 
