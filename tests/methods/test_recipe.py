@@ -17,8 +17,7 @@ from counterpoint.errors import InputError
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems.core.simclr import simclr
-from counterpoint.training import TextBatches, TrainConfig, train
-from counterpoint.views import ImageBatches
+from counterpoint.training import RowBatches, TrainConfig, train
 
 TEXTS = [Example(f"{c} {n}", (f"the {c} {n} is here",)) for c in ("red", "blue", "pink") for n in ("fox", "ant", "cat")]
 SMALL = TrainConfig(batch_size=4, epochs=2, learning_rate=1e-2, dtype="float32", validations=1)
@@ -46,7 +45,7 @@ def test_pictures_end_with_the_weights_of_the_loop_written_out() -> None:
     head, objective = stage.head(64), stage.objective()
     settings = replace(stage.train, seed=3)
     assert callable(stage.view)
-    train(old, ImageBatches(images, stage.view), objective, settings, head=head)
+    train(old, RowBatches(data, old, view=stage.view), objective, settings, head=head)
     new, result = recipe.make(data, 3)
     assert result.steps == 3
     assert equal(old, new)
@@ -54,7 +53,7 @@ def test_pictures_end_with_the_weights_of_the_loop_written_out() -> None:
 
 def test_texts_end_with_the_weights_that_they_had() -> None:
     old, new = table(), table()
-    train(old, TextBatches(TEXTS, old), InfoNCE(0.1), SMALL)
+    train(old, RowBatches(rows_of(TEXTS), old), InfoNCE(0.1), SMALL)
     made, _ = Recipe("mine", (Stage(lambda: InfoNCE(0.1), SMALL),), Takes("text", "text")).make(
         rows_of(TEXTS), encoder=new
     )

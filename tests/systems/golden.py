@@ -125,8 +125,8 @@ def by_simcse(recipe: Recipe) -> None:
         encoder = _start._pretrained.__wrapped__()
     pairs = _corpus.sample(64, 1)
     alone = [Example(e.positives[0]) for e in pairs]
-    examples = mine_bm25(pairs, 1) if "supervised" in recipe.name else alone
-    _corpus.trained(recipe, encoder, rows_of(examples), steps=1, seed=0, learning_rate=3e-4)
+    data = mine_bm25(rows_of(pairs)) if "supervised" in recipe.name else rows_of(alone)
+    _corpus.trained(recipe, encoder, data, steps=1, seed=0, learning_rate=3e-4)
 
 
 def by_halves(recipe: Recipe) -> None:

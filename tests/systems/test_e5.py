@@ -32,7 +32,10 @@ def encoder(noisy):
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_filter_keeps_exactly_the_pairs_that_rank_within_k_by_brute_force(noisy, encoder, k):
     examples, right = noisy
-    kept = consistent(examples, encoder, k)
+    data = consistent(rows_of(examples), encoder, k)
+    asked = set(data.anchors[data.anchor].texts)
+    kept = [e for e in examples if e.anchor in asked]
+    assert len(kept) == len(data)
     passages = [e.positives[0] for e in examples]
     z = encoder.encode(passages, kind="document").astype(np.float64)
     queries = encoder.encode([e.anchor for e in examples], kind="query").astype(np.float64)
@@ -50,7 +53,7 @@ def test_filter_keeps_exactly_the_pairs_that_rank_within_k_by_brute_force(noisy,
 
 def test_the_pool_is_a_random_part_of_the_passages(noisy, encoder):
     examples, _ = noisy
-    sizes = [len(consistent(examples, encoder, 2, pool=pool)) for pool in (10, 100, 400)]
+    sizes = [len(consistent(rows_of(examples), encoder, 2, pool=pool)) for pool in (10, 100, 400)]
     # more passages to be mistaken for, fewer pairs that pass
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > sizes[2]

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, parts_of, read_entry, run_job
-from counterpoint.data.sources import source_kind
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, write_json
 from counterpoint.fitting.bases import choose_base
-from counterpoint.fitting.parts import INCLUDED
+from counterpoint.fitting.parts import kind_of_source
 from counterpoint.fitting.run import environment
 from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
 from counterpoint.systems import get
@@ -83,7 +82,7 @@ def compare(
         raise InputError("there is one system and nothing to compare it with", fix="name two or more")
     if seeds < 2:
         raise InputError("an interval over seeds needs two seeds or more", fix="use 3")
-    kind = "texts" if source == INCLUDED else source_kind(source, (reading or {}).get("columns"))
+    kind = kind_of_source(source, (reading or {}).get("columns"))
     base = choose_base("static" if (base, kind) == ("auto", "texts") else base, kind)
     job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {})
     if not job.settings.get("epochs", 1) > 0:

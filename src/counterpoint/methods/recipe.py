@@ -12,7 +12,7 @@ from torch import nn
 
 from counterpoint.data.items import Data
 from counterpoint.encoders.features import Kind
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.methods.stage import Stage, train_stage
 from counterpoint.training.loop import Row, TrainResult, Validate
 
@@ -46,6 +46,8 @@ class Takes:
     columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        refuse_string(self.schemas, "schemas")
+        refuse_string(self.columns, "columns")
         if not self.schemas:
             schemas = ("items", "labelled") if self.others is None else ("pairs", "tuples")
             object.__setattr__(self, "schemas", schemas)

@@ -2,12 +2,11 @@
 
 from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
-from counterpoint.views.images import ImageBatches, View, affine, blur, brightness, compose, noise
+from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.masking import MaskedLM
 from counterpoint.views.texts import delete_words, shuffle_partners
 
 __all__ = [
-    "ImageBatches",
     "MaskedLM",
     "View",
     "affine",
