@@ -70,8 +70,8 @@ class ImageEncoder(PixelEncoder):
         groups: Of GroupNorm; must divide every width. With 16 channels or more a group the network is as fast as with
             BatchNorm (it then has channels last in memory).
         stride: Of the first convolution: 2 halves the image at once, for images of 32 pixels and more.
-        standardized: Weight standardisation (Qiao et al. 2019): with it GroupNorm of few groups learns as fast as
-            BatchNorm, and without it does not.
+        standardized: Weight standardisation (Qiao et al. 2019): with it GroupNorm of few groups learns nearly
+            as well as BatchNorm, and without it much worse.
 
     Examples:
         >>> encoder = ImageEncoder(widths=(8, 16))
