@@ -124,7 +124,8 @@ def _resnet(pixels: Tensor) -> ImageEncoder:
     """Small, and for pictures of 32 pixels or more with a stem that halves them."""
     channels, *size = pixels.shape[1:]
     large = min(size) >= 32
-    encoder = ImageEncoder(channels, groups=2, stride=2) if large else ImageEncoder(channels, widths=(16, 32, 64))
+    options: dict[str, Any] = {"groups": 2, "stride": 2, "standardized": True} if large else {"widths": (16, 32, 64)}
+    encoder = ImageEncoder(channels, **options)
     encoder.shape = (channels, size[0], size[1])
     return encoder
 
