@@ -130,7 +130,7 @@ def ours(pairs: Pairs, dtype: str, *, dropout: bool = True) -> tuple[float, list
         batch_size=BATCH, schedule="linear", warmup=0.0, weight_decay=0.0, dtype=dtype, validations=1
     )
     start = time.perf_counter()
-    result = cp.train(model, cp.TextBatches(examples, model, kinds=(None, None)), cp.InfoNCE(1 / 20), config)
+    result = cp.train(model, cp.RowBatches(cp.rows_of(examples), model, kinds=(None, None)), cp.InfoNCE(1 / 20), config)
     seconds = time.perf_counter() - start
     return seconds, [row["loss"] for row in result.history], result.steps * BATCH
 

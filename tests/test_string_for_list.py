@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import counterpoint
 from counterpoint import evaluate
 from counterpoint.comparing import compare
-from counterpoint.data import Example, TextData, retrieval_from_pairs
+from counterpoint.data import Example, TextData, debian, retrieval_from_pairs
+from counterpoint.data.items import Data, Items
 from counterpoint.encoders import (
+    KnowledgeGraph,
     StaticEncoder,
     count_cut,
     distill,
@@ -31,7 +34,7 @@ from counterpoint.encoders import (
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.exporting import export
-from counterpoint.negatives import mine_bm25
+from counterpoint.methods import Takes
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
 from counterpoint.views import MaskedLM
@@ -48,6 +51,9 @@ SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
 Z = np.eye(3, dtype=np.float32)
+TRIPLES = Data(
+    Items("query", torch.tensor([[0, 0]])), torch.tensor([0]), Items("entity", torch.arange(2)), torch.tensor([[1]])
+)
 
 
 def index() -> Index:
@@ -90,6 +96,12 @@ CALLS = {
     "encode_prompted texts": lambda s: encode_prompted(SMALL, s, [""] * len(s)),
     "tokenize_prompted prompts": lambda s: tokenize_prompted(SMALL, ["t"] * len(s), s),
     "tokenize_prompted texts": lambda s: tokenize_prompted(SMALL, s, [""] * len(s)),
+    "KnowledgeGraph entities": lambda s: KnowledgeGraph(s, ["r"], dim=2),
+    "KnowledgeGraph relations": lambda s: KnowledgeGraph(["e"], s, dim=2),
+    "KnowledgeGraph.of relations": lambda s: KnowledgeGraph.of(TRIPLES, s, dim=2),
+    "Takes columns": lambda s: Takes("text", columns=s),
+    "Takes schemas": lambda s: Takes("text", schemas=s),
+    "debian languages": lambda s: debian(languages=s),
     "distill texts": lambda s: distill(SMALL, s, dim=4),
     "unknown_note texts": lambda s: unknown_note(ENCODER, s),
     "unknown_share texts": lambda s: unknown_share(ENCODER, s),
@@ -122,7 +134,6 @@ CALLS = {
     "named documents": lambda s: evaluate.named(np.array([[0]]), ["q"], s),
     "named queries": lambda s: evaluate.named(np.zeros((len(s), 1), dtype=np.int64), s, ["d"]),
     "compare systems": lambda s: compare("digits", s, Path("/nowhere/at/all")),
-    "mine_bm25 documents": lambda s: mine_bm25([Example("a", ("b",))], documents=s),
     "Answers queries": lambda s: evaluate.Answers(s, 1, {}),
     "Collection notes": lambda s: Collection(COLLECTION.queries, COLLECTION.corpus, COLLECTION.answers, s),
     "Find metrics": lambda s: Find(COLLECTION, COLLECTION, metrics=s),
@@ -135,6 +146,7 @@ OTHERS = {
     *("DebianCorpus more", "DebianCorpus packages", "DebianCorpus sections"),
     *("Documents ids", "Documents notes", "Documents texts"),
     *("Encoder.encode texts", "Encoder.tokenize texts", "input_hash text"),
+    *("KnowledgeGraph.tokenize texts", "Projected.tokenize texts", "Towers.tokenize texts"),
 }
 
 

@@ -20,7 +20,6 @@ from counterpoint.errors import InputError, MissingExtra
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from counterpoint.config import Config
     from counterpoint.data import (
         Documents,
         Example,
@@ -35,10 +34,16 @@ if TYPE_CHECKING:
     from counterpoint.data.emoji import emoji
     from counterpoint.data.glyphs import glyphs
     from counterpoint.data.images import Images, digits, load_images, read_images
+    from counterpoint.data.items import Data, Items
+    from counterpoint.data.rows import rows_of
+    from counterpoint.data.several import load_sources
+    from counterpoint.data.sources import load_source
     from counterpoint.encoders import (
         Encoder,
         ImageEncoder,
+        KnowledgeGraph,
         StaticEncoder,
+        Towers,
         TransformerEncoder,
         VisionTransformer,
         distill,
@@ -48,6 +53,7 @@ if TYPE_CHECKING:
     from counterpoint.exporting import export
     from counterpoint.fitting import fit
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
+    from counterpoint.methods import Recipe, Stage, Takes
     from counterpoint.objectives import (
         JSD,
         NWJ,
@@ -76,15 +82,20 @@ if TYPE_CHECKING:
     from counterpoint.publishing import push
     from counterpoint.relation import Relation, Rule, duplicate, equal, itself, kernel, never, same
     from counterpoint.search import BM25, Index, exact_search, reciprocal_rank_fusion
-    from counterpoint.training import TextBatches, TrainConfig, train
+    from counterpoint.training import RowBatches, TrainConfig, train
 
 _WHERE = {
-    "config": "Config",
     "data": "Documents Example Retrieval TextData debian input_hash read read_documents split",
     "data.emoji": "emoji",
     "data.glyphs": "glyphs",
+    "data.items": "Data Items",
+    "data.rows": "rows_of",
+    "data.several": "load_sources",
+    "data.sources": "load_source",
+    "methods": "Recipe Stage Takes",
     "data.images": "Images digits load_images read_images",
-    "encoders": "Encoder ImageEncoder StaticEncoder TransformerEncoder VisionTransformer distill load",
+    "encoders": "Encoder ImageEncoder KnowledgeGraph StaticEncoder Towers TransformerEncoder VisionTransformer distill "
+    "load",
     "engine": "all_reduce_gradients cached",
     "exporting": "export",
     "fitting": "fit",
@@ -95,7 +106,7 @@ _WHERE = {
     "publishing": "push",
     "relation": "Relation Rule duplicate equal itself kernel never same",
     "search": "BM25 Index exact_search reciprocal_rank_fusion",
-    "training": "TextBatches TrainConfig train",
+    "training": "RowBatches TrainConfig train",
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
 
@@ -118,8 +129,8 @@ __all__ = [
     "NWJ",
     "Alignment",
     "CoSENT",
-    "Config",
     "Cosine",
+    "Data",
     "Debiased",
     "Decoupled",
     "DistillKL",
@@ -134,24 +145,30 @@ __all__ = [
     "Index",
     "InfoNCE",
     "InputError",
+    "Items",
+    "KnowledgeGraph",
     "MarginMSE",
     "Matryoshka",
     "MissingExtra",
     "Objective",
     "PointObjective",
     "Points",
+    "Recipe",
     "Relation",
     "Retrieval",
+    "RowBatches",
     "RowObjective",
     "Rule",
     "Sigmoid",
     "Spectral",
+    "Stage",
     "StaticEncoder",
     "Sum",
     "SupCon",
+    "Takes",
     "Temperature",
-    "TextBatches",
     "TextData",
+    "Towers",
     "TrainConfig",
     "TransformerEncoder",
     "Triplet",
@@ -176,6 +193,8 @@ __all__ = [
     "kernel",
     "load",
     "load_images",
+    "load_source",
+    "load_sources",
     "never",
     "objective",
     "push",
@@ -183,6 +202,7 @@ __all__ = [
     "read_documents",
     "read_images",
     "reciprocal_rank_fusion",
+    "rows_of",
     "same",
     "split",
     "train",

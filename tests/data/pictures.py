@@ -29,9 +29,9 @@ def png(array):
     return {"bytes": buffer.getvalue(), "path": None}
 
 
-def bomb(path: Path) -> None:
-    """A file of some bytes that says it is 30,000 pixels wide and high."""
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+def bomb(path: Path, side: int = 30_000) -> None:
+    """A file of some bytes that says it is so many pixels wide and high."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b""))
     data = b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)

@@ -146,10 +146,11 @@ def test_a_torn_picture_is_named(tmp_path, kind, share):
         read_images(tmp_path)
 
 
-def test_a_bomb_is_refused(tmp_path):
+@pytest.mark.parametrize("side", [9_500, 30_000])
+def test_a_bomb_is_refused(tmp_path, side):
     save(tmp_path, "b/a.png", colours(4, 4))
     save(tmp_path, "a/a.png", colours(4, 4))
-    bomb(tmp_path / "a" / "b.png")
+    bomb(tmp_path / "a" / "b.png", side)
     with pytest.raises(InputError, match=r"a/b\.png: the picture cannot be read .*exceeds limit"):
         read_images(tmp_path)
 

@@ -122,6 +122,8 @@ def test_a_source_of_another_kind_is_refused(tmp_path):
     assert len(load_sources([tmp_path / "small", tmp_path / "large"], size=4).data) == 2
     with pytest.raises(InputError, match="no source"):
         load_sources([])
+    with pytest.raises(InputError, match="sources must be a list of strings, not one string"):
+        load_sources(str(tmp_path / "texts.tsv"))
 
 
 def test_bad_rows_of_all_are_listed(tmp_path):

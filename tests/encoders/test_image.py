@@ -7,13 +7,13 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTModel
 
-from counterpoint.data.images import digits
+from counterpoint.data.images import digits, rows_of_images
 from counterpoint.encoders.image import ImageEncoder, VisionTransformer
 from counterpoint.errors import InputError
 from counterpoint.evaluate import knn
 from counterpoint.objectives import SupCon
-from counterpoint.training import TrainConfig, train
-from counterpoint.views import ImageBatches, noise
+from counterpoint.training import RowBatches, TrainConfig, train
+from counterpoint.views import noise
 
 
 def tiny(**options):
@@ -179,6 +179,6 @@ def test_the_transformer_learns_digits():
 
     before = accuracy()
     config = TrainConfig(epochs=8, batch_size=64, learning_rate=2e-3, validations=1, dtype="float32")
-    train(encoder, ImageBatches(parts[0], noise(0.1)), SupCon(0.1, layout="views"), config)
+    train(encoder, RowBatches(rows_of_images(parts[0]), encoder, view=noise(0.1)), SupCon(0.1, layout="views"), config)
     assert before < 0.75
     assert accuracy() > 0.92

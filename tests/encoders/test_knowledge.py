@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_said() -> None:
         (lambda: model.complete(None, "knows"), "give one of the two"),
         (lambda: model.encode_items(Items("entity", torch.tensor([5]))), "numbers beyond the model's 5"),
         (lambda: model.encode_items(Items("query", torch.tensor([[0, 6]])), kind="query"), "the model's 5 and 6"),
-        (lambda: model.encode_items(Items("image", torch.zeros(1))), "modality 'image', where 'entity' is needed"),
+        (lambda: model.document.inputs(Items("image", torch.zeros(1))), "modality 'image', where 'entity' is needed"),
     ):
         with pytest.raises(InputError, match=what):
             call()

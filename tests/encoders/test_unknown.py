@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder, unknown_note, unknown_share
 
 
@@ -28,6 +29,6 @@ def test_minilm_and_chinese():
 
     if minilm_folder() is None:
         pytest.skip("MiniLM is not installed")
-    minilm = make_base("minilm", (), 0)
+    minilm = make_base("minilm", rows_of([]), 0)
     assert unknown_share(minilm, ["Where is the station?", "déjà vu"]) == 0
     assert unknown_share(minilm, ["请问倦圛伂在哪里"]) > 0.2

@@ -112,7 +112,7 @@ def test_similarity_and_sts():
     )
     cosine = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(x, y, strict=True)]
     np.testing.assert_allclose(similarity(x, y), cosine, rtol=1e-4)
-    result = sts(x, y, gold.tolist(), metrics=["cosine", "dot", "euclidean", "manhattan"], samples=100)
+    result = sts(x, y, gold.tolist(), metrics=["cosine", "dot", "euclidean", "manhattan", "modulus"], samples=100)
     assert list(result) == [
         "spearman",
         "pearson",
@@ -122,12 +122,16 @@ def test_similarity_and_sts():
         "pearson_euclidean",
         "spearman_manhattan",
         "pearson_manhattan",
+        "spearman_modulus",
+        "pearson_modulus",
     ]
     assert result["spearman"].value == pytest.approx(stats.spearmanr(cosine, gold)[0])
     assert result["pearson_dot"].value == pytest.approx(stats.pearsonr((x * y).sum(1), gold)[0], rel=1e-5)
     distance = np.linalg.norm(x - y, axis=1)
     assert result["spearman_euclidean"].value == pytest.approx(stats.spearmanr(-distance, gold)[0])
     assert result["pearson_manhattan"].value == pytest.approx(stats.pearsonr(-np.abs(x - y).sum(1), gold)[0], rel=1e-5)
+    moduli = np.abs((x - y)[:, :4] + 1j * (x - y)[:, 4:]).sum(1)
+    assert result["pearson_modulus"].value == pytest.approx(stats.pearsonr(-moduli, gold)[0], rel=1e-5)
     assert sts(np.ones((3, 2)), np.ones((3, 2)), [1, 2, 3])["spearman"].value == 0  # a collapsed model
     assert similarity(np.zeros((1, 2)), np.ones((1, 2))).tolist() == [0]
 

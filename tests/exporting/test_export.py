@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import counterpoint as cp
 from counterpoint.cli.main import app
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import Dense, StaticEncoder, TransformerEncoder, fingerprint
 from counterpoint.encoders.exported import FILES, ExportedEncoder
 from counterpoint.encoders.scratch import small_transformer
@@ -186,7 +187,7 @@ def test_auto_takes_what_was_faster_and_agrees(folders, tmp_path, monkeypatch):
     rewrite(tmp_path / "made", mean_cosine=1)
     assert chosen()
     # what learns is never the graph
-    assert type(make_base(str(tmp_path / "made"), (), 0)) is TransformerEncoder
+    assert type(make_base(str(tmp_path / "made"), rows_of([]), 0)) is TransformerEncoder
     monkeypatch.setattr("counterpoint.encoders.exported.installed", lambda _: False)
     assert not chosen()
 

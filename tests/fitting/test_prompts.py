@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from counterpoint.data import Example, TextData, retrieval_from_pairs
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder, encode_prompted, load
 from counterpoint.encoders.towers import Towers
 from counterpoint.evaluate import evaluate_any
 from counterpoint.fitting import fit
 from counterpoint.negatives import consistent, mine_bm25
 from counterpoint.search import BM25
-from counterpoint.training import TextBatches
+from counterpoint.training import RowBatches
 
 COLOURS = ("red", "blue", "green", "grey")
 THINGS = [f"{t} {n}" for t in ("car", "boat") for n in range(6)]
@@ -126,20 +127,20 @@ def test_evaluation_mining_and_filter_see_the_prompts(seen, lexical):
     scored = TextData(
         "scored", [Example(e.anchor, e.positives, score=i, prompt=e.prompt) for i, e in enumerate(PAIRS)], ""
     )
-    for use in (lambda: evaluate_any(model, data, samples=0), lambda: consistent(PAIRS, model)):
+    for use in (lambda: evaluate_any(model, data, samples=0), lambda: consistent(rows_of(PAIRS), model)):
         seen.clear()
         use()
         assert sorted(t for t in seen if "car" not in t and "one" not in t) == ["find: blue", "find: red", "see: red"]
     seen.clear()
     evaluate_any(model, scored, samples=0)
     assert sorted(t for t in seen if "car" not in t and "one" not in t) == ["blue", "find: red", "see: red"]
-    mine_bm25(PAIRS)
+    mine_bm25(rows_of(PAIRS))
     assert lexical == ["red", "blue", "red"]
 
 
 def test_batches_hold_the_tokens_of_prompt_and_anchor():
     model = encoder(prompts={"query": "a "})
-    batches = TextBatches(PAIRS, model, kinds=("query", "document"))
+    batches = RowBatches(rows_of(PAIRS), model, kinds=("query", "document"))
     z = model(batches.payload(torch.arange(3)).inputs)[:3].detach().numpy()
     assert np.allclose(z, encoder(prompts={}).encode(["find: red", "a blue", "see: red"]))
 

@@ -6,15 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from counterpoint.data.images import digits
+from counterpoint.data.images import digits, rows_of_images
 from counterpoint.encoders import ImageEncoder
 from counterpoint.errors import InputError
-from counterpoint.heads import PerView, Predictions
+from counterpoint.heads import PerView
 from counterpoint.objectives import InfoNCE
-from counterpoint.training import TrainConfig, train
-from counterpoint.views import ImageBatches, SequenceBatches, noise
+from counterpoint.training import Payload, RowBatches, TrainConfig, train
+from counterpoint.views import noise
 
 ONE = TrainConfig(epochs=1, batch_size=16, dtype="float32")
+
+
+def batches(images, views):
+    return RowBatches(rows_of_images(images), ImageEncoder(), view=noise(0.1), views=views)
 
 
 class Count(nn.Module):
@@ -35,16 +39,25 @@ def test_each_view_is_a_call_and_all_views_are_one_without_it(views, chunk):
     images = digits()[torch.arange(16)]
     for head, wanted in ((PerView(Count()), [16] * views), (nn.Sequential(PerView(), Count()), [16] * views)):
         config = TrainConfig(**{**vars(ONE), "chunk_tokens": chunk})
-        train(ImageEncoder(widths=(8,)), ImageBatches(images, noise(0.1), views), InfoNCE(0.2), config, head=head)
+        train(ImageEncoder(widths=(8,)), batches(images, views), InfoNCE(0.2), config, head=head)
         count = next(m for m in head.modules() if isinstance(m, Count))
         assert count.calls == wanted
     count = Count()
-    train(ImageEncoder(widths=(8,)), ImageBatches(images, noise(0.1), views), InfoNCE(0.2), ONE, head=count)
+    train(ImageEncoder(widths=(8,)), batches(images, views), InfoNCE(0.2), ONE, head=count)
     assert count.calls == [16 * views]
 
 
+class Bare:
+    """Batches of one's own that do not say which rows are a view."""
+
+    def __len__(self):
+        return 16
+
+    def payload(self, rows, among=None):
+        x = torch.randn(len(rows), 8)
+        return Payload(x, torch.ones(len(rows)).long(), lambda x, chunk: x[chunk], lambda z: {"queries": z, "keys": z})
+
+
 def test_batches_that_do_not_say_their_views_are_refused():
-    head = PerView(Predictions(4, 4, steps=2))
-    sequences = SequenceBatches(torch.randn(16, 5, 8))
     with pytest.raises(InputError, match="one view at a time, and the batches have none"):
-        train(nn.Linear(8, 8), sequences, InfoNCE(0.2), ONE, head=head)
+        train(nn.Linear(8, 8), Bare(), InfoNCE(0.2), ONE, head=PerView(nn.Linear(8, 8)))

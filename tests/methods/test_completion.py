@@ -12,9 +12,10 @@ import torch
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import load
-from counterpoint.encoders.knowledge import KnowledgeGraph
+from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph
 from counterpoint.errors import InputError
 from counterpoint.methods.completion import completion
+from counterpoint.objectives import RowObjective
 
 UMLS = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data")) / "kg" / "umls"
 real = pytest.mark.skipif(not UMLS.is_dir(), reason="no COUNTERPOINT_DATA with kg/umls")
@@ -68,6 +69,18 @@ def test_a_graph_is_learned_saved_and_asked(tmp_path) -> None:
     assert torch.equal(again.known, rows[: len(train)])
     for asked in (("virus", "causes", None), (None, "part_of", "cell")):
         assert model.complete(*asked, k=5) == again.complete(*asked, k=5)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_what_is_trained_compares_as_the_model_does(operator: str) -> None:
+    queries = torch.cartesian_prod(torch.arange(8), torch.arange(2))
+    answers = (queries.sum(1) % 8)[:, None]
+    data = Data(Items("query", queries), torch.arange(16), Items("entity", torch.arange(8)), answers)
+    recipe = completion(data, operator, dim=16)
+    (stage,) = recipe.stages
+    rows = [part for part in stage.objective().modules() if isinstance(part, RowObjective)]
+    assert rows
+    assert {type(part.geometry) for part in rows} == {type(recipe.started(data, 0).geometry)}
 
 
 def test_texts_are_no_graph() -> None:

@@ -16,9 +16,8 @@ from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems.core import _digits
 from counterpoint.systems.core.simclr import simclr
-from counterpoint.training import TextBatches, TrainConfig, train
+from counterpoint.training import RowBatches, TrainConfig, train
 
 TEXTS = [Example(f"{c} {n}", (f"the {c} {n} is here",)) for c in ("red", "blue", "pink") for n in ("fox", "ant", "cat")]
 SMALL = TrainConfig(batch_size=4, epochs=2, learning_rate=1e-2, dtype="float32", validations=1)
@@ -37,20 +36,24 @@ def equal(a: torch.nn.Module, b: torch.nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-def test_pictures_end_with_the_weights_that_they_had() -> None:
-    config, (images, _) = simclr(), digits().split(seed=0)
-    old, _ = _digits.trained(config, images, 3, steps=3)
-    loop = replace(config.train, steps=3, validations=1)
-    stage = Stage(config.objective, loop, config.head, view=config.view)
-    recipe = Recipe("SimCLR", (stage,), Takes("image"), lambda _, seed: _digits.encoder(images, seed))
-    new, result = recipe.make(pictures(images), 3)
+def test_pictures_end_with_the_weights_of_the_loop_written_out() -> None:
+    (images, _), recipe = digits().split(seed=0), simclr().changed(steps=3)
+    stage, data = recipe.stages[0], pictures(images)
+    old = recipe.started(data, 3)
+    torch.manual_seed(3)
+    assert stage.head is not None
+    head, objective = stage.head(64), stage.objective()
+    settings = replace(stage.train, seed=3)
+    assert callable(stage.view)
+    train(old, RowBatches(data, old, view=stage.view), objective, settings, head=head)
+    new, result = recipe.make(data, 3)
     assert result.steps == 3
     assert equal(old, new)
 
 
 def test_texts_end_with_the_weights_that_they_had() -> None:
     old, new = table(), table()
-    train(old, TextBatches(TEXTS, old), InfoNCE(0.1), SMALL)
+    train(old, RowBatches(rows_of(TEXTS), old), InfoNCE(0.1), SMALL)
     made, _ = Recipe("mine", (Stage(lambda: InfoNCE(0.1), SMALL),), Takes("text", "text")).make(
         rows_of(TEXTS), encoder=new
     )

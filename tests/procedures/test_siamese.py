@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from counterpoint.data.images import digits
+from counterpoint.data.images import digits, rows_of_images
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.errors import InputError
 from counterpoint.objectives import Alignment, InfoNCE
 from counterpoint.points import Points
 from counterpoint.procedures import Chain, Predictor, Queue, Teacher
-from counterpoint.training import TrainConfig, train
+from counterpoint.training import RowBatches, TrainConfig, train
 from counterpoint.training._processes import Processes
-from counterpoint.views import ImageBatches, noise
+from counterpoint.views import noise
 
 CONFIG = TrainConfig(epochs=4, batch_size=16, learning_rate=0.01, dtype="float32", checkpoint_seconds=0.0)
 
@@ -113,7 +113,7 @@ def run(folder=None, until=None):
             raise Stop
 
     result = train(
-        model, ImageBatches(images, noise(0.1)), InfoNCE(0.2), CONFIG,
+        model, RowBatches(rows_of_images(images), model, view=noise(0.1)), InfoNCE(0.2), CONFIG,
         folder=folder, head=head, procedure=procedure, on_row=on_row,
     )  # fmt: skip
     return torch.cat([p.detach().flatten() for m in (model, procedure) for p in m.parameters()]), result

@@ -21,6 +21,8 @@ def sorted_search(queries, keys, k, metric):
         m = m / np.maximum(np.linalg.norm(m, axis=1, keepdims=True), 1e-12)
     apart = q[:, None] - m[None]
     distances = {"euclidean": np.sqrt((apart**2).sum(-1)), "manhattan": np.abs(apart).sum(-1)}
+    if metric == "modulus":
+        distances[metric] = np.hypot(*np.split(apart, 2, axis=-1)).sum(-1)
     scores = -distances[metric] if metric in distances else q @ m.T
     ids = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return ids, np.take_along_axis(scores, ids, axis=1)

@@ -5,36 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from counterpoint.data.images import digits
 from counterpoint.data.inflation import generated, inflated
-from counterpoint.encoders.image import Perceptron
 from counterpoint.errors import InputError
-from counterpoint.systems import get
 from counterpoint.systems.core import adainf
+from counterpoint.systems.core._digits import as_rows
+from systems.stages import stage
 
 
-def test_a_batch_holds_real_images_as_often_as_their_copies_say(monkeypatch):
-    given = []
-
-    def fit(config, images, seed):
-        given.append(images)
-        return Perceptron(64), None
-
-    monkeypatch.setattr(adainf, "fit", fit)
+def test_a_batch_holds_real_images_as_often_as_their_copies_say():
     real = digits()[torch.arange(60)]
-    adainf.inflate_and_fit(get("AdaInf").config(), real, 0)
-    (images,) = given
-    rows = {tuple(x.flatten().tolist()): 0 for x in real.pixels}
+    (prepare,) = stage("AdaInf").prepare
+    data = prepare(as_rows(real), nn.Identity(), 0)
+    images = data.anchors.tensor[data.anchor]
+    number = {tuple(x.flatten().tolist()): 0 for x in real.pixels}
     generated_ones = 0
-    for x in images.pixels:
+    for x in images:
         key = tuple(x.flatten().tolist())
-        generated_ones += key not in rows
-        if key in rows:
-            rows[key] += 1
-    assert set(rows.values()) == {adainf.COPIES}
+        generated_ones += key not in number
+        if key in number:
+            number[key] += 1
+    assert set(number.values()) == {adainf.COPIES}
     assert generated_ones == adainf.TIMES * 60
-    assert (images.labels == -1).sum() == generated_ones
+    assert (data.columns["label"] == -1).sum() == generated_ones
 
 
 def test_drawn_images_have_the_moments_of_the_real_ones_and_are_new():

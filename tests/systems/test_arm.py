@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from counterpoint.errors import InputError
 from counterpoint.objectives import AdaptiveMargin
 from counterpoint.points import Points
-from counterpoint.systems import get
+from systems.stages import stage
 
 
 def cosine(a, b):
@@ -31,7 +31,7 @@ def test_loss_is_the_squared_error_of_margins_by_hand():
         others = [k[j] for j in range(5) if j != place[i]] + list(own[i])
         errors = [(cosine(q[i], p) - cosine(q[i], n) - (cosine(p, n) + 1) / 2) ** 2 for n in others]
         total += sum(errors) / len(errors)
-    found = get("arm").config().objective()(queries, keys, owned=Points(own, positive=torch.zeros(3, 2)))
+    found = stage("arm").objective()(queries, keys, owned=Points(own, positive=torch.zeros(3, 2)))
     assert found.item() == pytest.approx(total / 3, rel=1e-9)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from counterpoint.points import Points
-from counterpoint.systems import get
+from systems.stages import stage
 
 
 def mmd(x, y):
@@ -41,7 +41,7 @@ def points(n=24, d=64):
 @pytest.mark.parametrize(("name", "distance"), [("CausIRL", mmd), ("CausIRL, CORAL", coral)])
 def test_penalty_is_the_discrepancy_of_two_mixtures_of_all_domains(name, distance):
     torch.manual_seed(0)
-    config, q = get(name).config(), points()
+    config, q = stage(name), points()
     (call,) = config.procedure(64)([{"queries": q}], lambda _model: {})
     mixture = call["queries"].columns["mixture"]
     halves = [q.z[mixture == each] for each in (0, 1)]
@@ -54,7 +54,7 @@ def test_penalty_is_the_discrepancy_of_two_mixtures_of_all_domains(name, distanc
 
 def test_cuts_are_random_and_of_each_domain():
     torch.manual_seed(0)
-    procedure, shares = get("CausIRL").config().procedure(64), []
+    procedure, shares = stage("CausIRL").procedure(64), []
     for _ in range(200):
         (call,) = procedure([{"queries": points(d=2)}], lambda _model: {})
         shares.append(call["queries"].columns["mixture"].view(4, 6).sum(1))

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from counterpoint.errors import InputError
 from counterpoint.objectives import KernelConditional
 from counterpoint.points import Points
-from counterpoint.systems import get
 from counterpoint.systems.core import ccl_k
+from systems.stages import stage
 
 
 def weights(c, ridge, kernel):
@@ -60,10 +60,10 @@ def test_who_shares_the_attribute_counts():
 
 
 def test_the_systems_condition_on_what_their_data_say():
-    assert get("ccl-k").config().objective().column == "loop"
-    assert get("ccl-k-fair").config().objective().column == "frame"
+    assert stage("ccl-k").objective().column == "loop"
+    assert stage("ccl-k-fair").objective().column == "frame"
     train, _ = ccl_k.with_frame(0)
     corners = train.pixels[:, 0, 0, 0]
     assert bool((corners[train.columns["frame"] == 1] >= 0.7).all())
     with pytest.raises(InputError, match="'loop'"):
-        get("ccl-k").config().objective()(torch.eye(3), torch.eye(3))
+        stage("ccl-k").objective()(torch.eye(3), torch.eye(3))

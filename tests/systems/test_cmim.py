@@ -15,8 +15,10 @@ from counterpoint.encoders.image import Perceptron
 from counterpoint.geometry import Parts
 from counterpoint.heads import Gaussian
 from counterpoint.objectives import InfoNCE, averaged
-from counterpoint.systems import get
 from counterpoint.systems.core import cmim
+from counterpoint.systems.core._digits import as_rows
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
 
 
 def density(x, mean, variance):
@@ -25,9 +27,12 @@ def density(x, mean, variance):
 
 def test_loss_is_the_naive_sum_of_decoding_densities_and_contrast():
     torch.manual_seed(0)
-    config, model = get("cMIM").config(), Perceptron(64, hidden=(8,), dim=64)
-    payload = cmim.Plain(digits()).payload(torch.tensor([3, 5, 8, 13]))
-    arguments = payload.arguments(config.head(64)(model(payload.inputs)))
+    config, model = stage("cMIM"), Perceptron(64, hidden=(8,), dim=64)
+    (prepare,), chosen = config.prepare, torch.tensor([3, 5, 8, 13])
+    batches = RowBatches(prepare(as_rows(digits()), model, 0), model, view=config.view, views=config.views)
+    payload = batches.payload(chosen)
+    call = payload.arguments(config.head(64)(model(payload.inputs)))
+    (arguments,) = config.procedure(64)([call], lambda model: {})
     objective = config.objective()
     z, x = arguments["queries"].z.detach().double(), digits().pixels[[3, 5, 8, 13]].flatten(1).double()
     decoder = objective.objectives[0].decoder

@@ -9,21 +9,21 @@ import torch.nn.functional as F
 from counterpoint.objectives import FocalSupCon, SupCon
 from counterpoint.points import Points
 from counterpoint.procedures import MixHardPairs
-from counterpoint.systems import get
 from counterpoint.systems.core._labelled import CLASSES, WIDTH
+from systems.stages import stage
 
 
 def mixed(n=9, width=WIDTH):
     torch.manual_seed(0)
     points = Points(torch.randn(n, width), label=torch.arange(n) % 3)
-    procedure = get("Core-tuning").config().procedure(width)
+    procedure = stage("Core-tuning").procedure(width)
     (call,) = procedure([{"queries": points[:5], "keys": points[5:]}], lambda _model: {})
     return points, procedure, call["queries"]
 
 
 def test_loss_is_that_of_a_naive_loop_over_mixtures():
     _, procedure, seen = mixed()
-    objective = get("Core-tuning").config().objective()
+    objective = stage("Core-tuning").objective()
     classify, contrast = objective.objectives
     y, other, share = (seen.columns[name] for name in ("label", "other", "share"))
     z = seen.z[:, :WIDTH]

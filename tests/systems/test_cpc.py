@@ -7,24 +7,31 @@ import math
 import pytest
 import torch
 
+from counterpoint.data.items import Data, Items
 from counterpoint.encoders.sequence import SequenceEncoder
 from counterpoint.geometry import Dot
 from counterpoint.heads import Predictions
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems import get
+from counterpoint.points import Points
+from counterpoint.procedures import Futures
 from counterpoint.training import TrainConfig, train
-from counterpoint.views import SequenceBatches
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
+
+
+def seen(procedure, states, sample):
+    (call,) = procedure([{"queries": Points(states, sample=sample), "keys": None}], lambda model: {})
+    return call
 
 
 def test_loss_is_equation_4_of_a_naive_loop_over_steps_ahead():
     torch.manual_seed(0)
     n, t, ahead, width = 3, 6, 4, 32
-    config, model = get("cpc").config(), SequenceEncoder(5, width=width, context=7)
+    config, model = stage("cpc"), SequenceEncoder(5, width=width, context=7)
     head, x = config.head(7), torch.randn(10, t, 5)
     assert head.steps == ahead
     chosen = torch.tensor([4, 1, 7])
-    payload = SequenceBatches(x).payload(chosen)
-    loss = config.objective()(**payload.arguments(head(model(payload.inputs))))
+    loss = config.objective()(**seen(config.procedure(7), head(model(x[chosen])), chosen))
     with torch.no_grad():
         z = model.step(x[chosen])
         c = model.recurrent(z)[0]
@@ -51,11 +58,11 @@ def test_the_context_sees_no_future():
 
 def test_the_parts_of_a_batch_have_different_places():
     """Two processes, each with its share of the rows: the whole batch's loss has them all as keys, each once."""
-    x, among = torch.randn(9, 4, 3), torch.tensor([5, 0, 8, 2])
+    among = torch.tensor([5, 0, 8, 2])
     head = Predictions(2, 3, steps=2)
     states = head(torch.randn(4, 4, 5))
-    whole = SequenceBatches(x).payload(among).arguments(states)
-    parts = [SequenceBatches(x).payload(among[p], among).arguments(states[p]) for p in (slice(0, 2), slice(2, 4))]
+    whole = seen(Futures(), states, among)
+    parts = [seen(Futures(), states[p], among[p]) for p in (slice(0, 2), slice(2, 4))]
     places = [p["keys"].columns["sample"] for p in parts]
     assert torch.equal(torch.cat(places), whole["keys"].columns["sample"])
     asked = torch.cat([p["queries"].columns["sample"] for p in parts])
@@ -79,8 +86,8 @@ def test_log_n_minus_the_loss_is_a_lower_bound_on_the_information_and_finds_most
         model, head = SequenceEncoder(3, width=8, context=8), Predictions(8, 8, steps=1)
         objective = InfoNCE(1.0, geometry=Dot())
         settings = TrainConfig(epochs=60, batch_size=64, learning_rate=1e-2, dtype="float32", validations=1)
-        train(model, SequenceBatches(x[:300]), objective, settings, head=head)
-        held = SequenceBatches(x).payload(torch.arange(300, 400))
-        seen = held.arguments(head(model(held.inputs)))
-        found = objective.guess(len(seen["queries"]), len(seen["keys"])) - objective(**seen).item()
+        batches = RowBatches(Data.alone(Items("series", x[:300])), model, views=1)
+        train(model, batches, objective, settings, head=head, procedure=Futures())
+        held = seen(Futures(), head(model(x[300:])), torch.arange(100))
+        found = objective.guess(len(held["queries"]), len(held["keys"])) - objective(**held).item()
     assert 0.7 * information < found < information + 0.05

@@ -14,17 +14,21 @@ from hypothesis import strategies as st
 from counterpoint.data.images import digits
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.evaluate import collision, mean_classifier_loss
-from counterpoint.systems import get
-from counterpoint.systems.core.curl import BlockBatches, contrasted, draw, unsupervised_loss
+from counterpoint.systems.core import curl
+from counterpoint.systems.core._digits import as_rows
+from counterpoint.systems.core.curl import blocks, contrasted, draw, unsupervised_loss
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
 
 
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("name", ["curl", "curl-hinge"])
 def test_loss_is_that_of_a_naive_loop_over_blocks(name, size):
     torch.manual_seed(0)
-    n = 6
-    payload = BlockBatches(digits(), size).payload(torch.arange(n))
-    z = ImageEncoder(widths=(8, 16))(payload.inputs).detach() * 3
+    n, config, model = 6, stage(name), ImageEncoder(widths=(8, 16))
+    data = blocks(size)(as_rows(digits()), model, 0)
+    payload = RowBatches(data, model).payload(torch.arange(n))
+    z = model(payload.inputs).detach() * 3
     total = 0.0
     for i in range(n):
         v = 0.0
@@ -32,8 +36,15 @@ def test_loss_is_that_of_a_naive_loop_over_blocks(name, size):
             positive, negative = z[n + i * size + j], z[n + n * size + i * size + j]
             v += float(z[i] @ (positive - negative)) / size
         total += math.log(1 + math.exp(-v)) if name == "curl" else max(0.0, 1 - v)
-    loss = get(name).config().objective()(**payload.arguments(z))
-    assert loss.item() == pytest.approx(total / n, rel=1e-4)
+    (call,) = config.procedure(16)([payload.arguments(z)], lambda model: {})
+    assert config.objective()(**call).item() == pytest.approx(total / n, rel=1e-4)
+
+
+def test_every_step_has_as_many_images_whatever_the_block():
+    data, labels = blocks(5)(as_rows(digits()), None, 0), digits().labels
+    assert len(data) == curl._STEPS * stage("curl").train.batch_size
+    assert (labels[data.positives] == labels[data.anchor][:, None]).all()
+    assert data.positives.shape == data.negatives.shape == (len(data), 5)
 
 
 def test_blocks_are_of_the_anchor_s_class_and_of_one_drawn_as_often_as_it_occurs():

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from counterpoint.errors import InputError
 from counterpoint.objectives import BadPairs, InfoNCE
 from counterpoint.points import Points
-from counterpoint.systems import get
 from counterpoint.systems.core import dbpm
+from counterpoint.systems.core._digits import as_rows
+from systems.stages import stage
 
 
 def test_weights_follow_the_history_as_by_hand():
@@ -54,14 +55,16 @@ def test_evaluation_remembers_nothing_and_unknown_samples_are_said():
 
 
 def test_bad_pairs_are_planted_as_said():
-    torch.manual_seed(0)
     train, test = dbpm.planted(0)
-    assert "bad" not in test.columns
-    shares = [float((train.columns["bad"] == kind).float().mean()) for kind in (1, 2)]
-    assert shares == pytest.approx([0.1, 0.2], abs=0.05)
-    rows = torch.stack([(train.columns["bad"] == kind).nonzero()[0, 0] for kind in (0, 1, 2)])
-    first, second = dbpm.PlantedBatches(train, lambda pixels: pixels).payload(rows).inputs.split(3)
-    assert torch.equal(first[0], second[0])
-    assert not torch.equal(first[1], train.pixels[rows[1]])
-    assert torch.equal(second[2], train.pixels[train.columns["other"][rows[2]]])
-    assert isinstance(get("dbpm").config().objective(), BadPairs)
+    assert "other" not in test.columns
+    other, own = train.columns["other"], torch.arange(len(train))
+    noise, fine = other < 0, other == own
+    assert float(noise.float().mean()) == pytest.approx(0.1, abs=0.05)
+    assert float((~noise & ~fine).float().mean()) == pytest.approx(0.2, abs=0.05)
+    (prepare,) = dbpm.planted_dbpm().stages[0].prepare
+    data = prepare(as_rows(train), None, 0)
+    first, second = data.anchors.tensor, data.others.tensor[data.positives[:, 0]]
+    assert torch.equal(first[~noise], train.pixels[~noise])
+    assert torch.equal(second[~noise], train.pixels[other[~noise]])
+    assert abs(float(torch.corrcoef(torch.stack([first[noise].flatten(), second[noise].flatten()]))[0, 1])) < 0.05
+    assert isinstance(stage("dbpm").objective(), BadPairs)

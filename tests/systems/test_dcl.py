@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from counterpoint.systems import get
+from systems.stages import stage
 from systems.views_of_digits import seen_by
 
 
@@ -27,7 +27,7 @@ def test_an_easy_positive_does_not_weaken_the_gradient():
     k = torch.tensor([[1.0, 0.05], [-1.0, 0.0]])
     norms = {}
     for name in ("dcl", "simclr"):
-        loss = get(name).config().objective()
+        loss = stage(name).objective()
         loss.layout, loss.temperature = "one-way", 0.1
         norms[name] = float(torch.autograd.grad(loss(q, k), q)[0].norm())
     assert norms["dcl"] > 1e3 * norms["simclr"]

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from counterpoint.data import debian
+from counterpoint.data import Example, debian
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder, concat
 from counterpoint.encoders.towers import Towers
 from counterpoint.search import exact_search
 from counterpoint.systems import get
-from counterpoint.training import TextBatches
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +32,14 @@ def dual(pairs):
 
 
 def test_loss_is_that_of_a_naive_loop_over_n_plus_n_passages(pairs):
-    config, encoder = get("dpr").config(), dual(pairs)
-    examples = config.prepare(encoder, pairs)[:12]
-    assert all(len(e.negatives) == 1 for e in examples)
-    payload = TextBatches(examples, encoder).payload(torch.arange(len(examples)))
+    config, encoder = stage("dpr"), dual(pairs)
+    get("dpr").method().settle(encoder)
+    (mine,) = config.prepare
+    data = mine(rows_of(pairs), encoder, 0)
+    examples = [
+        Example(pairs[i].anchor, pairs[i].positives, (data.others.texts[data.negatives[i, 0]],)) for i in range(12)
+    ]
+    payload = RowBatches(rows_of(examples), encoder).payload(torch.arange(len(examples)))
     seen = payload.arguments(encoder(payload.inputs))
     with torch.no_grad():
         q = encoder.query(encoder.query.tokenize([e.anchor for e in examples], "query"))
@@ -54,7 +60,7 @@ def test_loss_is_that_of_a_naive_loop_over_n_plus_n_passages(pairs):
 
 def test_vectors_are_not_scaled_so_that_length_counts(pairs):
     encoder = dual(pairs)
-    get("dpr").config().prepare(encoder, pairs)
+    get("dpr").method().settle(encoder)
     z = encoder.encode([pairs[0].anchor, pairs[1].anchor], kind="query")
     assert float((z**2).sum(1).min()) != pytest.approx(1, abs=1e-3)
 

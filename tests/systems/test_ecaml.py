@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.points import Points
-from counterpoint.systems import get
 from counterpoint.systems.core.ecaml import recall_at_1
 from counterpoint.systems.core.hyperspherical import triplet
+from systems.stages import stage
 
 
 def test_confusion_is_the_mean_squared_distance_of_different_classes():
@@ -21,7 +21,7 @@ def test_confusion_is_the_mean_squared_distance_of_different_classes():
     unit = F.normalize(z, dim=1)
     pairs = [(i, j) for i, j in itertools.permutations(range(9), 2) if y[i] != y[j]]
     energy = sum(float((unit[i] - unit[j]).square().sum()) for i, j in pairs) / len(pairs)
-    added = get("ECAML").config().objective()(points) - triplet().objective()(points)
+    added = stage("ECAML").objective()(points) - triplet().stages[0].objective()(points)
     assert added.item() == pytest.approx(0.1 * energy, rel=1e-4)
 
 

@@ -15,7 +15,9 @@ from counterpoint.geometry import Dot
 from counterpoint.objectives import Encouraging
 from counterpoint.points import Points
 from counterpoint.relation import Relation, same
-from counterpoint.systems import get
+from counterpoint.systems.core._digits import as_rows
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
 
 OPTIONS = {"geometry": Dot(), "relation": Relation(same("label"))}
 
@@ -48,13 +50,13 @@ def test_a_confident_example_keeps_its_gradient():
 
 def test_the_system_is_a_classifier_of_views():
     torch.manual_seed(0)
-    config, model = get("encouraging-loss").config(), ImageEncoder(widths=(8, 16))
-    batches = config.batches(digits(), config.view, config.views)
-    payload = batches.payload(torch.arange(20))
+    config, model = stage("encouraging-loss"), ImageEncoder(widths=(8, 16))
+    payload = RowBatches(as_rows(digits()), model, view=config.view).payload(torch.arange(20))
     logits = config.head(16)(model(payload.inputs))
     p = torch.softmax(logits, 1)[torch.arange(40), digits().labels[:20].repeat(2)]
     assert p.max().item() < 0.75
+    (call,) = config.procedure(16)([payload.arguments(logits)], lambda model: {})
     wanted = (-p.log() + (1 - p).log()).mean()
-    assert config.objective()(**payload.arguments(logits)).item() == pytest.approx(wanted.item(), rel=1e-4)
+    assert config.objective()(**call).item() == pytest.approx(wanted.item(), rel=1e-4)
     with pytest.raises(InputError, match="log_end"):
         Encouraging(log_end=0.0)

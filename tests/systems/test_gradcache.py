@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from counterpoint.data import Example
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.systems.core import gradcache
-from counterpoint.training import TextBatches
+from counterpoint.training.rows import RowBatches
 
 # the package exports a function of the same name
 engine = importlib.import_module("counterpoint.engine.cached")
@@ -20,7 +21,7 @@ PAIRS = [Example(f"title of number {i}", (f"this describes number {i} at length"
 def setting(dropout: float = 0.1):
     texts = [text for e in PAIRS for text in e.texts]
     encoder = small_transformer(texts, layers=1, width=32, vocab_size=200, dropout=dropout)
-    return encoder, TextBatches(PAIRS, encoder)
+    return encoder, RowBatches(rows_of(PAIRS), encoder)
 
 
 @pytest.fixture(autouse=True)

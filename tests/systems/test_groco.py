@@ -79,9 +79,9 @@ def test_the_system_contrasts_views_of_one_number_only():
 
 def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
     cosine = {}
-    for name, head in {"theirs": groco().head, "plain": plain().head}.items():
-        config = replace(groco(), head=head, train=replace(groco().train, batch_size=48))
-        model, made = trained(config, halves(0)[0], 0, start=perceptron, steps=25)
+    for name, head in {"theirs": groco().stages[0].head, "plain": plain().stages[0].head}.items():
+        train = replace(groco().stages[0].train, batch_size=48, steps=25)
+        model, made = trained(groco().varied(name, head=head, train=train, start=perceptron), halves(0)[0], 0)
         cosine[name] = mean_cosine(projected(model, made, halves(0)[1]))
         assert model.collapsed == "" or name == "plain"
     assert cosine["theirs"] < 0.3

@@ -11,8 +11,8 @@ from counterpoint.data.images import Images, digits
 from counterpoint.errors import InputError
 from counterpoint.objectives import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.points import Points
-from counterpoint.systems import get
 from counterpoint.systems.core.hib import occlude, uncertainty
+from systems.stages import stage
 
 
 def test_match_probability_is_the_mean_over_all_pairs_of_draws():
@@ -47,7 +47,7 @@ def test_loss_is_binary_cross_entropy_over_balanced_pairs():
     z = torch.randn(5, 4, dtype=torch.float64)
     z[:, 2:] = -60  # no variance, so that draws are the means
     objective = SoftContrastive(geometry=HedgedMatch(2)).double()
-    objective.relation = get("hib").config().objective().objectives[0].relation
+    objective.relation = stage("hib").objective().objectives[0].relation
     p = torch.sigmoid(-torch.cdist(z[:, :2], z[:, :2]))
     total = 0.0
     for i in range(5):

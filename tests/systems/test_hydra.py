@@ -10,12 +10,12 @@ import torch.nn.functional as F
 
 from counterpoint.points import Points
 from counterpoint.procedures import PairGates
-from counterpoint.systems import get
+from systems.stages import stage
 
 
 def test_loss_is_that_of_a_naive_loop_over_gated_pairs():
     torch.manual_seed(0)
-    n, config = 12, get("Hydra").config()
+    n, config = 12, stage("Hydra")
     columns = {"label": torch.arange(n) % 5, "sample": torch.arange(n)}
     q, k = (Points(torch.randn(n, 6), columns) for _ in range(2))
     procedure = config.procedure(6)
@@ -38,7 +38,7 @@ def test_a_gate_turns_on_what_two_classes_share():
     # the first two classes agree in dimension 0 only, the third one differs from both there
     centre = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 0.0]])
     gates = PairGates(3, 2)
-    objective = get("Hydra").config().objective()
+    objective = stage("Hydra").objective()
     steps = torch.optim.SGD(gates.parameters(), lr=1.0)
     for _ in range(100):
         y = torch.arange(30) % 3

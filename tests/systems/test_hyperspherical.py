@@ -9,13 +9,13 @@ import torch.nn.functional as F
 
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.points import Points
-from counterpoint.systems import get
 from counterpoint.systems.core._labelled import KNOWN, joint_accuracy, novel, novel_accuracy
+from systems.stages import stage
 
 
 def test_loss_is_cross_entropy_of_scaled_cosines():
     torch.manual_seed(0)
-    objective = get("Hyperspherical embedding").config().objective()
+    objective = stage("Hyperspherical embedding").objective()
     z, y = torch.randn(12, objective.vectors.shape[1]), torch.arange(12) % 10
     cosines = F.normalize(z, dim=1) @ F.normalize(objective.vectors, dim=1).T
     loss = objective(Points(z, label=y))

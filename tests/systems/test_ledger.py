@@ -21,12 +21,13 @@ from scipy.stats import ttest_rel
 from torch import nn
 from typer.testing import CliRunner
 
-from counterpoint.cli.ledger import verdict_table
+from counterpoint.cli.ledger import print_system
 from counterpoint.cli.main import app
-from counterpoint.config import Config
 from counterpoint.errors import InputError
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems import Claim, Registry, every, get, system, verify
+from counterpoint.systems.core._digits import as_rows
 from counterpoint.systems.core._recipes import perceptron
 from counterpoint.systems.core._versus import claims, deviation, probe_accuracy, spread
 from counterpoint.systems.measuring import (
@@ -51,6 +52,10 @@ MEASURED = [s for s in SYSTEMS if s.claims]
 numbers = st.floats(-10, 10).map(lambda x: round(x, 3))
 
 
+def recipe(name: str) -> Recipe:
+    return Recipe(name, (Stage(InfoNCE),), Takes("text"))
+
+
 def registered(name: str, registry: Registry, **options) -> None:
     @system(
         name,
@@ -65,8 +70,8 @@ def registered(name: str, registry: Registry, **options) -> None:
         registry=registry,
         **options,
     )
-    def config() -> Config:
-        return Config(name, InfoNCE)
+    def method() -> Recipe:
+        return recipe(name)
 
 
 def test_the_founding_systems_are_listed():
@@ -84,9 +89,9 @@ def test_a_taken_name_is_refused_whatever_its_case(taken):
 
 def test_a_variant_takes_a_name_too():
     registry = Registry()
-    registered("A", registry, variants={"A small": lambda: Config("small", InfoNCE)})
-    assert registry.get("a SMALL").config().name == "small"
-    assert registry.get("A").config().name == "A"
+    registered("A", registry, variants={"A small": lambda: recipe("small")})
+    assert registry.get("a SMALL").method().name == "small"
+    assert registry.get("A").method().name == "A"
     with pytest.raises(InputError, match="a-small"):
         registered("A small", registry)
 
@@ -104,8 +109,9 @@ def test_every_system_is_whole(s):
     file, _, name = s.mechanism.partition("::")
     assert re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE), "the mechanism test does not exist"
     assert s.module.startswith(f"counterpoint.systems.{s.family}.")
-    for config in (s.config, *s.variants.values()):
-        assert isinstance(config(), Config)
+    for method in (s.method, *s.variants.values()):
+        assert method().name
+        assert method().takes.describe()
     assert bool(s.claims) == (s.measure is not None)
     assert s.setup
 
@@ -189,20 +195,22 @@ def test_a_collapse_refuses_the_verdict():
     assert [o.reason for o in verdict.outcomes] == ["collapsed in 2 of 4 seeds (A: complete collapse)", ""]
     assert entry(mine, verdict)["claim"]["reason"] == verdict.outcomes[0].reason
     console = Console(width=200, file=io.StringIO())
-    console.print(verdict_table(mine, verdict))
-    assert "cannot tell: collapsed in 2" in " ".join(console.file.getvalue().split())
+    print_system(mine, verdict, console)
+    assert "cannot tell, collapsed in 2" in " ".join(console.file.getvalue().split())
 
 
 def _collapsed(metric, *which):
     """What `claims` says of a pair of arms of which some had collapsed."""
 
-    def train(config, images, seed):
-        model = perceptron(images, seed)
-        model.collapsed = "complete collapse" if config.name in which else ""
+    def trained(recipe, images, seed):
+        model = perceptron(as_rows(images), seed)
+        model.collapsed = "complete collapse" if recipe.name in which else ""
         return model, nn.Identity()
 
-    arms = [lambda name=name: Config(name, InfoNCE) for name in ("ours", "theirs")]
-    pairs, figures = claims((metric, *arms), train=train)(0)
+    arms = [lambda name=name: recipe(name) for name in ("ours", "theirs")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("counterpoint.systems.core._versus.trained", trained)
+        pairs, figures = claims((metric, *arms))(0)
     return pairs[0][2], figures
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.objectives import InfoNCE, hardest, hardness
-from counterpoint.systems import get
+from systems.stages import stage
 
 
 def test_loss_is_cross_entropy_of_logits_raised_by_hardness():
@@ -19,7 +19,7 @@ def test_loss_is_cross_entropy_of_logits_raised_by_hardness():
     raised = cosine / 0.02 + 9 * cosine.detach() * (1 - torch.eye(6))
     target = torch.arange(6)
     wanted = (F.cross_entropy(raised, target) + F.cross_entropy(raised.T, target)) / 2
-    found = get("llave").config().objective()(q, k)
+    found = stage("llave").objective()(q, k)
     torch.testing.assert_close(found, wanted)
     for a, b in zip(torch.autograd.grad(found, (q, k)), torch.autograd.grad(wanted, (q, k)), strict=True):
         torch.testing.assert_close(a, b)

@@ -41,7 +41,9 @@ def test_the_one_way_baseline_sees_the_other_view_only():
     from counterpoint.systems.core.snt_xent_margins import one_way
 
     _, arguments, z = seen_by("snt-xent-aam")
-    assert one_way().objective()(**arguments).item() == pytest.approx(loop(z, lambda s: s, one_way=True), rel=1e-4)
+    assert one_way().stages[0].objective()(**arguments).item() == pytest.approx(
+        loop(z, lambda s: s, one_way=True), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from counterpoint.data.images import digits
-from counterpoint.encoders.image import Perceptron
 from counterpoint.points import Points
 from counterpoint.systems import get
 from counterpoint.systems.core import mcl
+from counterpoint.systems.core._digits import as_rows
+from systems.stages import stage
 
 
 def test_loss_is_that_of_a_naive_loop_over_the_cluster():
@@ -30,20 +30,19 @@ def test_loss_is_that_of_a_naive_loop_over_the_cluster():
         others = [j for j in range(12) if j % 6 != i % 6 and cluster[j % 6] == cluster[i % 6]]
         scores = [math.exp(float(z[i] @ z[j]) / 0.5) for j in (own, *others)]
         terms.append(-math.log(scores[0] / sum(scores)))
-    assert get("MCL").config().objective()(*sides).item() == pytest.approx(sum(terms) / 12, rel=1e-5)
+    assert stage("MCL").objective()(*sides).item() == pytest.approx(sum(terms) / 12, rel=1e-5)
 
 
 def test_negatives_share_the_clusters_of_every_stage_before(monkeypatch):
     images, seen, models = digits()[torch.arange(60)], [], []
 
-    def fit(config, some, seed, *, steps):
-        seen.append(some.columns["cluster"])
-        torch.manual_seed(seed)
-        models.append(Perceptron(64, hidden=(8,), dim=4))
-        return models[-1], nn.Identity()
+    def train_stage(stage, data, encoder, seed):
+        seen.append(data.columns["cluster"])
+        models.append(encoder)
+        return None, None
 
-    monkeypatch.setattr(mcl, "fit", fit)
-    joined = mcl.in_stages(get("MCL").config(), images, 0)
+    monkeypatch.setattr(mcl, "train_stage", train_stage)
+    joined, _ = get("MCL").method().make(as_rows(images), 0)
     assert len(seen) == mcl.STAGES == 3
     assert seen[0].unique().tolist() == [0]
     assert 1 < len(seen[1].unique()) <= mcl.CLUSTERS < len(seen[2].unique())
@@ -63,6 +62,6 @@ def test_no_view_touches_the_mark():
     train, _ = mcl.marked(0)
     assert train.pixels.shape[1:] == (2, 8, 8)
     assert len(train.pixels[:, 1].unique(dim=0)) == mcl.MARKS
-    changed = mcl.keeping_marks(get("MCL").config().view)(train.pixels)
+    changed = mcl.keeping_marks(stage("MCL").view)(train.pixels)
     assert torch.equal(changed[:, 1], train.pixels[:, 1])
     assert not torch.equal(changed[:, 0], train.pixels[:, 0])

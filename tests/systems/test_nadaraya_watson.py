@@ -9,8 +9,8 @@ import torch
 
 from counterpoint.data.images import digits
 from counterpoint.points import Points
-from counterpoint.systems import get
 from counterpoint.systems.core._turned import DOMAINS, domains, turned
+from systems.stages import stage
 
 
 def test_loss_is_that_of_the_head_on_the_support_of_one_domain():
@@ -18,7 +18,7 @@ def test_loss_is_that_of_the_head_on_the_support_of_one_domain():
     n = 20
     columns = {"label": torch.arange(n) % 3, "sample": torch.arange(n), "domain": torch.arange(n) % DOMAINS}
     q, k = (Points(torch.randn(n, 4), columns) for _ in range(2))
-    config = get("Invariant NW head").config()
+    config = stage("Invariant NW head")
     procedure, objective = config.procedure(4), config.objective()
     values = []
     for turn in range(3):

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from counterpoint.data.images import Images
 from counterpoint.points import Points
-from counterpoint.systems import get
 from counterpoint.systems.core import pal
+from systems.stages import stage
 
 
 def loss(z, edges, t=0.5):
@@ -27,7 +27,7 @@ def loss(z, edges, t=0.5):
 def test_simclr_and_supcon_are_choices_of_the_graph():
     z = F.normalize(torch.randn(8, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64), dim=1)
     samples, labels, some = [0, 1, 2, 3], [0, 0, 1, 1], [0, 1, 2, 2]
-    objective = get("pal").config().objective()
+    objective = stage("pal").objective()
 
     def on(edge):
         sides = [
@@ -39,7 +39,7 @@ def test_simclr_and_supcon_are_choices_of_the_graph():
     for edge in (samples, labels, some):
         assert on(edge)[0] == pytest.approx(loss(z, edge * 2), rel=1e-9)
     found, sides = on(samples)
-    assert found == pytest.approx(get("simclr").config().objective()(*sides).item(), rel=1e-9)
+    assert found == pytest.approx(stage("simclr").objective()(*sides).item(), rel=1e-9)
     from counterpoint.objectives import SupCon
 
     assert on(labels)[0] == pytest.approx(SupCon(0.5)(*sides).item(), rel=1e-9)

@@ -10,35 +10,40 @@ import torch.nn.functional as F
 
 from counterpoint.data.images import Images, digits
 from counterpoint.encoders.image import ImageEncoder
-from counterpoint.systems import get
 from counterpoint.systems.core import pnda
+from counterpoint.systems.core._digits import as_rows
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
+
+
+def batch(view, agnostic):
+    images = Images(digits().pixels[:4], digits().labels[:4], "", columns={"agnostic": torch.tensor(agnostic)})
+    model = ImageEncoder(widths=(8, 16))
+    (prepare,) = stage("pnda").prepare
+    payload = RowBatches(prepare(as_rows(images), model, 0), model, view=view).payload(torch.arange(4))
+    return payload, payload.arguments(stage("pnda").head(16)(model(payload.inputs))), images
 
 
 def test_soft_targets_and_further_negatives_of_a_naive_loop():
     torch.manual_seed(0)
-    config, model = get("pnda").config(), ImageEncoder(widths=(8, 16))
-    agnostic = torch.tensor([1, 0, 1, 0])
-    images = Images(digits().pixels[:4], digits().labels[:4], "", columns={"agnostic": agnostic})
-    payload = pnda.TurnedBatches(images, config.view).payload(torch.arange(4))
+    config, agnostic = stage("pnda"), [1, 0, 1, 0]
+    payload, seen, _ = batch(config.view, agnostic)
     assert payload.inputs.shape[0] == 4 * 5
-    seen = payload.arguments(config.head(16)(model(payload.inputs)))
     q, k = (F.normalize(seen[side].z.detach(), dim=1) for side in ("queries", "keys"))
+    # keys: of an agnostic image itself and its turns, of others themselves; then the turns of these
+    owner = [0, 0, 0, 0, 1, 2, 2, 2, 2, 3, -1, -1, -1, -1, -1, -1]
     total = 0.0
     for i in range(4):
-        logits = q[i] @ k.T / 0.5
-        target = torch.zeros(16)
-        target[i] = 1.0
-        if agnostic[i]:
-            target[[i, 4 + i, 8 + i, 12 + i]] = 0.25
-        total += float(F.cross_entropy(logits[None], target[None]))
+        own = torch.tensor([float(o == i) for o in owner])
+        total += float(F.cross_entropy((q[i] @ k.T / 0.5)[None], (own / own.sum())[None]))
     assert config.objective()(**seen).item() == pytest.approx(total / 4, rel=1e-5)
 
 
-def test_turns_are_quarter_turns_of_the_second_view():
-    images = Images(digits().pixels[:3], digits().labels[:3], "", columns={"agnostic": torch.zeros(3)})
-    inputs = pnda.TurnedBatches(images, lambda pixels: pixels).payload(torch.arange(3)).inputs.view(5, 3, 1, 8, 8)
+def test_turns_are_quarter_turns_of_the_image():
+    payload, _, images = batch(lambda pixels: pixels, [0, 0, 0, 0])
+    turns = payload.inputs[8:].view(4, 3, 1, 8, 8)
     for turn in (1, 2, 3):
-        assert torch.equal(inputs[1 + turn], torch.rot90(inputs[1], turn, (2, 3)))
+        assert torch.equal(turns[:, turn - 1], torch.rot90(images.pixels, turn, (2, 3)))
 
 
 def test_what_looks_alike_however_turned_is_uncertain():

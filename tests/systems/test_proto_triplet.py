@@ -11,9 +11,9 @@ from counterpoint.encoders.image import ImageEncoder
 from counterpoint.objectives import NeighbourScore
 from counterpoint.points import Points
 from counterpoint.procedures import Prototypes
-from counterpoint.systems import get
 from counterpoint.systems.core._labelled import novel
 from counterpoint.systems.core.proto_triplet import few_shot, margin, prototypical
+from systems.stages import stage
 
 
 def score(z, y, k):
@@ -49,7 +49,7 @@ def test_losses_are_those_of_naive_loops():
     icnn = -math.log(score(torch.cat([z, means]), [*y.tolist(), *classes.tolist()], 4))
     assert prototypical()(queries, keys).item() == pytest.approx(entropy, rel=1e-4)
     assert margin()(queries, keys).item() == pytest.approx(triplet, rel=1e-4)
-    whole = get("Proto-Triplet + ICNN").config().objective()
+    whole = stage("Proto-Triplet + ICNN").objective()
     assert whole(queries, keys).item() == pytest.approx((entropy + triplet + icnn) / 3, rel=1e-4)
 
 

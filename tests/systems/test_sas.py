@@ -12,8 +12,9 @@ from counterpoint.data.images import digits
 from counterpoint.data.selection import greedy_cut
 from counterpoint.encoders.image import Perceptron
 from counterpoint.errors import InputError
-from counterpoint.systems import get
 from counterpoint.systems.core import sas
+from counterpoint.systems.core._digits import as_rows
+from systems.stages import stage
 
 
 def cut(s, inside):
@@ -59,7 +60,7 @@ def test_each_kind_s_images_are_those_of_a_naive_greedy_loop():
     from sklearn.cluster import KMeans
 
     torch.manual_seed(3)
-    images, proxy, view = digits()[torch.arange(120)], Perceptron(64, dim=8), get("SAS").config().view
+    images, proxy, view = digits()[torch.arange(120)], Perceptron(64, dim=8), stage("SAS").view
     torch.manual_seed(0)
     z = [F.normalize(torch.from_numpy(proxy.encode(view(images.pixels))).double(), dim=1) for _ in range(sas.DRAWS)]
     kind = KMeans(sas.KINDS, n_init=1, random_state=0).fit_predict(proxy.encode(images.pixels))
@@ -68,5 +69,5 @@ def test_each_kind_s_images_are_those_of_a_naive_greedy_loop():
         among = [i for i in range(120) if kind[i] == one]
         s = torch.tensor([[float(sum(a[i] @ b[j] for a in z for b in z)) for j in among] for i in among])
         wanted += [among[e] for e in naive(s, round(sas.FRACTION * len(among)))]
-    found = sas.chosen(images, proxy, view, 0)
-    assert torch.equal(found.pixels, images.pixels[wanted])
+    found = sas.chosen(as_rows(images), proxy, view, 0)
+    assert found.anchor.tolist() == wanted

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from counterpoint.objectives import KernelEntropy
 from counterpoint.points import Points
-from counterpoint.systems import get
 from counterpoint.systems.core.sepclr import SPACE, Spaces, patterned
+from systems.stages import stage
 
 
 def square(a, b):
@@ -42,7 +42,7 @@ def test_loss_is_that_of_a_naive_loop_over_both_spaces():
     expected = align_c + sum(uniformity(c) for c in common)
     expected += 10 * (align_s + sum(uniformity(s) for s in silent)) + 10 * nothing
     expected += 10 * sum(joint(c, s) for c, s in zip(common, salient, strict=True)) / 2
-    assert get("SepCLR").config().objective()(q, k).item() == pytest.approx(expected, rel=1e-4)
+    assert stage("SepCLR").objective()(q, k).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_joint_entropy_is_larger_where_the_parts_are_independent():

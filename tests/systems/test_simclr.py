@@ -12,15 +12,17 @@ from counterpoint.data.images import digits
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.systems import get
 from counterpoint.systems.core import _digits
+from counterpoint.systems.core._digits import as_rows
 from counterpoint.systems.core.simclr import plain
-from counterpoint.views import ImageBatches
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
 
 
 def batch(n=6):
     torch.manual_seed(0)
-    config, model = get("simclr").config(), ImageEncoder(widths=(8, 16))
+    config, model = stage("simclr"), ImageEncoder(widths=(8, 16))
     head = config.head(16)
-    payload = ImageBatches(digits(), config.view).payload(torch.arange(n))
+    payload = RowBatches(as_rows(digits()), model, view=config.view).payload(torch.arange(n))
     return config, payload, payload.arguments(head(model(payload.inputs)))
 
 
@@ -46,7 +48,7 @@ def test_both_views_are_random_and_of_the_same_image():
 
 def test_probe_is_on_the_representation_and_not_on_the_projection():
     parts = digits().split(seed=1)
-    model = _digits.encoder(parts[0], 0)
+    model = get("simclr").method().started(as_rows(parts[0]), 0)
     h = _digits.accuracy(model, parts)
 
     class Nothing(torch.nn.Module):
@@ -54,13 +56,15 @@ def test_probe_is_on_the_representation_and_not_on_the_projection():
             return torch.zeros_like(x)
 
     assert _digits.accuracy(model, parts, Nothing()) < 0.2 < h
-    assert _digits.accuracy(model, parts, torch.nn.Identity()) == h
+    assert (
+        _digits.accuracy(model, parts, torch.nn.Identity()) == h == _digits.untrained(get("simclr").method(), parts, 0)
+    )
 
 
 def test_the_head_has_one_hidden_layer_and_batch_norm_that_does_not_shift_at_the_end():
-    head = get("simclr").config().head(16)
+    head = stage("simclr").head(16)
     assert [type(layer).__name__ for layer in head] == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
     assert [layer.bias is not None and layer.bias.requires_grad for layer in head if hasattr(layer, "bias")] == [
         False, True, True, False,
     ]  # fmt: skip
-    assert [type(layer).__name__ for layer in plain().head(16)] == ["Linear", "ReLU", "Linear"]
+    assert [type(layer).__name__ for layer in plain().stages[0].head(16)] == ["Linear", "ReLU", "Linear"]

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.data import Example, read
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders.scratch import small_transformer
-from counterpoint.systems import get
-from counterpoint.training import TextBatches, TrainConfig, train
+from counterpoint.training import TrainConfig, train
+from counterpoint.training.rows import RowBatches
+from systems.stages import stage
 
 TEXTS = ["a man plays the guitar", "two children run in the park", "the cat sleeps", "nobody is here"]
 SNLI = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data")) / "snli" / "dev.tsv"
@@ -24,7 +26,7 @@ def encoder(dropout: float = 0.1, texts=TEXTS):
 
 
 def sides(model, examples):
-    payload = TextBatches(examples, model).payload(torch.arange(len(examples)))
+    payload = RowBatches(rows_of(examples), model).payload(torch.arange(len(examples)))
     return payload, payload.arguments(model(payload.inputs))
 
 
@@ -50,7 +52,7 @@ def test_two_encodings_of_a_text_differ_by_dropout_only():
     for i in range(len(h)):
         total = sum(math.exp(cos(h[i], h2[j]) / 0.05) for j in range(len(h)))
         expected -= math.log(math.exp(cos(h[i], h2[i]) / 0.05) / total) / len(h)
-    assert get("simcse").config().objective()(**seen).item() == pytest.approx(expected, rel=1e-4)
+    assert stage("simcse").objective()(**seen).item() == pytest.approx(expected, rel=1e-4)
 
 
 def check_equation_5(examples):
@@ -65,7 +67,7 @@ def check_equation_5(examples):
     for i in range(n):
         total = sum(math.exp(cos(h[i], positive[j]) / 0.05) + math.exp(cos(h[i], negative[j]) / 0.05) for j in range(n))
         expected -= math.log(math.exp(cos(h[i], positive[i]) / 0.05) / total) / n
-    assert get("SimCSE supervised").config().objective()(**seen).item() == pytest.approx(expected, rel=1e-4)
+    assert stage("SimCSE supervised").objective()(**seen).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_supervised_loss_is_equation_5_over_2n_columns():
@@ -85,12 +87,12 @@ def test_supervised_loss_on_inference_pairs():
 
 
 def test_the_head_learns_and_is_not_in_what_is_kept():
-    config, model = get("simcse").config(), encoder()
+    config, model = stage("simcse"), encoder()
     head = config.head(model.dim)
     assert [type(layer).__name__ for layer in head] == ["Linear", "Tanh"]
     before = head[0].weight.detach().clone()
     settings = TrainConfig(batch_size=2, learning_rate=1e-2, dtype="float32")
-    train(model, TextBatches([Example(t) for t in TEXTS], model), config.objective(), settings, head=head)
+    train(model, RowBatches(rows_of([Example(t) for t in TEXTS]), model), config.objective(), settings, head=head)
     assert not torch.allclose(before, head[0].weight)
     with torch.inference_mode():
         plain = model(model.tokenize(TEXTS)).numpy()

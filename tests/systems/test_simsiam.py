@@ -10,21 +10,21 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.encoders.image import ImageEncoder
-from counterpoint.systems.core._digits import halves, trained
+from counterpoint.systems.core._digits import as_rows, halves, trained
 from counterpoint.systems.core._recipes import perceptron
 from counterpoint.systems.core._versus import deviation
 from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.core.simsiam import no_stop, simsiam
 from counterpoint.training._processes import Processes
 from counterpoint.training.loop import _backward
-from counterpoint.views import ImageBatches
+from counterpoint.training.rows import RowBatches
 from systems.views_of_digits import calls_of
 
 
-def quickly(config):
+def quickly(recipe):
     """Spread of the projection after a few steps of a small network, and what training said at the end."""
-    config = replace(config, train=replace(config.train, batch_size=64))
-    model, head = trained(config, halves(0)[0], 0, start=perceptron, steps=30)
+    train = replace(recipe.stages[0].train, batch_size=64, steps=30)
+    model, head = trained(recipe.varied("quick", train=train, start=perceptron), halves(0)[0], 0)
     return deviation(model, head, halves(0)), model.collapsed
 
 
@@ -50,7 +50,8 @@ def test_predictor_has_a_bottleneck_and_the_head_three_layers_all_but_the_last_w
 
 
 def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
-    (spread, fine), (narrow, said) = (quickly(c) for c in (simsiam(), replace(simsiam(), head=plain().head)))
+    without = simsiam().varied("plain", head=plain().stages[0].head)
+    (spread, fine), (narrow, said) = map(quickly, (simsiam(), without))
     assert (spread > 0.7, fine) == (True, "")
     assert narrow < 0.3
     assert said == "" or said.startswith("complete collapse")
@@ -58,16 +59,16 @@ def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
 
 def test_without_the_stopped_gradient_both_sides_follow():
     z = [torch.randn(4, 8, requires_grad=True) for _ in range(2)]
-    both = no_stop().procedure(8)([{"queries": z[0], "keys": z[1]}], lambda model: {})
+    both = no_stop().stages[0].procedure(8)([{"queries": z[0], "keys": z[1]}], lambda model: {})
     assert [call["keys"].z.requires_grad for call in both] == [True, True]
 
 
 def test_each_view_has_batch_statistics_of_its_own():
     """In the loop's own step, the vectors of each view have mean 0 and variance 1 in every dimension."""
-    config, images = simsiam(), halves(0)[0]
+    config, images = simsiam().stages[0], halves(0)[0]
     torch.manual_seed(0)
     encoder, head = ImageEncoder(widths=(8, 64)), config.head(64)
-    payload = ImageBatches(images, config.view, config.views).payload(torch.arange(32))
+    payload = RowBatches(as_rows(images), encoder, view=config.view).payload(torch.arange(32))
     network = torch.nn.Sequential(encoder, head)
     _, seen = _backward(network, None, config.objective(), payload, config.train, nullcontext, Processes())
     for side in ("queries", "keys"):

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from counterpoint.points import Points
 from counterpoint.procedures import MixTargets
-from counterpoint.systems import get
 from counterpoint.systems.core._turned import angles, turned
+from systems.stages import stage
 
 
 def batch(n=6):
@@ -24,7 +24,7 @@ def batch(n=6):
 def test_loss_is_that_of_a_naive_loop_over_mixtures():
     q, k = batch()
     q.z.requires_grad_()
-    config = get("SupReMix").config()
+    config = stage("SupReMix")
     (call,) = config.procedure(5)([{"queries": q, "keys": k}], lambda _model: {})
     assert "keys" not in call
     z = F.normalize(torch.cat([q.z, k.z]), dim=1).detach()

@@ -78,4 +78,4 @@ def test_prototypes_do_not_learn_in_the_first_calls_of_training():
         objective(z[0], z[1]).backward()
         assert z.grad.abs().sum() > 0
         assert (objective.prototypes.grad is not None) == learns
-    assert get("swav").config().objective().frozen == 3
+    assert get("swav").method().stages[0].objective().frozen == 3

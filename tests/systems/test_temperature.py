@@ -7,7 +7,7 @@ import torch
 
 from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems import get
+from systems.stages import stage
 
 
 def shares(temperature):
@@ -34,6 +34,6 @@ def test_low_temperature_leaves_only_the_hardest():
 
 
 def test_the_system_is_simclr_between_the_extremes():
-    config = get("temperature analysis").config()
+    config = stage("temperature analysis")
     assert config.objective().temperature == 0.3
     assert config.objective().layout == "views"

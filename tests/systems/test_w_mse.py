@@ -62,4 +62,4 @@ def test_collapsed_vectors_are_refused_and_the_system_has_white_ones():
 def test_the_head_has_batch_norm_in_its_hidden_layer_and_the_baselines_have_the_same_head():
     wanted = ["Linear", "BatchNorm1d", "ReLU", "Linear"]
     for make in (w_mse, not_white, contrastive):
-        assert [type(m).__name__ for m in make().head(64)] == wanted
+        assert [type(m).__name__ for m in make().stages[0].head(64)] == wanted

@@ -37,9 +37,9 @@ def test_figures_by_hand():
     """Two pictures: the first has two captions, the second one."""
     angle = np.deg2rad([0, 90])
     captions = np.deg2rad([40, 80, 60])  # of the first picture, of the first picture, of the second
-    encoder = Given(
-        image=np.stack([np.cos(angle), np.sin(angle)], 1), text=np.stack([np.cos(captions), np.sin(captions)], 1)
-    )
+    # lengths, which the cosine does not see
+    pictures = np.stack([np.cos(angle), np.sin(angle)], 1) * [[5], [1]]
+    encoder = Given(image=pictures, text=np.stack([np.cos(captions), np.sin(captions)], 1))
     items = Items("image", torch.arange(2)[:, None, None, None])
     data = Data(items, torch.tensor([0, 0, 1]), Items("text", ["0", "1", "2"]), torch.tensor([[0], [1], [2]]))
     task = BothWays(pairs(data), pairs(data))
@@ -118,28 +118,27 @@ def test_flickr8k_by_an_independent_loop():
     assert figures["mean recall"].n == 150
 
 
-class Sided:
-    """Two towers, whose documents are pictures."""
-
-    def modality(self, kind):
-        return "text" if kind == "query" else "image"
-
-    def encode_items(self, items, *, kind=None):
-        assert self.modality(kind) == items.modality
-        numbers = items.tensor.flatten().tolist() if kind == "document" else [len(text) for text in items.texts]
-        return np.array([[1, abs(n - k)][::-1] for n in numbers for k in [2]], np.float32)
-
-
-def test_zero_shot_by_hand_whichever_tower_takes_pictures():
-    pictures = Items("image", torch.tensor([2, 9, 2, 9, 2])[:, None, None, None])
+def test_zero_shot_by_hand():
+    pictures = Items("image", torch.tensor([0, 1, 0, 1, 0])[:, None, None, None])
     data = Data.alone(pictures, label=torch.tensor([0, 1, 1, -1, 0]))
-    names = Items("text", ["aa", "a photo o"])
+    names = Items("text", ["0", "1"])
     collection = zero_shot(data, names)
     assert collection.notes == ("rows left out, as they have no label: 1",)
     task = Find(collection, collection, metrics=("hit@1",))
-    assert task.measure("x", Sided()).figures["hit@1"].values.tolist() == [1, 1, 0, 1]
+    encoder = Given(image=[[1, 0], [0, 1]], text=[[2, 1], [0, 3]])
+    assert task.measure("x", encoder).figures["hit@1"].values.tolist() == [1, 1, 0, 1]
     with pytest.raises(InputError, match="1 names for 2 classes"):
         zero_shot(data, names[torch.tensor([0])])
+
+
+def test_zero_shot_of_two_towers_whichever_takes_pictures():
+    pixels = torch.rand(4, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    data = Data.alone(Items("image", pixels), label=torch.tensor([0, 1, 0, 1]))
+    collection = zero_shot(data, Items("text", ["a cat", "a dog"]))
+    sides = ImageEncoder(3, widths=(8,)), StaticEncoder.from_corpus(["a cat", "a dog"], dim=8, prompts={})
+    task = Find(collection, collection, metrics=("hit@1",))
+    first, second = (task.measure("x", Towers(*order)).figures["hit@1"] for order in (sides, sides[::-1]))
+    assert first.values.tolist() == second.values.tolist()
 
 
 def test_lists_and_map_have_thumbnails_for_pictures_and_texts_for_captions():

@@ -7,14 +7,16 @@ import torch
 from torch import nn
 
 from counterpoint.data import Example
-from counterpoint.encoders import StaticEncoder
+from counterpoint.data.rows import rows_of
+from counterpoint.encoders import StaticEncoder, drop_tokens
 from counterpoint.errors import InputError
 from counterpoint.objectives import InfoNCE
-from counterpoint.training import Payload, TextBatches, TrainConfig, train
+from counterpoint.training import Payload, RowBatches, TrainConfig, train
 from counterpoint.training.optimizer import Average, learning_rate
 from counterpoint.training.payload import batch_rows
 
 ROWS = [Example(f"the {c} thing {n}", (f"{c} {n} is here",)) for c in ("red", "blue", "pink") for n in range(20)]
+DROPPED = (lambda x: drop_tokens(x, 0.0), lambda x: drop_tokens(x, 0.2))
 CONFIG = TrainConfig(epochs=6, batch_size=12, learning_rate=0.02, weight_decay=0.0, checkpoint_seconds=0.0)
 
 
@@ -35,7 +37,7 @@ def run(folder=None, *, until=None, config=CONFIG, **more):
         if until is not None and row["step"] == until:
             raise Stop
 
-    batches = TextBatches(ROWS, model, token_dropout=0.2)
+    batches = RowBatches(rows_of(ROWS), model, view=DROPPED)
     result = train(model, batches, InfoNCE(), config, folder=folder, on_row=on_row, **more)
     return model.embedding.weight.detach(), result
 
@@ -61,7 +63,7 @@ def test_best_weights_are_kept(tmp_path):
         seen.append(model.embedding.weight.detach().clone())
         return {"dev": next(figures)}
 
-    result = train(model, TextBatches(ROWS, model), InfoNCE(), CONFIG, folder=tmp_path, validate=validate)
+    result = train(model, RowBatches(rows_of(ROWS), model), InfoNCE(), CONFIG, folder=tmp_path, validate=validate)
     assert (result.best, result.best_step) == (0.9, result.history[-1]["steps"] // 10)
     torch.testing.assert_close(model.embedding.weight.detach(), seen[1])
 
@@ -71,7 +73,12 @@ def test_a_start_that_training_makes_worse_is_kept(tmp_path):
     model = encoder()
     before = model.embedding.weight.detach().clone()
     result = train(
-        model, TextBatches(ROWS, model), InfoNCE(), CONFIG, folder=tmp_path, validate=lambda: {"dev": next(figures)}
+        model,
+        RowBatches(rows_of(ROWS), model),
+        InfoNCE(),
+        CONFIG,
+        folder=tmp_path,
+        validate=lambda: {"dev": next(figures)},
     )
     assert (result.best, result.best_step) == (0.9, 0)
     assert result.history[0] == {"step": 0, "steps": result.steps, "epoch": 0.0, "dev": 0.9}
@@ -83,7 +90,12 @@ def test_patience(tmp_path):
     config = TrainConfig(**{**vars(CONFIG), "patience": 2})
     model = encoder()
     result = train(
-        model, TextBatches(ROWS, model), InfoNCE(), config, folder=tmp_path, validate=lambda: {"dev": next(figures)}
+        model,
+        RowBatches(rows_of(ROWS), model),
+        InfoNCE(),
+        config,
+        folder=tmp_path,
+        validate=lambda: {"dev": next(figures)},
     )
     assert result.stopped_early
     assert len([r for r in result.history if "dev" in r]) == 3
@@ -91,7 +103,9 @@ def test_patience(tmp_path):
 
 def test_it_learns_and_watches():
     model = encoder()
-    result = train(model, TextBatches(ROWS, model), InfoNCE(0.2), TrainConfig(**{**vars(CONFIG), "learning_rate": 0.1}))
+    result = train(
+        model, RowBatches(rows_of(ROWS), model), InfoNCE(0.2), TrainConfig(**{**vars(CONFIG), "learning_rate": 0.1})
+    )
     losses = [row["loss"] for row in result.history]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     assert {"alignment", "uniformity", "effective_rank", "items_per_second"} <= result.history[-1].keys()
@@ -101,7 +115,7 @@ def test_cached_chunks_give_the_same_weights():
     def weights(tokens):
         model = encoder()
         config = TrainConfig(**{**vars(CONFIG), "chunk_tokens": tokens, "epochs": 2})
-        train(model, TextBatches(ROWS, model, token_dropout=0.2), InfoNCE(), config)
+        train(model, RowBatches(rows_of(ROWS), model, view=DROPPED), InfoNCE(), config)
         return model.embedding.weight.detach()
 
     torch.testing.assert_close(weights(20), weights(10_000), rtol=1e-4, atol=1e-5)
@@ -128,7 +142,7 @@ def test_collapse_is_named():
     with torch.no_grad():
         model.embedding.weight.copy_(torch.ones(16).expand_as(model.embedding.weight))
     config = TrainConfig(**{**vars(CONFIG), "learning_rate": 1e-9, "epochs": 1})
-    result = train(model, TextBatches(ROWS, model), InfoNCE(), config)
+    result = train(model, RowBatches(rows_of(ROWS), model), InfoNCE(), config)
     assert len(result.warnings) == 1
     assert result.warnings[0].startswith("complete collapse")
     assert result.collapsed.startswith("complete collapse")
@@ -143,11 +157,11 @@ def test_a_collapse_that_batch_norm_spreads_again_is_named_and_one_that_is_over_
         model.embedding.weight.copy_(1 + 0.2 * start / start.std())
     head = nn.Sequential(nn.Linear(16, 16), nn.BatchNorm1d(16))
     still = TrainConfig(**{**vars(CONFIG), "learning_rate": 1e-9, "epochs": 1})
-    result = train(model, TextBatches(ROWS, model), InfoNCE(), still, head=head)
+    result = train(model, RowBatches(rows_of(ROWS), model), InfoNCE(), still, head=head)
     assert result.history[-1]["mean_cosine"] < 0.5
     assert result.collapsed.startswith("complete collapse before the head")
     moving = TrainConfig(**{**vars(CONFIG), "learning_rate": 0.2})
-    result = train(model, TextBatches(ROWS, model), InfoNCE(), moving, head=head)
+    result = train(model, RowBatches(rows_of(ROWS), model), InfoNCE(), moving, head=head)
     assert result.warnings
     assert result.collapsed == ""
 
@@ -157,7 +171,7 @@ def test_diverged_loss_is_an_error():
     with torch.no_grad():
         model.embedding.weight.fill_(float("nan"))
     with pytest.raises(InputError, match="row 0 of the queries holds NaN"):
-        train(model, TextBatches(ROWS, model), InfoNCE(), CONFIG)
+        train(model, RowBatches(rows_of(ROWS), model), InfoNCE(), CONFIG)
 
 
 def test_epochs_cover_everything_once():
@@ -202,7 +216,7 @@ def test_ragged_positives_and_duplicates_are_never_negatives():
         Example("c", ("w",)),
     ]
     model = StaticEncoder.from_corpus([t for e in rows for t in e.texts] * 3, dim=8)
-    payload = TextBatches(rows, model).payload(torch.tensor([0, 1, 2]))
+    payload = RowBatches(rows_of(rows), model).payload(torch.tensor([0, 1, 2]))
     z = torch.randn(len(payload.cost), 8)
     q, k = payload.arguments(z)["queries"], payload.arguments(z)["keys"]
     assert q.columns["group"][0] == q.columns["group"][1] != q.columns["group"][2]

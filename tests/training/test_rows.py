@@ -5,87 +5,22 @@ from __future__ import annotations
 import pytest
 import torch
 
-from counterpoint.data import Example
-from counterpoint.data.images import digits
 from counterpoint.data.items import Data, Items
-from counterpoint.data.rows import rows_of
-from counterpoint.encoders import ImageEncoder, StaticEncoder, drop_tokens
+from counterpoint.encoders import ImageEncoder, StaticEncoder
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE
 from counterpoint.relation import Relation
-from counterpoint.systems.core._digits import view
-from counterpoint.training import TextBatches
 from counterpoint.training.rows import RowBatches
-from counterpoint.views import ImageBatches
 
 TEXTS = ["a red fox runs", "the blue ant sits", "one green bird flies", "x y z"]
-ROWS = {
-    "pairs": [Example("red fox", ("blue ant",)), Example("green bird", ("x y",)), Example("one", ("blue ant",))],
-    "tuples": [
-        Example("red fox", ("blue ant", "one bird"), ("x",)),
-        Example("green bird", ("x y",), ("z", "y")),
-        Example("red", ("blue ant",)),
-        Example("one", ("two",), prompt="find: "),
-    ],
-    "texts": [Example("red fox"), Example("green bird flies"), Example("red fox")],
-    "labels": [Example("red fox", label="b"), Example("green bird flies", label="a"), Example("x", label="b")],
-    "sets": [Example("red fox", labels=("b", "c")), Example("green bird", labels=()), Example("x", labels=("c",))],
-    "scored": [Example("red fox", ("x y",), score=1.0), Example("green", ("one two",), score=3.0)],
-    "mixed": [Example("red fox", ("x y",)), Example("green one")],
-}
 
 
 @pytest.fixture(scope="module")
 def encoder() -> StaticEncoder:
     return StaticEncoder.from_corpus(TEXTS, dim=8)
-
-
-@pytest.mark.parametrize("dropped", [0.0, 0.5])
-@pytest.mark.parametrize("name", ROWS)
-def test_texts_give_the_batches_that_they_gave(encoder: StaticEncoder, name: str, dropped: float) -> None:
-    rows = torch.randperm(len(ROWS[name]), generator=torch.Generator().manual_seed(3))
-    views = 1 if name in ("labels", "sets") else 2
-    both = (lambda x: drop_tokens(x, 0.0), lambda x: drop_tokens(x, dropped)) if dropped else None
-    kinds = ("query", "document")
-    torch.manual_seed(1)
-    old = TextBatches(ROWS[name], encoder, kinds=kinds, token_dropout=dropped).payload(rows)
-    torch.manual_seed(1)
-    new = RowBatches(rows_of(ROWS[name]), encoder, kinds=kinds, view=both, views=views).payload(rows)
-    assert all(torch.equal(old.inputs[key], new.inputs[key]) for key in old.inputs)
-    assert torch.equal(old.cost, new.cost)
-    # what a head sees view by view is all there is, anchors first
-    assert sum(new.views) == sum(old.views) == len(new.cost)
-    assert new.views[0] == old.views[0] == len(rows)
-    z = encoder(old.inputs)
-    a, b = old.arguments(z), new.arguments(z)
-    for side in ("queries", "keys"):
-        assert (a[side] is None) == (b[side] is None)
-        if a[side] is not None:
-            assert torch.equal(a[side].z, b[side].z)
-            # of texts alone copies are known by `input`, if there are any
-            asked = a[side].columns.keys() - ({"partner"} if name in ("texts", "labels", "sets") else set())
-            asked -= {"input"} if name in ("labels", "sets") else set()
-            assert all(torch.equal(a[side].columns[key], b[side].columns[key]) for key in asked)
-
-
-@pytest.mark.parametrize("views", [2, 4])
-def test_pictures_give_the_batches_that_they_gave(views: int) -> None:
-    images, rows = digits(), torch.tensor([5, 1, 800, 3])
-    torch.manual_seed(1)
-    old = ImageBatches(images, view(), views).payload(rows)
-    data = Data.alone(Items("image", images.pixels), label=images.labels)
-    batches = RowBatches(data, ImageEncoder(), view=view(), views=views)
-    torch.manual_seed(1)
-    new = batches.payload(rows)
-    assert torch.equal(old.inputs, new.inputs)
-    a, b = (each.arguments(old.inputs.flatten(1)) for each in (old, new))
-    assert a.keys() == b.keys()
-    for side in a:
-        assert a[side].columns.keys() == b[side].columns.keys()
-        assert all(torch.equal(a[side].columns[key], b[side].columns[key]) for key in a[side].columns)
 
 
 def captioned() -> tuple[Data, Towers]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 
 from counterpoint.data import Example
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
-from counterpoint.encoders.features import lengths
+from counterpoint.encoders.features import drop_tokens, lengths
 from counterpoint.objectives import InfoNCE
-from counterpoint.training import TextBatches
+from counterpoint.training import RowBatches
 
 WORDS = "a b c d e f g h i j k l m n o p"
 
@@ -17,9 +18,14 @@ def encoder(**options):
     return StaticEncoder.from_corpus([WORDS] * 2, dim=8, **options)
 
 
+def dropped(features):
+    return drop_tokens(features, 0.5)
+
+
 def arguments(examples, rows, **options):
     model = encoder(prompts={})
-    batches = TextBatches(examples, model, **options)
+    data = rows_of(examples)
+    batches = RowBatches(data, model, views=1 if data.schema == "labelled" else 2, **options)
     payload = batches.payload(torch.tensor(rows))
     return payload, payload.arguments(model(payload.inputs))
 
@@ -37,8 +43,9 @@ def test_positives_then_everybodys_negatives():
 
 
 def test_a_text_alone_is_its_own_positive():
-    _, found = arguments([Example("a b"), Example("c d")], [0, 1])
+    _, found = arguments([Example("a b"), Example("c d"), Example("a b")], [0, 1])
     assert found["keys"].columns["sample"].tolist() == [0, 1]
+    # as two are copies
     assert torch.equal(found["keys"].columns["input"], found["queries"].columns["input"])
 
 
@@ -79,16 +86,16 @@ def test_duplicates_are_never_negatives():
 def test_tokens_are_left_out_of_keys_only():
     examples = [Example(WORDS, (WORDS + " q",)) for _ in range(4)]
     torch.manual_seed(0)
-    payload, _ = arguments(examples, [0, 1, 2, 3], token_dropout=0.5)
+    payload, _ = arguments(examples, [0, 1, 2, 3], view=(None, dropped))
     counts = lengths(payload.inputs)
     assert (counts[:4] == counts[0]).all()
     assert (counts[4:] < counts[0]).all()
     torch.manual_seed(0)
-    again, _ = arguments(examples, [0, 1, 2, 3], token_dropout=0.5)
+    again, _ = arguments(examples, [0, 1, 2, 3], view=(None, dropped))
     assert torch.equal(payload.inputs["input_ids"], again.inputs["input_ids"])
 
 
 def test_without_keys_tokens_are_left_out_of_anchors():
     torch.manual_seed(0)
-    payload, _ = arguments([Example(WORDS, label="x"), Example(WORDS, label="y")], [0, 1], token_dropout=0.5)
+    payload, _ = arguments([Example(WORDS, label="x"), Example(WORDS, label="y")], [0, 1], view=(None, dropped))
     assert int(lengths(payload.inputs).max()) < len(WORDS.split())

@@ -11,12 +11,12 @@ from safetensors.torch import save_file
 
 from counterpoint.data import Example
 from counterpoint.data.items import Data, Items
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.objectives import InfoNCE
-from counterpoint.training import TextBatches, TrainConfig, train
+from counterpoint.training import RowBatches, TrainConfig, train
 from counterpoint.training._processes import Processes
-from counterpoint.training.rows import RowBatches
 
 # several positives, shared texts, hard negatives: everything that goes by what other processes hold
 ROWS = [
@@ -38,7 +38,7 @@ def main(rank: int, world: int, store: str, output: str) -> None:
         group = dist.group.WORLD
         Processes.current = classmethod(lambda cls: cls(rank, world, group))
     model = StaticEncoder.from_corpus([t for e in ROWS for t in e.texts], dim=16)
-    train(model, TextBatches(ROWS, model), InfoNCE(0.1, layout="symmetric"), CONFIG)
+    train(model, RowBatches(rows_of(ROWS), model), InfoNCE(0.1, layout="symmetric"), CONFIG)
     torch.manual_seed(0)
     graph = KnowledgeGraph.of(TRIPLES, dim=8)
     train(graph, RowBatches(TRIPLES, graph, shared=7), InfoNCE(1.0, geometry=graph.geometry), CONFIG)

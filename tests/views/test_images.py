@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from counterpoint.data.images import digits
-from counterpoint.views import ImageBatches, affine, blur, brightness, compose, noise
+from counterpoint.data.images import digits, rows_of_images
+from counterpoint.encoders import ImageEncoder
+from counterpoint.training import RowBatches
+from counterpoint.views import affine, blur, brightness, compose, noise
 
 DIGITS = digits().pixels[:32]
 
@@ -93,7 +95,7 @@ def test_every_image_has_numbers_of_its_own():
 
 
 def test_batches_take_chunks_of_the_views():
-    payload = ImageBatches(digits(), noise(0.1)).payload(torch.tensor([4, 2, 7]))
+    payload = RowBatches(rows_of_images(digits()), ImageEncoder(), view=noise(0.1)).payload(torch.tensor([4, 2, 7]))
     chunks = payload.chunks(4)
     assert [len(c) for c in chunks] == [4, 2]
     parts = torch.cat([payload.take(payload.inputs, c) for c in chunks])

@@ -15,17 +15,17 @@ def compare(
     source: Annotated[
         str,
         typer.Argument(
-            help="Texts: a file, included:debian. Images: digits, emoji, glyphs, a folder of class folders, a .npz."
+            help="What `fit` takes: a file of texts, included:debian, digits, a folder of class folders, ..."
         ),
     ],
     systems: Annotated[list[str], typer.Argument(help="Of `counterpoint systems`; the first is the reference.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the comparison.")] = Path(
         "runs/compare"
     ),
-    base: Annotated[str, typer.Option(help="What texts start from: static, minilm, or a model.")] = "static",
+    base: Annotated[str, typer.Option(help="What all start from; auto is made from the data.")] = "auto",
     seeds: Annotated[int, typer.Option(help="Runs of each, 2 or more.")] = 3,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the texts or the images, for all.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Texts contrasted with each other, for all.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the data, for all.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Items contrasted with each other, for all.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The highest, for all.")] = None,
     columns: Columns = None,
     schema: Schema = None,

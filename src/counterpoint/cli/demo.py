@@ -52,7 +52,8 @@ def demo(
     if len(runs) > 1:
         static, other = map(read_content, runs)
         print_figures(beside(static, other, base), Console())
-    search(runs[-1], QUERIES, k=3)
+    # the index compares whole words, of which other languages share few with English descriptions
+    search(runs[-1], QUERIES, k=3, mode="dense")
     typer.echo(f"\nreport: {runs[-1] / 'report.html'}\nsearch: counterpoint search {runs[-1]} 'your words'")
 
 

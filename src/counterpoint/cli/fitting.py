@@ -74,7 +74,7 @@ def fit(
     if system is not None:
         from counterpoint.systems import get
 
-        method = get(system).config().recipe()
+        method = get(system).method()
     errors = Console(stderr=True)
     view: list[TrainingView] = []
 

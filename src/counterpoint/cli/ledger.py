@@ -156,7 +156,7 @@ def run_system(
     system = get(name)
     folder = check_output(output or Path("runs") / system.slug, ours=(*RUN_FILES, *_LEFT), source=data)
     errors = Console(stderr=True, highlight=False, markup=False)
-    figures = system.run(system.config(), data, folder, lambda s: errors.print(s, soft_wrap=True))
+    figures = system.run(system.method(), data, folder, lambda s: errors.print(s, soft_wrap=True))
     if as_json:
         typer.echo(json.dumps({"system": system.name, "figures": dict(figures)}))
         return

@@ -296,11 +296,10 @@ def _read_and_encode(
     """What an index holds of a source, texts or whatever the model takes, and a vector each."""
     from counterpoint.cli.items import documents_of, load_for
     from counterpoint.data.items import Items
-    from counterpoint.data.sources import source_kind
     from counterpoint.encoders._base import TextEncoder
-    from counterpoint.fitting import INCLUDED
+    from counterpoint.fitting.parts import kind_of_source
 
-    if source == INCLUDED or source_kind(source, options["columns"]) == "texts":
+    if kind_of_source(source, options["columns"]) == "texts":
         documents = _documents(source, options, output)
         if isinstance(encoder, TextEncoder):
             return documents, _encoded(encoder, documents, settings)

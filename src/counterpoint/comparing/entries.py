@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from counterpoint.data.images import is_images, load_images
 from counterpoint.errors import InputError
 from counterpoint.files import remove, write_json
 
 if TYPE_CHECKING:
-    from counterpoint.config import Config
+    from counterpoint.fitting.parts import Parts
+    from counterpoint.methods import Recipe, Stage
+    from counterpoint.training import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Job:
     """What is the same for all systems, and what is not.
 
     Attributes:
-        source: Texts that `fit` takes, or images that `load_images` takes.
-        base: What texts start from; images start from a small residual network with random weights.
+        source: What `fit` takes.
+        base: What all start from, see `counterpoint.fitting.bases.choose_base`.
         settings: Fields of `TrainConfig` to change, the same for all.
-        reading: Options of `counterpoint.data.read`.
+        reading: Options of the reader.
         system: A name in the ledger, as a slug.
-        seed: Of the split of images, the start and the training; texts are split once, by seed 0.
+        seed: Of the start and the training; data are split once, by seed 0.
     """
 
     source: str
@@ -36,11 +36,6 @@ class Job:
     reading: dict[str, Any] = field(default_factory=dict)
     system: str = ""
     seed: int = 0
-
-    @property
-    def images(self) -> bool:
-        """Whether the data are images."""
-        return is_images(self.source)
 
 
 @dataclass(frozen=True)
@@ -65,39 +60,32 @@ class Entry:
 
 
 def run_job(job: Job, folder: Path) -> None:
-    """Run a job and keep its entry in `folder`; a job on texts that was stopped goes on from its checkpoint."""
+    """Run a job and keep its entry in `folder`; one that was stopped goes on from its checkpoint."""
     from counterpoint.systems import get
 
-    check_job(job)
-    config = get(job.system).config()
+    recipe = get(job.system).method()
     before = peak_mb()
-    if job.images:
-        metric, figures, seconds = _on_images(job, config)
-    else:
-        metric, figures, seconds = _on_texts(job, config, folder / f".{job.system}-{job.seed}")
-    entry = Entry(config.name, job.seed, metric, figures, seconds, round(peak_mb() - before, 1))
+    metric, figures, seconds = _run(job, recipe, folder / f".{job.system}-{job.seed}")
+    entry = Entry(recipe.name, job.seed, metric, figures, seconds, round(peak_mb() - before, 1))
     write_json(entry_file(job, folder), asdict(entry))
 
 
-def check_job(job: Job) -> None:
-    """Whether the system can be trained on such data, from the start and with the budget that all share.
+def check_job(job: Job, parts: Parts) -> None:
+    """Whether the system can be trained on such data, from the start that all share.
 
     Raises:
         InputError: if not.
     """
     from counterpoint.systems import get
 
-    system = get(job.system)
-    for_images = system.config().view is not None
-    if job.images and not for_images:
-        raise InputError(f"{job.system} does not train on images", fix="choose one whose family is core")
-    if for_images and not job.images:
-        raise InputError(f"{job.system} trains on images, not on texts", fix="compare it on digits or emoji")
-    if job.images and system.trains_itself:
-        raise InputError(
-            f"{job.system} trains in a way of its own, with another start or budget than all others",
-            fix=f"counterpoint verify {job.system} measures it beside its baseline",
-        )
+    get(job.system).method().refuse(parts.train)
+
+
+def parts_of(job: Job, output: Path | None = None) -> Parts:
+    """The data of all runs, split once; rejected rows are listed in `output`."""
+    from counterpoint.fitting.parts import load_parts
+
+    return load_parts(job.source, job.reading, 0.05, 0.1, 0, output)
 
 
 def entry_file(job: Job, folder: Path) -> Path:
@@ -117,50 +105,32 @@ def read_entry(file: Path) -> Entry:
         raise InputError(f"the result cannot be read ({error})", file=file, fix="remove it to run it again") from error
 
 
-def _on_texts(job: Job, config: Config, folder: Path) -> tuple[str, dict[str, float], float]:
+def _run(job: Job, recipe: Recipe, folder: Path) -> tuple[str, dict[str, float], float]:
     from counterpoint.fitting.bases import make_base
-    from counterpoint.fitting.parts import load_parts
     from counterpoint.fitting.presets import preset, seen_by
     from counterpoint.fitting.prompts import share_prompt
     from counterpoint.fitting.task import make_task
 
-    parts = load_parts(job.source, job.reading, 0.05, 0.1, 0, None)
+    parts = parts_of(job)
+    check_job(job, parts)
     encoder = make_base(job.base, parts.train, job.seed)
     # the budget and its learning rate are those of the base, for all the same; the rest is the system's
-    same = preset(parts.train, encoder).stages[-1].train
-    recipe = config.recipe()
-    recipe.takes.refuse(parts.train, recipe.name)
-    recipe = replace(recipe, stages=tuple(replace(s, train=same) for s in recipe.stages)).changed(**job.settings)
+    same = preset(parts.train, encoder).changed(**job.settings).stages[-1].train
+    recipe = replace(recipe, stages=tuple(replace(s, train=_share(same, s, recipe)) for s in recipe.stages))
     parts, recipe, _ = share_prompt(parts, seen_by(recipe, encoder), encoder)
     recipe.settle(encoder)
     task = make_task(parts, encoder)
     started = time.perf_counter()
     recipe.make(parts.train, job.seed, encoder=encoder, folder=folder, validate=lambda: {"dev": task.validate(encoder)})
     seconds = time.perf_counter() - started
-    measured = task.measure(config.name, encoder)
+    measured = task.measure(recipe.name, encoder)
     remove(folder)
     return task.metric, {name: f.value for name, f in measured.figures.items()}, round(seconds, 1)
 
 
-def _on_images(job: Job, config: Config) -> tuple[str, dict[str, float], float]:
-    from counterpoint.systems import get
-    from counterpoint.systems.core._digits import accuracy, trained
-    from counterpoint.systems.core._labelled import CLASSES, run_on_ten_classes
-    from counterpoint.systems.core.simclr import simclr
-
-    parts = load_images(job.source).split(seed=job.seed)
-    found = 1 + int(parts[0].labels.max())
-    if found > CLASSES and get(job.system).run is run_on_ten_classes:
-        raise InputError(f"{found} classes, and {job.system} has {CLASSES}", fix="choose images of fewer classes")
-    # the loop's settings are the same for all
-    config = replace(config, train=simclr().train)
-    # the same number of encoded views for all; 0: as many as for digits
-    epochs = job.settings.get("epochs", 0) * 2 / config.views
-    steps = math.ceil(epochs * max(1, len(parts[0]) // config.train.batch_size))
-    started = time.perf_counter()
-    model, _ = trained(config, parts[0], job.seed, steps=steps)
-    seconds = time.perf_counter() - started
-    return "probe accuracy", {"probe accuracy": accuracy(model, parts)}, round(seconds, 1)
+def _share(same: TrainConfig, stage: Stage, recipe: Recipe) -> TrainConfig:
+    """As many encoded views for all: fewer epochs where a batch has more of an item, and stages share them."""
+    return replace(same, epochs=same.epochs * 2 / stage.views / len(recipe.stages))
 
 
 def peak_mb() -> float:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, read_entry, run_job
+from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, parts_of, read_entry, run_job
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, write_json
-from counterpoint.fitting.parts import load_parts
+from counterpoint.fitting.bases import choose_base
+from counterpoint.fitting.parts import kind_of_source
 from counterpoint.fitting.run import environment
 from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
 from counterpoint.systems import get
@@ -39,7 +40,7 @@ def compare(
     systems: Sequence[str],
     output: Path,
     *,
-    base: str = "static",
+    base: str = "auto",
     seeds: int = 3,
     reading: dict[str, Any] | None = None,
     say: Callable[[str], None] = print,
@@ -48,22 +49,21 @@ def compare(
     """Train several systems on the same data, from the same start, with the same budget and seeds.
 
     What is compared is what a paper changes: its objective, head, prompts, views and negatives. The settings of the
-    loop (steps, batch, learning rate, schedule) are those of `fit` for that base, or for images those of digits, the
-    same for all. Intervals are Student's t over seeds; differences are paired by seed: the best against all others, and
-    these against the first named.
+    loop (batch, learning rate, schedule, how many views are encoded) are those of `fit` for that base, the same for
+    all; what a system trains to prepare its data (a judge, a proxy) comes on top. Intervals are Student's t over seeds;
+    differences are paired by seed: the best against all others, and these against the first named.
 
     Every run is kept as soon as it is done: the same call goes on where it was stopped.
 
     Args:
-        source: Texts that `fit` takes, or images: `digits`, `emoji`, `glyphs`, a folder with a folder of pictures a
-            class, a saved Hugging Face dataset, or an `.npz` file.
+        source: What `fit` takes, such as a file of texts, `digits`, or a folder with a folder of pictures a class.
         systems: Names in the ledger, two or more; the first is what the others are compared with.
         output: The folder of the comparison.
-        base: What texts start from.
+        base: What all start from; "auto": what is made from the data, `static` for texts.
         seeds: Runs of each, two or more.
-        reading: Options of `counterpoint.data.read`.
+        reading: Options of the reader.
         say: Told of each run.
-        **settings: Fields of `TrainConfig` to change for all; for images only `epochs`, of two views of each.
+        **settings: Fields of `TrainConfig` to change for all; `epochs` are of two views of each item.
 
     Raises:
         InputError: An unknown system, fewer than two, one for other data or that trains in a way of its own, or a
@@ -82,17 +82,16 @@ def compare(
         raise InputError("there is one system and nothing to compare it with", fix="name two or more")
     if seeds < 2:
         raise InputError("an interval over seeds needs two seeds or more", fix="use 3")
+    kind = kind_of_source(source, (reading or {}).get("columns"))
+    base = choose_base("static" if (base, kind) == ("auto", "texts") else base, kind)
     job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {})
     if not job.settings.get("epochs", 1) > 0:
         raise InputError(f"{job.settings['epochs']} epochs are no training", fix="give more than 0")
-    fixed = sorted(job.settings.keys() - {"epochs"}) if job.images else []
-    if fixed:
-        raise InputError(f"{', '.join(fixed)} cannot be changed for images", fix="leave it out")
     check_output(output, ours=("asked.json", "comparison.json"), source=source)
+    parts = parts_of(job, output)
     for name in chosen:
-        check_job(replace(job, system=name))
-    if not job.images:
-        say(load_parts(job.source, job.reading, 0.05, 0.1, 0, output).description)
+        check_job(replace(job, system=name), parts)
+    say(parts.description)
     _bind(output, asdict(job))
     entries: dict[str, list[Entry]] = {name: [] for name in chosen}
     for seed in range(seeds):
@@ -138,7 +137,7 @@ def content_of(job: Job, entries: Sequence[Sequence[Entry]]) -> Content:
     return Content(
         title=f"{len(entries)} systems on {Path(job.source).name}",
         metric=metric,
-        model=Model(best[0].system, kind="the best by its mean", base="" if job.images else job.base),
+        model=Model(best[0].system, kind="the best by its mean", base=job.base),
         data=Data(job.source),
         systems=tuple(systems),
         differences=tuple(differences),

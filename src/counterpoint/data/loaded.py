@@ -52,7 +52,7 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class KnownAnswers:
     """What is known to belong to each anchor, in any part of the data: what a filtered ranking leaves out.
 
     Source: the filtered setting of Bordes et al. 2013, "Translating Embeddings for Modeling Multi-relational Data".
@@ -83,7 +83,7 @@ class Answers:
         return row, self.other[begin[row] + within]
 
 
-def known_answers(*parts: Data) -> Answers:
+def known_answers(*parts: Data) -> KnownAnswers:
     """What belongs to each anchor by the positives of all parts, which are rows over the same items.
 
     Raises:
@@ -111,7 +111,7 @@ def known_answers(*parts: Data) -> Answers:
         keys.append(anchor[there] * width + part.positives[there])
     unique = torch.cat(keys).unique()
     count = torch.bincount(unique // width, minlength=len(first.anchors))
-    return Answers(torch.cat([count.new_zeros(1), count.cumsum(0)]), unique % width)
+    return KnownAnswers(torch.cat([count.new_zeros(1), count.cumsum(0)]), unique % width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ class Loaded:
     descriptions: tuple[str, ...] = ()
 
     @cached_property
-    def answers(self) -> Answers:
+    def answers(self) -> KnownAnswers:
         """What belongs to each anchor by the rows of all parts, which are over the same items (triples)."""
         return known_answers(*(part for part in (self.data, self.dev, self.test) if part is not None))
 

@@ -18,7 +18,7 @@ from counterpoint.data.schema import ColumnMap
 from counterpoint.data.sources import load_with, source_kind
 from counterpoint.data.triples import load_triples
 from counterpoint.data.types import Progress, TextData
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 
 
 def load_sources(
@@ -56,6 +56,7 @@ def load_sources(
         >>> loaded.data.columns["source"].tolist(), loaded.describe()
         ([0, 0, 1], "read 3 texts from memory and memory: anchor = 'text'; 2 from memory, 1 from memory")
     """
+    refuse_string(sources, "sources")
     if not sources:
         raise InputError("no source", fix="name one")
     reading = Reading(columns or {}, schema, split, size, skip_bad, progress)

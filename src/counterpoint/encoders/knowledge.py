@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.features import Kind
 from counterpoint.encoders.towers import Towers
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.geometry import GEOMETRIES, Geometry
 
 
@@ -23,6 +23,7 @@ class Operator:
     """What a relation does to a head; the result is compared with tails.
 
     Attributes:
+        name: The published model's.
         apply: From heads `(n, d)` and relations `(n, w)` to queries `(n, d)`.
         invert: From relations to their inverses: the head of a triple is the tail of its inverse.
         similarity: How queries are compared with entities, a name in `counterpoint.geometry.GEOMETRIES`.
@@ -30,6 +31,7 @@ class Operator:
         turns: Relations are angles, one a complex number.
     """
 
+    name: str
     apply: Callable[[Tensor, Tensor], Tensor]
     invert: Callable[[Tensor], Tensor]
     similarity: str
@@ -52,10 +54,10 @@ def _turned(z: Float[Tensor, "n d"], angle: Float[Tensor, "n w"]) -> Float[Tenso
 
 
 OPERATORS: dict[str, Operator] = {
-    "transe": Operator(torch.add, torch.neg, "manhattan"),
-    "distmult": Operator(torch.mul, lambda r: r, "dot"),
-    "complex": Operator(_times, _conjugate, "dot", halves=True),
-    "rotate": Operator(_turned, torch.neg, "modulus", halves=True, turns=True),
+    "transe": Operator("TransE", torch.add, torch.neg, "manhattan"),
+    "distmult": Operator("DistMult", torch.mul, lambda r: r, "dot"),
+    "complex": Operator("ComplEx", _times, _conjugate, "dot", halves=True),
+    "rotate": Operator("RotatE", _turned, torch.neg, "modulus", halves=True, turns=True),
 }
 """TransE, `-|h + r - t|_1` (Bordes et al. 2013); DistMult, `(h * r) . t` (Yang et al. 2015); ComplEx, the real part of
 `sum_i h_i r_i conj(t_i)` (Trouillon et al. 2016); RotatE, `-sum_i |h_i r_i - t_i|`, `|r_i| = 1` (Sun et al. 2019)."""
@@ -167,6 +169,8 @@ class KnowledgeGraph(Towers):
         dim: int = 200,
         reciprocal: bool = True,
     ) -> None:
+        refuse_string(entities, "entities")
+        refuse_string(relations, "relations")
         if operator not in OPERATORS:
             raise InputError(f"no operator is called {operator!r}", fix=f"choose from {', '.join(OPERATORS)}")
         chosen = OPERATORS[operator]
@@ -199,6 +203,7 @@ class KnowledgeGraph(Towers):
         """
         if data.others is None or data.positives is None:
             raise InputError("these are no triples", fix="give queries and the entities that answer them")
+        refuse_string(relations, "relations")
         triples = torch.cat([data.anchors.tensor[data.anchor], data.positives[:, :1]], 1)
         number = int(data.anchors.tensor[:, 1].max()) // 2 + 1
         names = data.others.names or [str(i) for i in range(len(data.others))]

@@ -105,8 +105,12 @@ class Saved(nn.Module):
 
 def is_saved(folder: Path) -> bool:
     """Whether `load_saved` is for this folder."""
-    two = all((folder / side).is_dir() for side in ("query", "document"))
-    return (folder / SETTINGS).is_file() or (two and not (folder / "config.json").is_file())
+    try:
+        two = all((folder / side).is_dir() for side in ("query", "document"))
+        return (folder / SETTINGS).is_file() or (two and not (folder / "config.json").is_file())
+    except PermissionError:
+        # whoever reads it says which file it is
+        return False
 
 
 def saved_name(folder: Path) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def similarity(
     x_nd: Float[np.ndarray, "n d"], y_nd: Float[np.ndarray, "n d"], metric: Metric = "cosine"
 ) -> Float[np.ndarray, " n"]:
-    """Cosine, inner product or negative Euclidean or Manhattan distance of row i with row i, in float64.
+    """Cosine, inner product or negative distance (`METRICS`) of row i with row i, in float64.
 
     Raises:
         InputError: The shapes differ, or an unknown metric.
@@ -36,6 +36,9 @@ def similarity(
     if metric not in METRICS:
         raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(METRICS)}")
     x_nd, y_nd = x_nd.astype(np.float64), y_nd.astype(np.float64)
+    if metric == "modulus":
+        first, last = np.split(x_nd - y_nd, 2, axis=1)
+        return np.asarray(-np.hypot(first, last).sum(1))
     if metric in ("euclidean", "manhattan"):
         return np.asarray(-np.linalg.norm(x_nd - y_nd, 1 if metric == "manhattan" else 2, axis=1))
     dot_n: np.ndarray = (x_nd * y_nd).sum(1)
@@ -166,7 +169,7 @@ def nearest_mean(
         train_nd: Embeddings with known labels; classes that the encoder never saw in training, say.
         labels_n: Their labels.
         test_md: Embeddings to label.
-        metric: "cosine", "dot", "euclidean" or "manhattan".
+        metric: As of `exact_search`.
 
     Raises:
         InputError: As `knn`.

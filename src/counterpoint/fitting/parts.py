@@ -14,14 +14,25 @@ from torch import Tensor
 
 from counterpoint.data import Retrieval
 from counterpoint.data.items import Data, Items
-from counterpoint.data.loaded import Loaded
+from counterpoint.data.loaded import Loaded, SourceKind
 from counterpoint.data.row_splits import split_data
+from counterpoint.data.schema import ColumnMap
 from counterpoint.data.several import load_sources
 from counterpoint.data.sources import load_source, source_kind
 from counterpoint.encoders import Kind
 from counterpoint.errors import InputError
 
 INCLUDED = "included:debian"
+
+
+def kind_of_source(source: Any, columns: ColumnMap | None = None) -> SourceKind:
+    """`source_kind`, of the included corpus too.
+
+    Examples:
+        >>> kind_of_source(INCLUDED), kind_of_source("digits")
+        ('texts', 'pictures')
+    """
+    return "texts" if isinstance(source, str) and source == INCLUDED else source_kind(source, columns)
 
 
 @dataclass(frozen=True)
@@ -164,7 +175,7 @@ def load_parts(
     """
     from counterpoint.fitting.texts import load_texts
 
-    if not more and (source == INCLUDED or source_kind(source, reading.get("columns")) == "texts"):
+    if not more and kind_of_source(source, reading.get("columns")) == "texts":
         return load_texts(source, reading, dev, test, seed, output, strict=strict)
     loaded = load_sources([source, *more], **reading)
     said = loaded.describe() if output is None else loaded.account(output / "rejected.jsonl")

@@ -56,7 +56,8 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     | texts with several labels | SupCon, soft positives | the more labels two share, the closer together (`overlap`) |
     | pictures | SimCLR | InfoNCE, two views of each picture against all others |
     | pictures with texts | CLIP | InfoNCE both ways, with a temperature that is learned |
-    | triples | ComplEx | InfoNCE against the entities of the batch and 2,048 others, vectors kept short |
+    | triples | ComplEx, DistMult | InfoNCE against the entities of the batch and 2,048 others, vectors kept short |
+    | the same | TransE, RotatE | self-adversarial, with negatives drawn for each query |
 
     Examples:
         >>> from counterpoint.data import Example
@@ -67,7 +68,7 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     """
     kind = base_kind(encoder)
     if kind == "graph":
-        return completion(data)
+        return completion(data, str(encoder.operator))
     if kind == "two":
         return _two(data)
     if kind == "picture":

@@ -15,7 +15,6 @@ import torch
 
 from counterpoint.data.rows import texts_of
 from counterpoint.data.schema import ColumnMap
-from counterpoint.data.sources import source_kind
 from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
@@ -24,7 +23,7 @@ from counterpoint.files import check_output, remove, write_json
 from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base
 from counterpoint.fitting.content import content_of
 from counterpoint.fitting.each import EachSource
-from counterpoint.fitting.parts import INCLUDED, Parts, load_parts
+from counterpoint.fitting.parts import Parts, kind_of_source, load_parts
 from counterpoint.fitting.presets import preset, seen_by
 from counterpoint.fitting.prompts import share_prompt
 from counterpoint.fitting.task import make_task
@@ -137,7 +136,7 @@ def fit(
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
     refuse_string(more, "more")
-    base = choose_base(base, "texts" if source == INCLUDED else source_kind(source, columns))
+    base = choose_base(base, kind_of_source(source, columns))
     names = [os.fspath(each) if isinstance(each, str | os.PathLike) else "memory" for each in (source, *more)]
     name = " and ".join(names)
     asked = {
@@ -154,11 +153,12 @@ def fit(
         source, reading, dev, test, seed, output if processes.first else None, strict=strict_split, more=more
     )
     say(parts.description)
+    if method is not None:
+        method.refuse(parts.train)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
     encoder = _base(parts, base, seed, max_length, output, processes)
     recipe = method or preset(parts.train, encoder)
-    recipe.takes.refuse(parts.train, recipe.name)
     recipe = seen_by(recipe.changed(**settings), encoder)
     parts, recipe, about_prompts = share_prompt(parts, recipe, encoder)
     if about_prompts:

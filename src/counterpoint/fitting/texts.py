@@ -51,7 +51,7 @@ def load_texts(
     figures on the last, unless `reading` names one of them. With `strict`, no test query has a document that was a
     positive in training.
     """
-    if str(source) == INCLUDED:
+    if isinstance(source, str) and source == INCLUDED:
         corpus = _included(reading)
         both = split(corpus.train, test=0, dev=amount(dev), seed=seed)
         described = set(corpus.heldout.corpus.values())

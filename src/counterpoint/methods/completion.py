@@ -6,25 +6,32 @@ import math
 from typing import Any
 
 from counterpoint.data.items import Data
-from counterpoint.encoders.knowledge import KnowledgeGraph
-from counterpoint.geometry import Dot
+from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph
+from counterpoint.geometry import GEOMETRIES, Dot
 from counterpoint.methods.recipe import Recipe, Takes
 from counterpoint.methods.stage import Stage
-from counterpoint.objectives import InfoNCE, Lengths
+from counterpoint.objectives import InfoNCE, Lengths, self_adversarial
 from counterpoint.training.config import TrainConfig
 
 _STEPS = 1500
 _FEWEST_EPOCHS = 3
 
 
-def completion(data: Data, **options: Any) -> Recipe:
-    """ComplEx, classified into the entities of the batch and 2,048 others, kept short by DURA.
+def completion(data: Data, operator: str = "complex", **options: Any) -> Recipe:
+    """How a model with that operator is trained.
 
-    Where there are fewer than 2,048 entities it is the classification into all of Lacroix et al. 2018. Chosen on the
-    validation parts of WN18RR, FB15k-237, UMLS and Kinship: the more entities, the shorter their vectors are to be.
+    | similarity | objective | negatives |
+    |---|---|---|
+    | a product (ComplEx, DistMult) | InfoNCE, and DURA (`Lengths`) | the entities of the batch and 2,048 others |
+    | a distance (TransE, RotatE) | self-adversarial (Sun et al. 2019) | 64 drawn for each query |
+
+    Where there are fewer than 2,048 entities the first is the classification into all of Lacroix et al. 2018. It was
+    chosen, with ComplEx, on the validation parts of WN18RR, FB15k-237, UMLS and Kinship: the more entities, the shorter
+    their vectors are to be. All pairs of distances take too long.
 
     Args:
         data: Training rows: triples, asked both ways round.
+        operator: A name in `counterpoint.encoders.OPERATORS`.
         **options: Of `KnowledgeGraph`, such as `dim` or `relations`.
 
     Raises:
@@ -35,14 +42,14 @@ def completion(data: Data, **options: Any) -> Recipe:
         >>> from counterpoint.data.items import Items
         >>> queries = Items("query", torch.tensor([[0, 0], [1, 1]]))
         >>> data = Data(queries, torch.arange(2), Items("entity", torch.arange(2)), torch.tensor([[1], [0]]))
-        >>> recipe = completion(data, dim=4)
-        >>> recipe.name, recipe.stages[0].train.steps
-        ('ComplEx', 1500)
+        >>> [(recipe.name, recipe.stages[0].shared) for recipe in map(lambda o: completion(data, o), OPERATORS)]
+        [('TransE', 0), ('DistMult', 2048), ('ComplEx', 2048), ('RotatE', 0)]
     """
-    name, takes = "ComplEx", Takes("query", "entity", ("pairs",))
-    takes.refuse(data, name)
+    chosen, takes = OPERATORS[operator], Takes("query", "entity", ("pairs",))
+    takes.refuse(data, chosen.name)
     assert data.others is not None  # as it takes
-    size = max(16, min(1024, len(data) // 16))
+    product = chosen.similarity == "dot"
+    size = max(16, min(1024 if product else 512, len(data) // 16))
     train = TrainConfig(
         steps=max(_STEPS, math.ceil(_FEWEST_EPOCHS * len(data) / size)),
         batch_size=size,
@@ -56,5 +63,14 @@ def completion(data: Data, **options: Any) -> Recipe:
         validations=4,
     )
     short = 2.5e-3 * len(data.others) ** (1 / 3)
-    stage = Stage(lambda: InfoNCE(1.0, geometry=Dot()) + short * Lengths(), train, shared=2048)
-    return Recipe(name, (stage,), takes, lambda data, _: KnowledgeGraph.of(data, **options), similarity="dot")
+    if product:
+        stage = Stage(lambda: InfoNCE(1.0, geometry=Dot()) + short * Lengths(), train, shared=2048)
+    else:
+        stage = Stage(lambda: self_adversarial(geometry=GEOMETRIES[chosen.similarity]), train, sampled=64)
+    return Recipe(
+        chosen.name,
+        (stage,),
+        takes,
+        lambda data, _: KnowledgeGraph.of(data, operator=operator, **options),
+        similarity="dot",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from counterpoint.data.items import Data
 from counterpoint.encoders.features import Kind
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.methods.stage import Stage, train_stage
 from counterpoint.training.loop import Row, TrainResult, Validate
 
@@ -46,6 +46,8 @@ class Takes:
     columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        refuse_string(self.schemas, "schemas")
+        refuse_string(self.columns, "columns")
         if not self.schemas:
             schemas = ("items", "labelled") if self.others is None else ("pairs", "tuples")
             object.__setattr__(self, "schemas", schemas)
@@ -77,7 +79,9 @@ class Takes:
 
 def _described(anchors: str, others: str | None, schema: str, columns: tuple[str, ...]) -> str:
     first = _NAMES.get(anchors, anchors)
-    if anchors == "query":
+    if anchors == "nothing":
+        what = "nothing"
+    elif anchors == "query":
         what = "triples of a knowledge graph"
     elif others is None:
         what = f"{first} {_SCHEMAS[schema]}"
@@ -99,6 +103,7 @@ class Recipe:
         start: What it starts from if it is not given an encoder.
         prompts: Put before texts of a kind (`query`, `document`).
         similarity: What vectors are compared with; with `dot` they are not scaled to length one.
+        own_start: It trains its own start and nothing else, such as several encoders side by side.
 
     Examples:
         >>> from counterpoint.objectives import InfoNCE
@@ -112,6 +117,7 @@ class Recipe:
     start: Start | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
     similarity: Literal["cosine", "dot"] = "cosine"
+    own_start: bool = False
 
     def changed(self, **settings: Any) -> Recipe:
         """The same with fields of `TrainConfig` changed in every stage.
@@ -123,6 +129,36 @@ class Recipe:
         """
         stages = tuple(replace(stage, train=replace(stage.train, **settings)) for stage in self.stages)
         return replace(self, stages=stages)
+
+    def varied(self, name: str, **changes: Any) -> Recipe:
+        """The same but for its name and some fields: its own, or those of its last stage.
+
+        Examples:
+            >>> from counterpoint.objectives import InfoNCE
+            >>> recipe = Recipe("mine", (Stage(InfoNCE),), Takes("image"))
+            >>> recipe.varied("four views", views=4).stages[0].views
+            4
+        """
+        own = {f.name: changes.pop(f.name) for f in fields(self) if f.name in changes}
+        stages = (*self.stages[:-1], replace(self.stages[-1], **changes)) if changes else self.stages
+        return replace(self, **{"name": name, "stages": stages} | own)
+
+    def refuse(self, data: Data, *, own: bool = False) -> None:
+        """Refuse data of another kind, and any start but its own where it trains no other.
+
+        Args:
+            data: What it is to be trained on.
+            own: From its own start.
+
+        Raises:
+            InputError: It does not take these.
+        """
+        self.takes.refuse(data, self.name)
+        if self.own_start and not own:
+            raise InputError(
+                f"{self.name} trains in a way of its own, from a start of its own",
+                fix=f"counterpoint run '{self.name}'",
+            )
 
     def started(self, data: Data, seed: int) -> nn.Module:
         """The encoder before training, from its own start.
@@ -173,7 +209,7 @@ class Recipe:
         Raises:
             InputError: Data of another kind, or no start.
         """
-        self.takes.refuse(data, self.name)
+        self.refuse(data, own=encoder is None)
         encoder = self.started(data, seed) if encoder is None else encoder
         self.settle(encoder)
         result, more = TrainResult(), dict[str, Any](kinds=kinds, validate=validate, on_row=on_row)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 
-from counterpoint.data.types import Example
-from counterpoint.encoders.prompting import encode_prompted
-from counterpoint.encoders.protocol import Encoder
+from counterpoint.data.items import Data
+from counterpoint.errors import InputError
 from counterpoint.search.exact import TIED
 
 
@@ -51,35 +50,40 @@ def ranks(
     return np.asarray(torch.cat(found).double().numpy())
 
 
-def consistent(
-    examples: Sequence[Example], encoder: Encoder, k: int = 2, *, pool: int = 1_000_000, seed: int = 0
-) -> list[Example]:
-    """Keep the pairs whose document ranks among the `k` best for its query against a random pool of documents.
+def consistent(data: Data, encoder: Any, k: int = 2, *, pool: int = 1_000_000, seed: int = 0) -> Data:
+    """Keep the rows whose document ranks among the `k` best for its query against a random pool of documents.
 
     The encoder is one trained on these same noisy pairs: a network learns what is regular before it memorises noise.
     Source: Wang et al. 2022 (E5), section 3.1, where `k` is 2 and the pool has a million documents.
 
     Args:
-        examples: Pairs; each is judged by its first positive.
+        data: Pairs; each is judged by its first positive.
         encoder: The judge.
         k: The worst rank that is kept.
         pool: At most so many documents, drawn from all positives.
         seed: Of the draw.
 
+    Raises:
+        InputError: Rows without positives.
+
     Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
         >>> from counterpoint.encoders import StaticEncoder
-        >>> pairs = [Example("red", ("red",)), Example("blue", ("green",)), Example("green", ("blue",))]
+        >>> pairs = rows_of([Example("red", ("red",)), Example("blue", ("green",)), Example("green", ("blue",))])
         >>> encoder = StaticEncoder.from_corpus(["red green blue"], dim=64)
-        >>> [e.anchor for e in consistent(pairs, encoder, k=1)]
+        >>> kept = consistent(pairs, encoder, k=1)
+        >>> kept.anchors[kept.anchor].texts
         ['red']
     """
-    texts = list(dict.fromkeys(t for e in examples for t in e.positives))
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(texts))[:pool])
-    z = encoder.encode(texts, kind="document")
-    place = {text: i for i, text in enumerate(texts)}
-    answer = np.array([place[e.positives[0]] for e in examples])
-    own = np.full(len(texts), -1)
+    if data.others is None or data.positives is None:
+        raise InputError(f"consistency is of pairs, and these are {data.schema}", file=data.source or None)
+    documents = data.positives[data.positives >= 0].unique()
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(documents))[:pool])
+    z = encoder.encode_items(data.others[documents], kind="document")
+    answer = torch.searchsorted(documents, data.positives[:, 0]).numpy()
+    own = np.full(len(documents), -1)
     own[chosen] = np.arange(len(chosen))
-    queries = encode_prompted(encoder, [e.anchor for e in examples], [e.prompt for e in examples], kind="query")
+    queries = encoder.encode_items(data.anchors, kind="query")[data.anchor.numpy()]
     rank = ranks(queries, z[answer], z[chosen], own[answer])
-    return [e for e, r in zip(examples, rank.tolist(), strict=True) if r <= k]
+    return data[torch.from_numpy(rank <= k)]

@@ -113,9 +113,8 @@ class Lengths(PointObjective):
 
     Of a knowledge graph's queries, which are heads moved by relations, and of tails, asked both ways round, it is the
     regulariser DURA: that a product of three factors is small is said of the vectors that are compared. Sources: Zhang
-    et al. 2020, "Duality-Induced Regularizer for Tensor Factorization Based Knowledge Graph Completion", eq. 6 (the sum
-    over triples of both directions); of image embeddings Sohn 2016, "Improved Deep Metric Learning with Multi-class
-    N-pair Loss Objective", section 3.2.2.
+    et al. 2020, "Duality-Induced Regularizer for Tensor Factorization Based Knowledge Graph Completion"; of embeddings
+    of pictures Sohn 2016, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective".
 
     Args:
         **options: `relation`, `geometry` (vectors as they are by default), see `PointObjective`.

@@ -9,15 +9,21 @@ from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, M
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
+from counterpoint.procedures.sides import AgainstClasses, AgainstItself, Forget, Futures, MeanOfBlocks
 from counterpoint.procedures.targets import MixTargets
 
 __all__ = [
     "Again",
+    "AgainstClasses",
+    "AgainstItself",
     "Call",
     "Chain",
     "ClusteredNeighbours",
     "CutDomains",
+    "Forget",
+    "Futures",
     "InterpolateNegatives",
+    "MeanOfBlocks",
     "MixHardPairs",
     "MixNegatives",
     "MixPositives",

@@ -32,6 +32,7 @@ _SIMILARITIES = {
     "dot": "inner product",
     "euclidean": "negative Euclidean distance",
     "manhattan": "negative Manhattan distance",
+    "modulus": "negative distance of complex numbers",
 }
 
 

@@ -14,12 +14,14 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from counterpoint.errors import InputError
+from counterpoint.geometry import Modulus
 
-Metric = Literal["cosine", "dot", "euclidean", "manhattan"]
-METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean", "manhattan")
+Metric = Literal["cosine", "dot", "euclidean", "manhattan", "modulus"]
+METRICS: tuple[Metric, ...] = ("cosine", "dot", "euclidean", "manhattan", "modulus")
 INDEXED = METRICS[:3]
 """Those that an index is made for."""
-_Compared = Literal["dot", "euclidean", "manhattan"]  # the cosine is the dot product of what was scaled to length one
+# the cosine is the dot product of what was scaled to length one
+_Compared = Literal["dot", "euclidean", "manhattan", "modulus"]
 _QUERIES = 1024  # rows of queries taken at once: with 16,384 keys the block of scores is 64 MB
 SCORES = 1 << 24
 """Scores held at once where whole rows of them are needed: 64 MB."""
@@ -39,9 +41,9 @@ def exact_search(
     """The `k` best keys of every query, best first, by comparing it with every key.
 
     Scores are float32, higher is closer: the cosine (0 for a zero vector), the inner product, or the
-    negative Euclidean or Manhattan distance. Keys are taken `block` at a time and the best are merged, so memory is
-    O(block) whatever `n` and `m`; `keys_md` may be a memory-mapped array. It runs on the device of
-    `queries_nd`.
+    negative Euclidean or Manhattan distance, or that of complex numbers (`counterpoint.geometry.Modulus`).
+    Keys are taken `block` at a time and the best are merged, so memory is O(block) whatever `n` and `m`;
+    `keys_md` may be a memory-mapped array. It runs on the device of `queries_nd`.
 
     Equal scores are ordered by the lower id, also where they straddle the k-th place, so the result does
     not depend on `block` (but for scores that differ in the last bit between blocks of different shape).
@@ -50,7 +52,7 @@ def exact_search(
         queries_nd: One row a query.
         keys_md: One row a document; its row number is its id.
         k: How many to return, at least 1; with fewer keys than that, `k` is their number.
-        metric: "cosine", "dot", "euclidean" or "manhattan".
+        metric: "cosine", "dot", "euclidean", "manhattan" or "modulus" (of complex numbers, real parts first).
         block: How many keys to compare with at once.
 
     Returns:
@@ -110,7 +112,7 @@ def score_rows(
     """
     _check(queries_nd, keys_md, 1, metric, 1)
     (keys,) = _blocks(keys_md, len(keys_md), "keys")
-    p = 1 if metric == "manhattan" else 2
+    p = 1 if metric in ("manhattan", "modulus") else 2
     longest = float(keys.norm(p, dim=1).max())
     if metric == "cosine":
         keys = F.normalize(keys, dim=1)
@@ -214,6 +216,9 @@ def _finite_scores(queries_bd: Tensor, keys_cd: Tensor, metric: Metric, start: i
 def _scores(queries_bd: Tensor, keys_cd: Tensor, metric: _Compared) -> Tensor:
     if metric == "manhattan":
         return -torch.cdist(queries_bd, keys_cd, p=1)
+    if metric == "modulus":
+        moduli = Modulus()
+        return moduli.shared(moduli.prepare(queries_bd), keys_cd, 1.0)
     if metric == "euclidean":
         # the matrix-product form of cdist loses the small distances, which matter most here
         return -torch.cdist(queries_bd, keys_cd, compute_mode="donot_use_mm_for_euclid_dist")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,15 +11,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from counterpoint.config import Config
 from counterpoint.data import DebianCorpus, Example, debian
-from counterpoint.encoders import Encoder, StaticEncoder, TransformerEncoder
-from counterpoint.encoders.towers import Towers
+from counterpoint.data.items import Data, Items
+from counterpoint.data.rows import rows_of
+from counterpoint.encoders import StaticEncoder, TransformerEncoder
+from counterpoint.encoders.towers import Tower, Towers
 from counterpoint.evaluate import Judged, hit_rate, place, reciprocal_rank
+from counterpoint.methods import Recipe
 from counterpoint.search import BM25
 from counterpoint.search.exact import Metric, score_rows
 from counterpoint.systems.registry import Figures, Run, Say
-from counterpoint.training import TextBatches, train
 
 TABLE: dict[str, Any] = {"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0, "chunk_tokens": 1 << 20}
 """Training settings of a table of token vectors, which learns from scratch; papers' are of pretrained transformers."""
@@ -30,6 +30,12 @@ TABLE: dict[str, Any] = {"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0
 def corpus() -> DebianCorpus:
     """Read once."""
     return debian()
+
+
+@cache
+def pairs() -> Data:
+    """All training pairs, title and description."""
+    return rows_of(corpus().train.examples)
 
 
 def sample(n: int, seed: int) -> list[Example]:
@@ -57,25 +63,17 @@ def _table() -> StaticEncoder:
 EncoderT = TypeVar("EncoderT", StaticEncoder, TransformerEncoder, Towers)
 
 
-def trained(
-    config: Config, encoder: EncoderT, examples: Sequence[Example], *, steps: int, seed: int, **settings: Any
-) -> EncoderT:
-    """Train an encoder for so many steps as a config says, and give it back."""
-    config = replace(config, train=replace(config.train, seed=seed, validations=1, **settings))
-    examples = config.prepare(encoder, examples)
-    an_epoch = len(examples) // min(config.train.batch_size, len(examples))
-    # the loop rounds up
-    settings_of_loop = replace(config.train, epochs=(steps - 0.5) / an_epoch)
-    head = None if config.head is None else config.head(encoder.dim)
-    train(encoder, TextBatches(examples, encoder), config.objective(), settings_of_loop, head=head)
+def trained(recipe: Recipe, encoder: EncoderT, data: Data, *, steps: int, seed: int, **settings: Any) -> EncoderT:
+    """Train an encoder for so many steps as a recipe says, and give it back."""
+    recipe.changed(steps=steps, validations=1, **settings).make(data, seed, encoder=encoder)
     return encoder
 
 
-def ranked(encoder: Encoder, metric: Metric = "cosine") -> Judged:
+def ranked(encoder: Tower | Towers, metric: Metric = "cosine") -> Judged:
     """Where each held-out title's own description stands among all descriptions."""
     heldout = corpus().heldout
-    q = encoder.encode(list(heldout.queries.values()), kind="query")
-    d = encoder.encode(list(heldout.corpus.values()), kind="document")
+    q = encoder.encode_items(Items("text", list(heldout.queries.values())), kind="query")
+    d = encoder.encode_items(Items("text", list(heldout.corpus.values())), kind="document")
     return place(score_rows(q, d, metric=metric), heldout).judged
 
 
@@ -96,15 +94,15 @@ def mrr(judged: Judged, k: int = 10) -> float:
     return float(reciprocal_rank(judged, k).mean())
 
 
-def run_with_fit(included: Callable[[Config, Path, Say], Figures]) -> Run:
+def run_with_fit(included: Callable[[Recipe, Path, Say], Figures]) -> Run:
     """Runs a system on the user's texts by `counterpoint.fitting`, or as `included` says without any."""
 
-    def run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
+    def run(method: Recipe, source: str | None, output: Path, say: Say) -> Figures:
         if source is None:
-            return included(config, output, say)
+            return included(method, output, say)
         from counterpoint.fitting import fit
 
-        result = fit(source, output, method=config.recipe(), say=say)
+        result = fit(source, output, method=method, say=say)
         return {f"{m.name}: {name}": f.value for m in result.measured for name, f in m.figures.items()}
 
     return run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Mapping
@@ -13,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from counterpoint.config import Config
 from counterpoint.errors import InputError
+from counterpoint.methods import Recipe
 
 Say: TypeAlias = Callable[[str], None]
 Figures: TypeAlias = Mapping[str, float]
-Run: TypeAlias = Callable[[Config, str | None, Path, Say], Figures]
-"""From a config, the user's data (None: small included data), a folder to leave things in and whom to tell of it."""
+Run: TypeAlias = Callable[[Recipe, str | None, Path, Say], Figures]
+"""From a method, the user's data (None: small included data), a folder to leave things in and whom to tell of it."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ class System:
         title: The paper's, exactly.
         year: Of the paper.
         family: Which shelf it is on: the folder of its module.
-        config: What it is: a choice of nouns.
-        variants: Other configs of the same paper, by name.
+        method: What it is: from data to a model.
+        variants: Other methods of the same paper, by name.
         mechanism: Test id of what makes it that paper.
         run: On small real data or the user's.
         claims: What is measured, the main one first; none for a survey.
@@ -72,14 +71,14 @@ class System:
     title: str
     year: int
     family: str
-    config: Callable[[], Config]
+    method: Callable[[], Recipe]
     mechanism: str
     run: Run
     claims: tuple[Claim, ...]
     measure: Measure | None
     setup: str
     module: str
-    variants: Mapping[str, Callable[[], Config]] = field(default_factory=dict)
+    variants: Mapping[str, Callable[[], Recipe]] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -90,17 +89,6 @@ class System:
             'simcse'
         """
         return slug(self.name)
-
-    @property
-    def trains_itself(self) -> bool:
-        """Whether its own module says how it is trained, beyond the config: in stages, say, or on images it makes.
-
-        Examples:
-            >>> get("MCL").trains_itself, get("SimCLR").trains_itself
-            (True, False)
-        """
-        recipe = inspect.getclosurevars(self.run).nonlocals.get("recipe", self.run)
-        return bool(recipe.__module__ == self.module)
 
 
 def slug(name: str) -> str:
@@ -132,7 +120,7 @@ class Registry:
             InputError: if one of its names is taken.
         """
         entries = {slug(system.name): system}
-        entries |= {slug(name): replace(system, config=config) for name, config in system.variants.items()}
+        entries |= {slug(name): replace(system, method=method) for name, method in system.variants.items()}
         for name in entries:
             if name in self._names:
                 taken = self._names[name]
@@ -143,7 +131,7 @@ class Registry:
         self._names |= entries
 
     def get(self, name: str) -> System:
-        """The system of that name; for a variant's name, with the variant's config.
+        """The system of that name; for a variant's name, with the variant's method.
 
         Raises:
             InputError: if there is none, with the nearest name.
@@ -174,33 +162,33 @@ def system(
     claims: tuple[Claim, ...] = (),
     measure: Measure | None = None,
     setup: str,
-    variants: Mapping[str, Callable[[], Config]] | None = None,
+    variants: Mapping[str, Callable[[], Recipe]] | None = None,
     registry: Registry = REGISTRY,
-) -> Callable[[Callable[[], Config]], Callable[[], Config]]:
-    """Register the decorated function, which returns the system's config; see `System` for the rest.
+) -> Callable[[Callable[[], Recipe]], Callable[[], Recipe]]:
+    """Register the decorated function, which returns the system's method; see `System` for the rest.
 
     Raises:
         InputError: if the name is taken.
     """
 
-    def register(config: Callable[[], Config]) -> Callable[[], Config]:
+    def register(method: Callable[[], Recipe]) -> Callable[[], Recipe]:
         registry.add(
             System(
                 name,
                 title,
                 year,
                 family,
-                config,
+                method,
                 mechanism,
                 run,
                 claims,
                 measure,
                 setup,
-                config.__module__,
+                method.__module__,
                 variants or {},
             )
         )
-        return config
+        return method
 
     return register
 
@@ -219,7 +207,7 @@ def _load() -> Registry:
 
 
 def get(name: str) -> System:
-    """The system of that name, whatever its case; for a variant's name, with the variant's config.
+    """The system of that name, whatever its case; for a variant's name, with the variant's method.
 
     Raises:
         InputError: if there is none, with the nearest name.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int64
 
-from counterpoint.data.items import Items
 from counterpoint.errors import refuse_string
 from counterpoint.evaluate import Figure, Found, evaluate_judged, similarity
 from counterpoint.evaluate.places import place
@@ -33,9 +32,8 @@ _MAPPED = 150
 class Find(Task):
     """Queries that should find their documents among many, ranked by the encoder's own similarity.
 
-    Queries are encoded with the kind "query", documents with the kind "document"; of two towers for two modalities each
-    by the tower that takes it. Texts that should find texts have BM25 as a baseline, and its fusion with the trained
-    encoder.
+    Queries are encoded with the kind "query", documents with the kind "document". Texts that should find texts have
+    BM25 as a baseline, and its fusion with the trained encoder.
 
     Args:
         test: What the figures are of.
@@ -198,14 +196,7 @@ def on_new(measured: Sequence[Measured], metric: str, known: frozenset[str]) -> 
 
 def sides(encoder: Encodes, asked: Collection) -> Sides:
     """The vectors of the queries and of the corpus."""
-    return _encoded(encoder, asked.queries, "query"), _encoded(encoder, asked.corpus, "document")
-
-
-def _encoded(encoder: Encodes, items: Items, kind: Literal["query", "document"]) -> Float[np.ndarray, "n d"]:
-    takes = getattr(encoder, "modality", None)
-    if callable(takes) and takes(kind) != items.modality:  # two towers, asked the other way round
-        kind = "document" if kind == "query" else "query"
-    return encoder.encode_items(items, kind=kind)
+    return encoder.encode_items(asked.queries, kind="query"), encoder.encode_items(asked.corpus, kind="document")
 
 
 def ranked(z: Sides, metric: Metric, asked: Collection, k: int = 0) -> Found:

@@ -3,6 +3,6 @@
 from counterpoint.training.config import TrainConfig
 from counterpoint.training.loop import TrainResult, train
 from counterpoint.training.payload import Batches, Payload
-from counterpoint.training.text import TextBatches
+from counterpoint.training.rows import RowBatches
 
-__all__ = ["Batches", "Payload", "TextBatches", "TrainConfig", "TrainResult", "train"]
+__all__ = ["Batches", "Payload", "RowBatches", "TrainConfig", "TrainResult", "train"]

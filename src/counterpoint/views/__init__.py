@@ -2,15 +2,12 @@
 
 from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
-from counterpoint.views.images import ImageBatches, View, affine, blur, brightness, compose, noise
+from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.masking import MaskedLM
-from counterpoint.views.sequences import SequenceBatches
 from counterpoint.views.texts import delete_words, shuffle_partners
 
 __all__ = [
-    "ImageBatches",
     "MaskedLM",
-    "SequenceBatches",
     "View",
     "affine",
     "blur",

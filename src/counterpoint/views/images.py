@@ -8,13 +8,9 @@ from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from counterpoint.data.images import Images
-from counterpoint.errors import InputError
-from counterpoint.points import Points
-from counterpoint.training.payload import Arguments, Payload
 from counterpoint.views._draw import Range, part, uniform
 
 Pixels: TypeAlias = Float[Tensor, "n c h w"]
@@ -120,59 +116,3 @@ def noise(sigma: float = 0.1) -> View:
         True
     """
     return lambda pixels: (pixels + sigma * torch.randn_like(pixels)).clamp(0, 1)
-
-
-class ImageBatches:
-    """Images to train on: each batch in two random views, the first the queries, the second the keys.
-
-    With more views than two all of them are one side, the queries, view after view. Columns: `sample` tells which are
-    views of one image, `view` which view it is, `label` the class;
-    and the images' own.
-
-    Args:
-        images: The images.
-        view: Makes a view; called once a view and batch.
-        views: How many, 2 or more.
-
-    Raises:
-        InputError: for fewer than two views.
-
-    Examples:
-        >>> from counterpoint.data.images import digits
-        >>> from counterpoint.encoders.image import ImageEncoder
-        >>> batches, encoder = ImageBatches(digits(), noise(0.1)), ImageEncoder(widths=(8,))
-        >>> payload = batches.payload(torch.tensor([3, 1]))
-        >>> payload.arguments(encoder(payload.inputs))["keys"].columns["sample"].tolist()
-        [3, 1]
-    """
-
-    def __init__(self, images: Images, view: View, views: int = 2) -> None:
-        if views < 2:
-            raise InputError(f"{views} views of each image, and a positive needs two", fix="use 2 or more")
-        self._images, self._view, self._views = images, view, views
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
-        """The views of these images."""
-        del among
-        images, n = self._images[rows], len(rows)
-        inputs = torch.cat([self._view(images.pixels) for _ in range(self._views)])
-
-        def arguments(z: Float[Tensor, "n d"]) -> Arguments:
-            sides = [
-                Points(
-                    side, {**images.columns, "sample": rows, "label": images.labels, "view": torch.full_like(rows, v)}
-                )
-                for v, side in enumerate(z.split(n))
-            ]
-            return {"queries": sides[0], "keys": sides[1]} if len(sides) == 2 else {"queries": Points.cat(sides)}
-
-        return Payload(
-            inputs,
-            torch.ones(len(inputs), dtype=torch.long),
-            lambda pixels, chunk: pixels[chunk],
-            arguments,
-            (n,) * self._views,
-        )

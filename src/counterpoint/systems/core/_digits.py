@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images, digits, load_images
+from counterpoint.data.items import Data as Rows
+from counterpoint.data.items import Items
+from counterpoint.data.sources import load_source, source_kind
 from counterpoint.encoders.image import ImageEncoder, PixelEncoder
+from counterpoint.encoders.inputs import take
 from counterpoint.evaluate import probe
+from counterpoint.methods import Recipe
 from counterpoint.systems.registry import Figures, Run, Say
-from counterpoint.training import train
-from counterpoint.views import ImageBatches, View, affine, blur, brightness, compose, grey, jitter, noise
+from counterpoint.training import TrainConfig
+from counterpoint.views import View, affine, blur, brightness, compose, grey, jitter, noise
 
 EPOCHS = 60
 SETUP = (
@@ -30,10 +34,8 @@ SETUP = (
 Parts: TypeAlias = tuple[Images, Images]
 Data: TypeAlias = Callable[[int], Parts]
 """From a seed to a training part, and another one to measure on."""
-Start: TypeAlias = Callable[[Images, int], PixelEncoder]
-"""From images and a seed to an encoder, as it is before training."""
-Recipe: TypeAlias = Callable[[Config, Images, int], PixelEncoder]
-"""From a config, images and a seed to a trained encoder."""
+Metric: TypeAlias = Callable[[PixelEncoder, nn.Module, Parts], float]
+"""From an encoder, its head and the parts to a figure."""
 
 
 def halves(seed: int) -> Parts:
@@ -50,34 +52,49 @@ def view() -> View:
     return lambda pixels: digit(pixels) if pixels.shape[1] == 1 else picture(pixels)
 
 
-def encoder(images: Images, seed: int) -> ImageEncoder:
+def encoder(data: Rows, seed: int) -> ImageEncoder:
     """The start."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ImageEncoder(images.pixels.shape[1], widths=(16, 32, 64))
+    del seed
+    return ImageEncoder(data.anchors.tensor.shape[1], widths=(16, 32, 64))
 
 
-def trained(
-    config: Config, images: Images, seed: int, *, start: Start = encoder, steps: int = 0
-) -> tuple[PixelEncoder, nn.Module]:
-    """The start, trained as a config says for so many steps, or (0) for `EPOCHS`; and its head."""
-    model = start(images, seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        head = nn.Identity() if config.head is None else config.head(model.dim)
-        procedure = None if config.procedure is None else config.procedure(model.dim)
-        objective = config.objective()
-    assert config.view is not None
-    # the same number of encoded views for all
-    epochs = EPOCHS * 2 / config.views
-    if steps:
-        # half a step less, so that rounding up never makes one more
-        epochs = (steps - 0.5) / max(1, len(images) // config.train.batch_size)
-    settings = replace(config.train, epochs=epochs, seed=seed, validations=1)
-    batches = (config.batches or ImageBatches)(images, config.view, config.views)
-    result = train(model, batches, objective, settings, head=head, procedure=procedure)
+def training(views: int = 2) -> TrainConfig:
+    """The loop's settings: as many encoded views in all, however many of an image a batch has."""
+    return TrainConfig(
+        epochs=EPOCHS * 2 / views,
+        batch_size=256,
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        dtype="float32",
+        validations=1,
+    )
+
+
+def as_rows(images: Images) -> Rows:
+    """Each image a row, with its label and all that is known of it."""
+    items = Items("image", images.pixels, images.names)
+    return Rows.alone(items, source=images.source, classes=images.classes, label=images.labels, **images.columns)
+
+
+def pixels_of(data: Rows) -> Float[Tensor, "n c h w"]:
+    """The picture of each row, from 0 to 1."""
+    pixels = take(data.anchors.tensor, data.anchor)
+    assert isinstance(pixels, Tensor)
+    return pixels
+
+
+def trained(recipe: Recipe, images: Images, seed: int) -> tuple[PixelEncoder, nn.Module]:
+    """An encoder that a recipe makes of images, and the head of its last stage."""
+    made, last = list[nn.Module](), recipe.stages[-1].head
+
+    def head(width: int) -> nn.Module:
+        made.append(nn.Identity() if last is None else last(width))
+        return made[-1]
+
+    model, result = recipe.varied(recipe.name, head=head).make(as_rows(images), seed)
+    assert isinstance(model, PixelEncoder)
     model.collapsed = result.collapsed
-    return model, head
+    return model, made[-1]
 
 
 def probed(features: Callable[[Images], np.ndarray], parts: Parts) -> float:
@@ -103,29 +120,50 @@ def accuracy(model: PixelEncoder, parts: Parts, head: nn.Module | None = None) -
     return probed(features, parts)
 
 
-def run_recipe(
-    recipe: Recipe = lambda config, images, seed: trained(config, images, seed)[0],
-    *,
-    start: Start = encoder,
-    data: Data = halves,
-) -> Run:
-    """Trains on the first part, of `data` or of the user's images, and probes on the second."""
+def untrained(recipe: Recipe, parts: Parts, seed: int) -> float:
+    """Accuracy of a probe on the start."""
+    model = recipe.started(as_rows(parts[0]), seed)
+    assert isinstance(model, PixelEncoder)
+    return accuracy(model, parts)
 
-    def run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
+
+def given(recipe: Recipe, source: str | None, data: Data = halves) -> Parts:
+    """What a recipe runs on: the user's pictures, or else small included data.
+
+    Raises:
+        InputError: The user's data are no pictures, or not what it takes.
+    """
+    if source is None:
+        return data(0)
+    if source_kind(source) != "pictures":
+        recipe.takes.refuse(load_source(source).data, recipe.name)
+    parts = load_images(source).split()
+    recipe.takes.refuse(as_rows(parts[0]), recipe.name)
+    return parts
+
+
+def run_on(data: Data = halves, metric: Metric | None = None, what: str = "probe accuracy") -> Run:
+    """Trains on the first part, of `data` or of the user's images, and measures on the second; by a probe, if not else.
+
+    The encoder is left in the folder.
+    """
+
+    def run(recipe: Recipe, source: str | None, output: Path, say: Say) -> Figures:
         from safetensors.torch import save_file
 
         from counterpoint.files import atomic
 
-        parts = data(0) if source is None else load_images(source).split()
+        parts = given(recipe, source, data)
         say(f"{parts[0].source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test")
-        before = accuracy(start(parts[0], 0), parts)
-        model = recipe(config, parts[0], 0)
+        figures = {} if metric else {f"untrained: {what}": untrained(recipe, parts, 0)}
+        model, head = trained(recipe, parts[0], 0)
         with atomic(output / "encoder.safetensors") as part:
             save_file(model.state_dict(), part)
-        return {"untrained: probe accuracy": before, f"{config.name}: probe accuracy": accuracy(model, parts)}
+        found = metric(model, head, parts) if metric else accuracy(model, parts)
+        return {**figures, f"{recipe.name}: {what}": found}
 
     return run
 
 
-run_on_images = run_recipe()
-"""For systems that are a config and nothing more."""
+run_on_images = run_on()
+"""For systems that need nothing but pictures, and perhaps their labels."""

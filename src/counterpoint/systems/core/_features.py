@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from counterpoint.data.images import Images
+from counterpoint.data.items import Data, Items
 from counterpoint.evaluate import probe
+from counterpoint.methods import Recipe, Stage, Takes
+from counterpoint.methods.recipe import Start
 from counterpoint.objectives import Objective
-from counterpoint.training import TrainConfig, train
-from counterpoint.views import ImageBatches, View
+from counterpoint.procedures import Forget
+from counterpoint.training import TrainConfig
+from counterpoint.views import View
 
 DIMENSIONS = 40
+TRAIN = TrainConfig(batch_size=256, learning_rate=1e-2, weight_decay=0.0, dtype="float32", validations=1)
 
 
 def features(n: int, strengths: Sequence[float], seed: int) -> tuple[Float[Tensor, "n d"], Int[Tensor, "n k"]]:
@@ -46,6 +51,30 @@ def linear(width: int, out: int, scale: float = 0.1) -> nn.Linear:
     return layer
 
 
+class Layers(nn.Sequential):
+    """Linear layers one after another."""
+
+    @property
+    def dim(self) -> int:
+        """Of the vectors."""
+        return int(self[-1].out_features)  # type: ignore[arg-type]
+
+
+def linear_start(width: int, depth: int = 1) -> Start:
+    """An untrained linear encoder of so many layers."""
+
+    def start(data: Data, seed: int) -> Layers:
+        del data, seed
+        return Layers(*(linear(DIMENSIONS if i == 0 else width, width) for i in range(depth)))
+
+    return start
+
+
+def stage_of(objective: Callable[[], Objective], view: View, steps: int) -> Stage:
+    """Equal vectors are negatives of each other, as in the expectation that theory is about."""
+    return Stage(objective, replace(TRAIN, steps=steps), procedure=lambda _width: Forget("input"), view=view)
+
+
 def fitted(
     x: Float[Tensor, "n d"],
     labels: Int[Tensor, " n"],
@@ -56,22 +85,12 @@ def fitted(
     steps: int,
     seed: int,
     depth: int = 1,
-) -> nn.Sequential:
+) -> Layers:
     """A linear encoder of so many layers, trained on two views of each vector."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        layers = [linear(DIMENSIONS if i == 0 else width, width) for i in range(depth)]
-        model = nn.Sequential(nn.Flatten(), *layers)
-        settings = TrainConfig(
-            epochs=(steps - 0.5) / (len(x) // 256),
-            batch_size=256,
-            learning_rate=1e-2,
-            weight_decay=0.0,
-            dtype="float32",
-            seed=seed,
-            validations=1,
-        )
-        train(model, ImageBatches(Images(x[:, None, None], labels, "features"), view), objective, settings)
+    stage = stage_of(lambda: objective, view, steps)
+    recipe = Recipe("linear", (stage,), Takes("vector"), linear_start(width, depth))
+    model, _ = recipe.make(Data.alone(Items("vector", x), label=labels), seed)
+    assert isinstance(model, Layers)
     return model
 
 

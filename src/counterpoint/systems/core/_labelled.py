@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from counterpoint.config import Config
-from counterpoint.data.images import Images, digits, load_images
+from counterpoint.data.images import Images, digits
+from counterpoint.data.items import Data
 from counterpoint.encoders.image import ImageEncoder, PixelEncoder
 from counterpoint.errors import InputError
 from counterpoint.evaluate import nearest_mean
+from counterpoint.methods import Prepare, Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems.core import _digits, _versus
-from counterpoint.systems.core._digits import Parts, run_recipe
-from counterpoint.systems.registry import Figures, Say
+from counterpoint.systems.core._digits import Parts
 from counterpoint.training import TrainConfig
 from counterpoint.views import affine, brightness, compose, noise
 
@@ -28,38 +25,39 @@ SETUP = (
     f"channels from scratch, {STEPS} steps of {BATCH} images in two views each, AdamW at 2e-3. Views: crop and resize "
     "(70% to 100% of the area, 10 degrees), brightness and contrast, noise."
 )
+TRAIN = TrainConfig(
+    steps=STEPS, batch_size=BATCH, learning_rate=2e-3, weight_decay=1e-4, dtype="float32", validations=1
+)
 
 
-def base() -> Config:
+def base() -> Recipe:
     """What all of them start from; the objective is another one in each."""
-    return Config(
-        "labelled",
-        InfoNCE,
-        TrainConfig(batch_size=BATCH, learning_rate=2e-3, weight_decay=1e-4, dtype="float32"),
-        view=compose(affine(area=(0.7, 1.0), aspect=(3 / 4, 4 / 3), degrees=10.0), brightness(0.3), noise(0.05)),
-    )
+    view = compose(affine(area=(0.7, 1.0), aspect=(3 / 4, 4 / 3), degrees=10.0), brightness(0.3), noise(0.05))
+    return Recipe("labelled", (Stage(InfoNCE, TRAIN, view=view),), labelled(), start)
 
 
-def start(images: Images, seed: int) -> ImageEncoder:
+def labelled(*columns: str) -> Takes:
+    """Pictures with labels, and whatever else must be known of them."""
+    return Takes("image", schemas=("labelled",), columns=columns)
+
+
+def start(data: Data, seed: int) -> ImageEncoder:
     """The start."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ImageEncoder(images.pixels.shape[1], widths=(8, 16, WIDTH))
+    del seed
+    return ImageEncoder(data.anchors.tensor.shape[1], widths=(8, 16, WIDTH))
 
 
-trained = partial(_digits.trained, start=start, steps=STEPS)
-"""Encoder and head, from a config, images and a seed."""
-claims = partial(_versus.claims, train=trained)
-"""Measures one claim for each metric, system and baseline."""
+def at_most(classes: int) -> Prepare:
+    """Refuses data of more classes than a system has."""
 
+    def check(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        found = 1 + int(data.columns["label"].max())
+        if found > classes:
+            raise InputError(f"{found} classes, and the system has {classes}", fix="give images of fewer classes")
+        return data
 
-def run_on_ten_classes(config: Config, source: str | None, output: Path, say: Say) -> Figures:
-    """For systems that have a vector for each of ten classes."""
-    found = 1 + int((digits() if source is None else load_images(source)).labels.max())
-    if found > CLASSES:
-        raise InputError(f"{found} classes, and the system has {CLASSES}", fix="give images of fewer classes")
-    run = run_recipe(lambda config, images, seed: trained(config, images, seed)[0], start=start)
-    return run(config, source, output, say)
+    return check
 
 
 def novel(seed: int) -> Parts:

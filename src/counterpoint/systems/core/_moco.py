@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE
 from counterpoint.procedures import Chain, Queue, Teacher
 from counterpoint.systems.core.simclr import simclr
@@ -17,11 +15,10 @@ SETUP = (
 )
 
 
-def moco() -> Config:
+def moco() -> Recipe:
     """He et al. 2020 with Chen et al. 2020's head: each query against its own key and the queue."""
-    return replace(
-        simclr(),
-        name="MoCo",
+    return simclr().varied(
+        "MoCo",
         objective=lambda: InfoNCE(TEMPERATURE),
         head=lambda width: projection(width, hidden=(width,)),
         procedure=lambda width: Chain(Teacher(DECAY, symmetric=False), Queue(QUEUE, width)),

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
-import torch
-from torch import nn
-
-from counterpoint.config import Config
-from counterpoint.data.images import Images
-from counterpoint.encoders.image import Perceptron, PixelEncoder
-from counterpoint.systems.core import _digits
-from counterpoint.systems.core._digits import trained
+from counterpoint.data.items import Data
+from counterpoint.encoders.image import Perceptron
+from counterpoint.methods import Recipe
+from counterpoint.systems.core._digits import training
+from counterpoint.systems.core.simclr import simclr
 
 STEPS, BATCH = 200, 128
 SETUP = (
@@ -23,18 +19,18 @@ SETUP = (
 )
 
 
-def perceptron(images: Images, seed: int) -> Perceptron:
+def perceptron(data: Data, seed: int) -> Perceptron:
     """The start."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Perceptron(images.pixels[0].numel())
+    del seed
+    return Perceptron(data.anchors.tensor[0].numel())
 
 
-def fit(config: Config, images: Images, seed: int, *, steps: int = STEPS) -> tuple[PixelEncoder, nn.Module]:
-    """The start after so many steps of a config, and its head."""
-    config = replace(config, train=replace(config.train, batch_size=min(len(images), BATCH)))
-    return trained(config, images, seed, start=perceptron, steps=steps)
+def small(recipe: Recipe, steps: int = STEPS) -> Recipe:
+    """The same with it, for so many steps."""
+    train = replace(training(), batch_size=BATCH, steps=steps)
+    return recipe.varied(recipe.name, start=perceptron, train=train)
 
 
-run_recipe = partial(_digits.run_recipe, start=perceptron)
-"""Runs a recipe on half of the images, digits or the user's, and probes on the other half."""
+def small_simclr() -> Recipe:
+    """SimCLR with it."""
+    return small(simclr())

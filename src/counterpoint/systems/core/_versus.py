@@ -11,19 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import equal_error_rate, knn
 from counterpoint.evaluate.geometry import effective_rank, mean_cosine
-from counterpoint.systems.core._digits import Data, Parts, accuracy, halves, trained
+from counterpoint.methods import Recipe
+from counterpoint.systems.core._digits import Data, Metric, Parts, accuracy, halves, trained
 from counterpoint.systems.registry import Figures, Measure, Pair
 
-MakeConfig: TypeAlias = Callable[[], Config]
-Metric: TypeAlias = Callable[[PixelEncoder, nn.Module, Parts], float]
-"""From an encoder, its head and the parts to a figure."""
-Train: TypeAlias = Callable[[Config, Images, int], tuple[PixelEncoder, nn.Module]]
-"""From a config, images and a seed to a trained encoder and its head."""
+Make: TypeAlias = Callable[[], Recipe]
 
 
 def long_tail(seed: int, ratio: float = 0.05) -> Parts:
@@ -39,9 +35,9 @@ def long_tail(seed: int, ratio: float = 0.05) -> Parts:
 
 
 @cache
-def fitted(make: MakeConfig, seed: int, data: Data = halves, train: Train = trained) -> tuple[PixelEncoder, nn.Module]:
+def fitted(make: Make, seed: int, data: Data = halves) -> tuple[PixelEncoder, nn.Module]:
     """Encoder and head after training; kept, since several systems have the same baseline."""
-    return train(make(), data(seed)[0], seed)
+    return trained(make(), data(seed)[0], seed)
 
 
 def probe_accuracy(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
@@ -90,12 +86,12 @@ def deviation(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     return float(z.std(0).mean() * math.sqrt(z.shape[1]))
 
 
-def versus(ours: MakeConfig, *baselines: MakeConfig, metric: Metric = probe_accuracy, data: Data = halves) -> Measure:
+def versus(ours: Make, *baselines: Make, metric: Metric = probe_accuracy, data: Data = halves) -> Measure:
     """Measures one claim a baseline: the same figure of `ours` and of it."""
     return claims(*((metric, ours, theirs) for theirs in baselines), data=data)
 
 
-def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Data = halves, train: Train = trained) -> Measure:
+def claims(*pairs: tuple[Metric, Make, Make], data: Data = halves) -> Measure:
     """Measures one claim for each metric, system and baseline.
 
     A claim has no verdict where the system ended in a collapse, or the baseline, unless the metric is how far the
@@ -108,7 +104,7 @@ def claims(*pairs: tuple[Metric, MakeConfig, MakeConfig], data: Data = halves, t
             spreads = metric in (spread, deviation)
             values, said = list[float](), ""
             for make in arms:
-                model, head = fitted(make, seed, data, train)
+                model, head = fitted(make, seed, data)
                 values.append(metric(model, head, parts))
                 name = make().name
                 if spreads:

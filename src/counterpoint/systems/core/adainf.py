@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from torch import nn
 
-from counterpoint.config import Config
-from counterpoint.data.images import Images, digits
+from counterpoint.data.images import Images
 from counterpoint.data.inflation import generated, inflated
-from counterpoint.encoders.image import PixelEncoder
-from counterpoint.systems.core._digits import accuracy, view
-from counterpoint.systems.core._recipes import SETUP, STEPS, fit, run_recipe
+from counterpoint.data.items import Data
+from counterpoint.methods import Prepare, Recipe
+from counterpoint.procedures import Forget
+from counterpoint.systems.core._digits import accuracy, as_rows, halves, pixels_of, run_on_images, trained
+from counterpoint.systems.core._recipes import SETUP, STEPS, small
 from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import View, affine, blur, brightness, compose, grey, jitter, noise
@@ -26,23 +27,32 @@ def weak_view() -> View:
     return lambda pixels: digit(pixels) if pixels.shape[1] == 1 else picture(pixels)
 
 
-def inflate_and_fit(config: Config, images: Images, seed: int) -> PixelEncoder:
-    """With twenty times as many generated images, each real one ten times."""
-    more = generated(images, TIMES * len(images), seed=seed)
-    return fit(config, inflated(images, more, copies=COPIES), seed)[0]
+def inflate(copies: int) -> Prepare:
+    """Adds twenty times as many generated images; each real one counts so often."""
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        real = Images(pixels_of(data), data.columns["label"], data.source)
+        return as_rows(inflated(real, generated(real, TIMES * len(real), seed=seed), copies=copies))
+
+    return prepare
+
+
+def simclr_on(copies: int) -> Recipe:
+    """SimCLR with its own views on inflated data, copies as images like all others; 0: on real images alone."""
+    steps = (inflate(copies),) if copies else ()
+    return small(plain()).varied(f"SimCLR, {copies} copies", procedure=lambda _width: Forget("input"), prepare=steps)
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-    parts = digits().split(seed=seed)
-    real, more = parts[0], generated(parts[0], TIMES * len(parts[0]), seed=seed)
-    strong, weak = replace(plain(), view=view()), adainf()
+    parts = halves(seed)
 
-    def after(config: Config, images: Images) -> float:
-        return accuracy(fit(config, images, seed)[0], parts)
+    def after(recipe: Recipe) -> float:
+        return accuracy(trained(recipe, parts[0], seed)[0], parts)
 
-    adaptive = inflated(real, more, copies=COPIES)
-    ours, none, vanilla = after(weak, adaptive), after(strong, real), after(strong, inflated(real, more))
-    gains = ours - after(strong, adaptive), after(weak, real) - none
+    weak = small(plain()).varied("SimCLR, weak views", view=weak_view())
+    ours, none, vanilla = after(adainf()), after(simclr_on(0)), after(simclr_on(1))
+    gains = ours - after(simclr_on(COPIES)), after(weak) - none
     return ((ours, none), (ours, vanilla), gains), {}
 
 
@@ -52,7 +62,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     year=2024,
     family="core",
     mechanism="tests/systems/test_adainf.py::test_a_batch_holds_real_images_as_often_as_their_copies_say",
-    run=run_recipe(inflate_and_fit),
+    run=run_on_images,
     claims=(
         Claim("Generated data help, adapted", "probe accuracy", "SimCLR on real images, strong views, as many steps"),
         Claim(
@@ -73,6 +83,6 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     f"there are, real ones count {COPIES} times. Weak views crop 70% to 100% of the area (strong ones from 40%) and "
     "turn, brighten and darken half as much.",
 )
-def adainf() -> Config:
+def adainf() -> Recipe:
     """Wang et al. 2024: ten copies to twenty times as many generated images, weaker views; SimCLR."""
-    return replace(plain(), name="AdaInf", view=weak_view())
+    return simclr_on(COPIES).varied("AdaInf", view=weak_view())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Alignment, Uniformity
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import versus
@@ -12,9 +10,9 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-def alignment_only() -> Config:
+def alignment_only() -> Recipe:
     """Without uniformity nothing keeps the points apart."""
-    return replace(simclr(), name="Alignment only", objective=Alignment)
+    return simclr().varied("Alignment only", objective=Alignment)
 
 
 @system(
@@ -31,6 +29,6 @@ def alignment_only() -> Config:
     measure=versus(lambda: alignment_uniformity(), simclr, alignment_only),
     setup=SETUP + " The paper says comparable or better; what is tested is better.",
 )
-def alignment_uniformity() -> Config:
+def alignment_uniformity() -> Recipe:
     """Wang and Isola 2020, section 4.1: alignment with alpha = 2 plus uniformity with t = 2."""
-    return replace(simclr(), name="Alignment & Uniformity", objective=lambda: Alignment(2.0) + Uniformity(2.0))
+    return simclr().varied("Alignment & Uniformity", objective=lambda: Alignment(2.0) + Uniformity(2.0))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.heads import Several, projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Objective, PairTemperature, Part, Sum
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, probe_accuracy
@@ -27,24 +25,23 @@ def _head(width: int, number: int) -> nn.Module:
     return Several(*(projection(width, hidden=(width,), out=DIM, norm=nn.BatchNorm1d) for _ in range(number)))
 
 
-def with_heads(number: int) -> Config:
+def with_heads(number: int) -> Recipe:
     """So many heads, of one loss each."""
-    return replace(
-        simclr(),
-        name=f"AMCL, {number} head{'s' * (number > 1)}",
+    return simclr().varied(
+        f"AMCL, {number} head{'s' * (number > 1)}",
         objective=lambda: _objective(number),
         head=lambda width: _head(width, number),
     )
 
 
-def one_head() -> Config:
+def one_head() -> Recipe:
     """The same without the other heads."""
     return with_heads(1)
 
 
-def one_temperature() -> Config:
+def one_temperature() -> Recipe:
     """SimCLR with one of these heads."""
-    return replace(simclr(), name="SimCLR, same head", head=one_head().head)
+    return simclr().varied("SimCLR, same head", head=one_head().stages[0].head)
 
 
 @system(
@@ -65,6 +62,6 @@ def one_temperature() -> Config:
     f"temperatures from 0.00001 to 2, beta 0.0001, the {HARDEST} hardest negatives of each row (of 1,022; here 510). "
     "Their encoder has BatchNorm and their heads have none; here the heads have it in the hidden layer.",
 )
-def amcl() -> Config:
+def amcl() -> Recipe:
     """Wang et al. 2024: the sum over heads of attraction and repulsion at a temperature of each pair's own."""
-    return replace(with_heads(HEADS), name="AMCL")
+    return with_heads(HEADS).varied("AMCL")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from counterpoint.config import Config
 from counterpoint.geometry import Cosine
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import AdaptiveMargin, Objective, Triplet
-from counterpoint.systems._corpus import TABLE, corpus, mrr, ranked, run_with_fit, table, trained
+from counterpoint.systems._corpus import TABLE, mrr, pairs, ranked, run_with_fit, table, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 from counterpoint.training import TrainConfig
 
@@ -17,8 +17,8 @@ _STEPS = 600
 
 @cache
 def _reciprocal_rank(adaptive: bool, seed: int) -> float:
-    config = arm() if adaptive else _static()
-    encoder = trained(config, table(seed), corpus().train.examples, steps=_STEPS, seed=seed, **TABLE)
+    recipe = arm() if adaptive else _static()
+    encoder = trained(recipe, table(seed), pairs(), steps=_STEPS, seed=seed, **TABLE)
     return mrr(ranked(encoder))
 
 
@@ -26,19 +26,20 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     return ((_reciprocal_rank(True, seed), _reciprocal_rank(False, seed)),), {}
 
 
-def _included(config: Config, output: Path, say: Say) -> Figures:
-    del config, output
-    say(f"a table of token vectors, {_STEPS:,} steps on {len(corpus().train):,} titles and descriptions, twice")
+def _included(method: Recipe, output: Path, say: Say) -> Figures:
+    del method, output
+    say(f"a table of token vectors, {_STEPS:,} steps on {len(pairs()):,} titles and descriptions, twice")
     return {"ARM: MRR@10": _reciprocal_rank(True, 0), "static margin: MRR@10": _reciprocal_rank(False, 0)}
 
 
-def _config(name: str, objective: type[Objective] | None = None) -> Config:
+def _recipe(name: str, objective: type[Objective] | None = None) -> Recipe:
     make = objective or (lambda: Triplet(0.5, geometry=Cosine()))
-    return Config(name, make, TrainConfig(epochs=1, batch_size=128, learning_rate=1e-5))
+    stage = Stage(make, TrainConfig(epochs=1, batch_size=128, learning_rate=1e-5))
+    return Recipe(name, (stage,), Takes("text", "text"))
 
 
-def _static() -> Config:
-    return _config("static margin")
+def _static() -> Recipe:
+    return _recipe("static margin")
 
 
 @system(
@@ -56,6 +57,6 @@ def _static() -> Config:
     f"from scratch stands in for a pretrained encoder, whose similarities the method relies on; {_STEPS} steps of 128 "
     "pairs, in-batch negatives.",
 )
-def arm() -> Config:
+def arm() -> Recipe:
     """Gienapp et al. 2024: adaptive targets, in-batch, squared error."""
-    return _config("ARM", AdaptiveMargin)
+    return _recipe("ARM", AdaptiveMargin)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate.episodes import Align, few_shot, transported
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Alignment, Uniformity
 from counterpoint.procedures import Chain, ClusteredNeighbours, Predictor, Teacher
-from counterpoint.systems.core._recipes import SETUP, STEPS, fit, run_recipe
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.systems.core._digits import run_on_images, trained
+from counterpoint.systems.core._recipes import SETUP, STEPS, small_simclr
 from counterpoint.systems.core.simsiam import projector
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
@@ -27,9 +25,9 @@ def _predictor(width: int) -> Predictor:
     return Predictor(projection(width, hidden=(width // 4,), norm=nn.BatchNorm1d))
 
 
-def no_memory() -> Config:
+def no_memory() -> Recipe:
     """The same without the memory."""
-    return replace(beclr(), name="BECLR, no memory", procedure=lambda width: Chain(Teacher(DECAY), _predictor(width)))
+    return beclr().varied("BECLR, no memory", procedure=lambda width: Chain(Teacher(DECAY), _predictor(width)))
 
 
 def novel(seed: int) -> tuple[Images, Images]:
@@ -50,7 +48,7 @@ def _accuracy(model: PixelEncoder, images: Images, align: Align | None = None, s
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     train, test = novel(seed)
-    ours, bare, simple = (fit(make(), train, seed)[0] for make in (beclr, no_memory, simclr))
+    ours, bare, simple = (trained(make(), train, seed)[0] for make in (beclr, no_memory, small_simclr))
     one, moved = _accuracy(ours, test), _accuracy(ours, test, transported)
     pairs = (one, _accuracy(bare, test)), (moved, one), (moved, _accuracy(simple, test))
     return pairs, {"5-way 5-shot accuracy": _accuracy(ours, test, shots=5)}
@@ -62,7 +60,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     year=2024,
     family="core",
     mechanism="tests/systems/test_beclr.py::test_a_key_brings_the_nearest_of_its_own_cluster",
-    run=run_recipe(lambda config, images, seed: fit(config, images, seed)[0]),
+    run=run_on_images,
     claims=(
         Claim(
             "Positives from the clustered memory improve the representation",
@@ -88,14 +86,13 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     f"{AFTER} steps). The repelling term is on predictions, and on pairs of one view; images are not masked. "
     "Projector and predictor have BatchNorm as in the authors' code; the projector is SimSiam's.",
 )
-def beclr() -> Config:
+def beclr() -> Recipe:
     """Poulakakis-Daktylidis and Jamali-Rad 2024: `-cos` and 0.1 times the log mean of `exp(cos / 2)`, as here.
 
     `|p - z|^2 / 2 = 1 - cos`. Of uniformity's two sides only the predictions have a gradient, so it counts 0.2.
     """
-    return replace(
-        simclr(),
-        name="BECLR",
+    return small_simclr().varied(
+        "BECLR",
         objective=lambda: 0.5 * Alignment() + 0.2 * Uniformity(0.25),
         head=projector,
         procedure=lambda width: Chain(

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import CACR
-from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._digits import SETUP, run_on_images, training
 from counterpoint.systems.core._versus import claims, long_tail, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-def four_views() -> Config:
+def four_views() -> Recipe:
     """The baseline: SimCLR with four views, each positive alone against the negatives."""
-    return replace(simclr(), name="SimCLR, four views", views=4)
+    return simclr().varied("SimCLR, four views", views=4, train=training(4))
 
 
-def unweighted() -> Config:
+def unweighted() -> Recipe:
     """Uniform attraction and repulsion."""
-    return replace(four_views(), name="Uniform attraction and repulsion", objective=lambda: CACR(0.0, 0.0))
+    return four_views().varied("Uniform attraction and repulsion", objective=lambda: CACR(0.0, 0.0))
 
 
 @system(
@@ -50,6 +48,6 @@ def unweighted() -> Config:
     + " Four views of each image, so that there are three positives. In training classes grow rarer, down to a "
     "twentieth of the most frequent; the test half is as it is.",
 )
-def cacr() -> Config:
+def cacr() -> Recipe:
     """Zheng et al. 2021, equations 4 to 7: sharpness 1 for positives and 2 for negatives, four views."""
-    return replace(four_views(), name="CACR", objective=lambda: CACR(1.0, 2.0))
+    return four_views().varied("CACR", objective=lambda: CACR(1.0, 2.0))

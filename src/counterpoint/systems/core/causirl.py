@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Matching
 from counterpoint.procedures import CutDomains
-from counterpoint.systems.core._labelled import SETUP, claims
-from counterpoint.systems.core._own_data import run_on
+from counterpoint.systems.core._digits import run_on
+from counterpoint.systems.core._labelled import SETUP, labelled
 from counterpoint.systems.core._turned import domains
-from counterpoint.systems.core._versus import probe_accuracy
+from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.core.nadaraya_watson import DATA, empirical_risk
 from counterpoint.systems.registry import Claim, system
 
 
-def _mixtures(name: str, distance: Literal["mmd", "coral"]) -> Config:
-    return replace(
-        empirical_risk(),
-        name=name,
-        objective=lambda: empirical_risk().objective() + Matching("mixture", distance),
+def _mixtures(name: str, distance: Literal["mmd", "coral"]) -> Recipe:
+    return empirical_risk().varied(
+        name,
+        takes=labelled("domain"),
+        objective=lambda: empirical_risk().stages[0].objective() + Matching("mixture", distance),
         procedure=lambda _width: CutDomains("domain"),
     )
 
 
-def coral() -> Config:
+def coral() -> Recipe:
     """The means and covariances of the two mixtures."""
     return _mixtures("CausIRL, CORAL", "coral")
 
 
-def between_domains() -> Config:
+def between_domains() -> Recipe:
     """The baseline that matches every pair of domains."""
-    return replace(
-        empirical_risk(), name="MMD", objective=lambda: empirical_risk().objective() + Matching("domain", "mmd")
+    return empirical_risk().varied(
+        "MMD",
+        takes=labelled("domain"),
+        objective=lambda: empirical_risk().stages[0].objective() + Matching("domain", "mmd"),
     )
 
 
@@ -73,6 +74,6 @@ def between_domains() -> Config:
     + " The penalty has a weight of 1 and is taken on the representation. The cross-entropy is linear without a bias; "
     "for all alike accuracy is that of a logistic regression fitted on the training domains.",
 )
-def causirl() -> Config:
+def causirl() -> Recipe:
     """Wang et al. 2022, algorithm 1: cross-entropy and the MMD of two random mixtures of all domains."""
     return _mixtures("CausIRL", "mmd")

@@ -8,11 +8,11 @@ from functools import cache
 import torch
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
+from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import KernelConditional
-from counterpoint.systems.core._digits import SETUP, Parts, accuracy, halves, run_recipe
+from counterpoint.systems.core._digits import SETUP, Parts, accuracy, halves, run_on
 from counterpoint.systems.core._versus import fitted, probe_accuracy
 from counterpoint.systems.core.decoupled_uniformity import with_attribute
 from counterpoint.systems.core.simclr import simclr
@@ -42,9 +42,11 @@ def frame_accuracy(model: PixelEncoder, head: nn.Module, parts: Parts) -> float:
     return accuracy(model, (train, test))
 
 
-def fair() -> Config:
+def fair() -> Recipe:
     """Negatives that share the sensitive attribute: telling them apart cannot use it."""
-    return replace(simclr(), name="CCL-K, fair", objective=lambda: _loss("frame", "negative"))
+    return simclr().varied(
+        "CCL-K, fair", takes=Takes("image", columns=("frame",)), objective=lambda: _loss("frame", "negative")
+    )
 
 
 def _loss(column: str, role: str) -> KernelConditional:
@@ -70,7 +72,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     family="core",
     mechanism="tests/systems/test_ccl_k.py::test_losses_are_those_of_the_weights_by_inversion",
     variants={"CCL-K, fair": fair},
-    run=run_recipe(data=with_attribute),
+    run=run_on(with_attribute),
     claims=(
         Claim("Weak supervision by an attribute improves the representation", "probe accuracy", "SimCLR"),
         Claim(
@@ -85,6 +87,8 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     + " The weak attribute is whether a digit has a loop (0, 6, 8, 9); the sensitive one is a bright border, "
     "drawn on a random half of the images. Gaussian kernel of width 1, ridge 0.1.",
 )
-def ccl_k() -> Config:
+def ccl_k() -> Recipe:
     """Tsai et al. 2022: weakly supervised, the attribute `loop` as conditioning variable."""
-    return replace(simclr(), name="CCL-K", objective=lambda: _loss("loop", "positive"))
+    return simclr().varied(
+        "CCL-K", takes=Takes("image", columns=("loop",)), objective=lambda: _loss("loop", "positive")
+    )

@@ -12,18 +12,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
-from counterpoint.encoders.image import Perceptron
+from counterpoint.data.items import Data
 from counterpoint.geometry import Dot, Parts
 from counterpoint.heads import Gaussian, projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, Objective, PointObjective, averaged
 from counterpoint.points import Points
-from counterpoint.systems.core._digits import probed
-from counterpoint.systems.core._recipes import BATCH, STEPS, perceptron, run_recipe
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.procedures import AgainstItself
+from counterpoint.systems.core._digits import pixels_of, probed, run_on_images, trained
+from counterpoint.systems.core._recipes import BATCH, STEPS, small_simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
-from counterpoint.training import Payload, train
 
 CODE, SIDE, FEW, TEMPERATURE = 16, 8, 8, 0.1
 Encode = Callable[[Images], np.ndarray]
@@ -54,26 +53,11 @@ class MutualInformationMachine(PointObjective):
         return loss
 
 
-class Plain:
-    """Images as they are, each its own positive: sample, mean and log-variance of the one, as query and as key."""
-
-    def __init__(self, images: Images) -> None:
-        self._images = images
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
-        """The images; what is decoded are their grey pixels, brought to 8 x 8."""
-        del among
-        pixels = self._images.pixels[rows]
-        target = F.adaptive_avg_pool2d(pixels.mean(1, keepdim=True), SIDE).flatten(1)
-        return Payload(
-            pixels,
-            torch.ones(len(rows), dtype=torch.long),
-            lambda inputs, chunk: inputs[chunk],
-            lambda z: {"queries": Points(z, sample=rows, pixels=target), "keys": Points(z, sample=rows)},
-        )
+def with_pixels(data: Data, encoder: nn.Module, seed: int) -> Data:
+    """With a column `pixels`, what is decoded: the grey pixels, brought to 8 x 8."""
+    del encoder, seed
+    grey = pixels_of(data).mean(1, keepdim=True)
+    return replace(data, columns={**data.columns, "pixels": F.adaptive_avg_pool2d(grey, SIDE).flatten(1)})
 
 
 def machine() -> MutualInformationMachine:
@@ -81,28 +65,15 @@ def machine() -> MutualInformationMachine:
     return MutualInformationMachine(projection(CODE, hidden=(256,), out=SIDE * SIDE))
 
 
-def mim() -> Config:
+def mim() -> Recipe:
     """The auto-encoder without the contrast."""
-    return replace(cmim(), name="MIM", objective=machine)
+    return cmim().varied("MIM", objective=machine)
 
 
-def summed() -> Config:
+def summed() -> Recipe:
     """The contrast with the sum over negatives."""
     contrast = InfoNCE(TEMPERATURE, geometry=Parts(0, 1))
-    return replace(cmim(), name="MIM and InfoNCE", objective=lambda: machine() + contrast)
-
-
-def fit_plain(config: Config, images: Images, seed: int, batch: int = BATCH) -> tuple[Perceptron, nn.Module, Objective]:
-    """Encoder, head and objective after `STEPS` steps on images as they are."""
-    model = perceptron(images, seed)
-    assert config.head is not None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        head, objective = config.head(model.dim), config.objective()
-    epochs = (STEPS - 0.5) / (len(images) // min(len(images), batch))
-    settings = replace(config.train, batch_size=batch, epochs=epochs, seed=seed, validations=1)
-    train(model, Plain(images), objective, settings, head=head)
-    return model, head, objective
+    return cmim().varied("MIM and InfoNCE", objective=lambda: machine() + contrast)
 
 
 def means(model: nn.Module, head: nn.Module) -> Encode:
@@ -128,9 +99,17 @@ def informative(code: Encode, decoder: nn.Sequential) -> Encode:
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     parts = digits().split(seed=seed)
 
-    def after(config: Config, batch: int = BATCH) -> tuple[float, float]:
-        model, head, objective = fit_plain(config, parts[0], seed, batch)
-        (found,) = (part for part in objective.modules() if isinstance(part, MutualInformationMachine))
+    def after(recipe: Recipe, batch: int = BATCH) -> tuple[float, float]:
+        kept: list[Objective] = []
+        stage = recipe.stages[0]
+
+        def objective() -> Objective:
+            kept.append(stage.objective())
+            return kept[0]
+
+        train = replace(stage.train, batch_size=batch)
+        model, head = trained(recipe.varied(recipe.name, train=train, objective=objective), parts[0], seed)
+        (found,) = (part for part in kept[0].modules() if isinstance(part, MutualInformationMachine))
         code = means(model, head)
         return probed(code, parts), probed(informative(code, found.decoder), parts)
 
@@ -148,7 +127,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     year=2025,
     family="core",
     mechanism="tests/systems/test_cmim.py::test_loss_is_the_naive_sum_of_decoding_densities_and_contrast",
-    run=run_recipe(lambda config, images, seed: fit_plain(config, images, seed)[0]),
+    run=run_on_images,
     claims=(
         Claim("The contrast makes codes discriminative", "probe accuracy of mean codes", "MIM alone"),
         Claim(
@@ -169,12 +148,15 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     f"views, AdamW at 1e-3. The contrast is between a sampled code and mean codes, at temperature {TEMPERATURE}. "
     "Log-variances are at least -6. Probes: logistic regression on standardised features, fitted on the training half.",
 )
-def cmim() -> Config:
+def cmim() -> Recipe:
     """Livne 2025: the loss of MIM and the contrast with the mean over negatives, both with weight 1."""
     contrast = InfoNCE(TEMPERATURE, geometry=Parts(0, 1), reweight=averaged())
-    return replace(
-        simclr(),
-        name="cMIM",
+    return small_simclr().varied(
+        "cMIM",
+        view=None,
+        views=1,
+        procedure=lambda _width: AgainstItself(),
+        prepare=(with_pixels,),
         objective=lambda: machine() + contrast,
         head=lambda width: Gaussian(width, CODE),
     )

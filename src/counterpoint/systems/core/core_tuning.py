@@ -2,68 +2,46 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
-from pathlib import Path
 
-from torch import nn
-
-from counterpoint.config import Config
-from counterpoint.data.images import Images, digits, load_images
-from counterpoint.encoders.image import PixelEncoder
-from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import FocalSupCon, InfoNCE, Part, Proxies, SupCon
 from counterpoint.procedures import MixHardPairs, shares
 from counterpoint.relation import Relation
-from counterpoint.systems.core._digits import halves
-from counterpoint.systems.core._labelled import CLASSES, SETUP, WIDTH, base, trained
+from counterpoint.systems.core._digits import halves, run_on_images, trained
+from counterpoint.systems.core._labelled import CLASSES, SETUP, WIDTH, at_most, base
 from counterpoint.systems.core._versus import probe_accuracy
 from counterpoint.systems.core.nadaraya_watson import empirical_risk
-from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
+from counterpoint.systems.registry import Claim, Figures, Pair, system
 
 
-def pretraining() -> Config:
+def pretraining() -> Recipe:
     """SimCLR, without labels."""
-    return replace(
-        base(),
-        name="SimCLR",
+    return base().varied(
+        "SimCLR",
         objective=lambda: InfoNCE(0.5, layout="views"),
         head=lambda width: projection(width, hidden=(width,)),
     )
 
 
-def pretrained(images: Images, seed: int) -> PixelEncoder:
-    """An encoder that has learned from these images without labels."""
-    return trained(pretraining(), images, seed)[0]
+def from_simclr(tuning: Recipe) -> Recipe:
+    """A recipe from an encoder that has learned from the same images without labels."""
+    return replace(tuning, stages=(*pretraining().stages, *tuning.stages))
 
 
-def tuned(config: Config, start: PixelEncoder, parts: tuple[Images, Images], seed: int) -> float:
-    """Probe accuracy of a copy of the start after fine-tuning."""
-    model, head = trained(config, parts[0], seed, start=lambda *_: copy.deepcopy(start))
-    return probe_accuracy(model, head, parts)
+def fine_tuned() -> Recipe:
+    """The baseline: cross-entropy."""
+    return from_simclr(empirical_risk())
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     parts = halves(seed)
-    start = pretrained(parts[0], seed)
-    pair = tuned(core_tuning(), start, parts, seed), tuned(empirical_risk(), start, parts, seed)
-    return (pair,), {"before fine-tuning": probe_accuracy(start, nn.Identity(), parts)}
-
-
-def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
-    del output
-    images = digits() if source is None else load_images(source)
-    if int(images.labels.max()) >= CLASSES:
-        raise InputError(f"more than {CLASSES} classes", fix="give images of fewer classes")
-    parts = images.split()
-    say(f"{images.source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test")
-    start = pretrained(parts[0], 0)
-    return {
-        "SimCLR: probe accuracy": probe_accuracy(start, nn.Identity(), parts),
-        f"{config.name}: probe accuracy": tuned(config, start, parts, 0),
-    }
+    before, ours, theirs = (
+        probe_accuracy(*trained(recipe(), parts[0], seed), parts) for recipe in (pretraining, core_tuning, fine_tuned)
+    )
+    return ((ours, theirs),), {"before fine-tuning": before}
 
 
 @system(
@@ -72,7 +50,7 @@ def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
     year=2021,
     family="core",
     mechanism="tests/systems/test_core_tuning.py::test_loss_is_that_of_a_naive_loop_over_mixtures",
-    run=_run,
+    run=run_on_images,
     claims=(
         Claim(
             "Contrast and hard mixtures make fine-tuning better",
@@ -87,15 +65,17 @@ def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
     "contrast has a weight of 1 and a head with one hidden layer. For both accuracy is that of a logistic regression "
     "on the representation.",
 )
-def core_tuning() -> Config:
+def core_tuning() -> Recipe:
     """Zhang et al. 2021: cross-entropy with soft labels and focal SupCon, on features and their hard mixtures."""
     soft = Relation(shares)
-    return replace(
-        base(),
-        name="Core-tuning",
+    tuning = base().varied(
+        "Core-tuning",
+        prepare=(at_most(CLASSES),),
+        own_start=True,
         objective=lambda: (
             Part(Proxies(SupCon(1.0, layout="one-way", geometry=Dot(), relation=soft), CLASSES, WIDTH), 0, WIDTH)
             + Part(FocalSupCon(0.07), WIDTH)
         ),
         procedure=lambda width: MixHardPairs(projection(width, hidden=(width,))),
     )
+    return from_simclr(tuning)

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from counterpoint.config import Config
-from counterpoint.data.images import Images, digits, read_images
+from counterpoint.data.images import Images
+from counterpoint.data.items import Data
+from counterpoint.encoders.features import Kind
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.sequence import SequenceEncoder
 from counterpoint.geometry import Dot
 from counterpoint.heads import Predictions
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems.core._probe import standardised_accuracy
-from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
-from counterpoint.training import TrainConfig, train
-from counterpoint.views import SequenceBatches
+from counterpoint.points import Points
+from counterpoint.procedures import Futures
+from counterpoint.systems.core._digits import accuracy, halves, probed, run_on_images, trained, untrained
+from counterpoint.systems.registry import Claim, Figures, Pair, system
+from counterpoint.training import TrainConfig
 
 _AHEAD, _EPOCHS, _WIDTH = 4, 100, 32
 
-Parts = tuple[Images, Images]
 
-
-def rows(images: Images) -> Float[Tensor, "n t c"]:
+def rows(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h d"]:
     """Each image as a sequence of its rows, from top to bottom."""
-    return images.pixels.transpose(1, 2).flatten(2)
+    return pixels.transpose(1, 2).flatten(2)
 
 
-def start(images: Images, seed: int) -> SequenceEncoder:
+class RowReader(PixelEncoder):
+    """A `SequenceEncoder` of an image's rows."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.network = SequenceEncoder(channels, width=_WIDTH)
+        self.dim = self.network.dim
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h d"]:
+        """What is known at each row, with gradient."""
+        states: Tensor = self.network(rows(images))
+        return states
+
+    def encode(
+        self, images: Float[Tensor, "n c h w"], *, kind: Kind = None, batch: int = 512
+    ) -> Float[np.ndarray, "n d"]:
+        """The mean of the contexts of all rows, float32, without gradient."""
+        del kind, batch
+        return self.network.encode(rows(images))
+
+
+def start(data: Data, seed: int) -> RowReader:
     """The encoder before training."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return SequenceEncoder(rows(images).shape[2], width=_WIDTH)
+    del seed
+    return RowReader(rows(data.anchors.tensor[:1]).shape[2])
 
 
 def head(context: int, steps: int = _AHEAD) -> nn.Module:
@@ -42,68 +62,31 @@ def head(context: int, steps: int = _AHEAD) -> nn.Module:
     return Predictions(_WIDTH, context, steps=steps)
 
 
-def trained(images: Images, seed: int, config: Config) -> tuple[SequenceEncoder, nn.Module]:
-    """The encoder after training, and its head."""
-    model = start(images, seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        assert config.head is not None
-        predictions = config.head(model.dim)
-    settings = replace(config.train, epochs=_EPOCHS, seed=seed, validations=1)
-    train(model, SequenceBatches(rows(images)), config.objective(), settings, head=predictions)
-    return model, predictions
-
-
-def _accuracy(model: SequenceEncoder, parts: Parts) -> float:
-    x, y = (torch.from_numpy(model.encode(rows(part))) for part in parts)
-    return standardised_accuracy((x, y), (parts[0].labels, parts[1].labels))
-
-
-def information(model: SequenceEncoder, predictions: nn.Module, images: Images) -> float:
+def information(model: nn.Module, predictions: nn.Module, images: Images) -> float:
     """`log N - L` on these images, in nats: at most what context and future share."""
-    every, objective = SequenceBatches(rows(images)), cpc().objective()
-    payload = every.payload(torch.arange(len(images)))
+    objective = cpc().stages[0].objective()
     with torch.inference_mode():
-        seen = payload.arguments(predictions(model(payload.inputs)))
+        states = Points(predictions(model(images.pixels)), sample=torch.arange(len(images)))
+        seen = Futures().change({"queries": states})
         guess = objective.guess(len(seen["queries"]), len(seen["keys"]))
         assert guess is not None
         return guess - float(objective(**seen))
 
 
-def next_step() -> Config:
+def next_step() -> Recipe:
     """The baseline: only the next step is predicted."""
-    return replace(cpc(), name="CPC, one step ahead", head=lambda context: head(context, 1))
+    return cpc().varied("CPC, one step ahead", head=lambda context: head(context, 1))
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-    parts = digits().split(seed=seed)
-    model, predictions = trained(parts[0], seed, cpc())
-    near, _ = trained(parts[0], seed, next_step())
-    ours, flat = _accuracy(model, parts), [part.pixels.flatten(1) for part in parts]
+    parts = halves(seed)
+    model, predictions = trained(cpc(), parts[0], seed)
+    ours, near = accuracy(model, parts), accuracy(trained(next_step(), parts[0], seed)[0], parts)
     figures = {
         "log N - L on test images, nats": information(model, predictions, parts[1]),
-        "probe accuracy of all pixels": standardised_accuracy((flat[0], flat[1]), (parts[0].labels, parts[1].labels)),
+        "probe accuracy of all pixels": probed(lambda images: images.pixels.flatten(1).numpy(), parts),
     }
-    return ((ours, _accuracy(start(parts[0], seed), parts)), (ours, _accuracy(near, parts))), figures
-
-
-def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
-    """Train on the rows of half of the images, digits or the user's `.npz`, and probe on the other half."""
-    from safetensors.torch import save_file
-
-    from counterpoint.files import atomic
-
-    images = digits() if source is None else read_images(source)
-    parts = images.split()
-    say(f"{images.source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test, row by row")
-    model, predictions = trained(parts[0], 0, config)
-    with atomic(output / "encoder.safetensors") as part:
-        save_file(model.state_dict(), part)
-    return {
-        "untrained: probe accuracy": _accuracy(start(parts[0], 0), parts),
-        f"{config.name}: probe accuracy": _accuracy(model, parts),
-        "log N - L on test images, nats": information(model, predictions, parts[1]),
-    }
+    return ((ours, untrained(cpc(), parts, seed)), (ours, near)), figures
 
 
 @system(
@@ -112,7 +95,7 @@ def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
     year=2018,
     family="core",
     mechanism="tests/systems/test_cpc.py::test_loss_is_equation_4_of_a_naive_loop_over_steps_ahead",
-    run=_run,
+    run=run_on_images,
     claims=(
         Claim("Predicting the future improves the context", "probe accuracy of the mean context", "random weights"),
         Claim(
@@ -127,12 +110,12 @@ def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
     f"batch are negatives, {_EPOCHS} epochs of batches of 128, AdamW at 1e-3. Probes: logistic regression on "
     "standardised features: the mean of all contexts, since the last one has nothing left to predict.",
 )
-def cpc() -> Config:
+def cpc() -> Recipe:
     """Van den Oord et al. 2018, equations 3 and 4: InfoNCE of `z_{t+k} W_k c_t`, negatives from the batch."""
-    return Config(
-        "CPC",
-        lambda: InfoNCE(1.0, geometry=Dot()),
-        TrainConfig(epochs=_EPOCHS, batch_size=128, learning_rate=1e-3, weight_decay=1e-4, dtype="float32"),
-        head=head,
-        similarity="dot",
+    settings = TrainConfig(
+        epochs=_EPOCHS, batch_size=128, learning_rate=1e-3, weight_decay=1e-4, dtype="float32", validations=1
     )
+    stage = Stage(
+        lambda: InfoNCE(1.0, geometry=Dot()), settings, head=head, procedure=lambda _width: Futures(), views=1
+    )
+    return Recipe("CPC", (stage,), Takes("image"), start, similarity="dot", own_start=True)

@@ -5,57 +5,46 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
+from torch import nn
 
-from counterpoint.config import Config
-from counterpoint.data.images import Images
+from counterpoint.data.items import Data, Items
+from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import BadPairs, InfoNCE
-from counterpoint.systems.core._digits import SETUP, Parts, halves, run_on_images
+from counterpoint.systems.core._digits import SETUP, Parts, halves, pixels_of, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
 from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
-from counterpoint.training import Payload
-from counterpoint.views import ImageBatches, View
 
 _SAMPLES = 60_000
-
-
-class PlantedBatches(ImageBatches):
-    """Batches in which some pairs are bad, as the images' column `bad` says.
-
-    1: both views are noise; 2: the second view is of the image in the column `other`.
-    """
-
-    def __init__(self, images: Images, view: View, views: int = 2) -> None:
-        super().__init__(images, view, views)
-        self._all = images
-
-    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
-        """The pairs of these images, good and bad."""
-        payload, view = super().payload(rows, among), self._view
-        bad, n = self._all.columns["bad"][rows], len(rows)
-        first, second = payload.inputs.clone().split(n)
-        other = view(self._all.pixels[self._all.columns["other"][rows]])
-        second = torch.where((bad == 2)[:, None, None, None], other, second)
-        noise = (bad == 1)[:, None, None, None]
-        both = [torch.where(noise, torch.rand_like(side), side) for side in (first, second)]
-        return replace(payload, inputs=torch.cat(both))
+_PLANTED = Takes("image", columns=("other",))
 
 
 def planted(seed: int) -> Parts:
-    """Digits of which a tenth has noise for a pair, and a fifth a view of another image."""
+    """Digits of which a tenth is noise and has other noise for a pair, and a fifth is paired with another image.
+
+    Column `other`: the row of the second picture, and for noise -1.
+    """
     train, test = halves(seed)
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.rand(len(train), generator=generator)
+    drawn, own = torch.rand(len(train), generator=generator), torch.arange(len(train))
     other = torch.randint(len(train), (len(train),), generator=generator)
-    bad = torch.where(drawn < 0.1, 1, torch.where(drawn < 0.3, 2, 0))
-    return replace(train, columns={"bad": bad, "other": other}), test
+    return replace(train, columns={"other": torch.where(drawn < 0.1, -1, torch.where(drawn < 0.3, other, own))}), test
 
 
-def all_pairs() -> Config:
+def paired(data: Data, encoder: nn.Module, seed: int) -> Data:
+    """Each picture with the one that its column `other` says; or noise with noise."""
+    del encoder
+    pixels, other = pixels_of(data), data.columns["other"]
+    noise = (other < 0)[:, None, None, None]
+    drawn = torch.rand(2, *pixels.shape, generator=torch.Generator().manual_seed(seed))
+    first, second = (torch.where(noise, z, x) for z, x in zip(drawn, (pixels, pixels[other.clamp_min(0)]), strict=True))
+    every = torch.arange(len(data))
+    return Data(Items("image", first), every, Items("image", second), every[:, None], source=data.source)
+
+
+def all_pairs() -> Recipe:
     """The baseline: SimCLR, which trusts every pair."""
-    return replace(plain(), name="SimCLR on all pairs", batches=PlantedBatches)
+    return plain().varied("SimCLR on all pairs", takes=_PLANTED, prepare=(paired,))
 
 
 @system(
@@ -77,12 +66,12 @@ def all_pairs() -> Config:
     setup=SETUP + " Digits stand in for time series. A tenth of the training pairs are two pictures of noise, a fifth "
     "have a second view of another image. Thresholds of one standard deviation, since so many are bad.",
 )
-def dbpm() -> Config:
+def dbpm() -> Recipe:
     """Lan et al. 2024 on NT-Xent: a warm-up of five losses."""
     mined = lambda: BadPairs(InfoNCE(0.5, layout="views"), _SAMPLES, warmup=5, noisy=1.0, faulty=1.0)  # noqa: E731
-    return replace(plain(), name="DBPM", objective=mined)
+    return plain().varied("DBPM", objective=mined)
 
 
-def planted_dbpm() -> Config:
+def planted_dbpm() -> Recipe:
     """The same on planted pairs."""
-    return replace(dbpm(), batches=PlantedBatches)
+    return dbpm().varied("DBPM", takes=_PLANTED, prepare=(paired,))

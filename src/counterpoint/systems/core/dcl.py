@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Decoupled, InfoNCE
-from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._digits import SETUP, run_on_images, training
 from counterpoint.systems.core._versus import versus
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
@@ -14,12 +14,12 @@ from counterpoint.systems.registry import Claim, system
 _BATCH = 32
 
 
-def _small() -> Config:
-    return replace(dcl(), train=replace(dcl().train, batch_size=_BATCH))
+def _small() -> Recipe:
+    return dcl().varied("DCL", train=replace(training(), batch_size=_BATCH))
 
 
-def _small_simclr() -> Config:
-    return replace(_small(), name="SimCLR", objective=lambda: InfoNCE(0.1, layout="views"))
+def _small_simclr() -> Recipe:
+    return _small().varied("SimCLR", objective=lambda: InfoNCE(0.1, layout="views"))
 
 
 @system(
@@ -39,6 +39,6 @@ def _small_simclr() -> Config:
     measure=versus(_small, _small_simclr),
     setup=SETUP + f" Here batches of {_BATCH}, both at temperature 0.1. The weighted form (DCLW) is not included.",
 )
-def dcl() -> Config:
+def dcl() -> Recipe:
     """Yeh et al. 2022, equation 6: SimCLR with temperature 0.1 and the positive out of the denominator."""
-    return replace(simclr(), name="DCL", objective=lambda: Decoupled(0.1))
+    return simclr().varied("DCL", objective=lambda: Decoupled(0.1))

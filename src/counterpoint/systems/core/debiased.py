@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Debiased
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import versus
@@ -12,9 +10,9 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-def hard_negatives() -> Config:
+def hard_negatives() -> Recipe:
     """Robinson et al. 2021, their code's defaults: prior 0.1, hardness 1, temperature 0.5."""
-    return replace(simclr(), name="Hard negative samples", objective=lambda: Debiased(0.5, prior=0.1, hardness=1.0))
+    return simclr().varied("Hard negative samples", objective=lambda: Debiased(0.5, prior=0.1, hardness=1.0))
 
 
 @system(
@@ -35,6 +33,6 @@ def hard_negatives() -> Config:
     measure=versus(lambda: debiased(), simclr),
     setup=SETUP + " The prior is 0.1, which is true of ten digits.",
 )
-def debiased() -> Config:
+def debiased() -> Recipe:
     """Chuang et al. 2020, equations 7 and 8 with one positive (M = 1): temperature 0.5, prior 0.1 for ten classes."""
-    return replace(simclr(), name="Debiased CL", objective=lambda: Debiased(0.5, prior=0.1))
+    return simclr().varied("Debiased CL", objective=lambda: Debiased(0.5, prior=0.1))

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
+from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import DecoupledUniformity
 from counterpoint.systems.core._digits import SETUP, halves, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
@@ -23,11 +23,11 @@ def with_attribute(seed: int) -> tuple[Images, Images]:
     return replace(train, columns={"loop": torch.isin(train.labels, _LOOPS).long()}), test
 
 
-def with_prior() -> Config:
+def with_prior() -> Recipe:
     """Centroids smoothed by the weak attribute."""
-    return replace(
-        plain(),
-        name="Decoupled Uniformity with prior",
+    return plain().varied(
+        "Decoupled Uniformity with prior",
+        takes=Takes("image", columns=("loop",)),
         objective=lambda: DecoupledUniformity(2.0, prior="loop", width=0.5, ridge=0.1),
     )
 
@@ -50,6 +50,6 @@ def with_prior() -> Config:
     ),
     setup=SETUP + " The weak attribute is whether a digit has a loop (0, 6, 8, 9); kernel of width 0.5, ridge 0.1.",
 )
-def decoupled_uniformity() -> Config:
+def decoupled_uniformity() -> Recipe:
     """Dufumier et al. 2023, equation 3, t = 2."""
-    return replace(plain(), name="Decoupled Uniformity", objective=lambda: DecoupledUniformity(2.0))
+    return plain().varied("Decoupled Uniformity", objective=lambda: DecoupledUniformity(2.0))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import clustering
+from counterpoint.methods import Recipe
 from counterpoint.objectives import EnergyConfusion
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import run_on_images
-from counterpoint.systems.core._labelled import KNOWN, SETUP, claims, features, novel
+from counterpoint.systems.core._labelled import KNOWN, SETUP, features, novel
+from counterpoint.systems.core._versus import claims
 from counterpoint.systems.core.hyperspherical import triplet
 from counterpoint.systems.registry import Claim, system
 
@@ -54,10 +53,9 @@ def clusters(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Images])
     "five others. The baseline is a triplet loss with semi-hard negatives; the confusion has a weight of 0.1 and is "
     "taken over all pairs of different classes of a batch, which is the expectation of theirs over random pairs.",
 )
-def ecaml() -> Config:
+def ecaml() -> Recipe:
     """Chen and Deng 2019, equation 3, added to a triplet loss."""
-    return replace(
-        triplet(),
-        name="ECAML",
-        objective=lambda: triplet().objective() + 0.1 * EnergyConfusion(relation=Relation(same("label"))),
+    return triplet().varied(
+        "ECAML",
+        objective=lambda: triplet().stages[0].objective() + 0.1 * EnergyConfusion(relation=Relation(same("label"))),
     )

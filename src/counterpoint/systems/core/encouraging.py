@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
-from counterpoint.data.images import Images
-from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Encouraging
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, long_tail, probe_accuracy
-from counterpoint.systems.core.supcon import ClassBatches, cross_entropy
+from counterpoint.systems.core.supcon import cross_entropy
 from counterpoint.systems.registry import Claim, system
-from counterpoint.views import View
 
 CLASSES = 10
 
 
-class TenClasses(ClassBatches):
-    """All ten classes are keys, also where the images have fewer."""
-
-    def __init__(self, images: Images, view: View, views: int = 2) -> None:
-        super().__init__(images, view, views)
-        if self._classes > CLASSES:
-            raise InputError(
-                f"{self._classes} classes, and the classifier has {CLASSES}", fix="give images of fewer classes"
-            )
-        self._classes = CLASSES
-
-
-def ten_classes() -> Config:
+def ten_classes() -> Recipe:
     """The baseline: cross-entropy."""
-    return replace(cross_entropy(CLASSES), batches=TenClasses)
+    return cross_entropy(CLASSES)
 
 
 @system(
@@ -56,10 +39,9 @@ def ten_classes() -> Config:
     + " A linear classifier on the encoder, on views as for contrast. In training classes grow rarer, down to "
     "a twentieth of the most frequent; the test half is as it is.",
 )
-def encouraging() -> Config:
+def encouraging() -> Recipe:
     """Zhao et al. 2022: cross-entropy over ten classes with the conservative bonus, log end 0.75 (their default)."""
-    return replace(
-        ten_classes(),
-        name="Encouraging loss",
+    return ten_classes().varied(
+        "Encouraging loss",
         objective=lambda: Encouraging(1.0, log_end=0.75, geometry=Dot(), relation=Relation(same("label"))),
     )

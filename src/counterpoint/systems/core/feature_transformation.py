@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.geometry import Dot
 from counterpoint.heads import Unit, projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE
 from counterpoint.procedures import Chain, InterpolateNegatives, MixPositives, Queue, Teacher
 from counterpoint.systems.core import _moco
@@ -22,11 +20,10 @@ def _moco_with_queue(width: int) -> Chain:
     return Chain(Teacher(_moco.DECAY, symmetric=False), Queue(_moco.QUEUE, width))
 
 
-def positives_only() -> Config:
+def positives_only() -> Recipe:
     """Without the interpolation of negatives."""
-    return replace(
-        feature_transformation(),
-        name="FT, positives only",
+    return feature_transformation().varied(
+        "FT, positives only",
         procedure=lambda width: Chain(_moco_with_queue(width), MixPositives(2.0)),
     )
 
@@ -48,11 +45,10 @@ def positives_only() -> Config:
     ),
     setup=SETUP + _moco.SETUP,
 )
-def feature_transformation() -> Config:
+def feature_transformation() -> Recipe:
     """Zhu et al. 2021: positives by 1 + Beta(2, 2), the queue by Beta(1.6, 1.6), one number a pair (section 4)."""
-    return replace(
-        moco(),
-        name="FT",
+    return moco().varied(
+        "FT",
         objective=lambda: InfoNCE(_moco.TEMPERATURE, geometry=Dot()),
         head=lambda width: nn.Sequential(projection(width, hidden=(width,)), Unit()),
         procedure=lambda width: Chain(_moco_with_queue(width), MixPositives(2.0), InterpolateNegatives(1.6)),

@@ -8,15 +8,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from counterpoint.config import Config
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import TransformerEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.engine import cached
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems._corpus import run_with_fit, sample
 from counterpoint.systems.core._memory import PeakMemory
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
-from counterpoint.training import TextBatches, TrainConfig
+from counterpoint.training import TrainConfig
+from counterpoint.training.rows import RowBatches
 
 _SMALL, _LARGE, _CHUNK_TOKENS = 32, 256, 512
 
@@ -29,12 +31,12 @@ def whole(chunks: Sequence[Callable[[], Tensor]], loss: Callable[[Tensor], Tenso
 
 
 def _step(
-    encoder: TransformerEncoder, batches: TextBatches, rows: Tensor, execute: Execution, seed: int
+    encoder: TransformerEncoder, batches: RowBatches, rows: Tensor, execute: Execution, seed: int
 ) -> tuple[Tensor, int]:
     """The gradient of one batch and the peak memory of computing it."""
     payload = batches.payload(rows)
     chunks = payload.chunks(_CHUNK_TOKENS)
-    back, objective = torch.argsort(torch.cat(chunks)), gradcache().objective()
+    back, objective = torch.argsort(torch.cat(chunks)), gradcache().stages[0].objective()
     encoder.zero_grad(set_to_none=True)
     encoder.train()
     with torch.random.fork_rng(devices=[]), PeakMemory() as memory:
@@ -48,7 +50,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     examples = sample(_LARGE, seed)
     texts = [text for e in examples for text in e.texts]
     encoder = small_transformer(texts, width=128, vocab_size=2000, max_seq_length=32, seed=seed)
-    batches = TextBatches(examples, encoder)
+    batches = RowBatches(rows_of(examples), encoder)
     rows, few = torch.arange(_LARGE), torch.arange(_SMALL)
     ours, ours_peak = _step(encoder, batches, rows, cached, seed)
     exact, exact_peak = _step(encoder, batches, rows, whole, seed)
@@ -61,8 +63,8 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     return (memory, (gradient[0], gradient[1])), megabytes
 
 
-def _included(config: Config, output: Path, say: Say) -> Figures:
-    del config, output
+def _included(method: Recipe, output: Path, say: Say) -> Figures:
+    del method, output
     say(f"a batch of {_LARGE} pairs in chunks of {_CHUNK_TOKENS} tokens, and whole")
     (memory, gradient), megabytes = _measure(0)
     return {
@@ -98,6 +100,7 @@ def _included(config: Config, output: Path, say: Say) -> Figures:
     setup=f"A BERT of 2 layers of 128 with random weights and dropout, float32; {_LARGE} pairs of the included corpus, "
     f"{_CHUNK_TOKENS} tokens a chunk. Memory is the peak of bytes in live tensors, weights and inputs not counted.",
 )
-def gradcache() -> Config:
+def gradcache() -> Recipe:
     """Gao et al. 2021, section 3.2: a batch of any size, encoded twice in chunks of `chunk_tokens`."""
-    return Config("GradCache", lambda: InfoNCE(0.05), TrainConfig(batch_size=4096, chunk_tokens=4096))
+    stage = Stage(lambda: InfoNCE(0.05), TrainConfig(batch_size=4096, chunk_tokens=4096))
+    return Recipe("GradCache", (stage,), Takes("text", "text"))

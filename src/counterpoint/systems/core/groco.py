@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import GroCo, InfoNCE
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._digits import SETUP, run_on_images, training
 from counterpoint.systems.core._versus import claims, knn_accuracy, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.core.simsiam import projector
 from counterpoint.systems.registry import Claim, system
 
 
-def softmax() -> Config:
+def softmax() -> Recipe:
     """The authors' SimCLR: the same views and head, every pair of views by itself, temperature 0.1."""
-    return replace(groco(), name="SimCLR, four views", objective=lambda: InfoNCE(0.1, layout="views"))
+    return groco().varied("SimCLR, four views", objective=lambda: InfoNCE(0.1, layout="views"))
 
 
 @system(
@@ -37,7 +35,9 @@ def softmax() -> Config:
     + " Four views; both have the authors' head, which is SimSiam's: three layers with BatchNorm, statistics of one "
     "view. SimCLR at temperature 0.1. As good is tested as better.",
 )
-def groco() -> Config:
+def groco() -> Recipe:
     """Shvetsova et al. 2023: 10 hardest negatives of the same view, Cauchy sorting of steepness 1."""
     negatives = Relation(same("sample"), ~same("view") & ~same("sample"))
-    return replace(simclr(), name="GroCo", objective=lambda: GroCo(10, relation=negatives), head=projector, views=4)
+    return simclr().varied(
+        "GroCo", objective=lambda: GroCo(10, relation=negatives), head=projector, views=4, train=training(4)
+    )

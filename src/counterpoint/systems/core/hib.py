@@ -9,14 +9,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.geometry import Dot
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._recipes import BATCH, fit, run_recipe
+from counterpoint.systems.core._digits import run_on_images, trained
+from counterpoint.systems.core._labelled import labelled
+from counterpoint.systems.core._recipes import BATCH, small
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
@@ -56,10 +58,10 @@ def uncertainty(model: PixelEncoder, head: nn.Module, learned: HedgedMatch, imag
     return np.asarray(1 - log_p.exp().numpy())
 
 
-def points_only() -> Config:
+def points_only() -> Recipe:
     """The baseline: the same loss on the means alone."""
     certain = lambda width: nn.Sequential(projection(width, out=2 * _DIM), Variance(40.0))  # noqa: E731
-    return replace(hib(), name="points", objective=lambda: matching(1), head=certain)
+    return hib().varied("points", objective=lambda: matching(1), head=certain)
 
 
 def matching(draws: int) -> SoftContrastive:
@@ -86,14 +88,14 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
         neighbours = KNeighborsClassifier(5).fit(means(model, head, train), train.labels.numpy())
         return np.asarray(neighbours.predict(means(model, head, test)) == test.labels.numpy())
 
-    objective = hib().objective()
-    model, head = fit(replace(hib(), objective=lambda: objective), train, seed, steps=_STEPS)
+    objective = hib().stages[0].objective()
+    model, head = trained(hib().varied("HIB", objective=lambda: objective), train, seed)
     (learned,) = (part for part in objective.modules() if isinstance(part, HedgedMatch))
     unsure, known = uncertainty(model, head, learned, test), right(model, head)
     worst = unsure > np.median(unsure)
     occlusion = (float(unsure[hidden.numpy()].mean()), float(unsure[~hidden.numpy()].mean()))
     errors = (float(known[~worst].mean()), float(known[worst].mean()))
-    points = right(*fit(points_only(), train, seed, steps=_STEPS))
+    points = right(*trained(points_only(), train, seed))
     return (occlusion, errors, (float(known.mean()), float(points.mean()))), {}
 
 
@@ -103,7 +105,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     year=2018,
     family="core",
     mechanism="tests/systems/test_hib.py::test_match_probability_is_the_mean_over_all_pairs_of_draws",
-    run=run_recipe(lambda config, images, seed: fit(config, images, seed, steps=_STEPS)[0]),
+    run=run_on_images,
     claims=(
         Claim("Ambiguous images are less certain", "uncertainty of occluded test images", "that of the others"),
         Claim(
@@ -120,15 +122,15 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     f"log-variance {-_LOWER} to begin with; matches are those of one class. Neighbours by the distance of means, among "
     "whole training images. Not to cost is tested as to gain.",
 )
-def hib() -> Config:
+def hib() -> Recipe:
     """Oh et al. 2019: matching by class, beta 1e-4, three dimensions."""
     relation = Relation(same("label"))
-    base = simclr()
-    return replace(
-        base,
-        name="HIB",
+    base = small(simclr(), _STEPS)
+    return base.varied(
+        "HIB",
+        takes=labelled(),
         objective=lambda: matching(_DRAWS) + 1e-4 * StandardNormal(relation=relation, geometry=Dot()),
         head=lambda width: nn.Sequential(projection(width, out=2 * _DIM), Variance(_LOWER)),
         view=lambda pixels: occlude(pixels)[0],
-        train=replace(base.train, learning_rate=3e-3),
+        train=replace(base.stages[0].train, learning_rate=3e-3),
     )

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
 from counterpoint.geometry import Gated
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, SupCon
 from counterpoint.procedures import PairGates
-from counterpoint.systems.core._digits import halves
-from counterpoint.systems.core._labelled import CLASSES, SETUP, base, claims, run_on_ten_classes
-from counterpoint.systems.core._versus import probe_accuracy, spread
+from counterpoint.systems.core._digits import halves, run_on_images
+from counterpoint.systems.core._labelled import CLASSES, SETUP, at_most, base
+from counterpoint.systems.core._versus import claims, probe_accuracy, spread
 from counterpoint.systems.registry import Claim, system
 
 
-def supervised() -> Config:
+def supervised() -> Recipe:
     """SupCon at the same temperature, with the same head."""
-    return replace(
-        base(), name="SupCon", objective=lambda: SupCon(0.2), head=lambda width: projection(width, hidden=(width,))
+    return base().varied(
+        "SupCon",
+        prepare=(at_most(CLASSES),),
+        objective=lambda: SupCon(0.2),
+        head=lambda width: projection(width, hidden=(width,)),
     )
 
 
-def open_gates() -> Config:
+def open_gates() -> Recipe:
     """The same pairs, all dimensions on."""
-    return replace(
-        hydra(), name="Hydra without gates", procedure=lambda width: PairGates(CLASSES, width).requires_grad_(False)
+    return hydra().varied(
+        "Hydra without gates", procedure=lambda width: PairGates(CLASSES, width).requires_grad_(False)
     )
 
 
@@ -36,7 +37,7 @@ def open_gates() -> Config:
     family="core",
     mechanism="tests/systems/test_hydra.py::test_loss_is_that_of_a_naive_loop_over_gated_pairs",
     variants={"Hydra without gates": open_gates},
-    run=run_on_ten_classes,
+    run=run_on_images,
     claims=(
         Claim(
             "With gates, arbitrary pairs of classes teach a better representation than without",
@@ -59,11 +60,10 @@ def open_gates() -> Config:
     "the drawn one are left out, those of the other classes are negatives. A gate is a table entry for each pair of "
     "classes. Temperature 0.2, one hidden layer in the head.",
 )
-def hydra() -> Config:
+def hydra() -> Recipe:
     """Wu et al. 2024: InfoNCE over features gated by the pair of classes."""
-    return replace(
-        supervised(),
-        name="Hydra",
+    return supervised().varied(
+        "Hydra",
         objective=lambda: InfoNCE(0.2, geometry=Gated(), relation=PairGates.relation),
         procedure=lambda width: PairGates(CLASSES, width),
     )

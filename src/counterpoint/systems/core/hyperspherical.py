@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch.nn.functional as F
 
-from counterpoint.config import Config
 from counterpoint.geometry import Euclidean
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, Pairs, Proxies, Triplet
 from counterpoint.relation import Relation, same
+from counterpoint.systems.core._digits import run_on_images
 from counterpoint.systems.core._labelled import (
     CLASSES,
     SETUP,
     WIDTH,
+    at_most,
     base,
-    claims,
     joint_accuracy,
     novel,
     novel_accuracy,
-    run_on_ten_classes,
 )
+from counterpoint.systems.core._versus import claims
 from counterpoint.systems.registry import Claim, system
 
 
-def triplet() -> Config:
+def triplet() -> Recipe:
     """FaceNet's loss with semi-hard negatives, on the sphere."""
-    return replace(
-        base(),
-        name="triplet",
+    return base().varied(
+        "triplet",
         objective=lambda: Triplet(
             0.2,
             mining="semi-hard",
@@ -39,11 +37,10 @@ def triplet() -> Config:
     )
 
 
-def contrastive() -> Config:
+def contrastive() -> Recipe:
     """Hadsell et al. 2006: same classes together, others at a distance of 1 or more."""
-    return replace(
-        base(),
-        name="contrastive",
+    return base().varied(
+        "contrastive",
         objective=lambda: Pairs(
             0.0,
             -1.0,
@@ -61,7 +58,7 @@ def contrastive() -> Config:
     year=2021,
     family="core",
     mechanism="tests/systems/test_hyperspherical.py::test_loss_is_cross_entropy_of_scaled_cosines",
-    run=run_on_ten_classes,
+    run=run_on_images,
     claims=(
         Claim(
             "A softmax over cosines classifies novel classes better than a triplet loss",
@@ -90,6 +87,11 @@ def contrastive() -> Config:
     "half of their images, those of known classes of the training images; the others are classified. Ten class "
     "vectors, of which five are never a positive.",
 )
-def hyperspherical() -> Config:
+def hyperspherical() -> Recipe:
     """Pereira et al. 2021: normalised features and class vectors, their cosines over a temperature of 0.1."""
-    return replace(base(), name="Hyperspherical embedding", objective=lambda: Proxies(InfoNCE(0.1), CLASSES, WIDTH))
+    return base().varied(
+        "Hyperspherical embedding",
+        prepare=(at_most(CLASSES),),
+        own_start=True,
+        objective=lambda: Proxies(InfoNCE(0.1), CLASSES, WIDTH),
+    )

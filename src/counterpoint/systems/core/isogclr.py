@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import IndividualTemperature
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, knn_accuracy, long_tail, probe_accuracy
@@ -41,10 +39,9 @@ _IMAGES = 60_000
     "rho bounds how far a batch's negatives may be from equal weights, in nats; the code's 6 is above what 510 of them "
     "can reach, so it is 1 here.",
 )
-def isogclr() -> Config:
+def isogclr() -> Recipe:
     """Qiu et al. 2023: temperatures from 0.1, not below 0.05; rho 1 (nats)."""
-    return replace(
-        plain(),
-        name="iSogCLR",
+    return plain().varied(
+        "iSogCLR",
         objective=lambda: IndividualTemperature(_IMAGES, temperature=0.1, minimum=0.05, rho=1.0),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from counterpoint.config import Config
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE, hardness
-from counterpoint.systems._corpus import TABLE, corpus, mrr, ranked, run_with_fit, table, trained
+from counterpoint.systems._corpus import TABLE, mrr, pairs, ranked, run_with_fit, table, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 from counterpoint.training import TrainConfig
 
@@ -16,7 +16,7 @@ _STEPS = 600
 
 @cache
 def _reciprocal_rank(alpha: float, seed: int) -> float:
-    encoder = trained(_at(alpha), table(seed), corpus().train.examples, steps=_STEPS, seed=seed, **TABLE)
+    encoder = trained(_at(alpha), table(seed), pairs(), steps=_STEPS, seed=seed, **TABLE)
     return mrr(ranked(encoder))
 
 
@@ -24,18 +24,16 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     return ((_reciprocal_rank(9.0, seed), _reciprocal_rank(0.0, seed)),), {}
 
 
-def _included(config: Config, output: Path, say: Say) -> Figures:
-    del config, output
-    say(f"a table of token vectors, {_STEPS:,} steps on {len(corpus().train):,} titles and descriptions, twice")
+def _included(method: Recipe, output: Path, say: Say) -> Figures:
+    del method, output
+    say(f"a table of token vectors, {_STEPS:,} steps on {len(pairs()):,} titles and descriptions, twice")
     return {"LLaVE: MRR@10": _reciprocal_rank(9.0, 0), "InfoNCE: MRR@10": _reciprocal_rank(0.0, 0)}
 
 
-def _at(alpha: float) -> Config:
-    return Config(
-        "LLaVE",
-        lambda: InfoNCE(0.02, layout="symmetric", reweight=hardness(alpha)),
-        TrainConfig(epochs=1, batch_size=256, learning_rate=1e-5),
-    )
+def _at(alpha: float) -> Recipe:
+    train = TrainConfig(epochs=1, batch_size=256, learning_rate=1e-5)
+    stage = Stage(lambda: InfoNCE(0.02, layout="symmetric", reweight=hardness(alpha)), train)
+    return Recipe("LLaVE", (stage,), Takes("text", "text"))
 
 
 @system(
@@ -54,6 +52,6 @@ def _at(alpha: float) -> Config:
     setup="Included corpus: 1,500 held-out titles against 39,000 descriptions; a table of token vectors (20,000 x 256) "
     f"from scratch stands in for a language and vision model, {_STEPS} steps of 256 pairs at temperature 0.02.",
 )
-def llave() -> Config:
+def llave() -> Recipe:
     """Lan et al. 2025, section 3.2: both ways, temperature 0.02, alpha 9 (their training script)."""
     return _at(9.0)

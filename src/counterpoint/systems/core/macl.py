@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import MACL, InfoNCE
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import versus
@@ -12,9 +10,9 @@ from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-def at_a_tenth() -> Config:
+def at_a_tenth() -> Recipe:
     """The baseline: the same initial temperature, kept."""
-    return replace(simclr(), name="SimCLR at 0.1", objective=lambda: InfoNCE(0.1, layout="views"))
+    return simclr().varied("SimCLR at 0.1", objective=lambda: InfoNCE(0.1, layout="views"))
 
 
 @system(
@@ -34,6 +32,6 @@ def at_a_tenth() -> Config:
     measure=versus(lambda: macl(), at_a_tenth),
     setup=SETUP,
 )
-def macl() -> Config:
+def macl() -> Recipe:
     """Huang et al. 2023: initial temperature 0.1, alpha 0.5, threshold 0 (their SimCLR runs)."""
-    return replace(simclr(), name="MACL", objective=lambda: MACL(0.1, alpha=0.5))
+    return simclr().varied("MACL", objective=lambda: MACL(0.1, alpha=0.5))

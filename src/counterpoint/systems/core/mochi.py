@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.procedures import Chain, MixNegatives, Queue, Teacher
 from counterpoint.systems.core import _moco
 from counterpoint.systems.core._digits import SETUP, run_on_images
@@ -24,11 +22,10 @@ from counterpoint.systems.registry import Claim, system
     measure=versus(lambda: mochi(), moco),
     setup=SETUP + _moco.SETUP,
 )
-def mochi() -> Config:
+def mochi() -> Recipe:
     """Kalantidis et al. 2020, MoCHi (N, s, s'): of a quarter of the queue 64 and 16, after 15 steps."""
-    return replace(
-        moco(),
-        name="MoCHi",
+    return moco().varied(
+        "MoCHi",
         procedure=lambda width: Chain(
             Teacher(_moco.DECAY, symmetric=False),
             Queue(_moco.QUEUE, width),

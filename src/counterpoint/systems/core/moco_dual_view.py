@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, hardest
 from counterpoint.procedures import Chain, Queue, Teacher
 from counterpoint.systems.core import _moco
@@ -14,11 +12,10 @@ from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.registry import Claim, system
 
 
-def both_ways() -> Config:
+def both_ways() -> Recipe:
     """The symmetric loss alone."""
-    return replace(
-        moco(),
-        name="MoCo, both views",
+    return moco().varied(
+        "MoCo, both views",
         procedure=lambda width: Chain(Teacher(_moco.DECAY), Queue(_moco.QUEUE, width)),
     )
 
@@ -43,10 +40,9 @@ def both_ways() -> Config:
     ),
     setup=SETUP + _moco.SETUP + " A quarter of the queue is kept for each query.",
 )
-def moco_dual_view() -> Config:
+def moco_dual_view() -> Recipe:
     """Hoang et al. 2025: the losses of both views (lambda 1/2), against the hardest of the queue by cosine."""
-    return replace(
-        both_ways(),
-        name="MoCo dual view",
+    return both_ways().varied(
+        "MoCo dual view",
         objective=lambda: InfoNCE(_moco.TEMPERATURE, reweight=hardest(_moco.QUEUE // 4)),
     )

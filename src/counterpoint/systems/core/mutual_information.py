@@ -7,20 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from counterpoint.config import Config
 from counterpoint.critics import Concatenated, bilinear
-from counterpoint.data.images import Images, digits, read_images
+from counterpoint.data.images import Images
+from counterpoint.data.items import Data
+from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.invertible import Invertible
+from counterpoint.encoders.towers import Towers
 from counterpoint.geometry import Geometry
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import NWJ, InfoNCE, Objective
-from counterpoint.systems.core._probe import standardised_accuracy
+from counterpoint.systems.core import _digits
+from counterpoint.systems.core._digits import as_rows, given, probed
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
-from counterpoint.training import Payload, TrainConfig, train
-from counterpoint.training.payload import Arguments
+from counterpoint.training import TrainConfig
 
 _STEPS = 400
 
@@ -33,37 +36,23 @@ def halves(images: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n d"], Floa
     return images[:, :, :rows].flatten(1), images[:, :, -rows:].flatten(1)
 
 
-class Halves(nn.Module):
-    """One encoder for the top half of an image and another for the bottom half: `(n, c, h, w)` to `(n, 2, d)`."""
+class Half(PixelEncoder):
+    """An encoder of the upper or the lower half of an image."""
 
-    def __init__(self, make: MakeEncoder, width: int) -> None:
+    def __init__(self, network: nn.Module, dim: int, *, top: bool) -> None:
         super().__init__()
-        self.top, self.bottom = make(width), make(width)
+        self.network, self.dim, self.top = network, dim, top
 
-    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 2 d"]:
-        """Both halves' vectors."""
-        top, bottom = halves(images)
-        return torch.stack([self.top(top), self.bottom(bottom)], 1)
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """Its half's vectors."""
+        z: Tensor = self.network(halves(images)[0 if self.top else 1])
+        return z
 
 
-class HalfBatches:
-    """Images whose two halves are the views: the top is the query, the bottom its key."""
-
-    def __init__(self, images: Images) -> None:
-        self._images = images
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
-        """These images, whole."""
-        del among
-
-        def arguments(z: Float[Tensor, "n 2 d"]) -> Arguments:
-            return {"queries": z[:, 0], "keys": z[:, 1]}
-
-        cost = torch.ones(len(rows), dtype=torch.long)
-        return Payload(self._images.pixels[rows], cost, lambda x, chunk: x[chunk], arguments)
+def with_itself(data: Data, encoder: nn.Module, seed: int) -> Data:
+    """Each image is paired with itself, of which the other tower sees the other half."""
+    del encoder, seed
+    return replace(data, others=data.anchors, positives=data.anchor[:, None], columns={})
 
 
 def perceptron(width: int) -> nn.Module:
@@ -81,26 +70,36 @@ class Learned:
 
     def __init__(self, parts: tuple[Images, Images], make: MakeEncoder, objective: Objective, seed: int) -> None:
         self.parts, self.objective = parts, objective
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model = Halves(make, width_of(parts[0]))
-            settings = mutual_information().train
-            epochs = (_STEPS - 0.5) / (len(parts[0]) // settings.batch_size)
-            train(self.model, HalfBatches(parts[0]), objective, replace(settings, epochs=epochs, seed=seed))
+        model, _ = of_halves("halves", make, lambda: objective).make(as_rows(parts[0]), seed)
+        assert isinstance(model, Towers)
+        self.model = model
 
     def accuracy(self) -> float:
         """Of a linear probe on the vectors of top halves."""
-        with torch.no_grad():
-            first, second = (self.model(part.pixels)[:, 0] for part in self.parts)
-        return standardised_accuracy((first, second), (self.parts[0].labels, self.parts[1].labels))
+        return probed(lambda images: self.model.query.encode(images.pixels), self.parts)  # type: ignore[operator]
 
     def information(self) -> float:
         """The estimate, in nats, on test images."""
         with torch.no_grad():
-            top, bottom = self.model(self.parts[1].pixels).unbind(1)
+            top, bottom = (tower(self.parts[1].pixels) for tower in (self.model.query, self.model.document))
             guess = self.objective.guess(len(top), len(bottom))
             assert guess is not None
             return guess - float(self.objective(top, bottom))
+
+
+def of_halves(name: str, make: MakeEncoder, objective: Callable[[], Objective]) -> Recipe:
+    """One encoder of top halves and another of bottom halves, which are each other's positives."""
+
+    def start(data: Data, seed: int) -> Towers:
+        del seed
+        width = halves(data.anchors.tensor[:1])[0].shape[1]
+        return Towers(*(Half(make(width), width, top=top) for top in (True, False)))
+
+    settings = TrainConfig(
+        steps=_STEPS, batch_size=128, learning_rate=1e-3, weight_decay=1e-4, dtype="float32", validations=1
+    )
+    stage = Stage(objective, settings, prepare=(with_itself,))
+    return Recipe(name, (stage,), Takes("image"), start, similarity="dot", own_start=True)
 
 
 def width_of(images: Images) -> int:
@@ -110,12 +109,11 @@ def width_of(images: Images) -> int:
 
 def _pixels(parts: tuple[Images, Images]) -> float:
     """Of a probe on top halves as they are, which is where an invertible encoder starts."""
-    first, second = (halves(part.pixels)[0] for part in parts)
-    return standardised_accuracy((first, second), (parts[0].labels, parts[1].labels))
+    return probed(lambda images: halves(images.pixels)[0].numpy(), parts)
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-    parts = digits().split(seed=seed)
+    parts = _digits.halves(seed)
     width = width_of(parts[0])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -137,23 +135,23 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     return claims, figures | {f"nats, {name}": value for name, value in nats.items()}
 
 
-def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
-    """Invertible encoders of the halves of images, digits or the user's `.npz`."""
+def _run(method: Recipe, source: str | None, output: Path, say: Say) -> Figures:
+    """Invertible encoders of the halves of images, digits or the user's."""
     from safetensors.torch import save_file
 
     from counterpoint.files import atomic
 
-    images = digits() if source is None else read_images(source)
-    parts = images.split()
-    say(
-        f"{images.source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test; their halves are the views"
-    )
-    learned = Learned(parts, Invertible, InfoNCE(1.0, geometry=bilinear(width_of(images))), 0)
+    parts = given(method, source)
+    say(f"{parts[0].source}: {len(parts[0]):,} images to train on, {len(parts[1]):,} for test; halves are the views")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        objective = InfoNCE(1.0, geometry=bilinear(width_of(parts[0])))
+    learned = Learned(parts, Invertible, objective, 0)
     with atomic(output / "encoder.safetensors") as part:
         save_file(learned.model.state_dict(), part)
     return {
         "pixels of the top half: probe accuracy": _pixels(parts),
-        f"{config.name}: probe accuracy": learned.accuracy(),
+        f"{method.name}: probe accuracy": learned.accuracy(),
         "InfoNCE's estimate, nats": learned.information(),
     }
 
@@ -187,14 +185,9 @@ def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
     "the views, each with an encoder of its own (8 coupling layers, or one hidden layer of 128), as on MNIST in the "
     f"paper. {_STEPS} steps of batches of 128, AdamW at 1e-3. Probes: logistic regression on standardised features.",
 )
-def mutual_information() -> Config:
+def mutual_information() -> Recipe:
     """Tschannen et al. 2020, section 3: InfoNCE between the halves of an image, invertible encoders, bilinear critic.
 
     The critic here is that of digits, whose halves have 32 pixels.
     """
-    return Config(
-        "On MI Maximization",
-        lambda: InfoNCE(1.0, geometry=bilinear(32)),
-        TrainConfig(batch_size=128, learning_rate=1e-3, weight_decay=1e-4, dtype="float32", validations=1),
-        similarity="dot",
-    )
+    return of_halves("On MI Maximization", Invertible, lambda: InfoNCE(1.0, geometry=bilinear(32)))

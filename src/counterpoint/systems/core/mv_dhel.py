@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, MultiView, Objective
-from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._digits import SETUP, run_on_images, training
 from counterpoint.systems.core._versus import claims, probe_accuracy, spread
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-def _four(name: str, objective: Callable[[], Objective]) -> Config:
-    return replace(simclr(), name=name, objective=objective, views=4)
+def _four(name: str, objective: Callable[[], Objective]) -> Recipe:
+    return simclr().varied(name, objective=objective, views=4, train=training(4))
 
 
-def pairwise() -> Config:
+def pairwise() -> Recipe:
     """The baseline: every pair of views by itself."""
     return _four("Four views, pairwise", lambda: InfoNCE(0.2, layout="views"))
 
 
-def mv_infonce() -> Config:
+def mv_infonce() -> Recipe:
     """All pairs, the negatives' too, in one logarithm."""
     return _four("MV-InfoNCE", lambda: MultiView(0.2))
 
@@ -51,6 +50,6 @@ def mv_infonce() -> Config:
     + " Four views, temperature 0.2 for all. The first figure is MV-DHEL's, the last MV-InfoNCE's; pairs of views "
     "are Poly-View's geometric mean.",
 )
-def mv_dhel() -> Config:
+def mv_dhel() -> Recipe:
     """Koromilas et al. 2025: negatives within a view, pairs of views in one logarithm; four views."""
     return _four("MV-DHEL", lambda: MultiView(0.2, denominator="each-view"))

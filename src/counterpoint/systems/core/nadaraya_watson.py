@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.geometry import Dot, Euclidean
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, Pool, Pooled, Proxies
 from counterpoint.procedures import OneDomain
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._labelled import CLASSES, SETUP, WIDTH, base, claims
-from counterpoint.systems.core._own_data import run_on
+from counterpoint.systems.core._digits import run_on
+from counterpoint.systems.core._labelled import CLASSES, SETUP, WIDTH, at_most, base, labelled
 from counterpoint.systems.core._turned import DOMAINS, STEP, domains
-from counterpoint.systems.core._versus import probe_accuracy
+from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.registry import Claim, system
 
 DATA = (
@@ -35,19 +33,20 @@ def head_accuracy(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Ima
     return float((votes.argmax(1) == parts[1].labels).float().mean())
 
 
-def empirical_risk() -> Config:
+def empirical_risk() -> Recipe:
     """The baseline that knows of no domains: cross-entropy."""
-    return replace(
-        base(),
-        name="ERM",
+    return base().varied(
+        "ERM",
+        prepare=(at_most(CLASSES),),
+        own_start=True,
         objective=lambda: Proxies(InfoNCE(1.0, geometry=Dot()), CLASSES, WIDTH),
     )
 
 
-def mixed_support() -> Config:
+def mixed_support() -> Recipe:
     """A support of the same size from all domains: columns `mixed` are groups that say nothing."""
-    return replace(
-        nadaraya_watson(), name="NW head, mixed support", procedure=lambda _width: OneDomain("mixed", DOMAINS)
+    return nadaraya_watson().varied(
+        "NW head, mixed support", takes=labelled("mixed"), procedure=lambda _width: OneDomain("mixed", DOMAINS)
     )
 
 
@@ -82,11 +81,11 @@ def mixed_support() -> Config:
     "not balance classes; a query whose class it lacks does not count. At test all training images are its support. "
     "The explicit variant, a penalty on predictions that differ between domains, is left out.",
 )
-def nadaraya_watson() -> Config:
+def nadaraya_watson() -> Recipe:
     """Wang et al. 2023, equations 1 to 3: `softmax(-|x - x_i|)` over the support of one domain, summed by class."""
-    return replace(
-        base(),
-        name="Invariant NW head",
+    return base().varied(
+        "Invariant NW head",
+        takes=labelled("domain"),
         objective=lambda: Pooled(
             Pool(sharpness=-1.0),
             Pool(),

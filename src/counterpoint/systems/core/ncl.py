@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.heads import NonNegative, projection
+from counterpoint.methods import Recipe
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, probe_accuracy, projected
 from counterpoint.systems.core.simclr import simclr
@@ -59,10 +57,9 @@ def class_consistency(model: PixelEncoder, head: nn.Module, parts: tuple[Images,
     + " A feature is on where its absolute value is above 1e-5. Class consistency is the mean over features of the "
     "share of their main class among the images that turn the feature on (for SimCLR: by its absolute value).",
 )
-def ncl() -> Config:
+def ncl() -> Recipe:
     """Wang et al. 2024: SimCLR with the reparameterised ReLU on the projection (section 4.1, GELU's gradient)."""
-    return replace(
-        simclr(),
-        name="NCL",
+    return simclr().varied(
+        "NCL",
         head=lambda width: nn.Sequential(projection(width, hidden=(width,)), NonNegative(smooth=True)),
     )

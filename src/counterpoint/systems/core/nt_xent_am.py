@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import verification_error, versus
@@ -12,9 +10,9 @@ from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
 
 
-def nt_xent() -> Config:
+def nt_xent() -> Recipe:
     """The baseline, at the same scale of 30."""
-    return replace(plain(), name="NT-Xent", objective=lambda: InfoNCE(1 / 30, layout="views"))
+    return plain().varied("NT-Xent", objective=lambda: InfoNCE(1 / 30, layout="views"))
 
 
 @system(
@@ -36,6 +34,6 @@ def nt_xent() -> Config:
     setup=SETUP
     + " Digits stand in for speakers: two test images are the same if their class is. Cosine of representations.",
 )
-def nt_xent_am() -> Config:
+def nt_xent_am() -> Recipe:
     """Lepage and Dehak 2024, equation 4: margin 0.1 at a scale of 30, both views anchors and negatives."""
-    return replace(nt_xent(), name="NT-Xent-AM", objective=lambda: InfoNCE(1 / 30, layout="views", margin=0.1))
+    return nt_xent().varied("NT-Xent-AM", objective=lambda: InfoNCE(1 / 30, layout="views", margin=0.1))

@@ -13,11 +13,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
+from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import SupCon
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import SETUP, Parts, halves, run_recipe
+from counterpoint.systems.core._digits import SETUP, Parts, halves, run_on
 from counterpoint.systems.core._versus import fitted, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
@@ -71,7 +71,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     year=2023,
     family="core",
     mechanism="tests/systems/test_pal.py::test_simclr_and_supcon_are_choices_of_the_graph",
-    run=run_recipe(data=random_pairs),
+    run=run_on(random_pairs),
     claims=(
         Claim("A few answers of an oracle improve on self-supervision", "probe accuracy", "SimCLR: no answers"),
         Claim("Questions chosen by the model are worth more than random ones", "probe accuracy", "random questions"),
@@ -81,6 +81,8 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     "who is the same as a third is the same. The active learner asks about each image and its nearest neighbour by "
     "SimCLR, whose training is not counted in its budget.",
 )
-def pal() -> Config:
+def pal() -> Recipe:
     """Cabannes et al. 2023, section 3: the contrastive loss on a graph, whose edges are the column `edge`."""
-    return replace(simclr(), name="PAL", objective=lambda: SupCon(0.5, relation=Relation(same("edge"))))
+    return simclr().varied(
+        "PAL", takes=Takes("image", columns=("edge",)), objective=lambda: SupCon(0.5, relation=Relation(same("edge")))
+    )

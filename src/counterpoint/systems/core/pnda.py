@@ -8,57 +8,62 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
+from counterpoint.data.items import Data, Items
+from counterpoint.methods import Prepare, Recipe, Takes
 from counterpoint.objectives import SupCon
-from counterpoint.points import Points
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import SETUP, Parts, encoder, halves, run_recipe
+from counterpoint.systems.core._digits import SETUP, Parts, as_rows, encoder, halves, pixels_of, run_on
 from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, system
-from counterpoint.training import Payload
-from counterpoint.training.payload import Arguments
-from counterpoint.views import ImageBatches
 
 AGNOSTIC = 0.4
 
 
-class TurnedBatches(ImageBatches):
-    """Queries are first views; keys are second views and three quarter turns of them.
+def turned(data: Data, encoder: nn.Module, seed: int) -> Data:
+    """Each picture with itself as a positive, and with its three quarter turns.
 
-    A turn of an image whose column `agnostic` is 1 is a view of it like any other; else it matches nobody.
+    They are positives, too, where the column `agnostic` is 1, and else negatives of everybody.
     """
+    del encoder, seed
+    pixels, n = pixels_of(data), len(data)
+    every = torch.cat([torch.rot90(pixels, quarter, (2, 3)) for quarter in range(4)])
+    own, turns = torch.arange(n)[:, None], torch.arange(n, 4 * n).view(3, n).T
+    agnostic = data.columns["agnostic"].bool()[:, None]
+    return Data(
+        Items("image", pixels),
+        own[:, 0],
+        Items("image", every),
+        torch.cat([own, torch.where(agnostic, turns, -1)], 1),
+        torch.where(agnostic, -1, turns),
+        source=data.source,
+    )
 
-    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
-        """Five pictures of each image."""
-        payload, n = super().payload(rows, among), len(rows)
-        first, second = payload.inputs.split(n)
-        turned = torch.cat([torch.rot90(second, quarter, (2, 3)) for quarter in (1, 2, 3)])
-        agnostic = self._images.columns["agnostic"][rows].repeat(3).bool()
 
-        def arguments(z: Float[Tensor, "n d"]) -> Arguments:
-            turns = torch.where(agnostic.to(z.device), rows.repeat(3).to(z.device), -1)
-            sample = torch.cat([rows.to(z.device), turns])
-            return {"queries": Points(z[:n], sample=rows), "keys": Points(z[n:], sample=sample)}
+def always(agnostic: bool) -> Prepare:
+    """What is known of the pictures in place of their own column."""
 
-        inputs = torch.cat([first, second, turned])
-        return replace(payload, inputs=inputs, cost=torch.ones(len(inputs), dtype=torch.long), arguments=arguments)
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        return replace(data, columns={**data.columns, "agnostic": torch.full((len(data),), int(agnostic))})
+
+    return prepare
 
 
 def rotation_entropy(images: Images, seed: int, steps: int = 150) -> Float[Tensor, " n"]:
     """How unsure a small network is which of four quarter turns it sees, the mean over turns, in units of log 4."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = nn.Sequential(encoder(images, seed), nn.Linear(64, 4))
+        model = nn.Sequential(encoder(as_rows(images), seed), nn.Linear(64, 4))
         optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
         for _ in range(steps):
-            rows, turn = torch.randint(len(images), (128,)), torch.randint(4, (128,))
+            drawn, turn = torch.randint(len(images), (128,)), torch.randint(4, (128,))
             turned = torch.stack(
-                [torch.rot90(images.pixels[r], int(t), (1, 2)) for r, t in zip(rows, turn, strict=True)]
+                [torch.rot90(images.pixels[r], int(t), (1, 2)) for r, t in zip(drawn, turn, strict=True)]
             )
             loss = F.cross_entropy(model(turned), turn)
             optimizer.zero_grad()
@@ -81,45 +86,30 @@ def adaptive(seed: int) -> Parts:
     return _with(train, rotation_entropy(train, seed) > AGNOSTIC), test
 
 
-def _turned(name: str) -> Config:
+def _turned(name: str, *first: Prepare) -> Recipe:
     relation = Relation(same("sample"))
-    return replace(
-        plain(),
-        name=name,
+    return plain().varied(
+        name,
+        takes=Takes("image", columns=() if first else ("agnostic",)),
         objective=lambda: SupCon(0.5, layout="one-way", relation=relation),
-        views=2,
-        batches=TurnedBatches,
+        prepare=(*first, turned),
     )
 
 
-class _All(TurnedBatches):
-    """Every turn is a positive."""
-
-    def __init__(self, images: Images, *options: object) -> None:
-        super().__init__(_with(images, torch.ones(len(images))), *options)  # type: ignore[arg-type]
-
-
-class _None(TurnedBatches):
-    """No turn is."""
-
-    def __init__(self, images: Images, *options: object) -> None:
-        super().__init__(_with(images, torch.zeros(len(images))), *options)  # type: ignore[arg-type]
-
-
-def always_positive() -> Config:
+def always_positive() -> Recipe:
     """Turns as positives of every image."""
-    return replace(_turned("turns are positives"), batches=_All)
+    return _turned("turns are positives", always(True))
 
 
-def always_negative() -> Config:
+def always_negative() -> Recipe:
     """Turns as negatives of every image."""
-    return replace(_turned("turns are negatives"), batches=_None)
+    return _turned("turns are negatives", always(False))
 
 
-def no_turns() -> Config:
+def no_turns() -> Recipe:
     """The same loss without turns."""
     relation = Relation(same("sample"))
-    return replace(plain(), name="no turns", objective=lambda: SupCon(0.5, layout="one-way", relation=relation))
+    return plain().varied("no turns", objective=lambda: SupCon(0.5, layout="one-way", relation=relation))
 
 
 @system(
@@ -129,7 +119,7 @@ def no_turns() -> Config:
     year=2022,
     family="core",
     mechanism="tests/systems/test_pnda.py::test_soft_targets_and_further_negatives_of_a_naive_loop",
-    run=run_recipe(data=adaptive),
+    run=run_on(adaptive),
     claims=(
         Claim("Deciding for each image is better than turns as positives", "probe accuracy", "all turns are positives"),
         Claim("It is better than turns as negatives", "probe accuracy", "all turns are negatives"),
@@ -142,8 +132,9 @@ def no_turns() -> Config:
         data=adaptive,
     ),
     setup=SETUP + " An image is rotation-agnostic if a small network, trained for 150 steps, is unsure of its quarter "
-    f"turn (entropy above {AGNOSTIC} of log 4). All have as many steps; turns cost three more encodings of an image.",
+    f"turn (entropy above {AGNOSTIC} of log 4). All have as many steps; turns cost three more encodings of an image, "
+    "each has a random view of its own.",
 )
-def pnda() -> Config:
+def pnda() -> Recipe:
     """Miyai et al. 2023 on SimCLR: the four positives of an agnostic image have equal targets, 1/4 each."""
     return _turned("PNDA")

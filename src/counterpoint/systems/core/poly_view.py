@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE
 from counterpoint.objectives.softmax import Average
-from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._digits import SETUP, run_on_images, training
 from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
 
 
-def _four(name: str, average: Average) -> Config:
-    config = simclr()
-    return replace(
-        config,
-        name=name,
-        objective=lambda: InfoNCE(0.5, layout="views", average=average),
-        views=4,
-        train=replace(config.train, batch_size=128),
-    )
+def _four(name: str, average: Average) -> Recipe:
+    train = replace(training(4), batch_size=128)
+    return simclr().varied(name, objective=lambda: InfoNCE(0.5, layout="views", average=average), views=4, train=train)
 
 
-def arithmetic() -> Config:
+def arithmetic() -> Recipe:
     """Equation 11: the mean over views inside the logarithm."""
     return _four("Poly-View, arithmetic", "inside")
 
@@ -48,6 +42,6 @@ def arithmetic() -> Config:
     setup=SETUP
     + " Batches have 128 images in four views, against 256 in two: as many views in a step, and as many steps.",
 )
-def poly_view() -> Config:
+def poly_view() -> Recipe:
     """Shidani et al. 2024, equation 12 (geometric): four views, batches of 128."""
     return _four("Poly-View", "outside")

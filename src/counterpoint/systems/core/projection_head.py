@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.heads import Reweight
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Spectral
 from counterpoint.relation import Relation, never
 from counterpoint.systems.core import _features
@@ -39,14 +37,14 @@ def unevenness(model: nn.Module) -> float:
     return float(lengths.max() / lengths.min())
 
 
-def without_head() -> Config:
+def without_head() -> Recipe:
     """The baseline: the loss on the representation itself."""
-    return replace(simclr(), name="no head", head=None)
+    return simclr().varied("no head", head=None)
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     model, (x, present) = two_layers(seed), features(_N + _LABELLED, _STRENGTHS, seed)
-    before = model[:2]
+    before = model[:1]
     target = present[:, _DISRUPTED]
     few = (x[_N:], x[:_N]), (target[_N:], target[:_N]), noisy(_NOISE), seed
     compared = (projection_head, without_head, plain)
@@ -86,6 +84,6 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     f"encoder and head of {_WIDTH} from a small start, the spectral loss, {_STEPS} steps of 256, AdamW at 1e-2 where "
     f"the theory has gradient descent. Real: SimCLR with kappa {_KAPPA}, not tuned. " + SETUP,
 )
-def projection_head() -> Config:
+def projection_head() -> Recipe:
     """Xue et al. 2024: SimCLR whose head scales dimension i by `kappa^-i` and learns nothing."""
-    return replace(simclr(), name="Projection head theory", head=lambda width: Reweight(width, kappa=_KAPPA))
+    return simclr().varied("Projection head theory", head=lambda width: Reweight(width, kappa=_KAPPA))

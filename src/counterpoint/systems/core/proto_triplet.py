@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import nearest_mean
 from counterpoint.geometry import Euclidean
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, NeighbourScore, Objective, Triplet
 from counterpoint.procedures import Prototypes
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._digits import run_on_images
-from counterpoint.systems.core._labelled import KNOWN, SETUP, base, claims, features, novel
+from counterpoint.systems.core._labelled import KNOWN, SETUP, base, features, novel
+from counterpoint.systems.core._versus import claims
 from counterpoint.systems.registry import Claim, system
 
 SHOTS, QUERIES, EPISODES = 5, 15, 100
@@ -46,21 +45,19 @@ def margin() -> Objective:
     return Triplet(0.5, mining="hard", relation=_CLASSES)
 
 
-def networks() -> Config:
+def networks() -> Recipe:
     """The baseline: prototypical networks."""
-    return replace(
-        base(), name="Prototypical networks", objective=prototypical, procedure=lambda _width: Prototypes(SHOTS)
-    )
+    return base().varied("Prototypical networks", objective=prototypical, procedure=lambda _width: Prototypes(SHOTS))
 
 
-def with_triplet() -> Config:
+def with_triplet() -> Recipe:
     """Without ICNN."""
-    return replace(networks(), name="Proto-Triplet", objective=lambda: 0.5 * (prototypical() + margin()))
+    return networks().varied("Proto-Triplet", objective=lambda: 0.5 * (prototypical() + margin()))
 
 
-def with_neighbours() -> Config:
+def with_neighbours() -> Recipe:
     """Without Proto-Triplet."""
-    return replace(networks(), name="ICNN", objective=lambda: 0.5 * (prototypical() + NeighbourScore()))
+    return networks().varied("ICNN", objective=lambda: 0.5 * (prototypical() + NeighbourScore()))
 
 
 @system(
@@ -100,10 +97,9 @@ def with_neighbours() -> Config:
     f"all five, {SHOTS} points of each are its support; ICNN is taken over queries and prototypes together (theirs: "
     f"queries and support). Tested on {EPISODES} random episodes of the novel classes, {QUERIES} queries of each.",
 )
-def proto_triplet() -> Config:
+def proto_triplet() -> Recipe:
     """Mendez-Ruiz et al. 2023: prototypical cross-entropy, Proto-Triplet and ICNN, averaged."""
-    return replace(
-        networks(),
-        name="Proto-Triplet + ICNN",
+    return networks().varied(
+        "Proto-Triplet + ICNN",
         objective=lambda: (1 / 3) * (prototypical() + margin() + NeighbourScore()),
     )

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from counterpoint.config import Config
 from counterpoint.errors import InputError
-from counterpoint.objectives import InfoNCE
+from counterpoint.methods import Recipe, Takes
 from counterpoint.systems.registry import Figures, Say, system
 
 TAXONOMY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -24,9 +23,12 @@ TAXONOMY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "counterpoint.views.noise",
             "counterpoint.views.delete_words",
         ),
-        "several signals of one thing": ("counterpoint.training.TextBatches", "counterpoint.encoders.Towers"),
-        "part and whole": ("counterpoint.systems.core.mutual_information.HalfBatches",),
-        "sequence": ("counterpoint.views.SequenceBatches",),
+        "several signals of one thing": (
+            "counterpoint.training.rows.RowBatches",
+            "counterpoint.encoders.Towers",
+        ),
+        "part and whole": ("counterpoint.systems.core.mutual_information.Half",),
+        "sequence": ("counterpoint.procedures.Futures",),
         "natural clusters": ("counterpoint.relation.same", "counterpoint.relation.kernel"),
     },
     "dissimilarity": {
@@ -89,9 +91,11 @@ def resolve(name: str) -> Any:
     return getattr(module, last)
 
 
-def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
+def _run(method: Recipe, source: str | None, output: Path, say: Say) -> Figures:
     """Names what is here of every component."""
-    del config, source, output
+    del output
+    if source is not None:
+        raise InputError(f"{method.name} trains nothing: it is a survey", fix="leave the data out")
     figures = {}
     for component, families in TAXONOMY.items():
         for family, names in families.items():
@@ -110,6 +114,6 @@ def _run(config: Config, source: str | None, output: Path, say: Say) -> Figures:
     setup="A survey: it claims nothing to measure. Its taxonomy, with what each family is called here, is the page "
     "Taxonomy; the run says which families are here.",
 )
-def review() -> Config:
-    """Le-Khac et al. 2020, section 3: query, key, encoder, head and loss; here the least that has them all."""
-    return Config("CRL Framework and Review", InfoNCE)
+def review() -> Recipe:
+    """Le-Khac et al. 2020, section 3: query, key, encoder, head and loss; a survey trains nothing."""
+    return Recipe("CRL Framework and Review", (), Takes("nothing"))

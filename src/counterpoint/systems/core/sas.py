@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from counterpoint.config import Config
-from counterpoint.data.images import Images, digits
+from counterpoint.data.images import Images
+from counterpoint.data.items import Data
 from counterpoint.data.selection import greedy_cut
 from counterpoint.encoders.image import PixelEncoder
-from counterpoint.systems.core._digits import accuracy, probed
-from counterpoint.systems.core._recipes import SETUP, STEPS, fit, run_recipe
-from counterpoint.systems.core.simclr import simclr
+from counterpoint.methods import Recipe, train_stage
+from counterpoint.systems.core._digits import accuracy, as_rows, halves, pixels_of, probed, run_on_images, trained
+from counterpoint.systems.core._recipes import SETUP, STEPS, small_simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 from counterpoint.views import View
 
@@ -27,27 +29,30 @@ def expected_similarity(views_vnd: Float[Tensor, "v n d"]) -> Float[Tensor, "n n
     return (mean @ mean.T).clamp_min(0)
 
 
-def chosen(images: Images, proxy: PixelEncoder, view: View, seed: int) -> Images:
+def chosen(data: Data, proxy: PixelEncoder, view: View, seed: int) -> Data:
     """Of each kind that k-means on the proxy's vectors finds, the same share, by the greedy cut."""
     from sklearn.cluster import KMeans
 
+    pixels = pixels_of(data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        views = torch.stack([torch.from_numpy(proxy.encode(view(images.pixels))) for _ in range(DRAWS)])
-    kinds = min(KINDS, len(images))
-    kind = torch.from_numpy(KMeans(kinds, n_init=1, random_state=seed).fit_predict(proxy.encode(images.pixels)))
-    rows = []
+        views = torch.stack([torch.from_numpy(proxy.encode(view(pixels))) for _ in range(DRAWS)])
+    kinds = min(KINDS, len(data))
+    kind = torch.from_numpy(KMeans(kinds, n_init=1, random_state=seed).fit_predict(proxy.encode(pixels)))
+    kept = []
     for one in range(kinds):
         among = (kind == one).nonzero()[:, 0]
-        rows.append(among[greedy_cut(expected_similarity(views[:, among]), round(FRACTION * len(among)))])
-    return images[torch.cat(rows)]
+        kept.append(among[greedy_cut(expected_similarity(views[:, among]), round(FRACTION * len(among)))])
+    return data[torch.cat(kept)]
 
 
-def on_subset(config: Config, images: Images, seed: int) -> PixelEncoder:
-    """A proxy on all images, and the encoder on what it chooses."""
-    assert config.view is not None
-    proxy, _ = fit(config, images, seed)
-    return fit(config, chosen(images, proxy, config.view, seed), seed)[0]
+def most_alike(data: Data, encoder: nn.Module, seed: int) -> Data:
+    """What a copy of the encoder, trained on all of the data, chooses of them."""
+    proxy, stage = copy.deepcopy(encoder), small_simclr().stages[0]
+    train_stage(stage, data, proxy, seed)
+    assert isinstance(proxy, PixelEncoder)
+    assert callable(stage.view)
+    return chosen(data, proxy, stage.view, seed)
 
 
 def _supervised(subset: Images, test: Images) -> float:
@@ -55,16 +60,15 @@ def _supervised(subset: Images, test: Images) -> float:
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-    parts = digits().split(seed=seed)
-    config = sas()
-    assert config.view is not None
-    proxy, _ = fit(config, parts[0], seed)
-    ours = chosen(parts[0], proxy, config.view, seed)
-    rows = torch.randperm(len(parts[0]), generator=torch.Generator().manual_seed(seed))[: len(ours)]
-    random = parts[0][rows]
-    ssl = accuracy(fit(config, ours, seed)[0], parts), accuracy(fit(config, random, seed)[0], parts)
+    parts = halves(seed)
+    every, view = as_rows(parts[0]), small_simclr().stages[0].view
+    assert callable(view)
+    proxy, _ = trained(small_simclr(), parts[0], seed)
+    ours = parts[0][chosen(every, proxy, view, seed).anchor]
+    random = parts[0][torch.randperm(len(parts[0]), generator=torch.Generator().manual_seed(seed))[: len(ours)]]
+    ssl = tuple(accuracy(trained(small_simclr(), part, seed)[0], parts) for part in (ours, random))
     supervised = _supervised(ours, parts[1]), _supervised(random, parts[1])
-    return (ssl, supervised), {"probe accuracy after training on all images": accuracy(proxy, parts)}
+    return ((ssl[0], ssl[1]), supervised), {"probe accuracy after training on all images": accuracy(proxy, parts)}
 
 
 @system(
@@ -74,7 +78,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     year=2023,
     family="core",
     mechanism="tests/systems/test_sas.py::test_each_kind_s_images_are_those_of_a_naive_greedy_loop",
-    run=run_recipe(on_subset),
+    run=run_on_images,
     claims=(
         Claim(
             "Contrastive learning on images whose views are like the others' is better than on any",
@@ -95,6 +99,6 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     f"and similarities are means over {DRAWS} views each. Greedy alone, as in the paper's code, without the second "
     "pass of double greedy.",
 )
-def sas() -> Config:
-    """Joshi and Mirzasoleiman 2023: the subset is data; SimCLR is trained on it as it is."""
-    return simclr()
+def sas() -> Recipe:
+    """Joshi and Mirzasoleiman 2023: the subset is chosen first, and SimCLR is trained on it."""
+    return small_simclr().varied("SAS", prepare=(most_alike,))

@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images, digits
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.evaluate import probe
 from counterpoint.geometry import Dot, Euclidean
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import Alignment, KernelEntropy, Objective, Part, Shrink, Uniformity
-from counterpoint.systems.core._labelled import SETUP, base, claims
-from counterpoint.systems.core._own_data import run_on
-from counterpoint.systems.core._versus import Metric, projected
+from counterpoint.systems.core._digits import Metric, run_on
+from counterpoint.systems.core._labelled import SETUP, base
+from counterpoint.systems.core._versus import claims, projected
 from counterpoint.systems.registry import Claim, system
 
 SPACE, PATTERNS = 16, 4
@@ -86,16 +86,15 @@ def separated(*, independent: bool) -> Objective:
     return loss + 10 * KernelEntropy() if independent else loss
 
 
-def without_entropy() -> Config:
+def without_entropy() -> Recipe:
     """Nothing keeps the spaces from saying the same."""
-    return replace(sepclr(), name="SepCLR without k-JEM", objective=lambda: separated(independent=False))
+    return sepclr().varied("SepCLR without k-JEM", objective=lambda: separated(independent=False))
 
 
-def one_space() -> Config:
+def one_space() -> Recipe:
     """Alignment and uniformity in one space of the salient one's size."""
-    return replace(
-        sepclr(),
-        name="one space",
+    return sepclr().varied(
+        "one space",
         objective=lambda: Alignment() + 2 * Uniformity(1.0),
         head=lambda width: projection(width, hidden=(width,), out=SPACE),
     )
@@ -139,6 +138,8 @@ def one_space() -> Config:
     f"targets), half and half. Two spaces of {SPACE} dimensions on one head instead of two encoders; weights of 10 for "
     "the salient terms and the joint entropy, which is taken on the salient space as it is, backgrounds with it.",
 )
-def sepclr() -> Config:
+def sepclr() -> Recipe:
     """Louiset et al. 2024: alignment and uniformity in both spaces, and k-JEM, equation 8, between them."""
-    return replace(base(), name="SepCLR", objective=lambda: separated(independent=True), head=Spaces)
+    return base().varied(
+        "SepCLR", takes=Takes("image", columns=("target",)), objective=lambda: separated(independent=True), head=Spaces
+    )

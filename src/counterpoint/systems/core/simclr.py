@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import digits
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems.core._digits import SETUP, accuracy, encoder, run_on_images, trained, view
+from counterpoint.systems.core._digits import (
+    SETUP,
+    accuracy,
+    encoder,
+    run_on_images,
+    trained,
+    training,
+    untrained,
+    view,
+)
 from counterpoint.systems.registry import Claim, Figures, Pair, system
-from counterpoint.training import TrainConfig
 
 
 def projector(width: int) -> nn.Module:
@@ -22,22 +28,21 @@ def projector(width: int) -> nn.Module:
     return projection(width, hidden=(width,), norm=nn.BatchNorm1d, last=lambda: last)
 
 
-def plain() -> Config:
+def plain() -> Recipe:
     """With the head of the paper's section 2.1, which has no BatchNorm, as most later code has it."""
-    return replace(simclr(), head=lambda width: projection(width, hidden=(width,)))
+    return simclr().varied("SimCLR", head=lambda width: projection(width, hidden=(width,)))
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     parts = digits().split(seed=seed)
     model, head = trained(simclr(), parts[0], seed)
-    bare, _ = trained(replace(simclr(), head=None), parts[0], seed)
-    h = accuracy(model, parts)
-    untrained = accuracy(encoder(parts[0], seed), parts)
+    bare, _ = trained(simclr().varied("no head", head=None), parts[0], seed)
+    h, start = accuracy(model, parts), untrained(simclr(), parts, seed)
     ended = model.collapsed
     pairs: tuple[Pair, ...] = (
         (h, accuracy(bare, parts), ended or bare.collapsed),
         (h, accuracy(model, parts, head), ended),
-        (h, untrained, ended),
+        (h, start, ended),
     )
     return pairs, {}
 
@@ -61,12 +66,7 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     + " AdamW stands in for LARS, GroupNorm for the encoder's BatchNorm. The head is that of the authors' code: "
     "BatchNorm over both views together, after the hidden layer and after the last.",
 )
-def simclr() -> Config:
+def simclr() -> Recipe:
     """Chen et al. 2020: NT-Xent (equation 1) on a head with one hidden layer; temperature 0.5 (their CIFAR-10 runs)."""
-    return Config(
-        "SimCLR",
-        lambda: InfoNCE(0.5, layout="views"),
-        TrainConfig(epochs=1000, batch_size=256, learning_rate=1e-3, weight_decay=1e-4, dtype="float32"),
-        head=projector,
-        view=view(),
-    )
+    stage = Stage(lambda: InfoNCE(0.5, layout="views"), training(), head=projector, view=view())
+    return Recipe("SimCLR", (stage,), Takes("image"), encoder)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from counterpoint.config import Config
 from counterpoint.data.images import digits
+from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import InfoNCE, Objective, Spectral, SupCon
 from counterpoint.relation import Relation, never, same
 from counterpoint.systems.core import _features
 from counterpoint.systems.core._digits import SETUP, accuracy, run_on_images, trained
-from counterpoint.systems.core._features import features, fitted, noisy
+from counterpoint.systems.core._features import features, fitted, linear_start, noisy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, Figures, Pair, system
 
@@ -61,7 +61,7 @@ def _coarse(seed: int) -> tuple[float, float]:
     """Accuracy for digits after training on digits below 5 against the others: both, and labels alone."""
     train, test = digits().split(seed=seed)
     coarse, right = replace(train, labels=(train.labels >= _COARSE).long()), []
-    for config in (simplicity_bias(), replace(simplicity_bias(), name="SupCon", objective=lambda: SupCon(0.1))):
+    for config in (simplicity_bias(), simplicity_bias().varied("SupCon", objective=lambda: SupCon(0.1))):
         model, _ = trained(config, coarse, seed)
         right.append(accuracy(model, (train, test)))
     return right[0], right[1]
@@ -82,9 +82,17 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     return claims, found
 
 
-def spectral() -> Config:
+def spectral() -> Recipe:
     """The losses that the paper analyses, for linear encoders."""
-    return Config("Xue et al. (spectral)", lambda: both(by_label(), by_view()), similarity="dot")
+    stage = _features.stage_of(lambda: both(by_label(), by_view()), noisy(_NOISE), _STEPS)
+    return Recipe(
+        "Xue et al. (spectral)",
+        (stage,),
+        Takes("vector", schemas=("labelled",)),
+        linear_start(_WIDE),
+        similarity="dot",
+        own_start=True,
+    )
 
 
 @system(
@@ -127,10 +135,9 @@ def spectral() -> Config:
     + " There both losses are SupCon and "
     "NT-Xent.",
 )
-def simplicity_bias() -> Config:
+def simplicity_bias() -> Recipe:
     """Xue et al. 2023, section 6: the supervised and the unsupervised contrastive loss, half each."""
-    return replace(
-        simclr(),
-        name="Xue et al. simplicity bias",
+    return simclr().varied(
+        "Xue et al. simplicity bias",
         objective=lambda: both(SupCon(0.1), InfoNCE(0.5, layout="views")),
     )

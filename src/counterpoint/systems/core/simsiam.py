@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.heads import PerView, projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import Alignment
 from counterpoint.procedures import Chain, Predictor, Teacher
 from counterpoint.systems.core._digits import SETUP, run_on_images
@@ -27,16 +25,16 @@ def _predictor(width: int) -> Predictor:
     return Predictor(projection(width, hidden=(width // 4,), norm=nn.BatchNorm1d))
 
 
-def no_stop() -> Config:
+def no_stop() -> Recipe:
     """The same with the gradient through both sides."""
-    return replace(
-        simsiam(), name="No stop-gradient", procedure=lambda width: Chain(Teacher(0.0, stop=False), _predictor(width))
+    return simsiam().varied(
+        "No stop-gradient", procedure=lambda width: Chain(Teacher(0.0, stop=False), _predictor(width))
     )
 
 
-def no_predictor() -> Config:
+def no_predictor() -> Recipe:
     """The same with the identity for a predictor."""
-    return replace(simsiam(), name="No predictor", procedure=lambda _: Teacher(0.0))
+    return simsiam().varied("No predictor", procedure=lambda _: Teacher(0.0))
 
 
 @system(
@@ -65,11 +63,10 @@ def no_predictor() -> Config:
     "bottleneck a quarter; their encoder has BatchNorm, too. The standard deviation over test images is the mean over "
     "dimensions, times the root of their number: 0 if all vectors are the same, 1 if they are spread evenly.",
 )
-def simsiam() -> Config:
+def simsiam() -> Recipe:
     """Chen and He 2021, equation 4 and algorithm 1: a head of three layers, a predictor with a bottleneck."""
-    return replace(
-        simclr(),
-        name="SimSiam",
+    return simclr().varied(
+        "SimSiam",
         objective=Alignment,
         head=projector,
         procedure=lambda width: Chain(Teacher(0.0), _predictor(width)),

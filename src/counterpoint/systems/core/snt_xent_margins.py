@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from counterpoint.config import Config
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, verification_error
@@ -12,14 +10,14 @@ from counterpoint.systems.core.nt_xent_am import nt_xent
 from counterpoint.systems.registry import Claim, system
 
 
-def one_way() -> Config:
+def one_way() -> Recipe:
     """NT-Xent of the paper's equation 1: first views against second views only."""
-    return replace(nt_xent(), name="NT-Xent one way", objective=lambda: InfoNCE(1 / 30))
+    return nt_xent().varied("NT-Xent one way", objective=lambda: InfoNCE(1 / 30))
 
 
-def snt_xent_am() -> Config:
+def snt_xent_am() -> Recipe:
     """Equation 4: additive margin 0.1."""
-    return replace(nt_xent(), name="SNT-Xent-AM", objective=lambda: InfoNCE(1 / 30, layout="views", margin=0.1))
+    return nt_xent().varied("SNT-Xent-AM", objective=lambda: InfoNCE(1 / 30, layout="views", margin=0.1))
 
 
 @system(
@@ -46,8 +44,6 @@ def snt_xent_am() -> Config:
     setup=SETUP
     + " Digits stand in for speakers: two test images are the same if their class is. Cosine of representations.",
 )
-def snt_xent_aam() -> Config:
+def snt_xent_aam() -> Recipe:
     """Lepage and Dehak 2023, equations 3 to 5: angular margin 0.1 radians at a scale of 30."""
-    return replace(
-        nt_xent(), name="SNT-Xent-AAM", objective=lambda: InfoNCE(1 / 30, layout="views", angular_margin=0.1)
-    )
+    return nt_xent().varied("SNT-Xent-AAM", objective=lambda: InfoNCE(1 / 30, layout="views", angular_margin=0.1))

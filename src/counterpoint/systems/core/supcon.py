@@ -5,54 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
-from counterpoint.config import Config
-from counterpoint.data.images import Images, digits
+from counterpoint.data.images import digits
 from counterpoint.geometry import Dot
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, SupCon
-from counterpoint.points import Points
+from counterpoint.procedures import AgainstClasses
 from counterpoint.relation import Relation, same
-from counterpoint.systems.core._digits import SETUP, accuracy, run_on_images, trained, view
+from counterpoint.systems.core._digits import SETUP, accuracy, run_on_images, trained
+from counterpoint.systems.core._labelled import at_most, labelled
+from counterpoint.systems.core.simclr import plain
 from counterpoint.systems.registry import Claim, Figures, Pair, system
-from counterpoint.training import TrainConfig
-from counterpoint.training.payload import Arguments, Payload
-from counterpoint.views import ImageBatches, View, noise
+from counterpoint.views import noise
 
 
-class ClassBatches(ImageBatches):
-    """The same batches for a classifier: both views of each image are queries, the classes are keys.
-
-    With logits as vectors and unit vectors as classes, InfoNCE of the inner product is cross-entropy.
-    """
-
-    def __init__(self, images: Images, view: View, views: int = 2) -> None:
-        super().__init__(images, view, views)
-        self._classes = int(images.labels.max()) + 1
-
-    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
-        """Two views of these images, and all classes."""
-        payload = super().payload(rows, among)
-
-        def arguments(logits: Float[Tensor, "n c"]) -> Arguments:
-            sides = payload.arguments(logits)
-            keys = Points(torch.eye(self._classes).to(logits), label=torch.arange(self._classes, device=logits.device))
-            both = Points.cat([sides["queries"], sides["keys"]])
-            return {"queries": Points(both.z, label=both.columns["label"]), "keys": keys}
-
-        return replace(payload, arguments=arguments)
-
-
-def cross_entropy(classes: int) -> Config:
+def cross_entropy(classes: int) -> Recipe:
     """The baseline: a linear classifier on the encoder, trained with it on the same views."""
-    return replace(
-        supcon(),
-        name="cross-entropy",
+    return supcon().varied(
+        "cross-entropy",
         objective=lambda: InfoNCE(1.0, geometry=Dot(), relation=Relation(same("label"))),
         head=lambda width: projection(width, out=classes),
-        batches=ClassBatches,
+        procedure=lambda _width: AgainstClasses(classes),
+        prepare=(at_most(classes),),
     )
 
 
@@ -91,12 +66,6 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     measure=_measure,
     setup=SETUP,
 )
-def supcon() -> Config:
+def supcon() -> Recipe:
     """Khosla et al. 2020: equation 2 over both views of the batch, temperature 0.1, a head with one hidden layer."""
-    return Config(
-        "SupCon",
-        lambda: SupCon(0.1),
-        TrainConfig(epochs=350, batch_size=256, learning_rate=1e-3, weight_decay=1e-4, dtype="float32"),
-        head=lambda width: projection(width, hidden=(width,)),
-        view=view(),
-    )
+    return plain().varied("SupCon", takes=labelled(), objective=lambda: SupCon(0.1))

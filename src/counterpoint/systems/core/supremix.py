@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data.images import Images
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe, Takes
 from counterpoint.objectives import SupCon
 from counterpoint.procedures import MixTargets
 from counterpoint.relation import Relation, kernel
-from counterpoint.systems.core._labelled import SETUP, base, claims
-from counterpoint.systems.core._own_data import run_on
+from counterpoint.systems.core._digits import run_on
+from counterpoint.systems.core._labelled import SETUP, base
 from counterpoint.systems.core._turned import WIDEST, angles
+from counterpoint.systems.core._versus import claims
 from counterpoint.systems.registry import Claim, system
 
 UNIT = 10.0
@@ -36,22 +35,21 @@ def absolute_error(model: PixelEncoder, head: nn.Module, parts: tuple[Images, Im
     return float(np.abs(said - y[1]).mean())
 
 
-def equal_targets() -> Config:
+def equal_targets() -> Recipe:
     """The baseline: SupCon, each degree a class of its own."""
-    return replace(
-        base(),
-        name="SupCon",
+    return base().varied(
+        "SupCon",
+        takes=Takes("image", columns=("angle",)),
         objective=lambda: SupCon(0.1, relation=Relation(_EQUAL)),
         head=lambda width: projection(width, hidden=(width,)),
     )
 
 
-def weighted() -> Config:
+def weighted() -> Recipe:
     """Weights by the distance of targets, no mixtures."""
     far = kernel("angle", lambda d: 1 + d.abs() / UNIT)
-    return replace(
-        equal_targets(),
-        name="SupReMix without mixing",
+    return equal_targets().varied(
+        "SupReMix without mixing",
         objective=lambda: SupCon(0.1, relation=Relation(_EQUAL, negative=far)),
     )
 
@@ -88,6 +86,6 @@ def weighted() -> Config:
     f"A negative weighs 1 + |difference in degrees| / {UNIT:.0f}. Four hard positives and sixteen hard negatives for "
     "each view, Beta(2, 2), no window of targets. The probe is a ridge regression on standardised features.",
 )
-def supremix() -> Config:
+def supremix() -> Recipe:
     """Wu et al. 2023: anchor-inclusive negatives, anchor-exclusive positives, weights by the distance of targets."""
-    return replace(weighted(), name="SupReMix", procedure=lambda _width: MixTargets("angle"))
+    return weighted().varied("SupReMix", procedure=lambda _width: MixTargets("angle"))

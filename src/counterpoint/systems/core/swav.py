@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import SwAV
-from counterpoint.systems.core._digits import SETUP, run_on_images
+from counterpoint.systems.core._digits import SETUP, run_on_images, training
 from counterpoint.systems.core._versus import claims, probe_accuracy
 from counterpoint.systems.core.simclr import simclr
 from counterpoint.systems.registry import Claim, system
@@ -17,11 +15,10 @@ from counterpoint.systems.registry import Claim, system
 _WIDTH, _FROZEN = 64, 3
 
 
-def two_views() -> Config:
+def two_views() -> Recipe:
     """Without multi-crop."""
-    return replace(
-        simclr(),
-        name="SwAV, two views",
+    return simclr().varied(
+        "SwAV, two views",
         objective=lambda: SwAV(_WIDTH, 50, frozen=_FROZEN),
         head=lambda width: projection(width, hidden=(width,), out=_WIDTH, norm=nn.BatchNorm1d),
     )
@@ -44,6 +41,6 @@ def two_views() -> Config:
     "with BatchNorm over all views. Six views: digits of 8 x 8 pixels leave no room for a smaller resolution, so all "
     "have the same size; assignments come from two. No queue.",
 )
-def swav() -> Config:
+def swav() -> Recipe:
     """Caron et al. 2020: temperature 0.1, epsilon 0.05, three iterations; two views give codes, four more predict."""
-    return replace(two_views(), name="SwAV", views=6)
+    return two_views().varied("SwAV", views=6, train=training(6))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 
-from counterpoint.config import Config
 from counterpoint.data.images import digits
 from counterpoint.evaluate.geometry import tolerance, uniformity
+from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems.core._digits import SETUP, accuracy, run_on_images, trained
 from counterpoint.systems.core.simclr import simclr
@@ -18,9 +16,9 @@ from counterpoint.systems.registry import Claim, Figures, Pair, system
 _LOW, _HIGH = 0.1, 1.0
 
 
-def at(temperature: float) -> Config:
+def at(temperature: float) -> Recipe:
     """SimCLR at a temperature."""
-    return replace(simclr(), name="SimCLR", objective=lambda: InfoNCE(temperature, layout="views"))
+    return simclr().varied("SimCLR", objective=lambda: InfoNCE(temperature, layout="views"))
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
@@ -61,6 +59,6 @@ def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     measure=_measure,
     setup=SETUP + " Embeddings are those the loss is taken on, after the head.",
 )
-def temperature_analysis() -> Config:
+def temperature_analysis() -> Recipe:
     """Wang and Liu 2021: SimCLR at a temperature between the extremes, 0.3."""
-    return replace(at(0.3), name="Temperature analysis")
+    return at(0.3).varied("Temperature analysis")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.heads import projection
+from counterpoint.methods import Recipe
 from counterpoint.objectives import WMSE, Alignment
 from counterpoint.systems.core._digits import SETUP, run_on_images
 from counterpoint.systems.core._versus import claims, deviation, probe_accuracy
@@ -17,14 +15,14 @@ from counterpoint.systems.registry import Claim, system
 _HIDDEN, _OUT, _SLICE = 256, 64, 128
 
 
-def not_white() -> Config:
+def not_white() -> Recipe:
     """The same distance of positives, scaled to length one and not whitened."""
-    return replace(w_mse(), name="Alignment only", objective=Alignment)
+    return w_mse().varied("Alignment only", objective=Alignment)
 
 
-def contrastive() -> Config:
+def contrastive() -> Recipe:
     """The authors' baseline: the same head under SimCLR's loss."""
-    return replace(simclr(), name="SimCLR, same head", head=w_mse().head)
+    return simclr().varied("SimCLR, same head", head=w_mse().stages[0].head)
 
 
 @system(
@@ -49,11 +47,10 @@ def contrastive() -> Config:
     "deviation over test images is the mean over dimensions, times the root of their number: 0 if all vectors are the "
     "same, 1 if they are spread evenly.",
 )
-def w_mse() -> Config:
+def w_mse() -> Recipe:
     """Ermolov et al. 2021 on CIFAR-10: two positives, slices of twice the dimensions, divided once a step."""
-    return replace(
-        simclr(),
-        name="W-MSE",
+    return simclr().varied(
+        "W-MSE",
         objective=lambda: WMSE(_SLICE),
         head=lambda width: projection(width, hidden=(_HIDDEN,), out=_OUT, norm=nn.BatchNorm1d),
     )

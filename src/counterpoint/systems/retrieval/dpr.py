@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from counterpoint.config import Config
-from counterpoint.data import Example
+from torch import nn
+
+from counterpoint.data.items import Data
 from counterpoint.encoders.towers import Towers
 from counterpoint.geometry import Dot
-from counterpoint.negatives import mine_bm25
+from counterpoint.methods import Recipe, Stage, Takes
+from counterpoint.negatives.prepare import bm25_negatives
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems._corpus import TABLE, corpus, ranked, ranked_bm25, run_with_fit, table, top, trained
+from counterpoint.systems._corpus import TABLE, pairs, ranked, ranked_bm25, run_with_fit, table, top, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 from counterpoint.training import TrainConfig
 
@@ -20,24 +21,24 @@ _STEPS = 1200
 
 
 @cache
-def _mined() -> list[Example]:
-    return mine_bm25(corpus().train.examples, dpr().hard_negatives)
+def _mined() -> Data:
+    return bm25_negatives()(pairs(), nn.Identity(), 0)
 
 
-def _trained(examples: list[Example], seed: int) -> Towers:
-    unit = replace(dpr(), objective=lambda: InfoNCE(0.05), similarity="cosine", hard_negatives=0)
-    return trained(unit, Towers(table(seed)), examples, steps=_STEPS, seed=seed, **TABLE)
+def _trained(data: Data, seed: int) -> Towers:
+    unit = dpr().varied("DPR", objective=lambda: InfoNCE(0.05), similarity="cosine", prepare=())
+    return trained(unit, Towers(table(seed)), data, steps=_STEPS, seed=seed, **TABLE)
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-    with_negative, without = (ranked(_trained(e, seed)) for e in (_mined(), corpus().train.examples))
-    pairs = tuple((top(with_negative, 20), top(other, 20)) for other in (ranked_bm25(), without))
-    return pairs, {f"top-{k} accuracy": top(with_negative, k) for k in (1, 5, 100)}
+    with_negative, without = (ranked(_trained(e, seed)) for e in (_mined(), pairs()))
+    measured = tuple((top(with_negative, 20), top(other, 20)) for other in (ranked_bm25(), without))
+    return measured, {f"top-{k} accuracy": top(with_negative, k) for k in (1, 5, 100)}
 
 
-def _included(config: Config, output: Path, say: Say) -> Figures:
-    del config
-    say(f"two tables of token vectors, {_STEPS:,} steps on {len(corpus().train):,} titles and descriptions")
+def _included(method: Recipe, output: Path, say: Say) -> Figures:
+    del method
+    say(f"two tables of token vectors, {_STEPS:,} steps on {len(pairs()):,} titles and descriptions")
     encoder = _trained(_mined(), 0)
     encoder.save(output / "model")
     found = {"DPR": ranked(encoder), "BM25": ranked_bm25()}
@@ -66,12 +67,8 @@ def _included(config: Config, output: Path, say: Say) -> Figures:
     "a LayerNorm, so its vectors have nearly one length, and those of a table do not (raw inner products did worse on "
     "training titles set aside: 0.51 and less against 0.70). BM25 stems.",
 )
-def dpr() -> Config:
+def dpr() -> Recipe:
     """Karpukhin et al. 2020: section 3.2 (loss, batch 128, one BM25 negative) and 5 (training)."""
-    return Config(
-        "DPR",
-        lambda: InfoNCE(1.0, geometry=Dot()),
-        TrainConfig(epochs=40, batch_size=128, learning_rate=1e-5, schedule="linear"),
-        similarity="dot",
-        hard_negatives=1,
-    )
+    train = TrainConfig(epochs=40, batch_size=128, learning_rate=1e-5, schedule="linear")
+    stage = Stage(lambda: InfoNCE(1.0, geometry=Dot()), train, prepare=(bm25_negatives(1),))
+    return Recipe("DPR", (stage,), Takes("text", "text"), similarity="dot")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from counterpoint.config import Config
-from counterpoint.data import Example
+import torch
+
+from counterpoint.data.items import Data
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
-from counterpoint.negatives import consistent
+from counterpoint.methods import Recipe, Stage, Takes
+from counterpoint.negatives.prepare import bm25_negatives, consistent_pairs
 from counterpoint.objectives import InfoNCE
-from counterpoint.systems._corpus import TABLE, corpus, mrr, ranked, run_with_fit, table, trained
+from counterpoint.systems._corpus import TABLE, corpus, mrr, pairs, ranked, run_with_fit, table, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
 from counterpoint.training import TrainConfig
 from counterpoint.views import shuffle_partners
@@ -18,61 +21,57 @@ from counterpoint.views import shuffle_partners
 _NOISE, _JUDGE_STEPS, _STEPS, _POOL = 0.5, 50, 200, 10_000
 
 
-def _train(config: Config, examples: list[Example], seed: int, steps: int = _STEPS) -> StaticEncoder:
-    plain = replace(config, consistency=0)
-    return trained(plain, table(seed), examples, steps=steps, seed=seed, batch_size=1024, **TABLE)
+def _train(data: Data, seed: int) -> StaticEncoder:
+    return trained(e5().varied("E5", prepare=()), table(seed), data, steps=_STEPS, seed=seed, batch_size=1024, **TABLE)
 
 
-def _filtered(seed: int) -> tuple[list[Example], list[Example], Figures]:
+def _filtered(seed: int) -> tuple[Data, Data, Figures]:
     """Noisy pairs, those that pass, and how well the filter did."""
-    noisy, right = shuffle_partners(corpus().train.examples, _NOISE, seed)
-    kept = consistent(noisy, _train(e5(), noisy, seed, _JUDGE_STEPS), e5().consistency, pool=_POOL, seed=seed)
-    good = {e.line for e, r in zip(noisy, right, strict=True) if r}
-    found = sum(e.line in good for e in kept)
+    examples, right = shuffle_partners(corpus().train.examples, _NOISE, seed)
+    noisy, judged = rows_of(examples), table(seed)
+    noisy = replace(noisy, columns={"right": torch.tensor(right)})
+    stage = e5().stages[0]
+    judge = replace(stage, train=replace(stage.train, steps=_JUDGE_STEPS, batch_size=1024, **TABLE), prepare=())
+    e5().settle(judged)
+    kept = consistent_pairs(judge, pool=_POOL)(noisy, judged, seed)
+    found, good = float(kept.columns["right"].sum()), float(noisy.columns["right"].sum())
     figures = {
         "share kept": len(kept) / len(noisy),
         "of kept, right": found / len(kept),
-        "of right, kept": found / len(good),
+        "of right, kept": found / good,
     }
     return noisy, kept, figures
 
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     noisy, kept, figures = _filtered(seed)
-    filtered, unfiltered = (ranked(_train(e5(), examples, seed)) for examples in (kept, noisy))
+    filtered, unfiltered = (ranked(_train(data, seed)) for data in (kept, noisy))
     return ((mrr(filtered), mrr(unfiltered)),), figures
 
 
-def _included(config: Config, output: Path, say: Say) -> Figures:
-    del config
+def _included(method: Recipe, output: Path, say: Say) -> Figures:
+    del method
     say(f"half of {len(corpus().train):,} descriptions go to the wrong title; a model trained on all judges each pair")
     _, kept, figures = _filtered(0)
     say(f"first stage: {len(kept):,} pairs passed the filter")
-    encoder = _train(e5(), kept, 0)
+    encoder = _train(kept, 0)
     before = ranked(encoder)
     say("second stage: fine-tuning on 5,000 clean pairs with hard negatives from BM25")
-    trained(
-        finetuning(), encoder, corpus().train.examples[:5000], steps=40, seed=0, **(TABLE | {"learning_rate": 2e-3})
-    )
+    clean = pairs()[torch.arange(5000)]
+    trained(finetuning(), encoder, clean, steps=40, seed=0, **(TABLE | {"learning_rate": 2e-3}))
     encoder.save(output / "model")
     after = ranked(encoder)
     stages = {"first": before, "second": after}
     return {**figures, **{f"{name} stage: MRR@10": mrr(ranks) for name, ranks in stages.items()}}
 
 
-def finetuning() -> Config:
+def finetuning() -> Recipe:
     """The second stage (section 3.3): labelled pairs with mined hard negatives.
 
     The paper adds distillation from a cross-encoder: `DistillKL() + 0.2 * InfoNCE(0.01)`, where there is a teacher.
     """
-    first = e5()
-    return replace(
-        first,
-        name="E5 fine-tuning",
-        train=TrainConfig(epochs=3, batch_size=256, learning_rate=2e-5),
-        consistency=0,
-        hard_negatives=7,
-    )
+    train = TrainConfig(epochs=3, batch_size=256, learning_rate=2e-5)
+    return e5().varied("E5 fine-tuning", train=train, prepare=(bm25_negatives(7),))
 
 
 @system(
@@ -96,12 +95,10 @@ def finetuning() -> Config:
     "steps of 1,024 pairs from the same random table of token vectors (20,000 x 256). Tested on 1,500 clean held-out "
     "titles against 39,000 descriptions.",
 )
-def e5() -> Config:
+def e5() -> Recipe:
     """Wang et al. 2022: prefixes, mean pooling, cosine, temperature 0.01, in-batch negatives, filter with k = 2."""
-    return Config(
-        "E5",
-        lambda: InfoNCE(0.01),
-        TrainConfig(epochs=1, batch_size=1024, learning_rate=1e-4, schedule="linear"),
-        prompts={"query": "query: ", "document": "passage: "},
-        consistency=2,
-    )
+    train = TrainConfig(epochs=1, batch_size=1024, learning_rate=1e-4, schedule="linear")
+    stage = Stage(lambda: InfoNCE(0.01), train)
+    prompts = {"query": "query: ", "document": "passage: "}
+    filtered = replace(stage, prepare=(consistent_pairs(stage, 2),))
+    return Recipe("E5", (filtered,), Takes("text", "text"), prompts=prompts)

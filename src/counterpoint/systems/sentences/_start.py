@@ -6,6 +6,8 @@ import copy
 from dataclasses import replace
 from functools import cache
 
+import torch
+
 from counterpoint.encoders import TransformerEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.evaluate import place
@@ -27,7 +29,9 @@ def start() -> TransformerEncoder:
 def _pretrained() -> TransformerEncoder:
     texts = [e.positives[0] for e in sample(_TEXTS, 0)]
     encoder = small_transformer(texts, max_seq_length=LENGTH, normalize=False)
-    masked = MaskedLM(encoder, texts)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        masked = MaskedLM(encoder, texts)
     train(masked, masked, masked.objective(), TrainConfig(epochs=1, learning_rate=1e-3, validations=1))
     return encoder
 

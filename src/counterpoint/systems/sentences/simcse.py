@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from counterpoint.config import Config
 from counterpoint.data import Example
+from counterpoint.data.rows import rows_of
 from counterpoint.heads import projection
-from counterpoint.methods import Takes
+from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems._corpus import run_with_fit, sample, trained
 from counterpoint.systems.registry import Claim, Figures, Pair, Say, system
@@ -22,8 +21,8 @@ from counterpoint.views import delete_words
 _STEPS = 100
 
 
-def _trained(examples: list[Example], seed: int) -> float:
-    return figure(trained(simcse(), start(), examples, steps=_STEPS, seed=seed, learning_rate=3e-4))
+def _trained(recipe: Recipe, examples: list[Example], seed: int) -> float:
+    return figure(trained(recipe, start(), rows_of(examples), steps=_STEPS, seed=seed, learning_rate=3e-4))
 
 
 def _texts(seed: int) -> list[str]:
@@ -32,27 +31,26 @@ def _texts(seed: int) -> list[str]:
 
 def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
     generator = torch.Generator().manual_seed(seed)
-    dropout = _trained([Example(text) for text in _texts(seed)], seed)
-    deletion = _trained([Example(text, (delete_words(text, 0.1, generator),)) for text in _texts(seed)], seed)
+    texts = _texts(seed)
+    dropout = _trained(simcse(), [Example(text) for text in texts], seed)
+    pairs = [Example(text, (delete_words(text, 0.1, generator),)) for text in texts]
+    deletion = _trained(simcse().varied("word deletion", takes=Takes("text", "text")), pairs, seed)
     return ((dropout, deletion), (dropout, figure(start()))), {}
 
 
-def _included(config: Config, output: Path, say: Say) -> Figures:
+def _included(method: Recipe, output: Path, say: Say) -> Figures:
     say("a small BERT is pretrained as a masked language model, then by SimCSE")
     before = figure(start())
-    encoder = trained(config, start(), [Example(t) for t in _texts(0)], steps=_STEPS, seed=0, learning_rate=3e-4)
+    texts = rows_of([Example(text) for text in _texts(0)])
+    encoder = trained(method, start(), texts, steps=_STEPS, seed=0, learning_rate=3e-4)
     encoder.save(output / "model")
     return {"start: MRR@10": before, "SimCSE: MRR@10": figure(encoder)}
 
 
-def supervised() -> Config:
+def supervised() -> Recipe:
     """Gao et al. 2021, section 4, equation 5: entailments as positives, contradictions as shared negatives."""
-    return replace(
-        simcse(),
-        name="SimCSE supervised",
-        takes=Takes("text", "text"),
-        train=TrainConfig(epochs=3, batch_size=512, learning_rate=5e-5),
-    )
+    train = TrainConfig(epochs=3, batch_size=512, learning_rate=5e-5)
+    return simcse().varied("SimCSE supervised", takes=Takes("text", "text"), train=train)
 
 
 @system(
@@ -73,12 +71,8 @@ def supervised() -> Config:
     "BERT's 3e-5). Tested on 1,500 held-out titles, each to find its own description among 1,500: no judged "
     "similarities are included. The supervised claim needs inference pairs, which are not included either.",
 )
-def simcse() -> Config:
+def simcse() -> Recipe:
     """Gao et al. 2021, section 3, equation 1: temperature 0.05, an MLP with tanh in training only."""
-    return Config(
-        "SimCSE",
-        lambda: InfoNCE(0.05),
-        TrainConfig(epochs=1, batch_size=64, learning_rate=3e-5, schedule="linear", warmup=0.0),
-        head=lambda width: projection(width, last=nn.Tanh),
-        takes=Takes("text"),
-    )
+    train = TrainConfig(epochs=1, batch_size=64, learning_rate=3e-5, schedule="linear", warmup=0.0)
+    stage = Stage(lambda: InfoNCE(0.05), train, head=lambda width: projection(width, last=nn.Tanh))
+    return Recipe("SimCSE", (stage,), Takes("text"))

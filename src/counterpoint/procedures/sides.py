@@ -1,0 +1,135 @@
+"""Procedures that say what the sides of a batch are: its own points, their future, classes, means of blocks."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from counterpoint.errors import InputError
+from counterpoint.points import Points, as_points
+from counterpoint.procedures._base import Call, Procedure
+
+
+class AgainstItself(Procedure):
+    """Queries are their own keys: for vectors of several parts, one of which is compared with another.
+
+    Examples:
+        >>> call = {"queries": Points(torch.eye(2)), "keys": None}
+        >>> (call,) = AgainstItself()([call], lambda model: {})
+        >>> call["keys"] is call["queries"]
+        True
+    """
+
+    def change(self, call: Call) -> Call:
+        """The call with its queries on both sides."""
+        return {**call, "keys": call["queries"]}
+
+
+class AgainstClasses(Procedure):
+    """All points are queries, and the keys are the classes, one unit vector each.
+
+    With logits for vectors, InfoNCE of the inner product is then cross-entropy.
+
+    Args:
+        classes: Labels are 0 to `classes - 1`, and vectors have as many dimensions.
+
+    Raises:
+        InputError: in a call, for points without labels.
+
+    Examples:
+        >>> from counterpoint.geometry import Dot
+        >>> from counterpoint.objectives import InfoNCE
+        >>> from counterpoint.relation import Relation, same
+        >>> logits, label = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])
+        >>> (call,) = AgainstClasses(2)([{"queries": Points(logits, label=label)}], lambda model: {})
+        >>> loss = InfoNCE(1.0, geometry=Dot(), relation=Relation(same("label")))(**call)
+        >>> bool(loss.isclose(torch.nn.functional.cross_entropy(logits, label)))
+        True
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def change(self, call: Call) -> Call:
+        """The call with the classes as keys."""
+        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        if "label" not in every.columns:
+            raise InputError("points without labels are of no class", fix="pass Points(z, label=...)")
+        label = torch.arange(self.classes, device=every.z.device)
+        keys = Points(torch.eye(self.classes).to(every.z), label=label)
+        return {"queries": Points(every.z, label=every.columns["label"]), "keys": self.own_share(keys)}
+
+
+class Futures(Procedure):
+    """Predictions are queries and all steps are keys; predictions beyond the end have no positive and are left out.
+
+    The vectors are `(n, t, k, w)`: at each step `z_t`, then its predictions of `z_{t+1}`, `z_{t+2}`, ...
+    (`counterpoint.heads.Predictions`). Every other step of any sequence of the batch is a negative. Source: van den
+    Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding", section 2.3.
+
+    Examples:
+        >>> states = Points(torch.zeros(1, 4, 3, 2), sample=torch.tensor([0]))  # one sequence of 4, 2 steps ahead
+        >>> (seen,) = Futures()([{"queries": states}], lambda model: {})
+        >>> seen["queries"].columns["sample"].tolist(), len(seen["keys"])
+        ([1, 2, 3, 2, 3], 4)
+    """
+
+    def change(self, call: Call) -> Call:
+        """The call with predictions and steps."""
+        states: Float[Tensor, "n t k w"] = call["queries"].z
+        number: Int[Tensor, " n"] = call["queries"].columns["sample"]
+        steps, ways = states.shape[1:3]
+        place = steps * number[:, None] + torch.arange(steps, device=states.device)
+        ahead = range(1, min(ways, steps))
+        queries = torch.cat([states[:, : steps - k, k].flatten(0, 1) for k in ahead])
+        sample = torch.cat([place[:, k:].flatten() for k in ahead])
+        keys = Points(states[:, :, 0].flatten(0, 1), sample=place.flatten())
+        return {"queries": Points(queries, sample=sample), "keys": keys}
+
+
+class MeanOfBlocks(Procedure):
+    """Each query has two keys of its own: the mean of its block of positives, and that of its block of negatives.
+
+    The batch is of tuples with as many positives as hard negatives, the same number in each row. Source: Arora et al.
+    2019, "A Theoretical Analysis of Contrastive Unsupervised Representation Learning", section 6.2.
+
+    Examples:
+        >>> keys = Points(torch.tensor([[1.0], [3.0], [5.0], [7.0]]))
+        >>> (call,) = MeanOfBlocks()([{"queries": Points(torch.zeros(1, 1)), "keys": keys}], lambda model: {})
+        >>> call["owned"].z.flatten().tolist()
+        [2.0, 6.0]
+    """
+
+    def change(self, call: Call) -> Call:
+        """The call with means."""
+        queries, keys = as_points(call["queries"]), as_points(call["keys"])
+        owned = torch.stack([part.unflatten(0, (len(queries), -1)).mean(1) for part in keys.z.chunk(2)], 1)
+        positive = torch.tensor([1.0, 0.0]).expand(len(queries), 2)
+        return {"queries": Points(queries.z), "owned": Points(owned, positive=positive)}
+
+
+class Forget(Procedure):
+    """Points without some of their columns: without `input`, say, copies count as negatives like all others.
+
+    Args:
+        *columns: Left out where they are.
+
+    Examples:
+        >>> points = Points(torch.eye(2), input=torch.tensor([7, 7]), sample=torch.arange(2))
+        >>> (call,) = Forget("input")([{"queries": points, "keys": None}], lambda model: {})
+        >>> list(call["queries"].columns)
+        ['sample']
+    """
+
+    def __init__(self, *columns: str) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def change(self, call: Call) -> Call:
+        """The call with what is left."""
+        return {side: self._left(points) if isinstance(points, Points) else points for side, points in call.items()}
+
+    def _left(self, points: Points) -> Points:
+        return Points(points.z, {name: c for name, c in points.columns.items() if name not in self.columns})
