@@ -172,6 +172,9 @@ def verify(
     stale: Annotated[
         bool, typer.Option("--stale", help="Those never measured, or whose code has changed since.")
     ] = False,
+    carry: Annotated[
+        bool, typer.Option("--carry", help="Keep verdicts whose code only moved: one seed must come to the same.")
+    ] = False,
     seeds: Annotated[int, typer.Option(min=2, help="Measurements of each.")] = 5,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where verdicts are kept; else with the code.")
@@ -190,6 +193,7 @@ def verify(
     from counterpoint.systems import every, get
     from counterpoint.systems import verify as measure
     from counterpoint.systems.measuring import FOLDER, current, entry, load, save
+    from counterpoint.systems.measuring import carry as carried
 
     folder = check_output(output or FOLDER)
     chosen = [get(name) for name in names or ()]
@@ -203,6 +207,15 @@ def verify(
     errors = Console(stderr=True, highlight=False, markup=False)
     done = []
     for system in {s.slug: s for s in chosen}.values():
+        if carry:
+            kept_one = load(system.slug, folder)
+            if kept_one is None or current(system, kept_one):
+                continue
+            moved = carried(system, kept_one)
+            errors.print(f"{system.name}: {'the same' if moved else 'not the same, must be measured again'}")
+            if moved:
+                save(moved, system.slug, folder)
+            continue
         verdict = measure(system, seeds=range(seeds), say=lambda s: errors.print(s, soft_wrap=True))
         save(verdict, system.slug, folder)
         done.append(entry(system, verdict))

@@ -15,7 +15,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -204,6 +204,33 @@ def verify(system: System, *, seeds: Iterable[int] = SEEDS, say: Say = lambda _:
         versions=_versions(),
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def carry(system: System, verdict: Verdict, *, seed: int = 0) -> Verdict | None:
+    """A verdict of older code as one of the code as it is, if one seed measured again comes to the same; else None.
+
+    For code that moved: figures are the same if they differ by at most 1e-6 of their size, and none has collapsed.
+
+    Args:
+        system: The system.
+        verdict: What is kept of it.
+        seed: The place among the verdict's seeds of the one that is measured.
+
+    Raises:
+        InputError: The system claims nothing.
+    """
+    if system.measure is None:
+        raise InputError(f"{system.name} claims nothing that can be measured", fix="leave it out")
+    pairs, _ = system.measure(verdict.seeds[seed])
+    kept = [(o.system_values[seed], o.baseline_values[seed]) for o in verdict.outcomes]
+    same = len(pairs) == len(kept) and all(
+        np.allclose(pair[:2], before, rtol=1e-6, atol=1e-9) for pair, before in zip(pairs, kept, strict=True)
+    )
+    if not same or any(
+        o.verdict != CANNOT_TELL and collapsed([p]) for o, p in zip(verdict.outcomes, pairs, strict=True)
+    ):
+        return None
+    return replace(verdict, code=fingerprint(system.module), commit=_commit())
 
 
 def save(verdict: Verdict, slug: str, folder: Path = FOLDER) -> Path:
