@@ -61,7 +61,7 @@ def debian(path: Path = INCLUDED / "debian.parquet", *, languages: Sequence[str]
         >>> pair.positives[0][:61]
         '0 A.D. (pronounced "zero ey-dee") is a free, open-source, cro'
         >>> debian(languages=["de"]).train.examples[0].anchor
-        'Echtzeit-Strategiespiel antiker Kriegsführung'
+        'Echtzeit-Strategiespiel über antike Kriegsführung'
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
