@@ -7,7 +7,7 @@ BASE ?= static
 OUTPUT ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-peers lint types docs bench clean
+.PHONY: help demo test test-all test-peers mutate lint types docs bench clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ test-all: $(VENV)/.test lint types ## the slow ones too
 test-peers: $(VENV)/.peers ## the parity table; models of ours in four versions of sentence-transformers
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/objectives/peers
 	PYTHON=$(BIN)/python scripts/peers/run.sh
+
+mutate: $(VENV)/.test ## take parts out of every system, one at a time: its tests must notice
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutate.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

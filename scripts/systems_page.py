@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from counterpoint.systems import System, Verdict, every
-from counterpoint.systems.measuring import load
+from counterpoint.systems.measuring import current, load
 
 PAGE = Path(__file__).parents[1] / "docs" / "systems.md"
 HEAD = """# Systems
@@ -65,7 +65,8 @@ def section(s: System, v: Verdict | None) -> str:
             f"({o.baseline}) | {number(o.value)} ({low} to {high}) | {verdict} |"
         )
     figures = "; ".join(f"{name}: {number(value)}" for name, value in v.figures.items())
-    conditions = f"{len(v.seeds)} seeds, {v.date}, torch {v.versions['torch']}."
+    older = "" if current(s, v) else " **Measured with older code**: it is to be measured again."
+    conditions = f"{len(v.seeds)} seeds, {v.date}, torch {v.versions['torch']}.{older}"
     return "\n".join([*lines, "", *([f"Also: {figures}.", ""] if figures else []), conditions, ""])
 
 
