@@ -269,7 +269,9 @@ def test_kept_verdict_is_of_the_code_as_it_is(s):
     assert current(s, verdict) != (s.slug in OLDER), again
     for claim, kept in zip(s.claims, verdict.outcomes, strict=True):
         pairs = list(zip(kept.system_values, kept.baseline_values, strict=True))
-        assert kept == outcome(claim, pairs, kept.reason)
+        # what was claimed of older code may have been put otherwise
+        asked = Claim(kept.text, kept.metric, kept.baseline, kept.better) if s.slug in OLDER else claim
+        assert kept == outcome(asked, pairs, kept.reason)
 
 
 def test_systems_page_is_current():

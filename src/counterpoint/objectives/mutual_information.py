@@ -92,5 +92,7 @@ def _means(
     positive, negative = block.positive, block.negative
     counts = (positive > 0).any(1) & (negative > 0).any(1)
     # the exponential of a score that does not count may be infinite, and its gradient with it
-    others = torch.where((negative > 0) & counts[:, None], block.scores, 0.0)
+    weight = block.columns.get("weight")
+    seen = counts if weight is None else counts & (weight > 0)
+    others = torch.where((negative > 0) & seen[:, None], block.scores, 0.0)
     return weighted_mean(attract(block.scores), positive) + weighted_mean(repel(others), negative), counts
