@@ -28,7 +28,7 @@ def minilm_folder() -> Path | None:
 
 
 def choose_base(base: str, kind: SourceKind = "texts") -> str:
-    """What "auto" is for data of a kind: for texts MiniLM where its extra is installed, else static.
+    """What "auto" is for data of a kind: of texts MiniLM where its extra is installed, else what is made from the data.
 
     | data | from scratch | pretrained |
     |---|---|---|
@@ -48,7 +48,8 @@ def choose_base(base: str, kind: SourceKind = "texts") -> str:
         base = f"resnet + {base}"
     made = {kind: names for names, kind in _MADE.items()}[kind]
     if base == "auto":
-        return "minilm" if kind == "texts" and minilm_folder() is not None else made[0]
+        # texts are best begun where a pretrained model of them is at hand
+        return made[-1] if "minilm" in made[-1] and minilm_folder() is not None else made[0]
     for names, other in _MADE.items():
         if base in names and other != kind:
             raise InputError(f"{base} is a base for {other}, and these are {kind}", fix=f"choose {', '.join(made)}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-_COLUMNS = 5  # more are too wide for 80 characters
+_COLUMNS = 4  # more are too wide for 80 characters
 STYLES = {BETTER: "green", WORSE: "red"}
 
 
