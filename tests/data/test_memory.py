@@ -177,3 +177,15 @@ print([name for name in ("pandas", "polars", "datasets") if name in sys.modules]
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("labels", [[0.0, float("nan"), 1.0, 1.0], ["a", None, "b", "b"]])
+def test_a_label_that_is_missing_is_no_class(labels):
+    with pytest.raises(InputError, match=r"memory:2: the label is missing"):
+        load_source((np.zeros((4, 8, 8)), labels))
+
+
+def test_a_column_is_no_table():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match="a Series where rows belong"):
+        load_source(pd.Series(["a", "b"]))

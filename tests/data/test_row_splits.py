@@ -158,7 +158,7 @@ def test_a_graph_is_cut_by_triples_whose_parts_are_known(triples, test, seed):
 
 
 def test_a_graph_of_which_nothing_can_be_cut_off():
-    with pytest.raises(InputError, match="no test part can be cut off, as every triple has an entity"):
+    with pytest.raises(InputError, match="no test part can be cut off: each triple left has an entity"):
         split_data(graph([(i, 0, i + 1) for i in range(0, 20, 2)]), test=2)
 
 

@@ -175,3 +175,32 @@ def test_a_model_of_texts_is_no_base_for_pictures_and_no_reader_of_them(tmp_path
         assert isinstance(found.exception, InputError)
     assert not (tmp_path / "z.npy").exists()
     assert not (tmp_path / "idx").exists()
+
+
+def test_epochs_are_epochs_of_triples_too(tmp_path):
+    result = fit(made("triples", tmp_path), tmp_path / "run", **SETTINGS | {"epochs": 1})
+    assert result.content.history[-1]["epoch"] == pytest.approx(1, abs=0.5)
+
+
+@pytest.mark.parametrize("setting", [{"epochs": float("nan")}, {"learning_rate": float("inf")}, {"dev": "nan"}])
+def test_numbers_that_are_none_are_refused_before_anything_is_written(tmp_path, setting):
+    with pytest.raises(InputError, match=r"must be above 0|cannot be held out"):
+        fit(made("triples", tmp_path), tmp_path / "run", **{"say": lambda _: None} | setting)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_says_what_it_takes_instead(tmp_path, monkeypatch):
+    made("pictures", tmp_path)
+    rows = [(f"a {c} {i}", f"{i} in {c}") for c in COLOURS for i in range(30)]
+    fit(rows, tmp_path / "texts", base="static", epochs=1, index=True, say=lambda _: None)
+    fit(tmp_path / "source", tmp_path / "run", **SETTINGS | {"epochs": 1})
+    (tmp_path / "a.tsv").write_text("one\ttwo\n" * 3)
+    monkeypatch.chdir(tmp_path)
+    for command, said in {
+        ("search", "texts", "source/red/1.png"): "a picture, and the model takes texts",
+        ("encode", "a.tsv", "-m", "run/model", "-o", "z.npy"): "the model takes image, and these are texts",
+        ("encode", "source", "-m", "texts/model", "-o", "z.npy"): "the model takes text, and these are pictures",
+    }.items():
+        error = CliRunner().invoke(app, list(command)).exception
+        assert isinstance(error, InputError)
+        assert said in str(error)

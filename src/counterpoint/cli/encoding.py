@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Backend, Columns, Model, Schema, SkipBad, Split, note, reading
+from counterpoint.cli.options import Backend, Columns, Model, Schema, SkipBad, Split, note, reading, role_columns
 from counterpoint.errors import InputError
 from counterpoint.files import check_output
 
@@ -52,6 +52,7 @@ def encode(
     from counterpoint.encoders import unknown_note
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_precision, encode_items_to
+    from counterpoint.fitting.parts import kind_of_source
     from counterpoint.precision import Ranges
 
     kinds: dict[str | None, Kind] = {None: None, "query": "query", "document": "document"}
@@ -72,6 +73,8 @@ def encode(
         typer.echo(f"{output}: {len(z):,} vectors of {encoder.dim} dimensions, float32, {z.nbytes:,} bytes")
         return
     check_precision(encoder, precision, given, dim)
+    if source != "-" and (found := kind_of_source(source, role_columns(columns))) != "texts":
+        raise InputError(f"the model takes text, and these are {found}", file=source, fix="give another model")
     documents = None
     texts: Iterable[str] = (line.rstrip("\n") for line in sys.stdin)
     if source != "-":

@@ -21,7 +21,15 @@ from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
+from counterpoint.fitting.parts import kind_of_source
 from counterpoint.tasks import Measured, Task, task_for
+
+_HOLDS: dict[str, set[str]] = {
+    "texts": {"text"},
+    "pictures": {"image"},
+    "pictures with texts": {"image", "text"},
+    "triples": {"query", "entity"},
+}
 
 
 def takes(encoder: Any) -> list[str]:
@@ -48,17 +56,16 @@ def load_for(encoder: Any, source: str, **reading: Any) -> Loaded:
         InputError: The source holds nothing that the model takes, or pictures of another size.
     """
     shape = shape_of(encoder)
-    path = Path(source)
-    if shape is not None and path.exists() and path.suffix.lower() != ".npz":
-        reading = {**reading, "size": shape[1]}
-    loaded = load_source(source, **reading)
-    found = {items.modality for items in (loaded.data.anchors, loaded.data.others) if items is not None}
-    if not found & set(takes(encoder)):
+    path, kind = Path(source), kind_of_source(source, reading.get("columns"))
+    if not _HOLDS[kind] & set(takes(encoder)):
         raise InputError(
-            f"the model takes {' and '.join(takes(encoder))}, and these are {loaded.kind}",
+            f"the model takes {' and '.join(takes(encoder))}, and these are {kind}",
             file=source,
             fix="give such data, or another model",
         )
+    if shape is not None and path.exists() and path.suffix.lower() != ".npz":
+        reading = {**reading, "size": shape[1]}
+    loaded = load_source(source, **reading)
     if shape is None or loaded.data.anchors.modality != "image":
         return loaded
     dev, test = (None if part is None else _fitted(part, shape, source) for part in (loaded.dev, loaded.test))
@@ -80,6 +87,8 @@ def asked(encoder: Any, query: str) -> Items:
         decoded = decode(lambda: [Encoded(file, query)], query, size=size, reject=Rejects(query))
         data = Data.alone(Items("image", decoded.pixels, [query]))
         return (data if shape is None else _fitted(data, shape, query)).anchors
+    if is_picture(file) and file.is_file():
+        raise InputError("a picture, and the model takes texts", file=file, fix="ask in words")
     return Items("text", [query])
 
 

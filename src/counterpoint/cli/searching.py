@@ -232,7 +232,8 @@ def _show(console: Console, rank: int, hit: Hit) -> None:
     from rich.text import Text
 
     head = f"{rank:3d}  {hit.score:.3f}  "
-    text = Text(f"{hit.id}: {' '.join(hit.text.split())[:1000]}")
+    said = " ".join(hit.text.split())[:1000]
+    text = Text(hit.id if said in ("", hit.id) else f"{hit.id}: {said}")
     about = Text("  ".join(f"{name}={value}" for name, value in hit.columns.items())[:1000], style="dim")
     width = max(20, console.width - len(head))
     for part, most in ((text, _LINES), (about, 1)):

@@ -168,6 +168,10 @@ def number_labels(parts: Sequence[np.ndarray], source: str) -> tuple[tuple[str, 
         >>> number_labels([np.array(["cat", "ant"]), np.array(["cat"])], "memory")
         (('ant', 'cat'), [tensor([1, 0]), tensor([1])])
     """
+    for part in parts:
+        # a missing value is None, or differs from itself
+        if missing := [row for row, label in enumerate(part.tolist(), 1) if label is None or label != label]:
+            raise InputError("the label is missing", file=source, line=missing[0], fix="give each picture its label")
     if len(np.unique(parts[0])) < 2:
         raise InputError("the labels are all the same", file=source, fix="give two classes or more")
     classes, number = np.unique(np.concatenate(parts), return_inverse=True)

@@ -144,6 +144,10 @@ def _arrays(source: Any) -> dict[str, np.ndarray] | None:
 
 def _rows(source: Any) -> Iterator[Row]:
     """The rows of a list or a frame, each a dict from column to cell."""
+    frame = hasattr(source, "columns") and not hasattr(source, "collect")
+    if not frame and (_comes_from(source, "pandas") or _comes_from(source, "polars")):
+        # one column, or a query that has not run
+        raise InputError(f"a {type(source).__name__} where rows belong", file=NAME, fix=_FIX)
     if _comes_from(source, "pandas"):
         names = [str(column) for column in source.columns]
         # missing values are NaN there, whatever the column holds

@@ -134,9 +134,9 @@ def _triples(data: Data, test: float | int, dev: float | int, seed: int) -> NDAr
                 cut += 1
         if size and not cut:
             raise InputError(
-                f"no {name} part can be cut off, as every triple has an entity or a relation that no other has",
+                f"no {name} part can be cut off: each triple left has an entity or a relation that no other left has",
                 file=data.source,
-                fix=f"give a {name} file of your own",
+                fix="give more triples, or put train, valid and test files into one folder",
             )
     where_n: NDArray[np.int64] = part_of[number.numpy()]
     return where_n

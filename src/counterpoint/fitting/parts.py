@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -206,6 +207,8 @@ def is_file(part: float | int | str) -> bool:
 def amount(part: float | int | str) -> float | int:
     """A fraction, or a number of rows."""
     value = float(part)
+    if not math.isfinite(value):
+        raise InputError(f"{part} rows cannot be held out", fix="give a fraction, a number of rows, or a file")
     return int(value) if value >= 1 and value.is_integer() else value
 
 

@@ -32,7 +32,7 @@ from counterpoint.methods import Recipe
 from counterpoint.report import Content, model_card, write_report
 from counterpoint.search.language import check_language
 from counterpoint.tasks import Measured
-from counterpoint.training import TrainResult
+from counterpoint.training import TrainConfig, TrainResult
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import has_checkpoint
 
@@ -136,6 +136,8 @@ def fit(
     say = say if processes.first else lambda _: None
     settings = {name: value for name, value in settings.items() if value is not None}
     refuse_string(more, "more")
+    # what is out of its range is said before anything is written
+    TrainConfig(**settings)
     base = choose_base(base, kind_of_source(source, columns))
     names = [os.fspath(each) if isinstance(each, str | os.PathLike) else "memory" for each in (source, *more)]
     name = " and ".join(names)

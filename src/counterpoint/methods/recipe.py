@@ -120,13 +120,15 @@ class Recipe:
     own_start: bool = False
 
     def changed(self, **settings: Any) -> Recipe:
-        """The same with fields of `TrainConfig` changed in every stage.
+        """The same with fields of `TrainConfig` changed in every stage; `epochs` take the place of its steps.
 
         Examples:
             >>> from counterpoint.objectives import InfoNCE
             >>> Recipe("mine", (Stage(InfoNCE),), Takes()).changed(epochs=3).stages[0].train.epochs
             3
         """
+        if "epochs" in settings:
+            settings = {"steps": 0} | settings
         stages = tuple(replace(stage, train=replace(stage.train, **settings)) for stage in self.stages)
         return replace(self, stages=stages)
 
