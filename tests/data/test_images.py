@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from counterpoint.data.glyphs import glyphs
-from counterpoint.data.images import Images, is_images, load_images, read_images
-from counterpoint.data.sources import load_source
+from counterpoint.data.images import Images, load_images, read_images
+from counterpoint.data.sources import load_source, source_kind
 from counterpoint.errors import InputError
 from data.pictures import bomb, colours, png, save
 
@@ -185,7 +185,7 @@ def test_a_saved_dataset(tmp_path):
     other = saved(picture=[png(colours(5, 5))], kind=[1], text=["d"])
     datasets.DatasetDict(train=data, test=other).save_to_disk(tmp_path / "two")
     for folder in ("one", "two"):
-        assert is_images(tmp_path / folder)
+        assert source_kind(tmp_path / folder) == "pictures"
         images = read_images(tmp_path / folder)
         assert [images.classes[label] for label in images.labels] == ["z", "x", "z"]
         assert images.classes == (("x", "z") if folder == "one" else ("x", "y", "z"))
@@ -207,7 +207,7 @@ def test_bad_datasets(tmp_path):
     datasets = pytest.importorskip("datasets")
     texts = saved(kind=[0, 1], text=["a", "b"])
     texts.save_to_disk(tmp_path / "texts")
-    assert not is_images(tmp_path / "texts")
+    assert source_kind(tmp_path / "texts") == "texts"
     with pytest.raises(InputError, match="holds texts, where labelled pictures are needed"):
         read_images(tmp_path / "texts")
     other = saved(picture=[png(colours(9, 9))], kind=[0])
@@ -229,15 +229,15 @@ def test_bad_datasets(tmp_path):
 
 def test_what_is_for_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert is_images("emoji")
-    assert is_images("glyphs")
-    assert not is_images("nowhere")
+    assert source_kind("emoji") == "pictures"
+    assert source_kind("glyphs") == "pictures"
+    assert source_kind("nowhere") == "texts"
     (tmp_path / "texts" / "qrels").mkdir(parents=True)
     (tmp_path / "texts" / "qrels" / "test.tsv").write_text("")
-    assert not is_images("texts")
+    assert source_kind("texts") == "texts"
     save(tmp_path, "pictures/a/a.png", colours(4, 4))
     save(tmp_path, "pictures/b/a.png", colours(4, 4))
-    assert is_images("pictures")
+    assert source_kind("pictures") == "pictures"
     assert load_images("pictures").source == "pictures"
     with pytest.raises(InputError, match="no such file"):
         load_images("nowhere")

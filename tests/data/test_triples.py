@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from counterpoint.data.items import Data, Items
-from counterpoint.data.loaded import Loaded, known_answers
+from counterpoint.data.items import Data
+from counterpoint.data.loaded import Loaded
 from counterpoint.data.several import load_sources
 from counterpoint.data.sources import load_source, source_kind
 from counterpoint.errors import InputError
@@ -129,41 +127,6 @@ def test_a_triple_is_in_one_part(tmp_path):
     assert "left out of train, as they are in dev or test, too: 1" in said
     assert "left out of dev, as they are in test, too: 1" in said
     assert "1 of test.tsv are there already" in said
-
-
-def test_known_answers_are_those_of_all_parts(tmp_path):
-    test = [("ann", "mother of", "eve"), ("eve", "father of", "bob")]
-    loaded = load_source(folder(tmp_path / "g", train=FAMILY + MORE, test=test))
-    assert loaded.test is not None
-    asked = loaded.test.anchor[:2]
-    row, column = loaded.answers.of(asked)
-    names = loaded.data.others.names
-    found = [{names[c] for r, c in zip(row.tolist(), column.tolist(), strict=True) if r == i} for i in range(2)]
-    assert found == [{"bob", "dan", "eve"}, {"bob"}]
-
-
-links = st.lists(st.tuples(st.integers(0, 4), st.lists(st.integers(0, 6), max_size=4)), min_size=1, max_size=12)
-
-
-@given(links=links, asked=st.lists(st.integers(0, 4), max_size=6), cut=st.integers(0, 12))
-def test_known_answers_against_sets(links, asked, cut):
-    width = max(1, *(len(found) for _, found in links))
-    padded = torch.tensor([[*found, *[-1] * (width - len(found))] for _, found in links])
-    data = Data(Items("a", torch.arange(5)), torch.tensor([a for a, _ in links]), Items("b", torch.arange(7)), padded)
-    known = known_answers(data[:cut], data[cut:])
-    naive = [{each for anchor, found in links if anchor == a for each in found} for a in range(5)]
-    row, column = known.of(torch.tensor(asked, dtype=torch.long))
-    got = list(zip(row.tolist(), column.tolist(), strict=True))
-    assert got == [(i, each) for i, a in enumerate(asked) for each in sorted(naive[a])]
-
-
-def test_known_answers_of_other_items_are_refused():
-    data = Data(Items("a", torch.arange(2)), torch.arange(2), Items("b", torch.arange(2)), torch.arange(2)[:, None])
-    other = Data(Items("a", torch.arange(2)), torch.arange(2), Items("b", torch.arange(2)), torch.arange(2)[:, None])
-    with pytest.raises(InputError, match="over the same items"):
-        known_answers(data, other)
-    with pytest.raises(InputError, match="over the same items"):
-        known_answers(Data.alone(Items("a", torch.arange(2))))
 
 
 BAD = {

@@ -137,18 +137,6 @@ def load_images(source: str | os.PathLike[str]) -> Images:
     return read_images(source)
 
 
-def is_images(source: str | os.PathLike[str]) -> bool:
-    """Whether `load_images` is for this source, and not `read`, which is for texts.
-
-    Examples:
-        >>> is_images("digits"), is_images("pairs.tsv")
-        (True, False)
-    """
-    from counterpoint.data.sources import source_kind
-
-    return source_kind(source) == "pictures"
-
-
 def read_images(path: str | os.PathLike[str], *, size: int | None = None) -> Images:
     """The labelled pictures of a folder, an `.npz` file or a saved data set; of several parts those of training.
 

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
-
-import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from counterpoint.data.items import Data
 from counterpoint.data.schema import ColumnMap
@@ -52,69 +47,6 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class KnownAnswers:
-    """What is known to belong to each anchor, in any part of the data: what a filtered ranking leaves out.
-
-    Source: the filtered setting of Bordes et al. 2013, "Translating Embeddings for Modeling Multi-relational Data".
-
-    Attributes:
-        start: `(anchors + 1,)`: where the answers of each anchor begin.
-        other: `(m,)`: rows of `Data.others`, each once an anchor, ascending.
-    """
-
-    start: Int[Tensor, " a1"]
-    other: Int[Tensor, " m"]
-
-    def of(self, anchors: Int[Tensor, " b"]) -> tuple[Int[Tensor, " k"], Int[Tensor, " k"]]:
-        """The answers of some anchors, as places in a matrix of scores `(b, others)`: rows, and columns.
-
-        Examples:
-            >>> from counterpoint.data.items import Items
-            >>> texts = Items("text", ["a", "b"])
-            >>> data = Data(texts, torch.tensor([1, 1]), texts, torch.tensor([[0], [1]]))
-            >>> scores = torch.ones(1, 2)
-            >>> scores[known_answers(data).of(torch.tensor([1]))] = -torch.inf
-            >>> scores
-            tensor([[-inf, -inf]])
-        """
-        begin, count = self.start[anchors], self.start[anchors + 1] - self.start[anchors]
-        row = torch.arange(len(anchors)).repeat_interleave(count)
-        within = torch.arange(len(row)) - (count.cumsum(0) - count)[row]
-        return row, self.other[begin[row] + within]
-
-
-def known_answers(*parts: Data) -> KnownAnswers:
-    """What belongs to each anchor by the positives of all parts, which are rows over the same items.
-
-    Raises:
-        InputError: Parts over different items, or without positives.
-
-    Examples:
-        >>> from counterpoint.data.items import Items
-        >>> texts = Items("text", ["a", "b", "c"])
-        >>> data = Data(texts, torch.tensor([0, 2, 0]), texts, torch.tensor([[2, -1], [0, 1], [1, -1]]))
-        >>> known = known_answers(data[:2], data[2:])
-        >>> known.start.tolist(), known.other.tolist()
-        ([0, 2, 2, 4], [1, 2, 0, 1])
-    """
-    first = parts[0]
-    if first.others is None or any(p.anchors is not first.anchors or p.others is not first.others for p in parts):
-        raise InputError(
-            "answers are known of rows with positives over the same items", fix="give parts of one data set"
-        )
-    width = len(first.others)
-    keys = []
-    for part in parts:
-        assert part.positives is not None  # as there are others
-        there = part.positives >= 0
-        anchor = part.anchor[:, None].expand_as(part.positives)
-        keys.append(anchor[there] * width + part.positives[there])
-    unique = torch.cat(keys).unique()
-    count = torch.bincount(unique // width, minlength=len(first.anchors))
-    return KnownAnswers(torch.cat([count.new_zeros(1), count.cumsum(0)]), unique % width)
-
-
-@dataclass(frozen=True, eq=False)
 class Loaded:
     """What a source holds.
 
@@ -135,6 +67,7 @@ class Loaded:
 
     Examples:
         >>> from counterpoint.data.items import Items
+        >>> import torch
         >>> loaded = Loaded("pictures", Data.alone(Items("image", torch.zeros(2, 1, 8, 8))), "a.npz")
         >>> loaded.describe()
         'read 2 pictures of 8 x 8 pixels, grey, from a.npz'
@@ -152,11 +85,6 @@ class Loaded:
     texts: TextData | Retrieval | None = None
     relations: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
-
-    @cached_property
-    def answers(self) -> KnownAnswers:
-        """What belongs to each anchor by the rows of all parts, which are over the same items (triples)."""
-        return known_answers(*(part for part in (self.data, self.dev, self.test) if part is not None))
 
     def describe(self, listed: str | os.PathLike[str] | None = None) -> str:
         """What was read and how it was understood, in one sentence without a full stop.
