@@ -34,6 +34,10 @@ class InputError(ValueError):
         self.line = line
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # so that it crosses process boundaries
+        return partial(InputError, self.what, file=self.file, line=self.line, fix=self.fix), ()
+
     def __str__(self) -> str:
         where = "" if self.file is None else self.file
         if self.line is not None:
@@ -55,7 +59,6 @@ class MissingExtra(InputError, ImportError):  # noqa: N818 - what is missing is 
         super().__init__(f"{module} is not installed", fix=f"run: pip install 'counterpoint[{extra}]'")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # so that it crosses process boundaries
         return partial(MissingExtra, self.module, extra=self.extra), ()
 
 

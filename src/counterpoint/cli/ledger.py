@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from counterpoint.systems import System, Verdict
 
-_LEFT = ("encoder.safetensors", "model")
+_LEFT = ("model",)
 """What systems leave on included data."""
 _MARKS = {
     "reproduced": ("✓", "green"),
@@ -29,6 +30,9 @@ _MARKS = {
     "never measured": ("·", "dim"),
 }
 _OLDER = "*"
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="The folder of the testbeds' data; else what COUNTERPOINT_DATA says.")
+]
 
 
 def systems(
@@ -97,6 +101,7 @@ def print_system(system: System, verdict: Verdict | None, console: Console) -> N
     from rich.text import Text
 
     from counterpoint.systems.measuring import current
+    from counterpoint.systems.registry import ARMS
 
     console.print(Text(f"{system.name} ({system.year}, {system.family})", style="bold"))
     console.print(Text(system.title, style="italic"))
@@ -104,23 +109,43 @@ def print_system(system: System, verdict: Verdict | None, console: Console) -> N
         said = "never measured" if verdict is None else verdict.outcomes[i].verdict
         reason = "" if verdict is None or not verdict.outcomes[i].reason else f", {verdict.outcomes[i].reason}"
         console.print(Text.assemble("\n", _MARKS[said], f" {claim.text}: ", (said, _MARKS[said][1]), reason))
-        figures = f"{claim.metric} ({claim.better} is better)"
+        where = "" if claim.bed is None else f", {claim.bed.name}"
+        console.print(Padding(Text(f"{claim.metric} ({claim.better} is better){where}"), (0, 0, 0, 2)))
         if verdict is not None:
             o, (low, high) = verdict.outcomes[i], verdict.outcomes[i].interval
-            figures += f": {o.system_value:.4g}, {o.baseline} {o.baseline_value:.4g}, "
-            figures += f"difference {o.value:+.4g} ({low:+.4g} to {high:+.4g})"
-        console.print(Padding(Text(figures), (0, 0, 0, 2)))
+            said = "  ".join(f"{arm} {o.mean(arm):.4g}" for arm in ARMS if arm in o.values)
+            console.print(Padding(Text(said), (0, 0, 0, 2)))
+            told = f"against {o.baseline}: {o.value:+.4g} ({low:+.4g} to {high:+.4g})"
+            console.print(Padding(Text(told), (0, 0, 0, 2)))
     about = {"set-up": system.setup}
     if verdict is not None:
-        about["also measured"] = "; ".join(f"{name} {value:.4g}" for name, value in verdict.figures.items())
+        about["signal"] = _signal(verdict)
         older = "" if current(system, verdict) else "; the code has changed since"
-        about["measured"] = f"{len(verdict.seeds)} seeds, {verdict.seconds:.0f} s, {verdict.date}{older}"
+        about["measured"] = f"{len(verdict.seeds)} seeds, {verdict.date}{older}"
     about["variants"] = ", ".join(sorted(system.variants))
     about["run"] = f"counterpoint run {system.slug}"
     about["measure"] = f"counterpoint verify {system.slug}" if system.claims else ""
     about["mechanism"] = system.mechanism
     console.print()
     console.print(_facts(about))
+
+
+def _signal(verdict: Verdict) -> str:
+    """What the mechanism moves, with it and without."""
+    if not verdict.signal:
+        return ""
+    means = {arm: sum(verdict.signal[arm]) / len(verdict.signal[arm]) for arm in ("system", "off")}
+    return f"{verdict.signal['name']} {means['system']:.4g}, without the mechanism {means['off']:.4g}"
+
+
+def _find_data(folder: Path | None) -> None:
+    """Where testbeds find their data, in the processes that are started from here, too."""
+    from counterpoint.testbeds.files import VARIABLE
+
+    if folder is not None:
+        if not folder.is_dir():
+            raise InputError("is no folder", file=folder, fix="give the folder of the data")
+        os.environ[VARIABLE] = str(folder)
 
 
 def _facts(about: dict[str, str]) -> Table:
@@ -141,6 +166,7 @@ def run_system(
     name: Annotated[str, typer.Argument(help="A system of `counterpoint systems`.")],
     data: Annotated[str | None, typer.Argument(help="Your data; small included data if not given.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where what it makes is left.")] = None,
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Run a published system on small included data, in about a minute, or on your own.
@@ -152,11 +178,13 @@ def run_system(
 
     from counterpoint.fitting.run import RUN_FILES
     from counterpoint.systems import get
+    from counterpoint.systems import run as train
 
+    _find_data(data_dir)
     system = get(name)
     folder = check_output(output or Path("runs") / system.slug, ours=(*RUN_FILES, *_LEFT), source=data)
     errors = Console(stderr=True, highlight=False, markup=False)
-    figures = system.run(system.method(), data, folder, lambda s: errors.print(s, soft_wrap=True))
+    figures = train(system, folder, source=data, say=lambda s: errors.print(s, soft_wrap=True))
     if as_json:
         typer.echo(json.dumps({"system": system.name, "figures": dict(figures)}))
         return
@@ -172,29 +200,34 @@ def verify(
     stale: Annotated[
         bool, typer.Option("--stale", help="Those never measured, or whose code has changed since.")
     ] = False,
-    carry: Annotated[
-        bool, typer.Option("--carry", help="Keep verdicts whose code only moved: one seed must come to the same.")
-    ] = False,
     seeds: Annotated[int, typer.Option(min=2, help="Measurements of each.")] = 5,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes side by side.")] = 1,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where verdicts are kept; else with the code.")
     ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Where each arm's figures are kept; else in your cache folder.")
+    ] = None,
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Measure what a paper claims, against its baseline at the same budget, and keep the verdict.
+    """Measure what a paper claims on a testbed, and keep the verdict.
 
-    The rule: the 95% t-interval over seeds of the paired difference lies on the paper's side of 0 (reproduced), on the
-    other (contradicted), or on both (not reproduced at this scale).
+    Raw input, the untrained start, the baseline, the mechanism off, the system and a ceiling are measured with the same
+    budget. The rule: the 95% t-interval over seeds of the paired difference of system and baseline lies on the paper's
+    side of 0 (reproduced), on the other (contradicted), or on both (not reproduced at this scale); where the set-up
+    cannot tell, it says why. An arm that several systems share is trained once; killed at any time, the same command
+    goes on.
 
     Example: counterpoint verify gradcache
     """
     from rich.console import Console
-
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from counterpoint.systems import every, get
     from counterpoint.systems import verify as measure
     from counterpoint.systems.measuring import FOLDER, current, entry, load, save
-    from counterpoint.systems.measuring import carry as carried
 
+    _find_data(data_dir)
     folder = check_output(output or FOLDER)
     chosen = [get(name) for name in names or ()]
     if every_one or stale:
@@ -205,21 +238,25 @@ def verify(
     elif not chosen:
         raise InputError("which systems?", fix="name some of `counterpoint systems`, or give --all")
     errors = Console(stderr=True, highlight=False, markup=False)
-    done = []
-    for system in {s.slug: s for s in chosen}.values():
-        if carry:
-            kept_one = load(system.slug, folder)
-            if kept_one is None or current(system, kept_one):
-                continue
-            moved = carried(system, kept_one)
-            errors.print(f"{system.name}: {'the same' if moved else 'not the same, must be measured again'}")
-            if moved:
-                save(moved, system.slug, folder)
-            continue
-        verdict = measure(system, seeds=range(seeds), say=lambda s: errors.print(s, soft_wrap=True))
-        save(verdict, system.slug, folder)
-        done.append(entry(system, verdict))
+    systems = list({s.slug: s for s in chosen}.values())
+    columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TextColumn("arms, left"), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        done, failed = measure(
+            systems,
+            seeds=range(seeds),
+            folder=cache,
+            parallel=jobs,
+            say=errors.print,
+            on_done=lambda some, every: bar.update(task, completed=some, total=every),
+        )
+    for slug, verdict in done.items():
+        save(verdict, slug, folder)
         if not as_json:
-            print_system(system, verdict, Console(highlight=False))
+            print_system(get(slug), verdict, Console(highlight=False))
     if as_json:
-        typer.echo(json.dumps(done, indent=2, ensure_ascii=False))
+        told = [entry(get(slug), verdict) for slug, verdict in done.items()]
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    if failed:
+        first = next(iter(failed.values()))
+        raise InputError(f"{', '.join(failed)}: not measured, {first.what}", fix=first.fix)

@@ -1,21 +1,20 @@
 """Verdicts: what the claims came to when they were measured, kept as data.
 
-The rule, the same for every claim and written before any was measured: over the seeds, take the paired difference of
+The rule, the same for every claim and written before any was measured. Over the seeds, take the paired difference of
 the system and its baseline, signed so that the paper's direction is up, and its 95% interval (Student's t over seeds).
-Above 0: *reproduced*. Below 0: *contradicted*. Else: *not reproduced at this scale*. Where training ended in a collapse
-there is no verdict: *this set-up cannot tell*.
+Above 0: *reproduced*. Below 0: *contradicted*. Else: *not reproduced at this scale*. ("As good as": above minus the
+margin, below it.) There is a verdict only where the set-up can tell, else it is *this set-up cannot tell*: nothing has
+collapsed; the baseline is clearly better than every floor (its paired interval lies above 0); the ceiling is better
+than the baseline by more than twice the seeds' noise (the standard deviation of the paired difference); and what the
+mechanism moves inside has moved (the paired interval of system and mechanism off does not hold 0).
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.util
 import json
 import subprocess
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,14 @@ import torch
 
 from counterpoint.errors import InputError
 from counterpoint.files import write_json
-from counterpoint.systems.registry import Claim, Pair, Say, System
+from counterpoint.systems import jobs
+from counterpoint.systems.registry import ARMS, Claim, System
 
 FOLDER = Path(__file__).with_name("verdicts")
 SEEDS = tuple(range(5))
 REPRODUCED, NOT_HERE, CONTRADICTED = "reproduced", "not reproduced at this scale", "contradicted"
 CANNOT_TELL = "this set-up cannot tell"
-_PACKAGE = "counterpoint.systems"
+_NOISES = 2.0
 
 
 @dataclass(frozen=True)
@@ -43,34 +43,44 @@ class Outcome:
         metric: What was measured.
         baseline: What the system was compared with.
         better: The paper's direction.
-        system_values: The system's figure for each seed.
-        baseline_values: The baseline's.
+        bed: Where.
+        values: Of each arm (`counterpoint.systems.registry.ARMS`) the figure for each seed.
         value: Mean paired difference, system minus baseline.
         interval: Its 95% interval over seeds.
         verdict: By the rule of this module.
         reason: Why the set-up cannot tell, if it cannot.
+        margin: Of "as good as".
+        steps: Of training, by arm.
+        chosen: The setting that each tuned arm was measured with.
     """
 
     text: str
     metric: str
     baseline: str
     better: str
-    system_values: list[float]
-    baseline_values: list[float]
+    bed: str
+    values: dict[str, list[float]]
     value: float
     interval: tuple[float, float]
     verdict: str
     reason: str = ""
+    margin: float = 0.0
+    steps: dict[str, int] = field(default_factory=dict)
+    chosen: dict[str, float] = field(default_factory=dict)
+
+    def mean(self, arm: str) -> float | None:
+        """An arm's mean over seeds; None if it was not measured."""
+        return float(np.mean(self.values[arm])) if arm in self.values else None
 
     @property
     def system_value(self) -> float:
         """The system's mean over seeds."""
-        return float(np.mean(self.system_values))
+        return float(np.mean(self.values["system"]))
 
     @property
     def baseline_value(self) -> float:
         """The baseline's mean over seeds."""
-        return float(np.mean(self.baseline_values))
+        return float(np.mean(self.values["baseline"]))
 
 
 @dataclass(frozen=True)
@@ -82,25 +92,25 @@ class Verdict:
         date: When.
         seeds: One measurement each.
         outcomes: One a claim, the main one first.
-        figures: Further figures, mean over seeds.
-        code: Fingerprint of the system's own code (`fingerprint`).
+        signal: What the mechanism moves, and its value for each seed with it (`system`) and without (`off`).
+        code: Digest of what was measured (`counterpoint.systems.jobs.code`).
         commit: Of the repository, or "" outside one; with `+` if it had changes.
         versions: Of what it ran on.
-        seconds: How long it took.
     """
 
     system: str
     date: str
     seeds: list[int]
     outcomes: list[Outcome]
-    figures: dict[str, float]
+    signal: dict[str, Any]
     code: str
     commit: str
     versions: dict[str, str]
-    seconds: float
 
 
-def difference_interval(pairs: Sequence[Pair], level: float = 0.95) -> tuple[float, tuple[float, float]]:
+def difference_interval(
+    pairs: Sequence[Sequence[float]], level: float = 0.95
+) -> tuple[float, tuple[float, float]]:
     """Mean paired difference (first minus second) and its t-interval, `mean -+ t_{n-1} s / sqrt(n)`.
 
     Args:
@@ -125,112 +135,148 @@ def difference_interval(pairs: Sequence[Pair], level: float = 0.95) -> tuple[flo
     return mean, (mean - half, mean + half)
 
 
-def judge_interval(interval: tuple[float, float], better: str) -> str:
+def judge_interval(interval: tuple[float, float], better: str, margin: float = 0.0) -> str:
     """The verdict on an interval of system minus baseline, by the rule of this module.
 
     Examples:
         >>> judge_interval((-0.2, -0.1), "lower"), judge_interval((-0.1, 0.2), "higher")
         ('reproduced', 'not reproduced at this scale')
+        >>> judge_interval((-0.1, 0.2), "higher", margin=0.15)
+        'reproduced'
     """
     low, high = interval if better == "higher" else (-interval[1], -interval[0])
-    return REPRODUCED if low > 0 else CONTRADICTED if high < 0 else NOT_HERE
+    return REPRODUCED if low > -margin else CONTRADICTED if high < -margin else NOT_HERE
 
 
-def outcome(claim: Claim, pairs: Sequence[Pair], reason: str = "") -> Outcome:
-    """A claim with its measurements, and its verdict if there is no reason why there is none.
+def why_not(
+    values: Mapping[str, Sequence[float]],
+    *,
+    better: str = "higher",
+    floors: Sequence[str] = (),
+    collapsed: Mapping[str, Sequence[str]] | None = None,
+    spread: bool = False,
+    signal: Mapping[str, Sequence[float]] | None = None,
+) -> str:
+    """Why a set-up cannot tell, in words; "" if it can.
+
+    Args:
+        values: Of each arm, one a seed: `baseline`, `system`, and whichever others there are.
+        better: The paper's direction.
+        floors: Which arms the baseline must be clearly better than.
+        collapsed: What training ended in, by arm; "" where all was well.
+        spread: Whether the figure is how far vectors are spread: then a baseline may have collapsed.
+        signal: What the mechanism moves, of `system` and `off`.
 
     Examples:
-        >>> made = outcome(Claim("it helps", "accuracy", "nothing"), [(0.1, 0.0), (0.1, 0.0)], "everything is the same")
-        >>> made.verdict
-        'this set-up cannot tell'
+        >>> why_not({"system": [0.5, 0.6], "baseline": [0.4, 0.5], "raw": [0.4, 0.6]}, floors=["raw"])
+        'the baseline (0.45) is not clearly better than the floor: raw (0.5)'
     """
-    value, interval = difference_interval(pairs)
+    sign = 1.0 if better == "higher" else -1.0
+    for arm, said in (collapsed or {}).items():
+        fell = [words for words in said if words]
+        if fell and arm in ("system", "baseline") and not (spread and arm == "baseline"):
+            return f"collapsed in {len(fell)} of {len(said)} seeds ({fell[0]})"
+    base = np.array(values["baseline"])
+    for floor in floors:
+        pairs = list(zip(sign * base, sign * np.array(values[floor]), strict=True))
+        if difference_interval(pairs)[1][0] <= 0:
+            return (
+                f"the baseline ({base.mean():.3g}) is not clearly better than the floor: {floor} "
+                f"({np.mean(values[floor]):.3g})"
+            )
+    if "ceiling" in values:
+        room = sign * (np.array(values["ceiling"]) - base).mean()
+        noise = float((np.array(values["system"]) - base).std(ddof=1))
+        if room <= _NOISES * noise:
+            return (
+                f"the ceiling ({np.mean(values['ceiling']):.3g}) is not above the baseline ({base.mean():.3g}) by more "
+                f"than twice the seeds' noise ({noise:.2g})"
+            )
+    if signal:
+        low, high = difference_interval(list(zip(signal["system"], signal["off"], strict=True)))[1]
+        if low <= 0 <= high:
+            return (
+                f"the mechanism moved nothing: {signal['name']} is {np.mean(signal['system']):.3g}, and "
+                f"{np.mean(signal['off']):.3g} without it"
+            )
+    return ""
+
+
+def outcome(
+    claim: Claim, rows: Sequence[Mapping[str, Any]], signal: Mapping[str, Any], chosen: dict[str, float]
+) -> Outcome:
+    """A claim with its measurements, and its verdict if there is no reason why there is none.
+
+    Args:
+        claim: It.
+        rows: For each seed `values`, `collapsed` and `steps` by arm, see `counterpoint.systems.jobs.values`.
+        signal: What the mechanism moves; empty where the system names nothing.
+        chosen: The setting of each tuned arm.
+    """
+    values = {arm: [float(row["values"][arm]) for row in rows] for arm in ARMS if arm in rows[0]["values"]}
+    if isinstance(claim.ceiling, float | int):
+        values["ceiling"] = [float(claim.ceiling)] * len(rows)
+    collapsed = {arm: [str(row["collapsed"].get(arm, "")) for row in rows] for arm in values}
+    value, interval = difference_interval(list(zip(values["system"], values["baseline"], strict=True)))
+    floors = [floor for floor in claim.floors if floor in values]
+    spread = not isinstance(claim.figure, str) and claim.figure.spread
+    about: dict[str, Any] = {"better": claim.better, "floors": floors, "collapsed": collapsed, "spread": spread}
+    reason = why_not(values, **about, signal=signal)
     return Outcome(
-        **asdict(claim),
-        system_values=[pair[0] for pair in pairs],
-        baseline_values=[pair[1] for pair in pairs],
+        text=claim.text,
+        metric=claim.metric,
+        baseline=claim.against,
+        better=claim.better,
+        bed="" if claim.bed is None else claim.bed.name,
+        values=values,
         value=value,
         interval=interval,
-        verdict=CANNOT_TELL if reason else judge_interval(interval, claim.better),
+        verdict=CANNOT_TELL if reason else judge_interval(interval, claim.better, claim.margin),
         reason=reason,
+        margin=claim.margin,
+        steps=dict(rows[0]["steps"]),
+        chosen=chosen,
     )
 
 
-def collapsed(pairs: Sequence[Pair]) -> str:
-    """In how many seeds a run had collapsed, and the first of them in words; "" if none had.
-
-    Examples:
-        >>> collapsed([(1.0, 0.0), (1.0, 0.0, "SimCLR: complete collapse")])
-        'collapsed in 1 of 2 seeds (SimCLR: complete collapse)'
-    """
-    said = [pair[2] for pair in pairs if len(pair) == 3 and pair[2]]
-    return f"collapsed in {len(said)} of {len(pairs)} seeds ({said[0]})" if said else ""
-
-
-def verify(system: System, *, seeds: Iterable[int] = SEEDS, say: Say = lambda _: None) -> Verdict:
-    """Measure a system's claims, one measurement a seed; nothing is stored.
+def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = None) -> Verdict:
+    """The verdict on what was measured of a system (`counterpoint.systems.jobs.measure`).
 
     Args:
-        system: The system.
+        system: It.
         seeds: Two or more.
-        say: Told of each seed.
+        folder: Where arms are kept.
 
     Raises:
-        InputError: for fewer than two seeds, or a survey, which claims nothing.
+        InputError: for fewer than two seeds, something that was not measured, or a survey, which claims nothing.
     """
-    if system.measure is None:
+    if not system.claims:
         raise InputError(f"{system.name} claims nothing that can be measured", fix=f"counterpoint run {system.slug}")
-    started, seeds = time.monotonic(), list(seeds)
+    seeds = list(seeds)
     if len(seeds) < 2:
         raise InputError("an interval over seeds needs two seeds or more", fix="use 5")
-    measured, figures = [], []
-    for seed in seeds:
-        pairs, more = system.measure(seed)
-        measured.append(pairs)
-        figures.append(more)
-        said = "; ".join(f"{c.metric} {p[0]:.4g} against {p[1]:.4g}" for c, p in zip(system.claims, pairs, strict=True))
-        say(f"{system.name}, seed {seed}: {said}")
+    found = [jobs.values(system, seed, folder) for seed in seeds]
+    signal: dict[str, Any] = {}
+    if system.signal is not None:
+        signal = {"name": system.signal.figure.name} | {
+            arm: [float(row["signal"]["values"][arm]) for row in found] for arm in ("system", "off")
+        }
+    tuned = [each for each in jobs.asked(system) if isinstance(each.arm, jobs.Tuned)]
+    outcomes = []
+    for i, claim in enumerate(system.claims):
+        chosen = {each.place[2]: jobs.chosen(each, folder) for each in tuned if each.place[1] == str(i)}
+        mine = claim.check is None and claim.system is None  # what moves in the method says nothing of a variant
+        outcomes.append(outcome(claim, [row[str(i)] for row in found], signal if mine else {}, chosen))
     return Verdict(
         system=system.name,
         date=date.today().isoformat(),
         seeds=seeds,
-        outcomes=[
-            outcome(c, pairs, collapsed(pairs))
-            for c, pairs in zip(system.claims, zip(*measured, strict=True), strict=True)
-        ],
-        figures={name: float(np.mean([f[name] for f in figures])) for name in figures[0]},
-        code=fingerprint(system.module),
+        outcomes=outcomes,
+        signal=signal,
+        code=jobs.code(system),
         commit=_commit(),
         versions=_versions(),
-        seconds=round(time.monotonic() - started, 1),
     )
-
-
-def carry(system: System, verdict: Verdict, *, seed: int = 0) -> Verdict | None:
-    """A verdict of older code as one of the code as it is, if one seed measured again comes to the same; else None.
-
-    For code that moved: figures are the same if they differ by at most 1e-6 of their size, and none has collapsed.
-
-    Args:
-        system: The system.
-        verdict: What is kept of it.
-        seed: The place among the verdict's seeds of the one that is measured.
-
-    Raises:
-        InputError: The system claims nothing.
-    """
-    if system.measure is None:
-        raise InputError(f"{system.name} claims nothing that can be measured", fix="leave it out")
-    pairs, _ = system.measure(verdict.seeds[seed])
-    kept = [(o.system_values[seed], o.baseline_values[seed]) for o in verdict.outcomes]
-    same = len(pairs) == len(kept) and all(
-        np.allclose(pair[:2], before, rtol=1e-6, atol=1e-9) for pair, before in zip(pairs, kept, strict=True)
-    )
-    if not same or any(
-        o.verdict != CANNOT_TELL and collapsed([p]) for o, p in zip(verdict.outcomes, pairs, strict=True)
-    ):
-        return None
-    return replace(verdict, code=fingerprint(system.module), commit=_commit())
 
 
 def save(verdict: Verdict, slug: str, folder: Path = FOLDER) -> Path:
@@ -261,47 +307,7 @@ def load(slug: str, folder: Path = FOLDER) -> Verdict | None:
 
 def current(system: System, verdict: Verdict) -> bool:
     """Whether a verdict is of the system's code as it is."""
-    return verdict.code == fingerprint(system.module)
-
-
-def fingerprint(module: str) -> str:
-    """A digest of a system's module and of what it imports from this package, without comments, docstrings and imports.
-
-    It changes when the recipe or the measurement changes, so that the verdict must be measured again; not with the
-    core below, whose own tests hold it to its equations.
-    """
-    seen: dict[str, str] = {}
-    todo = [module]
-    while todo:
-        name = todo.pop()
-        spec = importlib.util.find_spec(name)
-        if name in seen or spec is None or spec.origin is None:
-            continue
-        tree = ast.parse(Path(spec.origin).read_text("utf-8"))
-        # the list is made before anything is taken out
-        for node in list(ast.walk(tree)):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE}."):
-                inside = [f"{node.module}.{alias.name}" for alias in node.names]
-                todo += [str(node.module), *(i for i in inside if _exists(i))]
-            body = getattr(node, "body", None)
-            if isinstance(body, list):
-                node.body = [s for s in body if not _is_words(s)]  # type: ignore[attr-defined]
-        seen[name] = ast.dump(tree)
-    mine = {name: tree for name, tree in seen.items() if name.rpartition(".")[2] not in ("registry", "measuring")}
-    return hashlib.blake2b(json.dumps(mine, sort_keys=True).encode(), digest_size=8).hexdigest()
-
-
-def _exists(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def _is_words(statement: ast.stmt) -> bool:
-    """A docstring or an import, which do nothing by themselves."""
-    text = isinstance(statement, ast.Expr) and isinstance(getattr(statement.value, "value", None), str)
-    return text or isinstance(statement, ast.Import | ast.ImportFrom)
+    return verdict.code == jobs.code(system)
 
 
 def _versions() -> dict[str, str]:
@@ -312,7 +318,7 @@ def _versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         **{p: version(p) for p in packages},
-        "threads": str(torch.get_num_threads()),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
     }
 
@@ -333,18 +339,14 @@ def entry(system: System, verdict: Verdict | None) -> dict[str, Any]:
     claims = []
     for i, claim in enumerate(system.claims):
         about: dict[str, Any] = {
-            **asdict(claim),
-            "value": None,
-            "interval": None,
-            "seeds": None,
-            "verdict": None,
-            "date": None,
-        }
-        if verdict is not None:
+            "text": claim.text, "metric": claim.metric, "baseline": claim.against, "better": claim.better,
+            "value": None, "interval": None, "seeds": None, "verdict": None, "date": None,
+        }  # fmt: skip
+        if verdict is not None and i < len(verdict.outcomes):
             o = verdict.outcomes[i]
             about |= {
-                "system_value": o.system_value,
-                "baseline_value": o.baseline_value,
+                "testbed": o.bed,
+                "arms": {arm: o.mean(arm) for arm in ARMS if arm in o.values},
                 "value": o.value,
                 "interval": list(o.interval),
                 "seeds": len(verdict.seeds),

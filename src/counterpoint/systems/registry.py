@@ -12,13 +12,18 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.methods import Recipe
+from counterpoint.testbeds import DIGITS, Arm, Figure, Make, Seen, Testbed, Tuned
 
 Say: TypeAlias = Callable[[str], None]
 Figures: TypeAlias = Mapping[str, float]
-Run: TypeAlias = Callable[[Recipe, str | None, Path, Say], Figures]
-"""From a method, the user's data (None: small included data), a folder to leave things in and whom to tell of it."""
+Run: TypeAlias = Callable[[Recipe, Path, Say], Figures]
+"""From a method, a folder to leave things in and whom to tell of it."""
+Check: TypeAlias = Callable[[int], Mapping[str, float]]
+"""From a seed to the value of each arm (`ARMS`), for what no encoder's figure can say."""
+ARMS = ("raw", "untrained", "baseline", "off", "system", "ceiling")
+"""What a claim is measured on, as it is read from the floor up."""
 
 
 @dataclass(frozen=True)
@@ -27,25 +32,69 @@ class Claim:
 
     Attributes:
         text: What is claimed, one sentence.
-        metric: What is measured.
-        baseline: What the system is compared with, at the same budget.
+        figure: What is measured; in words where `check` measures it.
+        against: What the system is compared with, in words.
+        bed: Where it is measured; None where `check` does.
+        baseline: That, at the same budget; None where `check` has it.
+        system: What stands for the system; None: its method.
+        off: The system with its mechanism switched off, where that is not the baseline.
+        ceiling: What could be reached; None: what the testbed says; a number where it is known.
+        floors: What the baseline must be clearly better than: `raw`, `untrained`, or nothing where the figure means
+            nothing there or the baseline is one of them.
         better: Which way the paper says the system is better.
+        margin: For "as good as": how much worse it may be, fixed before it is measured.
+        check: Measures it where no encoder's figure can.
+
+    Raises:
+        InputError: Arms that are tuned over other numbers of values, or neither arms nor a check.
 
     Examples:
-        >>> Claim("dropout beats word deletion", "MRR@10", "word deletion").better
-        'higher'
+        >>> Claim("memory stays", "MB", "the whole batch", better="lower", check=lambda seed: {"system": 1.0}).metric
+        'MB'
     """
 
     text: str
-    metric: str
-    baseline: str
+    figure: Figure | str
+    against: str
+    bed: Testbed | None = None
+    baseline: Arm | Seen | None = None
+    system: Arm | Seen | None = None
+    off: Arm | Seen | None = None
+    ceiling: Arm | Seen | float | None = None
+    floors: tuple[str, ...] = ("raw", "untrained")
     better: Literal["higher", "lower"] = "higher"
+    margin: float = 0.0
+    check: Check | None = None
+
+    def __post_init__(self) -> None:
+        refuse_string(self.floors, "floors")
+        if (self.check is None) == (self.bed is None or self.baseline is None):
+            raise InputError(f"{self.text!r} needs a testbed and a baseline, or a check", fix="give either")
+        tried = {len(arm.values) for arm in (self.system, self.baseline) if isinstance(arm, Tuned)}
+        if tried and (len(tried) > 1 or not isinstance(self.baseline, Tuned)):
+            raise InputError(f"{self.text!r} tunes its arms unequally", fix="give each as many values")
+
+    @property
+    def metric(self) -> str:
+        """What is measured, in words."""
+        return self.figure if isinstance(self.figure, str) else self.figure.name
 
 
-Pair: TypeAlias = tuple[float, float] | tuple[float, float, str]
-"""The system's figure and the baseline's; and what training said, if it ended in a collapse."""
-Measure: TypeAlias = Callable[[int], tuple[tuple[Pair, ...], Figures]]
-"""From a seed to (system, baseline) for each claim, in order, and to further figures worth keeping."""
+@dataclass(frozen=True)
+class Signal:
+    """What the mechanism moves inside, measured of the system and of the system without it.
+
+    Attributes:
+        figure: It.
+        off: The system with its mechanism switched off.
+        system: What stands for the system; None: its method.
+        bed: Where it is measured; None: that of the main claim.
+    """
+
+    figure: Figure
+    off: Arm
+    system: Arm | None = None
+    bed: Testbed | None = None
 
 
 @dataclass(frozen=True)
@@ -60,25 +109,25 @@ class System:
         method: What it is: from data to a model.
         variants: Other methods of the same paper, by name.
         mechanism: Test id of what makes it that paper.
-        run: On small real data or the user's.
+        sample: The small data that it runs on if it is given none.
+        run: What it does there instead of training and measuring the main claim's figure; None: that.
         claims: What is measured, the main one first; none for a survey.
-        measure: Measures the claims for one seed; None for a survey.
-        setup: The measurement in a sentence or two: data, start, budget, and where it departs from the paper.
-        module: Where it is defined.
+        signal: What its mechanism moves; None where the claims' own figures are that.
+        setup: The measurement in a sentence or two: where it departs from the paper, and why.
     """
 
     name: str
     title: str
     year: int
     family: str
-    method: Callable[[], Recipe]
+    method: Make
     mechanism: str
-    run: Run
+    sample: Testbed
+    run: Run | None
     claims: tuple[Claim, ...]
-    measure: Measure | None
+    signal: Signal | None
     setup: str
-    module: str
-    variants: Mapping[str, Callable[[], Recipe]] = field(default_factory=dict)
+    variants: Mapping[str, Make] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -158,36 +207,23 @@ def system(
     year: int,
     family: str,
     mechanism: str,
-    run: Run,
-    claims: tuple[Claim, ...] = (),
-    measure: Measure | None = None,
     setup: str,
-    variants: Mapping[str, Callable[[], Recipe]] | None = None,
+    claims: tuple[Claim, ...] = (),
+    signal: Signal | None = None,
+    sample: Testbed = DIGITS,
+    run: Run | None = None,
+    variants: Mapping[str, Make] | None = None,
     registry: Registry = REGISTRY,
-) -> Callable[[Callable[[], Recipe]], Callable[[], Recipe]]:
+) -> Callable[[Make], Make]:
     """Register the decorated function, which returns the system's method; see `System` for the rest.
 
     Raises:
         InputError: if the name is taken.
     """
 
-    def register(method: Callable[[], Recipe]) -> Callable[[], Recipe]:
-        registry.add(
-            System(
-                name,
-                title,
-                year,
-                family,
-                method,
-                mechanism,
-                run,
-                claims,
-                measure,
-                setup,
-                method.__module__,
-                variants or {},
-            )
-        )
+    def register(method: Make) -> Make:
+        about = (name, title, year, family, method, mechanism, sample, run, claims, signal, setup)
+        registry.add(System(*about, variants or {}))
         return method
 
     return register

@@ -2,71 +2,79 @@
 
 from __future__ import annotations
 
-from torch import nn
+from dataclasses import replace
 
-from counterpoint.data.images import digits
-from counterpoint.heads import projection
-from counterpoint.methods import Recipe, Stage, Takes
-from counterpoint.objectives import InfoNCE
-from counterpoint.systems.core._digits import (
-    SETUP,
-    accuracy,
-    encoder,
-    run_on_images,
-    trained,
-    training,
-    untrained,
-    view,
-)
-from counterpoint.systems.registry import Claim, Figures, Pair, system
+from counterpoint.methods import Recipe
+from counterpoint.systems.core._pictures import SELF_SUPERVISED, simclr
+from counterpoint.systems.registry import Claim, Signal, system
+from counterpoint.testbeds import Seen, Trained, Untrained
+from counterpoint.testbeds.figures import probe_accuracy, projection, rank
+from counterpoint.views import affine
+
+_SMALL_BATCH = 32
 
 
-def projector(width: int) -> nn.Module:
-    """The authors' head: a hidden layer, BatchNorm after both layers, over both views; the last does not shift."""
-    last = nn.BatchNorm1d(width)
-    last.bias.requires_grad_(False)
-    return projection(width, hidden=(width,), norm=nn.BatchNorm1d, last=lambda: last)
+def no_head() -> Recipe:
+    """The loss on the representation itself."""
+    return simclr().varied("no head", head=None)
 
 
-def plain() -> Recipe:
-    """With the head of the paper's section 2.1, which has no BatchNorm, as most later code has it."""
-    return simclr().varied("SimCLR", head=lambda width: projection(width, hidden=(width,)))
+def crops_only() -> Recipe:
+    """Views without changes of colour."""
+    return simclr().varied("crops only", view=affine(area=(0.2, 1.0), aspect=(3 / 4, 4 / 3), flip=True))
 
 
-def _measure(seed: int) -> tuple[tuple[Pair, ...], Figures]:
-    parts = digits().split(seed=seed)
-    model, head = trained(simclr(), parts[0], seed)
-    bare, _ = trained(simclr().varied("no head", head=None), parts[0], seed)
-    h, start = accuracy(model, parts), untrained(simclr(), parts, seed)
-    ended = model.collapsed
-    pairs: tuple[Pair, ...] = (
-        (h, accuracy(bare, parts), ended or bare.collapsed),
-        (h, accuracy(model, parts, head), ended),
-        (h, start, ended),
-    )
-    return pairs, {}
+def small_batch() -> Recipe:
+    """Few negatives in a batch."""
+    train = replace(simclr().stages[-1].train, batch_size=_SMALL_BATCH)
+    return simclr().varied("small batch", train=train)
 
 
-@system(
+system(
     "SimCLR",
     title="A Simple Framework for Contrastive Learning of Visual Representations",
     year=2020,
     family="core",
     mechanism="tests/systems/test_simclr.py::test_loss_is_nt_xent_of_a_naive_loop_over_2n_views",
-    run=run_on_images,
     claims=(
         Claim(
-            "A nonlinear head between representation and loss improves the representation", "probe accuracy", "no head"
+            "A nonlinear head between representation and loss improves the representation",
+            probe_accuracy(),
+            "no head",
+            SELF_SUPERVISED,
+            Trained(no_head),
         ),
-        Claim("The representation before the head is better than after it", "probe accuracy", "after the head"),
-        Claim("Training without labels improves the representation", "probe accuracy", "the untrained encoder"),
+        Claim(
+            "The representation before the head is better than after it",
+            probe_accuracy(),
+            "the same model after its head",
+            SELF_SUPERVISED,
+            Seen(None, probe_accuracy(of=projection)),
+        ),
+        Claim(
+            "Colour changes beside crops improve the representation",
+            probe_accuracy(),
+            "crops and flips only",
+            SELF_SUPERVISED,
+            Trained(crops_only),
+        ),
+        Claim(
+            "Larger batches are better",
+            probe_accuracy(),
+            f"batches of {_SMALL_BATCH}, as many epochs",
+            SELF_SUPERVISED,
+            Trained(small_batch),
+        ),
+        Claim(
+            "Training without labels improves the representation",
+            probe_accuracy(),
+            "the untrained encoder",
+            SELF_SUPERVISED,
+            Untrained(),
+            floors=(),
+        ),
     ),
-    measure=_measure,
-    setup=SETUP
-    + " AdamW stands in for LARS, GroupNorm for the encoder's BatchNorm. The head is that of the authors' code: "
-    "BatchNorm over both views together, after the hidden layer and after the last.",
-)
-def simclr() -> Recipe:
-    """Chen et al. 2020: NT-Xent (equation 1) on a head with one hidden layer; temperature 0.5 (their CIFAR-10 runs)."""
-    stage = Stage(lambda: InfoNCE(0.5, layout="views"), training(), head=projector, view=view())
-    return Recipe("SimCLR", (stage,), Takes("image"), encoder)
+    signal=Signal(rank, off=Trained(no_head)),
+    setup="AdamW stands in for LARS, GroupNorm for the encoder's BatchNorm; batches of 256 in place of 4,096. The head "
+    "is that of the authors' code: BatchNorm over both views together, after the hidden layer and after the last.",
+)(simclr)

@@ -1,0 +1,377 @@
+"""Testbeds: where a claim is measured, and the arms that are measured there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Protocol, TypeAlias
+
+from torch import nn
+
+from counterpoint.data.items import Data
+from counterpoint.errors import InputError
+from counterpoint.methods import Recipe, Takes
+from counterpoint.methods.recipe import Start
+from counterpoint.objectives import Objective
+from counterpoint.procedures import Procedure
+from counterpoint.tasks import Collection, Encodes, Raw
+
+Parts: TypeAlias = tuple[Data, Data | Collection]
+"""For training and for test."""
+Make: TypeAlias = Callable[[], Recipe]
+"""A method, by a function of a module: its name and code say what was measured."""
+
+
+@dataclass(frozen=True)
+class Testbed:
+    """Small real data with a training and a test part, a start and a budget, the same for all that is compared there.
+
+    Attributes:
+        name: Short; unique.
+        parts: From a seed to the parts; same seed, same parts.
+        about: Data, start and budget, in a sentence or two.
+        start: What training starts from; None: the method's own start.
+        epochs: Passes over the training part with two views of an item; with four views half as many.
+        steps: Steps in place of epochs.
+        settings: Further fields of `TrainConfig`, the same for all.
+        raw: What encodes there without having learned.
+        ceiling: What could be reached there; None: the claim says.
+        figures: Measured of every arm, so that what one system asks of a shared baseline is there for the next.
+
+    Examples:
+        >>> from counterpoint.testbeds import DIGITS
+        >>> train, test = DIGITS.parts(0)
+        >>> len(train), len(test)
+        (901, 896)
+    """
+
+    name: str
+    parts: Callable[[int], Parts]
+    about: str
+    start: Start | None = None
+    epochs: float = 0.0
+    steps: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    raw: Arm | None = None
+    ceiling: Arm | None = None
+    figures: tuple[Figure, ...] = ()
+
+    def settled(self, recipe: Recipe) -> Recipe:
+        """A method with this testbed's start and budget; everything else is its own, its batch and rate, too.
+
+        Several stages share the budget as their own steps or epochs are to each other.
+        """
+        lengths = [stage.train.steps or stage.train.epochs for stage in recipe.stages]
+        stages = []
+        for stage, length in zip(recipe.stages, lengths, strict=True):
+            share = length / sum(lengths)
+            budget: dict[str, Any] = {}
+            if self.steps:
+                budget = {"steps": max(1, round(self.steps * share))}
+            elif self.epochs:
+                budget = {"steps": 0, "epochs": self.epochs * share * 2 / max(stage.views, 1)}
+            train = replace(stage.train, validations=1, **budget, **self.settings)
+            stages.append(replace(stage, train=train))
+        return replace(recipe, stages=tuple(stages), start=self.start or recipe.start)
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What came of an arm, to be measured.
+
+    Attributes:
+        name: Of the method.
+        encoder: Trained, or not.
+        parts: What it was trained on, and what it is tested on.
+        seed: Of both.
+        head: Of the last stage; the identity if there is none.
+        procedure: Of the last stage.
+        objective: Of the last stage.
+        collapsed: What training ended in, if in a collapse.
+        steps: Of all stages.
+    """
+
+    name: str
+    encoder: Encodes
+    parts: Parts
+    seed: int
+    head: nn.Module = field(default_factory=nn.Identity)
+    procedure: Procedure | None = None
+    objective: Objective | None = None
+    collapsed: str = ""
+    steps: int = 0
+
+    @property
+    def train(self) -> Data:
+        """The training part."""
+        return self.parts[0]
+
+    @property
+    def test(self) -> Data:
+        """The test part, where it is rows."""
+        assert isinstance(self.parts[1], Data)
+        return self.parts[1]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of a model.
+
+    Attributes:
+        name: As people read it; it tells it from others of the same function.
+        of: From what was made to the number; a function with a name.
+        spread: Whether it says how far vectors are spread, so that a collapse is what it measures.
+
+    Raises:
+        InputError: A lambda, whose code cannot be told from another's.
+
+    Examples:
+        >>> def seed(made):
+        ...     return float(made.seed)
+        >>> Figure("seed", seed).spread
+        False
+    """
+
+    name: str
+    of: Callable[[Made], float]
+    spread: bool = False
+
+    def __post_init__(self) -> None:
+        if root(self.of) == "<lambda>":
+            raise InputError("a lambda names no figure", fix="give a function of the module")
+
+
+class Arm(Protocol):
+    """One side of a comparison."""
+
+    @property
+    def key(self) -> str:
+        """What it is, the same in every process; arms of one key are measured once."""
+        ...
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """What its code is."""
+        ...
+
+    def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
+        """It, on parts of a testbed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A method, trained.
+
+    Args:
+        make: It.
+
+    Raises:
+        InputError: A function without a name of its own, which could not be told from another.
+    """
+
+    make: Make
+
+    def __post_init__(self) -> None:
+        if root(self.make) == "<lambda>":
+            raise InputError("a lambda names no arm", fix="give a function of the module")
+
+    @property
+    def key(self) -> str:
+        """The function's module and name, with what is bound."""
+        return _named(self.make)
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """The method's."""
+        return (self.make,)
+
+    def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
+        """From the bed's start, with its budget."""
+        recipe, kept = bed.settled(self.make()), dict[str, Any]()
+        last = recipe.stages[-1]
+
+        def head(width: int) -> nn.Module:
+            kept["head"] = nn.Identity() if last.head is None else last.head(width)
+            module: nn.Module = kept["head"]
+            return module
+
+        def procedure(width: int) -> Procedure:
+            assert last.procedure is not None
+            kept["procedure"] = last.procedure(width)
+            return kept["procedure"]  # type: ignore[no-any-return]
+
+        def objective() -> Objective:
+            kept["objective"] = last.objective()
+            return kept["objective"]  # type: ignore[no-any-return]
+
+        seen = recipe.varied(
+            recipe.name, head=head, procedure=last.procedure and procedure, objective=objective
+        )
+        encoder, result = seen.make(parts[0], seed)
+        if isinstance(kept["head"], nn.Module):
+            kept["head"].eval()
+        return Made(recipe.name, encoder, parts, seed, **kept, collapsed=result.collapsed, steps=result.steps)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A start, not trained.
+
+    Attributes:
+        make: The method that it is of; None: that of the testbed, for whatever method.
+    """
+
+    make: Make | None = None
+
+    @property
+    def key(self) -> str:
+        """That of the method."""
+        return "untrained" if self.make is None else f"untrained {_named(self.make)}"
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """The method's."""
+        return () if self.make is None else (self.make,)
+
+    def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
+        """With the method's prompts."""
+        bare = Recipe("untrained", (), Takes(), bed.start)
+        recipe = bare if self.make is None else bed.settled(self.make())
+        encoder = recipe.started(parts[0], seed)
+        recipe.settle(encoder)
+        return Made("untrained", encoder, parts, seed)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What encodes without having learned, such as the pixels themselves."""
+
+    name: str
+    encoder: Callable[[Parts], Encodes]
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+        return f"given {self.name}"
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """The encoder's."""
+        return (self.encoder,)
+
+    def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
+        """It."""
+        del bed
+        return Made(self.name, self.encoder(parts), parts, seed)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A method with one setting chosen by a validation part of the training data, of as many values as its rival has.
+
+    Attributes:
+        make: From a value to the method.
+        values: What is tried.
+    """
+
+    make: Callable[[float], Recipe]
+    values: tuple[float, ...]
+
+    @property
+    def key(self) -> str:
+        """Of the function, and the values."""
+        return f"{_named(self.make)} of {self.values}"
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """The method's."""
+        return (self.make,)
+
+    def at(self, value: float) -> Trained:
+        """With one value."""
+        return Trained(partial(self.make, value))
+
+    def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
+        """Never as it is: `counterpoint.systems.jobs` chooses first."""
+        raise InputError(f"{self.key} has no value yet", fix="choose one")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An arm that is measured by another figure than the system.
+
+    Attributes:
+        arm: None: the system itself.
+        figure: The other one, such as a probe after the head.
+    """
+
+    arm: Arm | None
+    figure: Figure
+
+
+@dataclass(frozen=True)
+class Richer:
+    """An arm that is trained on the training part and with the budget of another testbed, and tested on this one.
+
+    Attributes:
+        arm: It.
+        bed: Where it is trained, such as with more data and steps: what could be reached.
+    """
+
+    arm: Arm
+    bed: Testbed
+
+    @property
+    def key(self) -> str:
+        """Of both."""
+        return f"{self.arm.key} on {self.bed.name}, {self.bed.epochs} epochs, {self.bed.steps} steps"
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """Of both."""
+        return (*self.arm.functions, self.bed.parts)
+
+    def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
+        """Trained there, with this testbed's parts to measure on."""
+        del bed
+        made = self.arm.made(self.bed, (self.bed.parts(seed)[0], parts[1]), seed)
+        return replace(made, parts=parts)
+
+
+def pixels(_parts: Parts) -> Raw:
+    """As they are."""
+    return Raw()
+
+
+PIXELS = Given("pixels", pixels)
+
+
+def digest(*parts: str) -> str:
+    """Of some words.
+
+    Examples:
+        >>> digest("a", "b")
+        'd2ef7f17d0c64cd1'
+    """
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def root(function: Callable[..., Any]) -> str:
+    """The top-level definition that a function is of, whatever is bound of it.
+
+    Examples:
+        >>> from functools import partial
+        >>> root(partial(root, root))
+        'root'
+    """
+    function = function.func if isinstance(function, partial) else function
+    return str(function.__qualname__).split(".")[0]
+
+
+def _named(make: Callable[..., Any]) -> str:
+    function = make.func if isinstance(make, partial) else make
+    bound = f"{make.args}" if isinstance(make, partial) else ""
+    return f"{function.__module__}.{function.__qualname__}{bound}"

@@ -1,0 +1,38 @@
+"""What a mechanism moves inside has moved after a few steps, and nothing has collapsed: every system that names it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from counterpoint.evaluate import mean_cosine
+from counterpoint.systems import every
+from counterpoint.testbeds import Trained
+from counterpoint.testbeds.figures import representation
+from systems.golden import sample
+
+STEPS = 12
+SIGNALLED = [s for s in every() if s.signal is not None]
+
+
+@pytest.mark.parametrize("s", SIGNALLED, ids=lambda s: s.slug)
+def test_the_mechanism_moves_its_signal_and_nothing_collapses(s):
+    import torch
+
+    bed = replace(s.sample, steps=STEPS, settings={**s.sample.settings, "dtype": "float32"})
+    parts = (sample(bed, 256), bed.parts(0)[1])
+    found = {}
+    for role, arm in (("system", s.signal.system or Trained(s.method)), ("off", s.signal.off)):
+        made = arm.made(bed, parts, 0)
+        found[role] = s.signal.figure.of(made)
+        if role == "system":
+            assert mean_cosine(torch.from_numpy(representation(made, parts[0]))) < 0.999
+    assert all(map(math.isfinite, found.values()))
+    assert found["system"] != pytest.approx(found["off"], rel=1e-3, abs=1e-6)
+
+
+def test_every_system_that_trains_names_its_signal_or_measures_by_a_check():
+    silent = [s.name for s in every() if s.claims and s.signal is None and not any(c.check for c in s.claims)]
+    assert silent == []
