@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 from counterpoint.systems import System, Verdict, every
 from counterpoint.systems.measuring import current, load
+from counterpoint.systems.registry import ARMS
 
 PAGE = Path(__file__).parents[1] / "docs" / "systems.md"
 HEAD = """# Systems
@@ -16,11 +18,14 @@ HEAD = """# Systems
 Every published system that is implemented here. `counterpoint run NAME` runs one, on small included data or on your own
 file; `counterpoint verify NAME` measures what its paper claims and keeps the verdict.
 
-**How a verdict is reached**, the same for every claim and fixed before any was measured: system and baseline are
-measured with several seeds on the same data and budget; the 95% interval (Student's t over the seeds) of their paired
-difference lies on the paper's side of 0: *reproduced*; on the other: *contradicted*; on both: *not reproduced at this
-scale*. Where training ended in a collapse there is no verdict: *this set-up cannot tell*. The set-ups are small: a
-verdict is about this scale, and the interval about the seeds (start, order, split or sample), not about other data.
+**How a verdict is reached**, the same for every claim and fixed before any was measured: raw input, the untrained
+start, the baseline, the system with its mechanism off, the system and a ceiling are measured with several seeds on the same
+data and budget. The 95% interval (Student's t over the seeds) of the paired difference of system and baseline lies on
+the paper's side of 0: *reproduced*; on the other: *contradicted*; on both: *not reproduced at this scale*. There is a
+verdict only where the set-up can tell, else it is *this set-up cannot tell*, with the reason: nothing has collapsed,
+the baseline is clearly better than every floor, the ceiling is better than the baseline by more than twice the seeds'
+noise, and what the mechanism moves inside (the signal) has moved. The set-ups are small: a verdict is about this scale,
+and the interval about the seeds (start, order, sample), not about other data.
 
 """
 
@@ -53,26 +58,48 @@ def section(s: System, v: Verdict | None) -> str:
         return "\n".join(lines)
     if v is None:
         return "\n".join([*lines, "Never measured.", ""])
+    arms = [arm for arm in ARMS if any(arm in o.values for o in v.outcomes)]
     lines += [
-        "| claim | metric | system | baseline | difference (95% interval) | verdict |",
-        "|---|---|---|---|---|---|",
+        f"| claim | figure | {' | '.join(arms)} | system minus baseline (95%) | verdict |",
+        f"|---|---|{'---|' * len(arms)}---|---|",
     ]
     for o in v.outcomes:
         low, high = map(number, o.interval)
         verdict = f"**{o.verdict}**" + f": {o.reason}" * bool(o.reason)
+        means = " | ".join("" if (mean := o.mean(arm)) is None else number(mean) for arm in arms)
+        where = f", {o.bed}" * bool(o.bed)
+        margin = f" (margin {number(o.margin)})" * bool(o.margin)
         lines.append(
-            f"| {o.text} | {o.metric}, {o.better} is better | {number(o.system_value)} | {number(o.baseline_value)} "
-            f"({o.baseline}) | {number(o.value)} ({low} to {high}) | {verdict} |"
+            f"| {o.text}{margin}; against {o.baseline} | {o.metric}, {o.better} is better{where} | {means} | "
+            f"{number(o.value)} ({low} to {high}) | {verdict} |"
         )
-    figures = "; ".join(f"{name}: {number(value)}" for name, value in v.figures.items())
+    signal = ""
+    if v.signal:
+        means = [number(sum(v.signal[arm]) / len(v.seeds)) for arm in ("system", "off")]
+        signal = f"Signal, {v.signal['name']}: {means[0]}, with the mechanism off {means[1]}. "
     older = "" if current(s, v) else " **Measured with older code**: it is to be measured again."
-    conditions = f"{len(v.seeds)} seeds, {v.date}, torch {v.versions['torch']}.{older}"
-    return "\n".join([*lines, "", *([f"Also: {figures}.", ""] if figures else []), conditions, ""])
+    conditions = f"{signal}{len(v.seeds)} seeds, {v.date}, torch {v.versions['torch']}.{older}"
+    return "\n".join([*lines, "", conditions, ""])
+
+
+def testbeds(systems: list[System]) -> str:
+    beds = {c.bed.name: c.bed for s in systems for c in s.claims if c.bed is not None}
+    lines = ["## Testbeds", "", *(f"- **{name}**: {beds[name].about}." for name in sorted(beds)), ""]
+    return "\n".join(lines)
+
+
+def counted(rows: list[tuple[System, Verdict | None]]) -> str:
+    said = Counter(o.verdict for _, v in rows if v for o in v.outcomes)
+    main = Counter(v.outcomes[0].verdict for _, v in rows if v)
+    waiting = sum(bool(s.claims) and v is None for s, v in rows)
+    told = "; ".join(f"{said[verdict]} {verdict} ({main[verdict]} of main claims)" for verdict in sorted(said))
+    return f"{sum(said.values())} claims measured: {told}. Systems still to be measured: {waiting}.\n\n"
 
 
 def page() -> str:
     rows = [(s, load(s.slug)) for s in every()]
-    return HEAD + overview(rows) + "\n\n" + "\n".join(section(s, v) for s, v in rows)
+    beds = testbeds([s for s, _ in rows])
+    return HEAD + counted(rows) + overview(rows) + "\n\n" + beds + "\n" + "\n".join(section(s, v) for s, v in rows)
 
 
 if __name__ == "__main__":

@@ -223,6 +223,7 @@ def verify(
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     from counterpoint.systems import every, get
     from counterpoint.systems import verify as measure
     from counterpoint.systems.measuring import FOLDER, current, entry, load, save
@@ -239,7 +240,13 @@ def verify(
         raise InputError("which systems?", fix="name some of `counterpoint systems`, or give --all")
     errors = Console(stderr=True, highlight=False, markup=False)
     systems = list({s.slug: s for s in chosen}.values())
-    columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TextColumn("arms, left"), TimeRemainingColumn())
+    columns = (
+        TextColumn("measuring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("arms, left"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("", total=None)
         done, failed = measure(

@@ -26,6 +26,7 @@ from counterpoint.errors import InputError
 from counterpoint.files import write_json
 from counterpoint.systems import jobs
 from counterpoint.systems.registry import ARMS, Claim, System
+from counterpoint.testbeds import Tuned
 
 FOLDER = Path(__file__).with_name("verdicts")
 SEEDS = tuple(range(5))
@@ -108,9 +109,7 @@ class Verdict:
     versions: dict[str, str]
 
 
-def difference_interval(
-    pairs: Sequence[Sequence[float]], level: float = 0.95
-) -> tuple[float, tuple[float, float]]:
+def difference_interval(pairs: Sequence[Sequence[float]], level: float = 0.95) -> tuple[float, tuple[float, float]]:
     """Mean paired difference (first minus second) and its t-interval, `mean -+ t_{n-1} s / sqrt(n)`.
 
     Args:
@@ -261,12 +260,11 @@ def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = N
         signal = {"name": system.signal.figure.name} | {
             arm: [float(row["signal"]["values"][arm]) for row in found] for arm in ("system", "off")
         }
-    tuned = [each for each in jobs.asked(system) if isinstance(each.arm, jobs.Tuned)]
+    tuned = [each for each in jobs.asked(system) if isinstance(each.arm, Tuned)]
     outcomes = []
     for i, claim in enumerate(system.claims):
         chosen = {each.place[2]: jobs.chosen(each, folder) for each in tuned if each.place[1] == str(i)}
-        mine = claim.check is None and claim.system is None  # what moves in the method says nothing of a variant
-        outcomes.append(outcome(claim, [row[str(i)] for row in found], signal if mine else {}, chosen))
+        outcomes.append(outcome(claim, [row[str(i)] for row in found], signal if _moves(system, i) else {}, chosen))
     return Verdict(
         system=system.name,
         date=date.today().isoformat(),
@@ -277,6 +275,15 @@ def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = N
         commit=_commit(),
         versions=_versions(),
     )
+
+
+def _moves(system: System, i: int) -> bool:
+    """Whether the signal is of the mechanism that a claim is about: the main one, or one against its absence."""
+    claim = system.claims[i]
+    if system.signal is None or claim.check is not None or claim.system is not None:
+        return False
+    without = system.signal.off.key
+    return i == 0 or any(getattr(arm, "key", "") == without for arm in (claim.baseline, claim.off))
 
 
 def save(verdict: Verdict, slug: str, folder: Path = FOLDER) -> Path:

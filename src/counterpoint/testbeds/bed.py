@@ -207,9 +207,7 @@ class Trained:
             kept["objective"] = last.objective()
             return kept["objective"]  # type: ignore[no-any-return]
 
-        seen = recipe.varied(
-            recipe.name, head=head, procedure=last.procedure and procedure, objective=objective
-        )
+        seen = recipe.varied(recipe.name, head=head, procedure=last.procedure and procedure, objective=objective)
         encoder, result = seen.make(parts[0], seed)
         if isinstance(kept["head"], nn.Module):
             kept["head"].eval()
@@ -296,6 +294,7 @@ class Tuned:
 
     def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
         """Never as it is: `counterpoint.systems.jobs` chooses first."""
+        del bed, parts, seed
         raise InputError(f"{self.key} has no value yet", fix="choose one")
 
 

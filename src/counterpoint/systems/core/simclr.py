@@ -8,7 +8,7 @@ from counterpoint.methods import Recipe
 from counterpoint.systems.core._pictures import SELF_SUPERVISED, simclr
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Seen, Trained, Untrained
-from counterpoint.testbeds.figures import probe_accuracy, projection, rank
+from counterpoint.testbeds.figures import probe_accuracy, projection, representation_rank
 from counterpoint.views import affine
 
 _SMALL_BATCH = 32
@@ -74,7 +74,7 @@ system(
             floors=(),
         ),
     ),
-    signal=Signal(rank, off=Trained(no_head)),
+    signal=Signal(representation_rank, off=Trained(no_head)),
     setup="AdamW stands in for LARS, GroupNorm for the encoder's BatchNorm; batches of 256 in place of 4,096. The head "
     "is that of the authors' code: BatchNorm over both views together, after the hidden layer and after the last.",
 )(simclr)
