@@ -204,3 +204,6 @@ def test_a_model_says_what_it_takes_instead(tmp_path, monkeypatch):
         error = CliRunner().invoke(app, list(command)).exception
         assert isinstance(error, InputError)
         assert said in str(error)
+    with pytest.raises(InputError, match="is a model of text, and these are image"):
+        fit(tmp_path / "source", tmp_path / "other", base=str(tmp_path / "texts/model"), say=lambda _: None)
+    assert not (tmp_path / "other").exists()

@@ -7,7 +7,7 @@ import pytest
 from counterpoint.comparing.entries import Job, check_job, parts_of
 from counterpoint.errors import InputError
 from counterpoint.fitting import fit
-from counterpoint.systems import every, get
+from counterpoint.systems import every, get, run
 from counterpoint.systems.registry import slug
 
 ROWS = "query\tdocument\n" + "".join(f"the {c} {n}\t{c} {n} here\n" for c in ("red", "blue") for n in range(40))
@@ -34,7 +34,7 @@ def test_fit_and_compare_and_run_refuse_other_data(sources, tmp_path, name):
     method, told = system.method(), []
     for attempt in (
         lambda: fit(source, tmp_path / "fit", method=method, say=told.append),
-        lambda: system.run(method, source, tmp_path / "run", told.append),
+        lambda: run(system, tmp_path / "run", source=source, say=told.append),
         lambda: check_job(Job(source, system=name), parts),
     ):
         with pytest.raises(InputError, match=f"{name_of(method)} (trains on|trains nothing)"):

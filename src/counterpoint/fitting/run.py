@@ -157,9 +157,14 @@ def fit(
     say(parts.description)
     if method is not None:
         method.refuse(parts.train)
+    # a model that does not take these is refused before anything is written
+    encoder = None if from_scratch(base) else make_base(base, parts.train, seed, max_length)
     if processes.first:
         _bind(output, {**asked, "data": parts.digest()})
-    encoder = _base(parts, base, seed, max_length, output, processes)
+    if encoder is None:
+        encoder = _from_scratch(parts, base, seed, max_length, output, processes)
+    if torch.cuda.is_available():
+        encoder.to("cuda")
     recipe = method or preset(parts.train, encoder)
     recipe = seen_by(recipe.changed(**settings), encoder)
     parts, recipe, about_prompts = share_prompt(parts, recipe, encoder)
@@ -243,21 +248,16 @@ def text_notes(parts: Parts, encoder: Any) -> tuple[str, ...]:
     return (*(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts), *filter(None, [unknown]))
 
 
-def _base(
+def _from_scratch(
     parts: Parts, base: str, seed: int, max_length: int | None, output: Path, processes: Processes
 ) -> Any:  # fmt: skip
-    """The base; one that is made from the data is kept, so that a resumed run has the same tokenizer."""
+    """A base that is made from the data; it is kept, so that a resumed run has the same tokenizer."""
     kept = output / ".training" / "base"
-    if not from_scratch(base):
-        encoder = make_base(base, parts.train, seed, max_length)
-    else:
-        if processes.first and not kept.exists():
-            make_base(base, parts.train, seed, max_length, parts.relations).save(kept)
-        processes.wait()
-        encoder = load(kept)
-        lock(base, encoder)
-    if torch.cuda.is_available():
-        encoder.to("cuda")
+    if processes.first and not kept.exists():
+        make_base(base, parts.train, seed, max_length, parts.relations).save(kept)
+    processes.wait()
+    encoder = load(kept)
+    lock(base, encoder)
     return encoder
 
 
