@@ -19,13 +19,13 @@ Every published system that is implemented here. `counterpoint run NAME` runs on
 file; `counterpoint verify NAME` measures what its paper claims and keeps the verdict.
 
 **How a verdict is reached**, the same for every claim and fixed before any was measured: raw input, the untrained
-start, the baseline, the system with its mechanism off, the system and a ceiling are measured with several seeds on the same
-data and budget. The 95% interval (Student's t over the seeds) of the paired difference of system and baseline lies on
-the paper's side of 0: *reproduced*; on the other: *contradicted*; on both: *not reproduced at this scale*. There is a
-verdict only where the set-up can tell, else it is *this set-up cannot tell*, with the reason: nothing has collapsed,
-the baseline is clearly better than every floor, the ceiling is better than the baseline by more than twice the seeds'
-noise, and what the mechanism moves inside (the signal) has moved. The set-ups are small: a verdict is about this scale,
-and the interval about the seeds (start, order, sample), not about other data.
+start, the baseline, the system with its mechanism off, the system and a ceiling are measured with several seeds on
+the same data and budget. The 95% interval (Student's t over the seeds) of the paired difference of system and
+baseline lies on the paper's side of 0: *reproduced*; on the other: *contradicted*; on both: *not reproduced at this
+scale*. There is a verdict only where the set-up can tell, else it is *this set-up cannot tell*, with the reason:
+nothing has collapsed, the baseline is clearly better than every floor, the ceiling is better than the baseline by
+more than twice the seeds' noise, and what the mechanism moves inside (the signal) has moved. The set-ups are small: a
+verdict is about this scale, and the interval about the seeds (start, order, sample), not about other data.
 
 """
 

@@ -212,8 +212,9 @@ def test_kept_verdict_is_of_the_code_as_it_is(s):
             assert why_not(o.values, better=o.better, floors=floors, signal=signal) == ""
 
 
-def test_systems_page_is_current():
-    command = [sys.executable, str(ROOT / "scripts" / "systems_page.py"), "--check"]
+@pytest.mark.parametrize("script", ["systems_page.py", "self_supervised_page.py"])
+def test_page_is_current(script):
+    command = [sys.executable, str(ROOT / "scripts" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

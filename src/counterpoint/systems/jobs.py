@@ -156,7 +156,7 @@ def measure(
 def values(system: System, seed: int, folder: Path | None = None) -> dict[str, dict[str, Any]]:
     """What was measured of a system with one seed: by claim (its number, or `signal`) a value for each role.
 
-    Beside `collapsed` (role to words) and `steps`.
+    Beside `collapsed` (role to words), `steps`, and `figures`: all figures of the testbed, of the system.
 
     Raises:
         InputError: Something was not measured.
@@ -164,7 +164,7 @@ def values(system: System, seed: int, folder: Path | None = None) -> dict[str, d
     folder, found = folder or cache_folder(), dict[str, dict[str, Any]]()
     for each in asked(system):
         _, number, role = each.place
-        row = found.setdefault(number, {"values": {}, "collapsed": {}, "steps": {}})
+        row = found.setdefault(number, {"values": {}, "collapsed": {}, "steps": {}, "figures": {}})
         kept = _kept(_settled(each, folder), seed, folder)
         if each.figure_key not in kept.get("figures", {}):
             raise InputError(f"{system.name}: {role} was not measured with seed {seed}", fix="measure it first")
@@ -173,6 +173,9 @@ def values(system: System, seed: int, folder: Path | None = None) -> dict[str, d
         if kept["collapsed"]:
             row["collapsed"][role] = f"{kept['name']}: {kept['collapsed']}"
         row["steps"][role] = kept["steps"]
+        if role == "system" and each.bed is not None:
+            keys = {replace(each, figure=figure).figure_key: figure.name for figure in each.bed.figures}
+            row["figures"] = {name: kept["figures"][key] for key, name in keys.items() if key in kept["figures"]}
     return found
 
 

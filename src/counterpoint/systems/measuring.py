@@ -94,6 +94,7 @@ class Verdict:
         seeds: One measurement each.
         outcomes: One a claim, the main one first.
         signal: What the mechanism moves, and its value for each seed with it (`system`) and without (`off`).
+        figures: All figures of the main claim's testbed, of the system, one a seed.
         code: Digest of what was measured (`counterpoint.systems.jobs.code`).
         commit: Of the repository, or "" outside one; with `+` if it had changes.
         versions: Of what it ran on.
@@ -104,6 +105,7 @@ class Verdict:
     seeds: list[int]
     outcomes: list[Outcome]
     signal: dict[str, Any]
+    figures: dict[str, list[float]]
     code: str
     commit: str
     versions: dict[str, str]
@@ -271,6 +273,7 @@ def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = N
         seeds=seeds,
         outcomes=outcomes,
         signal=signal,
+        figures={name: [float(row["0"]["figures"][name]) for row in found] for name in found[0]["0"]["figures"]},
         code=jobs.code(system),
         commit=_commit(),
         versions=_versions(),

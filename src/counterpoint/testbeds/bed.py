@@ -139,7 +139,7 @@ class Figure:
     spread: bool = False
 
     def __post_init__(self) -> None:
-        if root(self.of) == "<lambda>":
+        if _nameless(self.of):
             raise InputError("a lambda names no figure", fix="give a function of the module")
 
 
@@ -175,7 +175,7 @@ class Trained:
     make: Make
 
     def __post_init__(self) -> None:
-        if root(self.make) == "<lambda>":
+        if _nameless(self.make):
             raise InputError("a lambda names no arm", fix="give a function of the module")
 
     @property
@@ -368,6 +368,11 @@ def root(function: Callable[..., Any]) -> str:
     """
     function = function.func if isinstance(function, partial) else function
     return str(function.__qualname__).split(".")[0]
+
+
+def _nameless(function: Callable[..., Any]) -> bool:
+    function = function.func if isinstance(function, partial) else function
+    return str(function.__qualname__).endswith("<lambda>")
 
 
 def _named(make: Callable[..., Any]) -> str:
