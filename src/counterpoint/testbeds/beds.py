@@ -113,8 +113,8 @@ RARER_CIFAR = Testbed(
     "CIFAR-10, long tail",
     rarer_cifar,
     f"CIFAR-10 brought to {SIDE} x {SIDE}, 5,000 training pictures of which classes keep from all to a twentieth (in "
-    f"an order drawn by the seed), 2,000 balanced ones for test; {_NETWORK} from scratch, 30 epochs of two views, AdamW "
-    "at 2e-3",
+    f"an order drawn by the seed), 2,000 balanced ones for test; {_NETWORK} from scratch, 30 epochs of two views, "
+    "AdamW at 2e-3",
     network,
     epochs=30,
     settings=_FAST,
