@@ -129,6 +129,6 @@ system(
     setup="AdamW stands in for LARS, a network of width 128 for ResNet-18; the head keeps the authors' proportions "
     "(four times the width hidden, no BatchNorm) and, since few features of a picture are on, twice the width as "
     f"outputs (theirs: 256). Temperature {TEMPERATURE}, as theirs; chosen from three on both sides where the "
-    "representation is judged. A feature is on where its absolute value in the unit vector is above 1e-5, as in the authors' evaluation: "
-    "of SimCLR all are, whatever their class, so neither figure has a floor below that.",
+    "representation is judged. A feature is on where its absolute value in the unit vector is above 1e-5, as in "
+    "the authors' evaluation: of SimCLR all are, whatever their class, so neither figure has a floor below that.",
 )(ncl)
