@@ -3,10 +3,11 @@
 The rule, the same for every claim and written before any was measured. Over the seeds, take the paired difference of
 the system and its baseline, signed so that the paper's direction is up, and its 95% interval (Student's t over seeds).
 Above 0: *reproduced*. Below 0: *contradicted*. Else: *not reproduced at this scale*. ("As good as": above minus the
-margin, below it.) There is a verdict only where the set-up can tell, else it is *this set-up cannot tell*: nothing has
-collapsed; the baseline is clearly better than every floor (its paired interval lies above 0); the ceiling is better
-than the baseline by more than twice the seeds' noise (the standard deviation of the paired difference); and what the
-mechanism moves inside has moved (the paired interval of system and mechanism off does not hold 0).
+margin, below it.) There is a verdict only where the set-up can tell, else it is *this set-up cannot tell*: every
+figure is a number; nothing has collapsed; the baseline is clearly better than every floor (its paired interval lies
+above 0); the ceiling is better than the baseline by more than twice the seeds' noise (the standard deviation of the
+paired difference); and what the mechanism moves inside has moved (the paired interval of system and mechanism off does
+not hold 0).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from counterpoint.errors import InputError
 from counterpoint.files import write_json
 from counterpoint.systems import jobs
 from counterpoint.systems.registry import ARMS, Claim, System
+from counterpoint.testbeds import Tuned
 
 FOLDER = Path(__file__).with_name("verdicts")
 SEEDS = tuple(range(5))
@@ -108,9 +110,7 @@ class Verdict:
     versions: dict[str, str]
 
 
-def difference_interval(
-    pairs: Sequence[Sequence[float]], level: float = 0.95
-) -> tuple[float, tuple[float, float]]:
+def difference_interval(pairs: Sequence[Sequence[float]], level: float = 0.95) -> tuple[float, tuple[float, float]]:
     """Mean paired difference (first minus second) and its t-interval, `mean -+ t_{n-1} s / sqrt(n)`.
 
     Args:
@@ -172,6 +172,9 @@ def why_not(
         'the baseline (0.45) is not clearly better than the floor: raw (0.5)'
     """
     sign = 1.0 if better == "higher" else -1.0
+    for arm, measured in values.items():
+        if not np.isfinite(measured).all():
+            return f"the figure of {arm} is not a number"
     for arm, said in (collapsed or {}).items():
         fell = [words for words in said if words]
         if fell and arm in ("system", "baseline") and not (spread and arm == "baseline"):
@@ -261,7 +264,7 @@ def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = N
         signal = {"name": system.signal.figure.name} | {
             arm: [float(row["signal"]["values"][arm]) for row in found] for arm in ("system", "off")
         }
-    tuned = [each for each in jobs.asked(system) if isinstance(each.arm, jobs.Tuned)]
+    tuned = [each for each in jobs.asked(system) if isinstance(each.arm, Tuned)]
     outcomes = []
     for i, claim in enumerate(system.claims):
         chosen = {each.place[2]: jobs.chosen(each, folder) for each in tuned if each.place[1] == str(i)}

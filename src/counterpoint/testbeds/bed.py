@@ -175,7 +175,7 @@ class Trained:
     make: Make
 
     def __post_init__(self) -> None:
-        if root(self.make) == "<lambda>":
+        if "<lambda>" in _named(self.make):
             raise InputError("a lambda names no arm", fix="give a function of the module")
 
     @property
@@ -207,9 +207,7 @@ class Trained:
             kept["objective"] = last.objective()
             return kept["objective"]  # type: ignore[no-any-return]
 
-        seen = recipe.varied(
-            recipe.name, head=head, procedure=last.procedure and procedure, objective=objective
-        )
+        seen = recipe.varied(recipe.name, head=head, procedure=last.procedure and procedure, objective=objective)
         encoder, result = seen.make(parts[0], seed)
         if isinstance(kept["head"], nn.Module):
             kept["head"].eval()
@@ -296,6 +294,7 @@ class Tuned:
 
     def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
         """Never as it is: `counterpoint.systems.jobs` chooses first."""
+        del bed, parts, seed
         raise InputError(f"{self.key} has no value yet", fix="choose one")
 
 
@@ -332,7 +331,7 @@ class Richer:
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
         """Of both."""
-        return (*self.arm.functions, self.bed.parts)
+        return (*self.arm.functions, self.bed.parts, *(() if self.bed.start is None else (self.bed.start,)))
 
     def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
         """Trained there, with this testbed's parts to measure on."""
@@ -373,5 +372,5 @@ def root(function: Callable[..., Any]) -> str:
 
 def _named(make: Callable[..., Any]) -> str:
     function = make.func if isinstance(make, partial) else make
-    bound = f"{make.args}" if isinstance(make, partial) else ""
+    bound = f"{make.args}{make.keywords or ''}" if isinstance(make, partial) else ""
     return f"{function.__module__}.{function.__qualname__}{bound}"
