@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import torch
@@ -106,7 +107,8 @@ def arms(system: System, claim: Claim) -> dict[str, Arm | Seen]:
 
 def code(system: System) -> str:
     """A digest of all that a system's verdict rests on, to know whether it is of the code as it is."""
-    return digest(*(f"{each.place[1:]} {each.key} {each.figure_key}" for each in asked(system)))
+    rules = [f"{claim.better} {claim.margin} {_number(claim.ceiling)}" for claim in system.claims]
+    return digest(*(f"{each.place[1:]} {each.key} {each.figure_key}" for each in asked(system)), *rules)
 
 
 def measure(
@@ -132,24 +134,25 @@ def measure(
         What kept a system from being measured, by slug.
     """
     folder, seeds, failed = folder or cache_folder(), list(seeds), dict[str, InputError]()
-    every = [each for system in systems for each in asked(system)]
-    tuned = [each for each in every if isinstance(each.arm, Tuned)]
-    stages = [
-        [(group, CHOOSING) for group in _groups([one for each in tuned for one in _tries(each)])],
-        [(group, seed) for seed in seeds for group in _groups(every)],
-    ]
-    for stage in stages:
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+
+    def work(stage: list[tuple[list[Asked], int]]) -> None:
         todo = [(group, seed) for group, seed in stage if _missing(group, seed, folder)]
-        todo = [(group, seed) for group, seed in todo if not {e.place[0] for e in group} <= failed.keys()]
-        threads = max(1, (os.cpu_count() or 1) // jobs)
         tasks = [([(each.place, each.value) for each in group], seed) for group, seed in todo]
         for done, (index, outcome) in enumerate(_run(tasks, folder, jobs, threads), 1):
             group, seed = todo[index]
             if isinstance(outcome, InputError):
-                failed |= {each.place[0]: outcome for each in group}
+                failed.update({each.place[0]: outcome for each in group})
             else:
                 say(f"{group[0].place[0]}, seed {seed}: {outcome}")
             on_done(done, len(todo))
+
+    every = [each for system in systems for each in asked(system)]
+    tries = [one for each in every if isinstance(each.arm, Tuned) for one in _tries(each)]
+    work([(group, CHOOSING) for group in _groups(tries)])
+    # two claims may choose differently, so that arms are grouped as they were settled
+    settled = [_settled(each, folder) for each in every if each.place[0] not in failed]
+    work([(group, seed) for seed in seeds for group in _groups(settled)])
     return failed
 
 
@@ -224,10 +227,7 @@ def _groups(every: Iterable[Asked]) -> list[list[Asked]]:
 
 
 def _missing(group: Sequence[Asked], seed: int, folder: Path) -> bool:
-    try:
-        return any(each.figure_key not in _kept(_settled(each, folder), seed, folder)["figures"] for each in group)
-    except KeyError:  # its value was not chosen yet, or could not be
-        return True
+    return any(each.figure_key not in _kept(each, seed, folder)["figures"] for each in group)
 
 
 def _file(each: Asked, seed: int, folder: Path) -> Path:
@@ -262,7 +262,7 @@ def _work(task: tuple[list[tuple[Place, float | None]], int], folder: Path) -> s
             if value is not None:
                 assert isinstance(each.arm, Tuned)
                 each = _tries(each)[each.arm.values.index(value)]
-            group.append(_settled(each, folder))
+            group.append(each)
         started = time.monotonic()
         about = _measured(group, seed)
         about["seconds"] = round(time.monotonic() - started, 1)
@@ -315,5 +315,13 @@ def _code(module: str, name: str) -> str:
 
 
 def _code_of(function: Any) -> str:
-    """Of the top-level definition that a function is of."""
-    return _code(getattr(function, "func", function).__module__, root(function))
+    """Of the top-level definition that a function is of, and of the functions that are bound of it."""
+    function, bound = (function.func, function.args) if isinstance(function, partial) else (function, ())
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    inner = [_code_of(one) for one in (*bound, *cells) if isinstance(one, FunctionType | partial)]
+    own = _code(function.__module__, root(function))
+    return digest(own, *inner) if inner else own
+
+
+def _number(ceiling: object) -> str:
+    return str(ceiling) if isinstance(ceiling, float | int) else ""

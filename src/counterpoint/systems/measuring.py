@@ -3,10 +3,11 @@
 The rule, the same for every claim and written before any was measured. Over the seeds, take the paired difference of
 the system and its baseline, signed so that the paper's direction is up, and its 95% interval (Student's t over seeds).
 Above 0: *reproduced*. Below 0: *contradicted*. Else: *not reproduced at this scale*. ("As good as": above minus the
-margin, below it.) There is a verdict only where the set-up can tell, else it is *this set-up cannot tell*: nothing has
-collapsed; the baseline is clearly better than every floor (its paired interval lies above 0); the ceiling is better
-than the baseline by more than twice the seeds' noise (the standard deviation of the paired difference); and what the
-mechanism moves inside has moved (the paired interval of system and mechanism off does not hold 0).
+margin, below it.) There is a verdict only where the set-up can tell, else it is *this set-up cannot tell*: every
+figure is a number; nothing has collapsed; the baseline is clearly better than every floor (its paired interval lies
+above 0); the ceiling is better than the baseline by more than twice the seeds' noise (the standard deviation of the
+paired difference); and what the mechanism moves inside has moved (the paired interval of system and mechanism off does
+not hold 0).
 """
 
 from __future__ import annotations
@@ -173,6 +174,9 @@ def why_not(
         'the baseline (0.45) is not clearly better than the floor: raw (0.5)'
     """
     sign = 1.0 if better == "higher" else -1.0
+    for arm, measured in values.items():
+        if not np.isfinite(measured).all():
+            return f"the figure of {arm} is not a number"
     for arm, said in (collapsed or {}).items():
         fell = [words for words in said if words]
         if fell and arm in ("system", "baseline") and not (spread and arm == "baseline"):

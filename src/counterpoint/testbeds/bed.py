@@ -331,7 +331,7 @@ class Richer:
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
         """Of both."""
-        return (*self.arm.functions, self.bed.parts)
+        return (*self.arm.functions, self.bed.parts, *(() if self.bed.start is None else (self.bed.start,)))
 
     def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
         """Trained there, with this testbed's parts to measure on."""
@@ -376,6 +376,9 @@ def _nameless(function: Callable[..., Any]) -> bool:
 
 
 def _named(make: Callable[..., Any]) -> str:
-    function = make.func if isinstance(make, partial) else make
-    bound = f"{make.args}" if isinstance(make, partial) else ""
-    return f"{function.__module__}.{function.__qualname__}{bound}"
+    """Module and name, with what is bound; of bound functions their names, which are the same in every process."""
+    if not isinstance(make, partial):
+        return f"{make.__module__}.{make.__qualname__}"
+    given = [*make.args, *(make.keywords[name] for name in sorted(make.keywords))]
+    bound = ", ".join(_named(one) if callable(one) else repr(one) for one in given)
+    return f"{_named(make.func)}({bound})"
