@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,15 +13,35 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from counterpoint.data.items import Data
+from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError
-from counterpoint.evaluate import effective_rank, equal_error_rate, few_shot, knn, mean_cosine, probe, tolerance
+from counterpoint.evaluate import (
+    effective_rank,
+    equal_error_rate,
+    evaluate_judged,
+    few_shot,
+    knn,
+    mean_cosine,
+    place,
+    probe,
+    tolerance,
+)
 from counterpoint.evaluate import uniformity as uniformity_of
-from counterpoint.tasks import Collection, Find, Similar
+from counterpoint.search.exact import ScoreRows
+from counterpoint.tasks import Collection, Find, Similar, pairs
 from counterpoint.testbeds.bed import Figure, Made
 
 Vectors = Callable[[Made, Data], Float[np.ndarray, "n d"]]
 """Of the anchors of some rows."""
+
+
+@runtime_checkable
+class Ranks(Protocol):
+    """What scores documents for queries without vectors."""
+
+    def score_rows(self, queries: Items, documents: Items) -> Iterable[ScoreRows]:
+        """Rows of scores of all documents, in the order of the queries."""
+        ...
 
 
 def representation(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
@@ -202,11 +223,17 @@ tolerant = Figure("tolerance of the representation", _tolerance)
 
 @cache
 def found(metric: str = "mrr@10") -> Figure:
-    """A figure of retrieval over the test collection (`counterpoint.tasks.Find`): `mrr@10`, `ndcg@10`, `hit@20`, ..."""
+    """A figure of retrieval over the test collection (`counterpoint.tasks.Find`): `mrr@10`, `ndcg@10`, `hit@20`, ...
+
+    Pairs are a collection, too: each anchor should find its positives among those of all. What has `score_rows` and no
+    vectors, such as BM25, ranks by them.
+    """
 
     def measure(made: Made) -> float:
-        test = made.parts[1]
-        assert isinstance(test, Collection)
+        test = made.parts[1] if isinstance(made.parts[1], Collection) else pairs(made.parts[1])
+        if isinstance(made.encoder, Ranks):
+            places = place(made.encoder.score_rows(test.queries, test.corpus), test.answers)
+            return evaluate_judged(places.judged, metrics=(metric,), samples=0)[metric].value
         return Find(test, test, metrics=(metric,)).measure("", made.encoder).figures[metric].value
 
     return Figure(metric, measure)
