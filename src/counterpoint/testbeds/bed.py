@@ -375,10 +375,10 @@ def _nameless(function: Callable[..., Any]) -> bool:
     return str(function.__qualname__).endswith("<lambda>")
 
 
-def _named(make: Callable[..., Any]) -> str:
+def _named(make: Any) -> str:
     """Module and name, with what is bound; of bound functions their names, which are the same in every process."""
     if not isinstance(make, partial):
-        return f"{make.__module__}.{make.__qualname__}"
-    given = [*make.args, *(make.keywords[name] for name in sorted(make.keywords))]
-    bound = ", ".join(_named(one) if callable(one) else repr(one) for one in given)
-    return f"{_named(make.func)}({bound})"
+        return f"{make.__module__}.{make.__qualname__}" if callable(make) else repr(make)
+    given = [_named(one) for one in make.args]
+    given += [f"{name}={_named(make.keywords[name])}" for name in sorted(make.keywords)]
+    return f"{_named(make.func)}({', '.join(given)})"
