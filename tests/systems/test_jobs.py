@@ -112,13 +112,13 @@ def test_another_testbed_budget_or_code_is_another_arm(registry):
         fakes.HIGH,
         Trained(fakes.trained),
         Trained(partial(fakes.trained, 0.1)),
-        Trained(partial(fakes.trained, temperature=0.1)),
         Trained(partial(fakes.trained, temperature=0.2)),
         Richer(fakes.HIGH, fakes.PLACES),
         Richer(fakes.HIGH, replace(fakes.PLACES, epochs=3)),
     ]
     assert len({jobs._key(arm, fakes.PLACES) for arm in arms}) == len(arms)
-    assert jobs._key(Tuned(fakes.trained, (0.1,)).at(0.1), fakes.PLACES) == jobs._key(arms[2], fakes.PLACES)
+    same = (Tuned(fakes.trained, (0.1,)).at(0.1), Trained(partial(fakes.trained, temperature=0.1)))
+    assert {jobs._key(arm, fakes.PLACES) for arm in same} == {jobs._key(arms[2], fakes.PLACES)}
 
 
 def test_more_figures_are_added_to_what_is_kept(registry, tmp_path, log):
@@ -235,7 +235,8 @@ def test_two_processes_side_by_side_give_the_figures_of_one(registry, tmp_path):
         kept = {file.name: json.loads(file.read_text()) for file in (tmp_path / name).glob("*.json")}
         found.append({name: {**about, "seconds": 0} for name, about in kept.items()})
     assert found[0] == found[1]
-    assert len(found[0]) == 3 + 2 + 2
+    # what was chosen is what the others are, too
+    assert len(found[0]) == 3 + 2
 
 
 # the rule

@@ -73,7 +73,8 @@ def test_what_is_richer_is_trained_there_and_measured_here():
 def test_arms_are_known_by_what_they_are():
     tuned = Tuned(plain, (0.1, 0.5))
     assert tuned.at(0.1).key != tuned.at(0.5).key
-    assert tuned.at(0.5).key == Trained(partial(plain, 0.5)).key
+    assert tuned.at(0.5).key == Trained(partial(plain, 0.5)).key == Trained(partial(plain, temperature=0.5)).key
+    assert tuned.at(0.5).key == Trained(plain).key  # its default
     assert tuned.at(0.1).make().stages[0].objective().temperature == 0.1
     with pytest.raises(InputError, match="a lambda names no arm"):
         Trained(lambda: plain())

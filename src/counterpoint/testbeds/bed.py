@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -376,9 +377,14 @@ def _nameless(function: Callable[..., Any]) -> bool:
 
 
 def _named(make: Any) -> str:
-    """Module and name, with what is bound; of bound functions their names, which are the same in every process."""
-    if not isinstance(make, partial):
-        return f"{make.__module__}.{make.__qualname__}" if callable(make) else repr(make)
-    given = [_named(one) for one in make.args]
-    given += [f"{name}={_named(make.keywords[name])}" for name in sorted(make.keywords)]
-    return f"{_named(make.func)}({', '.join(given)})"
+    """Module, name and all arguments, the defaults too: `partial(f, 0.5)` is `f` if 0.5 is what it takes anyhow.
+
+    Of functions that are bound it is their names, which are the same in every process.
+    """
+    if not callable(make):
+        return repr(make)
+    function, args, keywords = (make.func, make.args, make.keywords) if isinstance(make, partial) else (make, (), {})
+    bound = inspect.signature(function).bind_partial(*args, **keywords)
+    bound.apply_defaults()
+    given = [f"{name}={_named(value)}" for name, value in bound.arguments.items()]
+    return f"{function.__module__}.{function.__qualname__}({', '.join(given)})"
