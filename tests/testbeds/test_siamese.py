@@ -16,10 +16,9 @@ from counterpoint.systems.core.swav import two_views
 from counterpoint.testbeds import CIFAR, DIGITS, Trained
 from counterpoint.testbeds.beds import halves
 from counterpoint.testbeds.siamese import (
-    THRICE,
-    TWICE,
     added,
     added_score,
+    budget,
     clusters,
     clusters_used,
     hardest_negatives,
@@ -45,9 +44,9 @@ def made():
 
 
 def test_more_views_have_as_many_steps_as_two():
-    four, six = (moco().varied("more", views=views) for views in (4, 6))
-    epochs = [bed.settled(recipe).stages[0].train.epochs for bed, recipe in ((TWICE, four), (THRICE, six))]
-    assert epochs == [CIFAR.epochs, CIFAR.epochs]
+    two, four, six = (moco().varied("more", views=views) for views in (2, 4, 6))
+    beds = (budget(CIFAR, 0.5), two), (CIFAR, four), (budget(CIFAR, 1.5), six)
+    assert [bed.settled(recipe).stages[0].train.epochs for bed, recipe in beds] == [CIFAR.epochs / 2] * 3
 
 
 def test_a_positive_scores_its_inner_product():

@@ -1,4 +1,4 @@
-"""What siamese training, queues and clusters move inside, and beds on which more views are given their steps."""
+"""What siamese training, queues and clusters move inside, and a bed with less or more to spend."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from counterpoint.encoders.inputs import take
 from counterpoint.objectives import SwAV
 from counterpoint.points import Points
 from counterpoint.procedures import Call
-from counterpoint.testbeds.bed import Figure, Made
-from counterpoint.testbeds.beds import CIFAR
+from counterpoint.testbeds.bed import Figure, Made, Testbed
 from counterpoint.testbeds.figures import projection
 from counterpoint.views.standard import picture_view
 
 _MOST, _HARDEST = 512, 10
-TWICE = replace(CIFAR, epochs=2 * CIFAR.epochs)
-"""CIFAR-10 with twice the budget: four views of a picture for as many epochs as two have on `CIFAR`."""
-THRICE = replace(CIFAR, epochs=3 * CIFAR.epochs)
-"""With three times: six views for as many epochs as two."""
+
+
+def budget(bed: Testbed, times: float) -> Testbed:
+    """A testbed with so many times its epochs: with half as many for two views, four have on the whole one as many.
+
+    Examples:
+        >>> from counterpoint.testbeds import DIGITS
+        >>> budget(DIGITS, 0.5).name, budget(DIGITS, 0.5).epochs
+        ('digits, 0.5 times the epochs', 15.0)
+    """
+    return replace(bed, name=f"{bed.name}, {times:g} times the epochs", epochs=times * bed.epochs)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from counterpoint.systems.core._pictures import SELF_SUPERVISED, TEMPERATURES
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained, Tuned
 from counterpoint.testbeds.figures import probe_accuracy
-from counterpoint.testbeds.siamese import TWICE, hardest_negatives
+from counterpoint.testbeds.siamese import budget, hardest_negatives
 
 _KEPT = QUEUE // 4
 
@@ -70,8 +70,8 @@ system(
             "Both are better than one view for as many queries",
             probe_accuracy(),
             "MoCo for twice as many steps",
-            SELF_SUPERVISED,
-            Richer(Trained(moco), TWICE),
+            budget(SELF_SUPERVISED, 0.5),
+            Richer(Trained(moco), SELF_SUPERVISED),
         ),
     ),
     signal=Signal(hardest_negatives, off=Trained(both_ways)),

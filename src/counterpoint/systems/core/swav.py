@@ -12,7 +12,7 @@ from counterpoint.systems.core._pictures import TUNED as CONTRASTIVE
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained, Tuned
 from counterpoint.testbeds.figures import probe_accuracy
-from counterpoint.testbeds.siamese import THRICE, clusters
+from counterpoint.testbeds.siamese import budget, clusters
 from counterpoint.views.standard import picture_view
 
 _HIDDEN, _OUT, _PROTOTYPES, _FROZEN = 512, 128, 100, 19
@@ -67,9 +67,9 @@ system(
             "More crops are better",
             probe_accuracy(),
             "SwAV with two views, as many epochs",
-            SELF_SUPERVISED,
+            budget(SELF_SUPERVISED, 0.5),
             Trained(two_views),
-            system=Richer(Trained(swav), THRICE),
+            system=Richer(Trained(swav), budget(SELF_SUPERVISED, 1.5)),
         ),
         Claim(
             "More crops are better even for as many encoded views",
