@@ -1,52 +1,100 @@
-"""Feature transformation: what moving the positives apart does to their score, and what is mixed in the queue."""
+"""Feature transformation: positives are moved apart and the queue's keys mixed, by the numbers that were drawn."""
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
-import torch.nn.functional as F
 
-from counterpoint.points import Points
-from counterpoint.procedures import InterpolateNegatives, MixPositives
-from systems.views_of_digits import calls_of
+from counterpoint.procedures import mixing
+from counterpoint.systems.core.feature_transformation import feature_transformation, negatives_only, positives_only
+from counterpoint.testbeds import DIGITS
+from systems.remembered import assert_random_views, cross_entropy, sides
+from systems.through import same, step_of
 
-
-def test_extrapolated_positives_score_as_equation_5_says(monkeypatch):
-    g = torch.Generator().manual_seed(0)
-    q, k = (F.normalize(torch.randn(5, 4, generator=g), dim=1) for _ in range(2))
-    share = torch.linspace(0.1, 0.9, 5)
-    monkeypatch.setattr("counterpoint.procedures.mixing.beta", lambda n, alpha: share)
-    for call in ({"queries": q, "keys": k}, {"queries": q, "owned": Points(k[:, None])}):
-        (moved,) = MixPositives()([call], None)
-        back = moved["keys"].z if "keys" in moved else moved["owned"].z[:, 0]
-        s, a = (q * k).sum(1), 1 + share
-        torch.testing.assert_close((moved["queries"].z * back).sum(1), 2 * a * (1 - a) * (1 - s) + s)
-        assert bool(((moved["queries"].z * back).sum(1) <= s + 1e-6).all())
+DIM, BATCH, STEPS = 16, 8, 4
+NUMBERS = {"ft": (1, 1), "ft-a-pair": (BATCH, 24), "ft-a-dimension": (BATCH * DIM, 24 * DIM)}
+"""How many are drawn for the positives, and for the 24 keys of the queue."""
 
 
-def test_interpolated_negatives_lie_between_two_and_matched_keys_stay():
-    z = torch.arange(5.0)[:, None].repeat(1, 2)
-    keys = Points(z, sample=torch.tensor([7, -1, -1, -1, -1]))
-    torch.manual_seed(0)
-    (call,) = InterpolateNegatives(1.0)([{"queries": z, "keys": keys}], None)
-    found = call["keys"].z
-    assert found[0].tolist() == [0.0, 0.0]
-    assert not torch.allclose(found[1:], z[1:])
-    assert bool(((found[1:] >= 1) & (found[1:] <= 4)).all())
+@pytest.fixture
+def drawn(monkeypatch):
+    """What was drawn, by alpha; each draw goes from 0.1 to 0.4."""
+    found = {}
+
+    def beta(n, alpha):
+        found[alpha] = torch.linspace(0.1, 0.4, n)
+        return found[alpha]
+
+    monkeypatch.setattr(mixing, "beta", beta)
+    return found
+
+
+def moved(of, share):
+    """Equations 3 and 4."""
+    return (1 + share) * of["q"] - share * of["k"], (1 + share) * of["k"] - share * of["q"]
+
+
+def among(mixed, queue, share):
+    """Whether each is `share` of its own key of the queue and the rest of one other, each other once."""
+    other = (mixed - share * queue) / (1 - share)
+    distance = torch.cdist(other, queue)
+    assert float(distance.min(1).values.max()) < 1e-4
+    return sorted(distance.argmin(1).tolist()) == list(range(len(queue)))
+
+
+@pytest.mark.parametrize("name", list(NUMBERS))
+def test_positives_are_apart_and_negatives_between(name, drawn):
+    step = step_of(name, steps=STEPS)
+    assert {alpha: len(share) for alpha, share in drawn.items()} == dict(zip((2.0, 1.6), NUMBERS[name], strict=True))
+    positive, negative = (
+        share.view(-1, DIM) if len(share) > 24 else share[:, None] for share in (drawn[2.0], drawn[1.6])
+    )
+    of, (call,) = sides(step), step.calls
+    assert len(of["queue"]) == BATCH * (STEPS - 1)
+    assert among(call["keys"].z, of["queue"], negative)
+    q, own = moved(of, positive)
+    same(step, cross_entropy(q, own, call["keys"].z))
+
+
+@pytest.mark.parametrize("name", ["ft", "ft-a-pair"])
+def test_extrapolated_positives_score_as_equation_5_says(name, drawn):
+    step = step_of(name, steps=STEPS)
+    of, (call,) = sides(step), step.calls
+    s, a = (of["q"] * of["k"]).sum(1), 1 + drawn[2.0]
+    found = (call["queries"].z * call["owned"].z[:, 0]).sum(1)
+    torch.testing.assert_close(found, 2 * a * (1 - a) * (1 - s) + s)
+    assert bool((found < s).all())
 
 
 def test_the_queue_keeps_the_keys_as_they_were():
-    config, calls, _ = calls_of("ft", steps=3)
-    (call,) = calls
-    assert len(call["keys"]) == 12
-    # mixed, so shorter than one; and the positive's vector is longer
-    assert float(call["keys"].z.norm(dim=1).max()) <= 1 + 1e-5
-    assert float(call["keys"].z.norm(dim=1).min()) < 1 - 1e-4
-    q, own, queue = call["queries"].z, call["owned"].z[:, 0], call["keys"].z
-    logits = torch.cat([(q * own).sum(1, keepdim=True), q @ queue.T], 1) / 0.2
-    wanted = F.cross_entropy(logits, torch.zeros(6, dtype=torch.long))
-    torch.testing.assert_close(config.objective()(**call), wanted, rtol=1e-4, atol=1e-5)
-    assert math.isfinite(wanted.item())
-    assert pytest.approx(1.0, abs=1e-4) != q.norm(dim=1).max().item()
+    step = step_of("ft", steps=STEPS)
+    of = sides(step)
+    torch.testing.assert_close(of["queue"], step.procedure.procedures[1].z[: len(of["queue"])])
+
+
+def test_each_half_alone(drawn):
+    step = step_of(positives_only(), DIGITS.parts(0)[0], steps=STEPS)
+    assert list(drawn) == [2.0]
+    of = sides(step)
+    same(step, cross_entropy(*moved(of, drawn[2.0][:, None]), of["queue"]))
+    drawn.clear()
+    step = step_of(negatives_only(), DIGITS.parts(0)[0], steps=STEPS)
+    assert list(drawn) == [1.6]
+    of, (call,) = sides(step), step.calls
+    assert among(call["keys"].z, of["queue"], drawn[1.6][:, None])
+    same(step, cross_entropy(of["q"], of["k"], call["keys"].z))
+
+
+def test_the_temperature_is_what_it_is_tried_with(drawn):
+    step = step_of(feature_transformation(0.5), DIGITS.parts(0)[0], steps=STEPS)
+    of, (call,) = sides(step), step.calls
+    same(step, cross_entropy(*moved(of, drawn[2.0][:, None]), call["keys"].z, 0.5))
+
+
+@pytest.mark.parametrize("name", list(NUMBERS))
+def test_the_head_has_one_hidden_layer_and_both_views_are_random(name):
+    step = step_of(name)
+    assert step.layers() == ["Linear", "ReLU", "Linear", "Unit"]
+    assert_random_views(step, name)
+    teacher, queue, *_ = step.procedure.procedures
+    assert (teacher.decay, teacher.symmetric, len(queue.z)) == (0.99, False, 1024)

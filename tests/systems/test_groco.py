@@ -1,50 +1,93 @@
-"""GroCo: a sorting network written out for three entries, and which entries it is given."""
+"""GroCo: a sorting network written out, and which entries it is given."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from counterpoint.evaluate.geometry import mean_cosine
 from counterpoint.objectives import GroCo, odd_even_sort
 from counterpoint.points import Points
-from counterpoint.systems.core._digits import halves, trained
-from counterpoint.systems.core._recipes import perceptron
-from counterpoint.systems.core._versus import projected
-from counterpoint.systems.core.groco import groco
-from counterpoint.systems.core.simclr import plain
-from systems.views_of_digits import seen_by
+from counterpoint.systems.core.groco import groco, softmax
+from counterpoint.testbeds import DIGITS
+from systems.remembered import assert_random_views
+from systems.through import same, step_of
 
 
-def stay(a, b, steepness=1.0):
-    return math.atan(steepness * (b - a)) / math.pi + 0.5
+def shares(x, steepness=1.0):
+    """What share of each entry ends at each rank of an odd-even network, swap by swap."""
+    x, columns = list(x), list(torch.eye(len(x)))
+    for layer in range(len(x)):
+        for left in range(layer % 2, len(x) - 1, 2):
+            a = torch.atan(steepness * (x[left + 1] - x[left])) / math.pi + 0.5
+            x[left], x[left + 1] = a * x[left] + (1 - a) * x[left + 1], (1 - a) * x[left] + a * x[left + 1]
+            one, other = columns[left], columns[left + 1]
+            columns[left], columns[left + 1] = a * one + (1 - a) * other, (1 - a) * one + a * other
+    return torch.stack(columns, 1)
 
 
-def three(x, steepness=1.0):
-    """Layers (0 1), (1 2), (0 1) of an odd-even network, entry by entry."""
-    x, p = list(x), [[1.0 if i == j else 0.0 for j in range(3)] for i in range(3)]
-    for left in (0, 1, 0):
-        a = stay(x[left], x[left + 1], steepness)
-        x[left], x[left + 1] = a * x[left] + (1 - a) * x[left + 1], (1 - a) * x[left] + a * x[left + 1]
-        for row in p:
-            row[left], row[left + 1] = (
-                a * row[left] + (1 - a) * row[left + 1],
-                (1 - a) * row[left] + a * row[left + 1],
-            )
-    return p
+def sorted_loss(z, views, hardest, steepness=1.0):
+    """Each point against the hardest of its own view and its other views, which have no gradient."""
+    n = len(z) // views
+    z, total = F.normalize(z, dim=1), torch.zeros(())
+    for i in range(len(z)):
+        s = [z[i] @ z[j].detach() for j in range(len(z))]
+        others = [s[j] for j in range(len(z)) if j // n == i // n and j != i]
+        near = sorted(others, key=torch.Tensor.item)[-hardest:]
+        mine = sorted((s[j] for j in range(len(z)) if j % n == i % n and j != i), key=torch.Tensor.item)
+        share = shares([*near, *mine], steepness)
+        right = torch.cat([share[: len(near), : len(near)].sum(1), share[len(near) :, len(near) :].sum(1)])
+        total = total - right.log().mean()
+    return total / len(z)
 
 
 def test_loss_is_that_of_a_sort_written_out():
-    # one positive, and the two nearest of three negatives
+    step = step_of("groco", n=12)
+    assert len(step.views()) == 4
+    z = torch.cat([step.network(view) for view in step.views()])
+    same(step, sorted_loss(z, 4, 10))
+
+
+def test_steepness_is_what_it_is_tried_with():
+    step = step_of(groco(2.0), DIGITS.parts(0)[0], n=4)
+    z = torch.cat([step.network(view) for view in step.views()])
+    same(step, sorted_loss(z, 4, 10, 2.0))
+
+
+def test_the_baseline_takes_every_pair_of_views_against_all_views_of_the_others():
+    step = step_of(softmax(), DIGITS.parts(0)[0])
+    z = F.normalize(torch.cat([step.network(view) for view in step.views()]), dim=1)
+    n, total, pairs = len(z) // 4, torch.zeros(()), 0
+    for i in range(len(z)):
+        s = z @ z[i] / 0.1
+        others = torch.stack([s[j] for j in range(len(z)) if j % n != i % n])
+        for j in range(len(z)):
+            if j % n == i % n and j != i:
+                total, pairs = total + torch.logaddexp(s[j], torch.logsumexp(others, 0)) - s[j], pairs + 1
+    same(step, total / pairs)
+
+
+def test_the_head_has_three_layers_with_batch_norm_of_one_view():
+    step = step_of("groco")
+    assert step.layers() == ["Linear", "BatchNorm1d", "ReLU"] * 2 + ["Linear", "BatchNorm1d"]
+    assert step_of(softmax(), DIGITS.parts(0)[0]).layers() == step.layers()
+    for z in step.calls[0]["queries"].z.chunk(4):
+        torch.testing.assert_close(z.mean(0), torch.zeros(16), atol=1e-4, rtol=0)
+
+
+def test_all_four_views_are_random():
+    assert_random_views(step_of("groco"), "groco")
+
+
+def test_one_positive_and_the_two_nearest_of_three_negatives_by_hand():
     q = Points(torch.tensor([[1.0, 0.0]]), sample=torch.tensor([0]))
     angles = torch.tensor([0.5, 0.2, 1.0, 2.0])
     k = Points(torch.stack([angles.cos(), angles.sin()], 1), sample=torch.tensor([0, 1, 1, 1]))
-    p = three([math.cos(1.0), math.cos(0.2), math.cos(0.5)])
-    wanted = -(math.log(p[0][0] + p[0][1]) + math.log(p[1][0] + p[1][1]) + math.log(p[2][2])) / 3
-    assert GroCo(2, layout="one-way")(q, k).item() == pytest.approx(wanted, rel=1e-5)
+    p = shares(torch.tensor([math.cos(1.0), math.cos(0.2), math.cos(0.5)]))
+    wanted = -(p[0, :2].sum().log() + p[1, :2].sum().log() + p[2, 2].log()) / 3
+    assert GroCo(2, layout="one-way")(q, k).item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
 def test_network_sorts_and_its_shares_are_doubly_stochastic():
@@ -54,35 +97,3 @@ def test_network_sorts_and_its_shares_are_doubly_stochastic():
     soft = odd_even_sort(x, steepness=1.0)
     for dim in (1, 2):
         torch.testing.assert_close(soft.sum(dim), torch.ones(20, 7, dtype=torch.float64))
-
-
-def test_no_gradient_reaches_the_keys():
-    q, k = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
-    GroCo(2, layout="one-way")(q, k).backward()
-    assert q.grad.abs().sum() > 0
-    assert k.grad is None
-
-
-def test_the_system_contrasts_views_of_one_number_only():
-    config, arguments, z = seen_by("groco", n=12)
-    columns, total = arguments["queries"].columns, 0.0
-    samples, views = columns["sample"].tolist(), columns["view"].tolist()
-    for i in range(len(z)):
-        s = (z[i] @ z.T).tolist()
-        near = sorted(s[k] for k in range(len(z)) if views[k] == views[i] and samples[k] != samples[i])[-10:]
-        mine = sorted(s[k] for k in range(len(z)) if k != i and samples[k] == samples[i])
-        share = odd_even_sort(torch.tensor([near + mine]))[0]
-        right = [float(share[j, :10].sum()) for j in range(10)] + [float(share[j, 10:].sum()) for j in range(10, 13)]
-        total -= sum(map(math.log, right)) / 13
-    assert config.objective()(**arguments).item() == pytest.approx(total / len(z), rel=1e-3)
-
-
-def test_training_spreads_the_vectors_which_collapse_without_batch_statistics():
-    cosine = {}
-    for name, head in {"theirs": groco().stages[0].head, "plain": plain().stages[0].head}.items():
-        train = replace(groco().stages[0].train, batch_size=48, steps=25)
-        model, made = trained(groco().varied(name, head=head, train=train, start=perceptron), halves(0)[0], 0)
-        cosine[name] = mean_cosine(projected(model, made, halves(0)[1]))
-        assert model.collapsed == "" or name == "plain"
-    assert cosine["theirs"] < 0.3
-    assert cosine["plain"] > 0.9

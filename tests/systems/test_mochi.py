@@ -1,71 +1,95 @@
-"""MoCHi and the dual view: mixtures of the hardest negatives; both ways, and the hardest alone."""
+"""MoCHi: what is mixed joins the queue as negatives of the query it was mixed for, and has no gradient."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from counterpoint.points import Points
-from counterpoint.procedures import MixNegatives
-from systems.views_of_digits import calls_of
+from counterpoint.systems.core._moco import moco
+from counterpoint.systems.core.mochi import duplicated, mochi
+from counterpoint.testbeds import DIGITS
+from systems.remembered import assert_random_views, cross_entropy, sides
+from systems.through import same, step_of
+
+STEPS = 17
+"""The queue then holds 128 keys, and mixing has begun."""
 
 
-def test_mixtures_lie_on_the_segments_of_the_hardest_negatives():
-    g = torch.Generator().manual_seed(0)
-    q, k = (F.normalize(torch.randn(n, 4, generator=g), dim=1) for n in (3, 20))
-    call = {"queries": Points(q, sample=torch.arange(3)), "keys": Points(k, sample=torch.full((20,), -1))}
-    (mixed,) = MixNegatives(3, 8, 5)([call], None)
-    found = mixed["owned"]
-    assert found.z.shape == (3, 13, 4)
-    assert not found.z.requires_grad
-    assert float(found.columns["positive"].sum()) == 0
-    for i in range(3):
-        near = k[(q[i] @ k.T).topk(3).indices]
-        for j in range(13):
-            s = found.z[i, j]
-            assert float(s.norm()) == pytest.approx(1, abs=1e-5)
-            ends = [(a, b) for a in near for b in near] if j < 8 else [(q[i], b) for b in near]
-            # s is a positive combination of both ends; of the query at most half
-            fits = []
-            for a, b in ends:
-                w = torch.linalg.lstsq(torch.stack([a, b], 1), s[:, None]).solution[:, 0]
-                close = torch.allclose(w[0] * a + w[1] * b, s, atol=1e-4)
-                fits.append(close and float(w.min()) > -1e-4 and (j < 8 or float(w[0]) <= float(w[1]) + 1e-4))
-            assert any(fits)
+@pytest.fixture(scope="module")
+def step():
+    return step_of("mochi", steps=STEPS)
 
 
-def test_matched_keys_are_not_mixed_and_warm_up_waits():
-    q = torch.eye(2)
-    keys = Points(torch.eye(2), sample=torch.arange(2))
-    call = {"queries": Points(q, sample=torch.arange(2)), "keys": keys}
-    mixing = MixNegatives(1, 4, 0, after=1)
-    assert mixing([call], None) == [call]
-    mixing.finish_step()
-    (mixed,) = mixing([call], None)
-    torch.testing.assert_close(mixed["owned"].z[0], torch.eye(2)[1].expand(4, 2))
+def added(step):
+    """The keys that a query has for itself, beside its own."""
+    (call,) = step.calls
+    owned = call["owned"]
+    assert owned.columns["positive"].sum(1).tolist() == [1.0] * len(owned)
+    assert not owned.z.requires_grad
+    return F.normalize(owned.z[:, 1:], dim=2)
 
 
-def test_the_system_mixes_the_queue_after_its_warm_up():
-    _, calls, _ = calls_of("mochi", steps=18)
-    (call,) = calls
-    # one positive, 64 mixtures and 16 with the query; the queue holds the 17 batches before
-    assert call["owned"].z.shape[1] == 1 + 64 + 16
-    assert len(call["keys"]) == 17 * 6
-    assert call["owned"].columns["positive"].sum(1).tolist() == [1.0] * 6
+def test_mixtures_join_the_negatives_of_a_naive_loop(step):
+    of, mixed = sides(step), added(step)
+    assert mixed.shape == (8, 64 + 8, 16)
+    assert len(of["queue"]) == 8 * (STEPS - 1)
+    negatives = torch.cat([mixed, of["queue"].expand(8, -1, -1)], 1)
+    same(step, cross_entropy(of["q"], of["k"], negatives))
 
 
-def test_dual_view_loss_is_the_mean_of_both_ways_over_the_hardest():
-    config, calls, _ = calls_of("moco-dual-view", steps=40)
-    assert len(calls) == 2
-    wanted, kept = [], 512 // 4
-    for call in calls:
-        q, own, queue = (F.normalize(x, dim=1) for x in (call["queries"].z, call["owned"].z[:, 0], call["keys"].z))
-        negatives = (q @ queue.T).topk(kept, 1).values
-        logits = torch.cat([(q * own).sum(1, keepdim=True), negatives], 1) / 0.2
-        wanted.append(F.cross_entropy(logits, torch.zeros(6, dtype=torch.long)))
-    found = [config.objective()(**call) for call in calls]
-    torch.testing.assert_close(torch.stack(found).mean(), torch.stack(wanted).mean())
-    assert math.log(kept + 1) < math.log(len(queue))
+def angles(a, b):
+    """Of each pair of vectors of length one, by the chord, which is exact for small ones."""
+    return 2 * torch.asin(torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist") / 2)
+
+
+def test_mixtures_are_of_two_of_the_64_hardest_or_of_the_query_and_one(step):
+    of = sides(step)
+    for q, mixed in zip(of["q"].detach(), added(step), strict=True):
+        near = of["queue"][(of["queue"] @ q).topk(64).indices]
+        to_near, between, to_query = angles(mixed, near), angles(near, near), angles(mixed, q[None])
+        # on the arc between two ends, the angles to both add up to theirs
+        of_two = to_near[:64, :, None] + to_near[:64, None] - between
+        assert float(of_two.flatten(1).min(1).values.max()) < 1e-5
+        of_query = to_query[64:] + to_near[64:] - angles(q[None], near)
+        least = of_query.min(1)
+        assert float(least.values.max()) < 1e-5
+        assert float(to_query[:64].min()) > 1e-3
+        # of the query at most half
+        ends = to_near[64:].gather(1, least.indices[:, None])
+        assert bool((ends <= to_query[64:] + 1e-5).all())
+
+
+def test_mixing_waits_for_ten_steps_until_when_it_is_moco():
+    for recipe, steps in ((mochi(), 10), (moco(), STEPS)):
+        step = step_of(recipe, DIGITS.parts(0)[0], steps=steps)
+        assert added(step).shape[1] == 0
+        of = sides(step)
+        same(step, cross_entropy(of["q"], of["k"], of["queue"]))
+    assert added(step_of("mochi", steps=11)).shape[1] == 72
+
+
+def test_the_control_has_the_hardest_themselves_once_more():
+    step = step_of(duplicated(), DIGITS.parts(0)[0], steps=STEPS)
+    of, copies = sides(step), added(step)
+    assert copies.shape == (8, 72, 16)
+    for q, mine in zip(of["q"].detach(), copies, strict=True):
+        near = of["queue"][(of["queue"] @ q).topk(64).indices]
+        assert float(torch.cdist(mine, near).min(1).values.max()) < 1e-3
+    same(step, cross_entropy(of["q"], of["k"], torch.cat([copies, of["queue"].expand(8, -1, -1)], 1)))
+
+
+def test_the_temperature_is_what_it_is_tried_with():
+    step = step_of(mochi(0.5), DIGITS.parts(0)[0], steps=3)
+    of = sides(step)
+    same(step, cross_entropy(of["q"], of["k"], of["queue"], 0.5))
+
+
+def test_the_teacher_follows_slowly_and_the_queue_has_a_thousand_places(step):
+    teacher, queue, _ = step.procedure.procedures
+    assert (teacher.decay, teacher.symmetric, len(queue.z)) == (0.99, False, 1024)
+
+
+def test_the_head_has_one_hidden_layer_and_both_views_are_random(step):
+    assert step.layers() == ["Linear", "ReLU", "Linear"]
+    assert_random_views(step_of("mochi"), "mochi")

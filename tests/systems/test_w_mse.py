@@ -8,14 +8,42 @@ import torch.nn.functional as F
 
 from counterpoint.errors import InputError
 from counterpoint.objectives import WMSE, whiten
-from counterpoint.systems.core.w_mse import contrastive, not_white, w_mse
-from systems.views_of_digits import seen_by
+from counterpoint.systems.core.w_mse import contrastive, not_white
+from counterpoint.testbeds import DIGITS
+from systems.remembered import assert_random_views
+from systems.through import same, step_of
 
 
 def zca(z):
     centred = z - z.mean(0)
     values, vectors = torch.linalg.eigh(centred.T @ centred / (len(z) - 1))
     return centred @ vectors @ torch.diag(values.rsqrt()) @ vectors.T
+
+
+def triangular(z):
+    """Equation 8 with the inverse of the factor itself."""
+    centred = z - z.mean(0)
+    return centred @ torch.linalg.cholesky(centred.T @ centred / (len(z) - 1)).inverse().T
+
+
+def halves(n):
+    """The first division of a batch that the loss draws for itself."""
+    seed = int(torch.randint(2**62, (1,), generator=torch.Generator().manual_seed(0)))
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).split(128)
+
+
+@pytest.mark.parametrize(("name", "views"), [("w-mse", 2), ("w-mse-4", 4)])
+def test_loss_in_training_is_the_distance_of_every_pair_after_whitening_in_slices(name, views):
+    step = step_of(name, n=256)
+    z = step.network(step.payload.inputs).double().chunk(views)
+    assert len(step.views()) == views
+    total, pairs = torch.zeros((), dtype=torch.float64), 0
+    for rows in halves(256):
+        white = [F.normalize(triangular(view[rows]), dim=1) for view in z]
+        for i in range(views):
+            for j in range(i):
+                total, pairs = total + (white[i] - white[j]).square().sum(), pairs + len(rows)
+    same(step, total / pairs)
 
 
 def test_loss_is_that_of_whitening_by_eigenvectors():
@@ -26,6 +54,7 @@ def test_loss_is_that_of_whitening_by_eigenvectors():
     white = whiten(z)
     torch.testing.assert_close(white.T @ white / 39, torch.eye(5, dtype=torch.float64))
     torch.testing.assert_close(white @ white.T, zca(z) @ zca(z).T)
+    torch.testing.assert_close(white, triangular(z))
     other = z + 0.3 * torch.randn(40, 5, generator=g, dtype=torch.float64)
     left, right = (F.normalize(whiten(v), dim=1) for v in (z, other))
     assert WMSE()(z, other).item() == pytest.approx(float((2 - 2 * (left * right).sum(1)).mean()), rel=1e-9)
@@ -38,28 +67,32 @@ def test_directions_of_very_different_size_are_whitened_in_single_precision():
     assert whiten(z).dtype == torch.float32
 
 
-def test_slices_are_whitened_by_themselves_and_alike_in_both_views():
+def test_each_call_divides_the_batch_anew_and_both_views_alike():
     g = torch.Generator().manual_seed(1)
     z = torch.randn(24, 3, generator=g, dtype=torch.float64)
-    objective = WMSE(8)
-    assert objective(z, z).item() == pytest.approx(0.0, abs=1e-12)
+    assert WMSE(8)(z, z).item() == pytest.approx(0.0, abs=1e-12)
     other = z + 0.5 * torch.randn(24, 3, generator=g, dtype=torch.float64)
-    first, again = WMSE(8)(z, other).item(), WMSE(8)(z, other).item()
-    assert first == again != pytest.approx(WMSE()(z, other).item(), abs=1e-6)
     one = WMSE(8)
-    one(z, other)
-    assert one(z, other).item() != pytest.approx(first, abs=1e-9), "each call divides the batch anew"
+    assert one(z, other).item() != pytest.approx(one(z, other).item(), abs=1e-9)
 
 
-def test_collapsed_vectors_are_refused_and_the_system_has_white_ones():
+def test_collapsed_vectors_are_refused():
     with pytest.raises(InputError, match="singular"):
         whiten(torch.ones(10, 3))
-    config, arguments, _ = seen_by("w-mse", n=128)
-    assert arguments["queries"].z.shape[1] == 64
-    assert 0 < config.objective()(**arguments).item() < 4
+
+
+def test_without_whitening_it_is_the_distance_of_unit_vectors():
+    step = step_of(not_white(), DIGITS.parts(0)[0])
+    same(step, (F.normalize(step.z()[0], dim=1) - F.normalize(step.z()[1], dim=1)).square().sum(1).mean())
 
 
 def test_the_head_has_batch_norm_in_its_hidden_layer_and_the_baselines_have_the_same_head():
-    wanted = ["Linear", "BatchNorm1d", "ReLU", "Linear"]
-    for make in (w_mse, not_white, contrastive):
-        assert [type(m).__name__ for m in make().stages[0].head(64)] == wanted
+    for name in ("w-mse", "w-mse-4", not_white(), contrastive()):
+        step = step_of(name, DIGITS.parts(0)[0], n=128)
+        assert step.layers() == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+        assert [step.network[1][i].out_features for i in (0, -1)] == [1024, 64]
+
+
+def test_all_views_are_random():
+    assert_random_views(step_of("w-mse", n=128), "w-mse")
+    assert_random_views(step_of("w-mse-4", n=128), "w-mse-4")

@@ -151,3 +151,12 @@ def test_what_does_not_fit_is_said() -> None:
         Items.cat([data.anchors, data.others])
     with pytest.raises(InputError, match="where texts are needed"):
         data.anchors.texts  # noqa: B018 - the property raises
+
+
+def test_each_of_several_views_may_be_one_of_its_own_and_the_last_is_for_all_that_follow() -> None:
+    data = Data.alone(Items("image", torch.zeros(3, 1, 8, 8)))
+    plus = [lambda x, i=i: x + i for i in (1, 2, 3)]
+    payload = RowBatches(data, ImageEncoder(1, widths=(8, 16)), view=tuple(plus), views=5).payload(torch.arange(3))
+    assert [float(view.mean()) for view in payload.inputs.chunk(5)] == [1, 2, 3, 3, 3]
+    payload = RowBatches(data, ImageEncoder(1, widths=(8, 16)), view=(None, plus[0]), views=3).payload(torch.arange(3))
+    assert [float(view.mean()) for view in payload.inputs.chunk(3)] == [0, 1, 1]

@@ -11,6 +11,7 @@ from counterpoint.data.images import digits, rows_of_images
 from counterpoint.encoders import ImageEncoder
 from counterpoint.training import RowBatches
 from counterpoint.views import affine, blur, brightness, compose, noise
+from counterpoint.views.standard import picture_view
 
 DIGITS = digits().pixels[:32]
 
@@ -45,6 +46,18 @@ def test_a_crop_is_a_part_of_the_image_of_the_asked_area():
     assert 1.18 < float(ratio.max()) < 1.251
     # and it lies anywhere
     assert float(found[:, 0].std()) > 0.1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_usual_view_crops_as_much_as_it_is_asked_to(channels):
+    x = torch.rand(40, channels, 16, 16, generator=torch.Generator().manual_seed(0))
+    edges = []
+    for area in (None, (0.05, 0.2)):
+        torch.manual_seed(0)
+        view = picture_view(area)(x)
+        edges.append(float((view[..., 1:] - view[..., :-1]).abs().mean()))
+    # what is cut smaller is drawn larger, and so smoother
+    assert edges[1] < 0.8 * edges[0]
 
 
 def test_turning_and_mirroring():

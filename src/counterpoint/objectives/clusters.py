@@ -24,14 +24,14 @@ def sinkhorn(scores: Float[Tensor, "n k"], *, iterations: int = 3) -> Float[Tens
 
     Args:
         scores: Higher is nearer.
-        iterations: 3 is theirs.
+        iterations: 3 is theirs. 0: a softmax, so that clusters may be of any size.
 
     Examples:
         >>> sinkhorn(torch.tensor([[2.0, 1.0], [2.0, 0.0]]), iterations=50).round(decimals=2)
         tensor([[0.3800, 0.6200],
                 [0.6200, 0.3800]])
     """
-    logs = scores
+    logs = scores if iterations else torch.log_softmax(scores, 1)
     for _ in range(iterations):
         logs = torch.log_softmax(logs, 0)
         logs = torch.log_softmax(logs, 1)
@@ -51,7 +51,7 @@ class SwAV(PointObjective):
         prototypes: How many.
         temperature: Of the predictions; 0.1 is theirs.
         epsilon: Of the assignments; 0.05 is theirs.
-        iterations: Of Sinkhorn.
+        iterations: Of Sinkhorn; 0: nothing keeps the clusters of equal size.
         codes: With more than two views (a `view` column), only views below this number give assignments: the two large
             crops.
         frozen: In so many calls of training, to begin with, the prototypes have no gradient.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,6 +12,9 @@ from torch import Tensor
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
 from counterpoint.procedures._base import Call, Procedure
+
+Each: TypeAlias = Literal["batch", "pair", "dimension"]
+"""What has a mixing weight of its own: the batch (of a process), each pair, or each dimension of each pair."""
 
 
 class MixNegatives(Procedure):
@@ -25,6 +30,8 @@ class MixNegatives(Procedure):
         pairs: `s`.
         with_query: `s'`.
         after: Steps without mixing, to begin with.
+        mixed: False: as many of the hardest themselves, once more, in place of mixtures. It tells what mixing does from
+            what a greater weight of the hardest does.
 
     Raises:
         InputError: for numbers below 0, or fewer than one of the hardest.
@@ -39,14 +46,16 @@ class MixNegatives(Procedure):
 
     steps: Tensor
 
-    def __init__(self, hardest: int = 1024, pairs: int = 512, with_query: int = 128, *, after: int = 0) -> None:
+    def __init__(
+        self, hardest: int = 1024, pairs: int = 512, with_query: int = 128, *, after: int = 0, mixed: bool = True
+    ) -> None:
         super().__init__()
         if hardest < 1 or min(pairs, with_query, after) < 0:
             raise InputError(
                 f"{pairs} and {with_query} mixtures of the {hardest} hardest negatives, after {after} steps",
                 fix="give 0 or more, of at least one negative",
             )
-        self.hardest, self.pairs, self.with_query, self.after = hardest, pairs, with_query, after
+        self.hardest, self.pairs, self.with_query, self.after, self.mixed = hardest, pairs, with_query, after, mixed
         self.register_buffer("steps", torch.tensor(0))
 
     @torch.no_grad()
@@ -65,6 +74,8 @@ class MixNegatives(Procedure):
         def drawn(number: int) -> Float[Tensor, "n s d"]:
             return k[near.gather(1, torch.randint(near.shape[1], (len(q), number), device=q.device))]
 
+        if not self.mixed:
+            return {**call, "owned": with_owned(call.get("owned"), drawn(self.pairs + self.with_query))}
         a, b = torch.rand(len(q), self.pairs, 1).to(q), torch.rand(len(q), self.with_query, 1).to(q) / 2
         pairs = a * drawn(self.pairs) + (1 - a) * drawn(self.pairs)
         toward = b * q[:, None] + (1 - b) * drawn(self.with_query)
@@ -79,14 +90,15 @@ class MixNegatives(Procedure):
 class MixPositives(Procedure):
     """Positive extrapolation: query and key are moved apart along their line, which makes the positive harder.
 
-    `q' = l q + (1 - l) k`, `k' = l k + (1 - l) q` with `l = 1 + Beta(alpha, alpha)` for each pair; for vectors of
-    length one `q' . k' = s + 2 l (1 - l) (1 - s)`, at most `s`. Vectors are scaled to length one before and not after.
-    The key is the first owned one, as a queue leaves it, or else that of the same row. Source: Zhu et al. 2021,
-    "Improving Contrastive Learning by Visualizing Feature Transformation", eq. 3 to 5, and the authors' code, where the
-    transformed query also meets the negatives.
+    `q' = l q + (1 - l) k`, `k' = l k + (1 - l) q` with `l = 1 + Beta(alpha, alpha)`; for vectors of length one and one
+    `l` for all dimensions `q' . k' = s + 2 l (1 - l) (1 - s)`, at most `s`. Vectors are scaled to length one before and
+    not after. The key is the first owned one, as a queue leaves it, or else that of the same row. Source: Zhu et al.
+    2021, "Improving Contrastive Learning by Visualizing Feature Transformation", eq. 3 to 5, and the authors' code,
+    where the transformed query also meets the negatives.
 
     Args:
         alpha: Above 0; 2 is theirs.
+        each: What has an `l` of its own; theirs is one a batch if nothing else is asked for.
 
     Raises:
         InputError: for an alpha that is not above 0; in a call, for sides of different length.
@@ -97,11 +109,11 @@ class MixPositives(Procedure):
         True
     """
 
-    def __init__(self, alpha: float = 2.0) -> None:
+    def __init__(self, alpha: float = 2.0, *, each: Each = "pair") -> None:
         super().__init__()
         if alpha <= 0:
             raise InputError(f"alpha is {alpha}, it must be above 0", fix="2 is common")
-        self.alpha = alpha
+        self.alpha, self.each = alpha, each
 
     def change(self, call: Call) -> Call:
         """The call with its positives apart."""
@@ -111,7 +123,7 @@ class MixPositives(Procedure):
         if len(queries) != len(keys):
             raise InputError(f"{len(queries)} queries and {len(keys)} keys to move apart", fix="give one key a query")
         q, k = F.normalize(queries.z, dim=1), F.normalize(keys.z, dim=1)
-        share = 1 + beta(len(q), self.alpha).to(q)[:, None]
+        share = 1 + _shares(q, self.alpha, self.each)
         there, back = share * q + (1 - share) * k, share * k + (1 - share) * q
         if owned is None:
             return {**call, "queries": queries.with_z(there), "keys": keys.with_z(back)}
@@ -126,6 +138,7 @@ class InterpolateNegatives(Procedure):
 
     Args:
         alpha: Above 0; 1.6 is theirs.
+        each: What has an `l` of its own; theirs is one a batch if nothing else is asked for.
 
     Raises:
         InputError: for an alpha that is not above 0.
@@ -137,11 +150,11 @@ class InterpolateNegatives(Procedure):
         True
     """
 
-    def __init__(self, alpha: float = 1.6) -> None:
+    def __init__(self, alpha: float = 1.6, *, each: Each = "pair") -> None:
         super().__init__()
         if alpha <= 0:
             raise InputError(f"alpha is {alpha}, it must be above 0", fix="1.6 is common")
-        self.alpha = alpha
+        self.alpha, self.each = alpha, each
 
     def change(self, call: Call) -> Call:
         """The call with its queue mixed."""
@@ -149,7 +162,7 @@ class InterpolateNegatives(Procedure):
         if not isinstance(keys, Points):
             return call
         free = (keys.columns.get("sample", torch.zeros(len(keys))) < 0).nonzero()[:, 0]
-        share = beta(len(free), self.alpha).to(keys.z)[:, None]
+        share = _shares(keys.z[free], self.alpha, self.each)
         other = free[torch.randperm(len(free)).to(free.device)]
         z = keys.z.index_copy(0, free, share * keys.z[free] + (1 - share) * keys.z[other])
         return {**call, "keys": keys.with_z(z)}
@@ -164,6 +177,12 @@ def beta(n: int, alpha: float) -> Float[Tensor, " n"]:
     """
     drawn: Tensor = torch.distributions.Beta(alpha, alpha).sample((n,))
     return drawn
+
+
+def _shares(z: Float[Tensor, "n d"], alpha: float, each: Each) -> Tensor:
+    n, d = z.shape
+    rows, columns = {"batch": (1, 1), "pair": (n, 1), "dimension": (n, d)}[each]
+    return beta(rows * columns, alpha).to(z).view(rows, columns)
 
 
 def with_owned(owned: Points | Tensor | None, negatives: Float[Tensor, "n s d"]) -> Points:
