@@ -1,0 +1,70 @@
+"""Figures of losses that push and pull: numbers that are known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from counterpoint.testbeds import DIGITS, Figure, Untrained
+from counterpoint.testbeds.contrast import coupling, lost, odds, two_views
+
+
+@pytest.fixture(scope="module")
+def made():
+    return Untrained().made(DIGITS, DIGITS.parts(0), 0)
+
+
+class Constant(torch.nn.Module):
+    """Sends every vector to the same one, or to one of its own."""
+
+    def __init__(self, alike):
+        super().__init__()
+        self.alike, self.seen = alike, 0
+
+    def forward(self, h):
+        return torch.ones(len(h), 2) if self.alike else torch.eye(len(h))
+
+
+def test_two_views_are_of_the_same_pictures_and_follow_the_seed(made):
+    first, second = two_views(made, 20)
+    assert len(first) == len(second) == 20
+    assert torch.equal(first.columns["label"], made.test.columns["label"][:20])
+    assert torch.equal(first.columns["sample"], second.columns["sample"])
+    assert first.columns["view"].tolist() == [0] * 20
+    assert second.columns["view"].tolist() == [1] * 20
+    assert not torch.isclose(first.z, second.z).all(1).any()
+    assert torch.equal(first.z, two_views(made, 20)[0].z)
+    assert torch.allclose(first.z.norm(dim=1), torch.ones(20))
+    # a view is nearer to its own other one than to others
+    scores = first.z @ second.z.T
+    assert float(scores.diagonal().mean()) > float(scores.mean())
+
+
+def test_odds_count_both_views_of_all_others():
+    first, second = torch.eye(3), torch.eye(3).roll(1, 0)
+    # own pair 0; others: second one 1 and 0, first ones 0 and 0
+    assert odds(first, second, 1.0).tolist() == pytest.approx([math.e + 3] * 3)
+
+
+def test_coupling_is_near_one_where_all_is_alike_and_near_zero_where_positives_are_found(made):
+    alike = coupling.of(replace(made, head=Constant(True)))
+    assert alike == pytest.approx(62 / 63, rel=1e-5)
+    apart = coupling.of(replace(made, head=Constant(False)))
+    assert apart == pytest.approx(62 / (62 + math.exp(10)), rel=1e-4)
+
+
+def test_what_is_lost_is_the_difference_of_two_arms():
+    class Arm:
+        def __init__(self, seed):
+            self.seed = seed
+
+        def made(self, bed, parts, seed):
+            return Untrained().made(bed, parts, self.seed + seed)
+
+    def seed(made):
+        return float(made.seed)
+
+    assert lost(DIGITS, 5, Figure("seed", seed), Arm(1), Arm(4)) == 3.0
