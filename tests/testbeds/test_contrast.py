@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from counterpoint.objectives import MACL, Debiased, InfoNCE
 from counterpoint.testbeds import DIGITS, Figure, Untrained
-from counterpoint.testbeds.contrast import coupling, lost, odds, two_views
+from counterpoint.testbeds.contrast import coupling, last_temperature, lost, odds, taken_out, two_views
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +69,18 @@ def test_what_is_lost_is_the_difference_of_two_arms():
         return float(made.seed)
 
     assert lost(DIGITS, 5, Figure("seed", seed), Arm(1), Arm(4)) == 3.0
+
+
+def test_what_is_taken_out_of_the_negatives_is_known_where_all_is_alike_and_none_of_infonce(made):
+    made = replace(made, head=Constant(False))
+    assert taken_out.of(replace(made, objective=InfoNCE(0.5, layout="views"))) == pytest.approx(0, abs=1e-5)
+    # all negatives are at 0, the positive at 1: (1 - 0.1 e^2) / 0.9
+    found = taken_out.of(replace(made, objective=Debiased(0.5, prior=0.1)))
+    assert found == pytest.approx(1 - (1 - 0.1 * math.exp(2)) / 0.9, rel=1e-4)
+
+
+def test_the_last_temperature_is_that_of_the_last_call(made):
+    loss = MACL(0.1, alpha=0.5)
+    assert last_temperature.of(replace(made, objective=loss)) == pytest.approx(0.1)
+    loss(torch.eye(3), torch.eye(3))
+    assert last_temperature.of(replace(made, objective=loss)) == pytest.approx(0.15)

@@ -36,13 +36,16 @@ class MACL(RowObjective):
     `-V_i log P_i`, where `P_i` is the softmax probability of the positive at temperature
     `t = t0 (1 + alpha (A - A0))`, `A` is the mean cosine of the positive pairs, and `V_i = 1 / (1 - P_i)` gives the
     gradient back what a large `P_i` takes from it. `A` and `V` have no gradient. Source: Huang et al. 2023,
-    "Model-Aware Contrastive Learning: Towards Escaping the Dilemmas", eq. 7, 9 and 12, and the authors' code.
+    "Model-Aware Contrastive Learning: Towards Escaping the Dilemmas", eq. 7, 9 and 12. The authors' code has this loss
+    in layout `one-way` (a view against the other views) with `alpha` 1 and no threshold, and another law of the
+    temperature, `t0 2^A`, which is not here; `views` is SimCLR's, with which the paper compares.
 
     Args:
         temperature: `t0`.
-        alpha: From 0 to 1; how much the alignment changes the temperature.
+        alpha: From 0 to below 1; how much the alignment changes the temperature. 0: not at all.
         threshold: `A0`.
-        layout: `views` is theirs.
+        reweight: Whether rows are weighted by `V`; else by 1.
+        layout: Which keys a query sees.
         **options: `geometry` (scores in [-1, 1]), `relation`, see `RowObjective`.
 
     Raises:
@@ -61,13 +64,14 @@ class MACL(RowObjective):
         *,
         alpha: float = 0.5,
         threshold: float = 0.0,
+        reweight: bool = True,
         layout: Layout = "views",
         **options: Any,
     ) -> None:
         super().__init__(temperature, layout=layout, **options)
         if not 0 <= alpha < 1:
             raise InputError(f"alpha is {alpha}, it must be from 0 to below 1", fix="0.5 is common")
-        self.alpha, self.threshold = alpha, threshold
+        self.alpha, self.threshold, self.reweight = alpha, threshold, reweight
         self._factor: Tensor | float = 1.0
 
     def scale(self) -> Tensor | float:
@@ -85,6 +89,8 @@ class MACL(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """InfoNCE, reweighted; a row without negatives is learned already."""
         loss, counts = softmax_rows(block, "each", "outside")
+        if not self.reweight:
+            return loss, counts
         missing = -torch.expm1(-loss.detach())
         return loss / missing.clamp_min(torch.finfo(loss.dtype).eps), counts
 

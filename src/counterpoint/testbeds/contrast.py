@@ -9,6 +9,7 @@ from torch import Tensor
 
 from counterpoint.data.items import Items
 from counterpoint.encoders.inputs import take
+from counterpoint.objectives import RowObjective
 from counterpoint.points import Points
 from counterpoint.testbeds.bed import Arm, Figure, Made, Testbed
 from counterpoint.views.standard import picture_view
@@ -57,6 +58,27 @@ def _coupling(made: Made) -> float:
 coupling = Figure(f"coupling in batches of {COUPLED}", _coupling)
 """The mean of `1 - p`, `p` the positive's share of NT-Xent's softmax at temperature 0.1: what its gradient has as a
 factor and DCL's has not (Yeh et al. 2022, proposition 1)."""
+
+
+def _taken_out(made: Made) -> float:
+    first, second = two_views(made)
+    loss = made.objective
+    assert isinstance(loss, RowObjective)
+    kept = loss(first, second, reduction="none")[: len(first)].expm1()
+    return 1 - float((kept / odds(first.z, second.z, 1 / float(loss.scale()))).mean())
+
+
+taken_out = Figure("share of the negatives' sum taken out", _taken_out)
+"""Of losses `log(1 + x)` of a row: how much less `x` is than the sum over all negatives (Chuang et al. 2020, eq. 8)."""
+
+
+def _last_temperature(made: Made) -> float:
+    loss = made.objective
+    assert isinstance(loss, RowObjective)
+    return 1 / float(loss.scale())
+
+
+last_temperature = Figure("temperature at the last step", _last_temperature)
 
 
 def lost(bed: Testbed, seed: int, figure: Figure, arm: Arm, other: Arm) -> float:

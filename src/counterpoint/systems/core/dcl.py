@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from counterpoint.methods import Recipe
 from counterpoint.objectives import Decoupled, PositiveTilt
@@ -37,17 +38,12 @@ def small_simclr(temperature: float = 0.1) -> Recipe:
     return simclr(temperature).varied("SimCLR, small batch", train=replace(TRAIN, batch_size=_SMALL))
 
 
-def simclr_at_a_tenth() -> Recipe:
-    """SimCLR at DCL's temperature."""
-    return simclr(0.1)
-
-
 def cost_of_small_batches(seed: int) -> Mapping[str, float]:
     """Accuracy that batches of 32 lose against batches of 256; without any loss of it the gap would be 0."""
-    pairs = {"system": (small_dcl, dcl), "baseline": (small_simclr, simclr_at_a_tenth)}
+    arms = {"system": (small_dcl, dcl), "baseline": (small_simclr, simclr)}
     found = {
-        arm: lost(_SHORT, seed, probe_accuracy(), Trained(small), Trained(large))
-        for arm, (small, large) in pairs.items()
+        name: lost(_SHORT, seed, probe_accuracy(), *(Trained(partial(make, 0.1)) for make in pair))
+        for name, pair in arms.items()
     }
     return {**found, "ceiling": 0.0}
 
@@ -89,11 +85,11 @@ system(
             probe_accuracy(),
             "DCL",
             SELF_SUPERVISED,
-            Trained(dcl),
+            Trained(partial(dcl, 0.1)),
             system=Trained(dclw),
         ),
     ),
-    signal=Signal(coupling, off=Trained(small_simclr), system=Trained(small_dcl)),
+    signal=Signal(coupling, off=Trained(partial(small_simclr, 0.1)), system=Trained(partial(small_dcl, 0.1))),
     setup="AdamW stands in for SGD and LARS, at one rate for all sizes of a batch; GroupNorm for the encoder's "
     "BatchNorm. Temperatures of both sides are chosen from three. What small batches lose is measured at temperature "
     "0.1 and with half the epochs, since it takes four trainings.",
