@@ -8,9 +8,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from counterpoint.objectives import MACL, Debiased, InfoNCE
+from counterpoint.objectives import MACL, Debiased, IndividualTemperature, InfoNCE
 from counterpoint.testbeds import DIGITS, Figure, Untrained
-from counterpoint.testbeds.contrast import coupling, last_temperature, lost, odds, taken_out, two_views
+from counterpoint.testbeds.contrast import (
+    coupling,
+    last_temperature,
+    lost,
+    odds,
+    spread_of_temperatures,
+    taken_out,
+    two_views,
+    warmth_of_frequent,
+)
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +93,18 @@ def test_the_last_temperature_is_that_of_the_last_call(made):
     assert last_temperature.of(replace(made, objective=loss)) == pytest.approx(0.1)
     loss(torch.eye(3), torch.eye(3))
     assert last_temperature.of(replace(made, objective=loss)) == pytest.approx(0.15)
+
+
+def test_warmth_is_one_where_temperatures_rise_with_the_frequency_and_zero_where_they_are_alike(made):
+    loss = IndividualTemperature(len(made.train) + 5)
+    made = replace(made, objective=loss, parts=(made.train[torch.arange(150)], made.test))
+    assert warmth_of_frequent.of(made) == 0
+    assert spread_of_temperatures.of(made) == 0
+    label = made.train.columns["label"]
+    often = torch.bincount(label)[label].float()
+    loss.tau[: len(label)] = often
+    assert warmth_of_frequent.of(made) == pytest.approx(1)
+    # what is kept for samples that are not there does not count
+    assert spread_of_temperatures.of(made) == pytest.approx(float(often.std()))
+    loss.tau[: len(label)] = 1 / often
+    assert warmth_of_frequent.of(made) == pytest.approx(-1)

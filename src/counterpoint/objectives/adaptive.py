@@ -115,6 +115,8 @@ class IndividualTemperature(RowObjective):
         samples: How many there are.
         temperature: Where each begins.
         minimum: `tau0`.
+        maximum: Of the temperatures; 1 is the authors'.
+        clip: Largest size of a temperature's gradient; 3 is the authors'.
         rho: 0 or more.
         gamma: Share of the batch in the moving average.
         rate: Step size of the temperatures.
@@ -141,6 +143,8 @@ class IndividualTemperature(RowObjective):
         *,
         temperature: float = 0.1,
         minimum: float = 0.05,
+        maximum: float = math.inf,
+        clip: float = math.inf,
         rho: float = 6.0,
         gamma: float = 0.9,
         rate: float = 0.01,
@@ -150,11 +154,15 @@ class IndividualTemperature(RowObjective):
     ) -> None:
         super().__init__(1.0, layout=layout, **options)
         check_temperature(minimum)
-        if samples < 1 or temperature < minimum or rho < 0 or not (0 < gamma <= 1 and 0 < momentum <= 1):
+        shares = 0 < gamma <= 1 and 0 < momentum <= 1
+        if samples < 1 or not minimum <= temperature <= maximum or rho < 0 or clip <= 0 or not shares:
             raise InputError(
-                f"samples {samples}, temperature {temperature}, rho {rho}, gamma {gamma}, momentum {momentum}",
-                fix="give samples, temperature >= minimum, rho >= 0, gamma and momentum from above 0 to 1",
+                f"samples {samples}, temperature {temperature} of {minimum} to {maximum}, clip {clip}, rho {rho}, "
+                f"gamma {gamma}, momentum {momentum}",
+                fix="give samples, a temperature from minimum to maximum, clip above 0, rho >= 0, gamma and momentum "
+                "from above 0 to 1",
             )
+        self.maximum, self.clip = maximum, clip
         self.minimum, self.rho, self.gamma, self.rate, self.momentum = minimum, rho, gamma, rate, momentum
         self.register_buffer("tau", torch.full((samples,), float(temperature)))
         self.register_buffer("log_mean", torch.full((samples,), -torch.inf))
@@ -217,9 +225,9 @@ class IndividualTemperature(RowObjective):
         )
         stress, mean = (each[:, :2] / each[:, 2:]).to(self.tau).unbind(1)
         self.log_mean[ids] = mean.log()
-        gradient = mean.log() + self.rho - stress
+        gradient = (mean.log() + self.rho - stress).clamp(-self.clip, self.clip)
         self.direction[ids] = (1 - self.momentum) * self.direction[ids] + self.momentum * gradient
-        self.tau[ids] = (self.tau[ids] - self.rate * self.direction[ids]).clamp_min(self.minimum)
+        self.tau[ids] = (self.tau[ids] - self.rate * self.direction[ids]).clamp(self.minimum, self.maximum)
 
     def _with_state(self, points: Points) -> Points:
         """Points with the temperature and the moving average of their samples."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from counterpoint.data.items import Items
 from counterpoint.encoders.inputs import take
-from counterpoint.objectives import RowObjective
+from counterpoint.objectives import IndividualTemperature, RowObjective
 from counterpoint.points import Points
 from counterpoint.testbeds.bed import Arm, Figure, Made, Testbed
 from counterpoint.views.standard import picture_view
@@ -79,6 +79,33 @@ def _last_temperature(made: Made) -> float:
 
 
 last_temperature = Figure("temperature at the last step", _last_temperature)
+
+
+def _own_temperatures(made: Made) -> Float[Tensor, " n"]:
+    loss = made.objective
+    assert isinstance(loss, IndividualTemperature)
+    return loss.tau[: len(made.train)]
+
+
+def _spread_of_temperatures(made: Made) -> float:
+    return float(_own_temperatures(made).std())
+
+
+spread_of_temperatures = Figure("standard deviation of the samples' temperatures", _spread_of_temperatures)
+
+
+def _warmth_of_frequent(made: Made) -> float:
+    from scipy.stats import spearmanr
+
+    tau, label = _own_temperatures(made), made.train.columns["label"]
+    often = torch.bincount(label)[label]
+    if min(len(tau.unique()), len(often.unique())) == 1:
+        return 0.0
+    return float(spearmanr(tau.numpy(), often.numpy()).statistic)
+
+
+warmth_of_frequent = Figure("rank correlation of temperature and class frequency", _warmth_of_frequent)
+"""Over training samples; 0 where all temperatures are the same, or all classes as frequent."""
 
 
 def lost(bed: Testbed, seed: int, figure: Figure, arm: Arm, other: Arm) -> float:
