@@ -11,9 +11,12 @@ import torch
 from counterpoint.objectives import MACL, Debiased, IndividualTemperature, InfoNCE
 from counterpoint.testbeds import DIGITS, Figure, Untrained
 from counterpoint.testbeds.contrast import (
+    agreement,
+    aligned_and_uniform,
     coupling,
     last_temperature,
     lost,
+    nearest,
     odds,
     spread_of_temperatures,
     taken_out,
@@ -66,17 +69,31 @@ def test_coupling_is_near_one_where_all_is_alike_and_near_zero_where_positives_a
     assert apart == pytest.approx(62 / (62 + math.exp(10)), rel=1e-4)
 
 
+class Arm:
+    """A start whose seed is known."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def made(self, bed, parts, seed):
+        return Untrained().made(bed, parts, self.seed + seed)
+
+
+def seed(made):
+    return float(made.seed)
+
+
+def distance(made):
+    return abs(made.seed - 8.0)
+
+
+def test_agreement_is_the_rank_correlation_of_two_figures():
+    for arms, wanted in (([1, 2, 3], -1), ([4, 5, 6], 1)):
+        arms = [Arm(n) for n in arms]
+        assert agreement(DIGITS, 4, Figure("seed", seed), Figure("distance", distance), arms) == pytest.approx(wanted)
+
+
 def test_what_is_lost_is_the_difference_of_two_arms():
-    class Arm:
-        def __init__(self, seed):
-            self.seed = seed
-
-        def made(self, bed, parts, seed):
-            return Untrained().made(bed, parts, self.seed + seed)
-
-    def seed(made):
-        return float(made.seed)
-
     assert lost(DIGITS, 5, Figure("seed", seed), Arm(1), Arm(4)) == 3.0
 
 
@@ -99,7 +116,7 @@ def test_warmth_is_one_where_temperatures_rise_with_the_frequency_and_zero_where
     loss = IndividualTemperature(len(made.train) + 5)
     made = replace(made, objective=loss, parts=(made.train[torch.arange(150)], made.test))
     assert warmth_of_frequent.of(made) == 0
-    assert spread_of_temperatures.of(made) == 0
+    assert spread_of_temperatures.of(made) == pytest.approx(0, abs=1e-7)
     label = made.train.columns["label"]
     often = torch.bincount(label)[label].float()
     loss.tau[: len(label)] = often
@@ -108,3 +125,12 @@ def test_warmth_is_one_where_temperatures_rise_with_the_frequency_and_zero_where
     assert spread_of_temperatures.of(made) == pytest.approx(float(often.std()))
     loss.tau[: len(label)] = 1 / often
     assert warmth_of_frequent.of(made) == pytest.approx(-1)
+
+
+def test_spread_views_are_aligned_uniform_and_far_from_each_other(made):
+    apart, alike = (replace(made, head=Constant(kind)) for kind in (False, True))
+    # all pairs of different pictures are at a squared distance of 2, views of the same at 0
+    assert aligned_and_uniform.of(apart) == pytest.approx(-4, rel=1e-4)
+    assert aligned_and_uniform.of(alike) == pytest.approx(0, abs=1e-5)
+    assert nearest.of(apart) == pytest.approx(0, abs=1e-6)
+    assert nearest.of(alike) == pytest.approx(1)

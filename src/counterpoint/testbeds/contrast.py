@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from counterpoint.data.items import Items
 from counterpoint.encoders.inputs import take
-from counterpoint.objectives import IndividualTemperature, RowObjective
+from counterpoint.objectives import Alignment, IndividualTemperature, RowObjective, Uniformity
 from counterpoint.points import Points
 from counterpoint.testbeds.bed import Arm, Figure, Made, Testbed
 from counterpoint.views.standard import picture_view
@@ -106,6 +108,32 @@ def _warmth_of_frequent(made: Made) -> float:
 
 warmth_of_frequent = Figure("rank correlation of temperature and class frequency", _warmth_of_frequent)
 """Over training samples; 0 where all temperatures are the same, or all classes as frequent."""
+
+
+def _aligned_and_uniform(made: Made) -> float:
+    return float((Alignment(2.0) + Uniformity(2.0))(*two_views(made)))
+
+
+aligned_and_uniform = Figure("alignment plus uniformity", _aligned_and_uniform)
+"""Of two views of test pictures, lower is better (Wang and Isola 2020, section 4.1)."""
+
+
+def _nearest(made: Made) -> float:
+    first, second = (side.z for side in two_views(made))
+    return float((first @ second.T).fill_diagonal_(-1).amax(1).mean())
+
+
+nearest = Figure("cosine with the nearest other picture", _nearest)
+"""The mean over test pictures, of the projection's views."""
+
+
+def agreement(bed: Testbed, seed: int, one: Figure, other: Figure, arms: Sequence[Arm]) -> float:
+    """The rank correlation of two figures over arms, all trained for it."""
+    from scipy.stats import spearmanr
+
+    parts = bed.parts(seed)
+    made = [arm.made(bed, parts, seed) for arm in arms]
+    return float(spearmanr(*([figure.of(m) for m in made] for figure in (one, other))).statistic)
 
 
 def lost(bed: Testbed, seed: int, figure: Figure, arm: Arm, other: Arm) -> float:
