@@ -36,13 +36,16 @@ class MACL(RowObjective):
     `-V_i log P_i`, where `P_i` is the softmax probability of the positive at temperature
     `t = t0 (1 + alpha (A - A0))`, `A` is the mean cosine of the positive pairs, and `V_i = 1 / (1 - P_i)` gives the
     gradient back what a large `P_i` takes from it. `A` and `V` have no gradient. Source: Huang et al. 2023,
-    "Model-Aware Contrastive Learning: Towards Escaping the Dilemmas", eq. 7, 9 and 12, and the authors' code.
+    "Model-Aware Contrastive Learning: Towards Escaping the Dilemmas", eq. 7, 9 and 12. The authors' code has this loss
+    in layout `one-way` (a view against the other views) with `alpha` 1 and no threshold, and another law of the
+    temperature, `t0 2^A`, which is not here; `views` is SimCLR's, with which the paper compares.
 
     Args:
         temperature: `t0`.
-        alpha: From 0 to 1; how much the alignment changes the temperature.
+        alpha: From 0 to below 1; how much the alignment changes the temperature. 0: not at all.
         threshold: `A0`.
-        layout: `views` is theirs.
+        reweight: Whether rows are weighted by `V`; else by 1.
+        layout: Which keys a query sees.
         **options: `geometry` (scores in [-1, 1]), `relation`, see `RowObjective`.
 
     Raises:
@@ -61,13 +64,14 @@ class MACL(RowObjective):
         *,
         alpha: float = 0.5,
         threshold: float = 0.0,
+        reweight: bool = True,
         layout: Layout = "views",
         **options: Any,
     ) -> None:
         super().__init__(temperature, layout=layout, **options)
         if not 0 <= alpha < 1:
             raise InputError(f"alpha is {alpha}, it must be from 0 to below 1", fix="0.5 is common")
-        self.alpha, self.threshold = alpha, threshold
+        self.alpha, self.threshold, self.reweight = alpha, threshold, reweight
         self._factor: Tensor | float = 1.0
 
     def scale(self) -> Tensor | float:
@@ -85,6 +89,8 @@ class MACL(RowObjective):
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """InfoNCE, reweighted; a row without negatives is learned already."""
         loss, counts = softmax_rows(block, "each", "outside")
+        if not self.reweight:
+            return loss, counts
         missing = -torch.expm1(-loss.detach())
         return loss / missing.clamp_min(torch.finfo(loss.dtype).eps), counts
 
@@ -109,6 +115,8 @@ class IndividualTemperature(RowObjective):
         samples: How many there are.
         temperature: Where each begins.
         minimum: `tau0`.
+        maximum: Of the temperatures; 1 is the authors'.
+        clip: Largest size of a temperature's gradient; 3 is the authors'.
         rho: 0 or more.
         gamma: Share of the batch in the moving average.
         rate: Step size of the temperatures.
@@ -135,6 +143,8 @@ class IndividualTemperature(RowObjective):
         *,
         temperature: float = 0.1,
         minimum: float = 0.05,
+        maximum: float = math.inf,
+        clip: float = math.inf,
         rho: float = 6.0,
         gamma: float = 0.9,
         rate: float = 0.01,
@@ -144,11 +154,15 @@ class IndividualTemperature(RowObjective):
     ) -> None:
         super().__init__(1.0, layout=layout, **options)
         check_temperature(minimum)
-        if samples < 1 or temperature < minimum or rho < 0 or not (0 < gamma <= 1 and 0 < momentum <= 1):
+        shares = 0 < gamma <= 1 and 0 < momentum <= 1
+        if samples < 1 or not minimum <= temperature <= maximum or rho < 0 or clip <= 0 or not shares:
             raise InputError(
-                f"samples {samples}, temperature {temperature}, rho {rho}, gamma {gamma}, momentum {momentum}",
-                fix="give samples, temperature >= minimum, rho >= 0, gamma and momentum from above 0 to 1",
+                f"samples {samples}, temperature {temperature} of {minimum} to {maximum}, clip {clip}, rho {rho}, "
+                f"gamma {gamma}, momentum {momentum}",
+                fix="give samples, a temperature from minimum to maximum, clip above 0, rho >= 0, gamma and momentum "
+                "from above 0 to 1",
             )
+        self.maximum, self.clip = maximum, clip
         self.minimum, self.rho, self.gamma, self.rate, self.momentum = minimum, rho, gamma, rate, momentum
         self.register_buffer("tau", torch.full((samples,), float(temperature)))
         self.register_buffer("log_mean", torch.full((samples,), -torch.inf))
@@ -211,9 +225,9 @@ class IndividualTemperature(RowObjective):
         )
         stress, mean = (each[:, :2] / each[:, 2:]).to(self.tau).unbind(1)
         self.log_mean[ids] = mean.log()
-        gradient = mean.log() + self.rho - stress
+        gradient = (mean.log() + self.rho - stress).clamp(-self.clip, self.clip)
         self.direction[ids] = (1 - self.momentum) * self.direction[ids] + self.momentum * gradient
-        self.tau[ids] = (self.tau[ids] - self.rate * self.direction[ids]).clamp_min(self.minimum)
+        self.tau[ids] = (self.tau[ids] - self.rate * self.direction[ids]).clamp(self.minimum, self.maximum)
 
     def _with_state(self, points: Points) -> Points:
         """Points with the temperature and the moving average of their samples."""
