@@ -1,4 +1,4 @@
-"""What systems that learn from labels share: a classifier trained with the encoder, SupCon, and where they are measured."""
+"""What systems that learn from labels share: a classifier trained with the encoder, SupCon, where they are measured."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def rated(recipe: Recipe, rate: float) -> Recipe:
 def cross_entropy(rate: float = 1e-3, classes: int = CLASSES) -> Recipe:
     """The usual baseline: a linear classifier on the encoder, trained with it on the same views.
 
-    It is judged by its own classifier (`counterpoint.testbeds.labelled.own_accuracy`) where the paper judges it so.
+    It is judged by its own classifier (`counterpoint.testbeds.labelled.its_classifier`) where the paper judges it so.
     """
     return rated(simclr(), rate).varied(
         "cross-entropy",
@@ -97,3 +97,5 @@ LONG_TAIL_OWN_RATE = replace(
 """Classes that grow rarer, where each method has a learning rate of its own."""
 TUNED_CROSS_ENTROPY = Tuned(cross_entropy, RATES)
 """Cross-entropy at the best of three learning rates."""
+TUNED_SUPCON = Tuned(supcon, RATES)
+"""SupCon likewise."""
