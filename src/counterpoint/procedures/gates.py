@@ -37,7 +37,8 @@ class PairGates(Procedure):
         >>> tuple(call["queries"].z.shape), call["queries"].z[:, 1].unique().tolist()
         ((3, 2, 3), [1.0])
         >>> gates = PairGates(3, 3).eval()
-        >>> torch.equal(gates.gate(torch.tensor([0]), torch.tensor([2])), gates.gate(torch.tensor([2]), torch.tensor([0])))
+        >>> first, second = torch.tensor([0]), torch.tensor([2])
+        >>> torch.equal(gates.gate(first, second), gates.gate(second, first))
         True
     """
 

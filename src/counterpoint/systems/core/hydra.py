@@ -71,7 +71,8 @@ system(
         ),
     ),
     signal=Signal(gates, off=Trained(open_gates)),
-    setup="Every image of a batch is paired with the class of a random one, whatever its own. The network of the gates has 64 and "
-    "128 units in place of 512 and 1,024, and every query counts the same, where theirs counts by its number of positives. "
-    f"Up to {_MOST:,} classes, as ImageNet has.",
+    setup="Every image of a batch is paired with the class of a random one, whatever its own. Similarity is the cosine "
+    "of the gated vectors; the last version of the authors' code does not scale these to length one again. The "
+    "network of the gates has 64 and 128 units in place of 512 and 1,024, and every query counts the same, where "
+    f"theirs counts by its number of positives. Up to {_MOST:,} classes, as ImageNet has.",
 )(hydra)
