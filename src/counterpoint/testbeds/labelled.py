@@ -16,7 +16,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.encoders.inputs import take
 from counterpoint.errors import InputError
 from counterpoint.evaluate import clustering, few_shot, nearest_mean, probe
-from counterpoint.procedures import AgainstClasses
+from counterpoint.procedures import AgainstClasses, ClassVectors
 from counterpoint.testbeds.bed import PIXELS, Figure, Made, Parts, Testbed
 from counterpoint.testbeds.beds import OMNIGLOT, SIDE, halves, network, small_network
 from counterpoint.testbeds.figures import labels, representation
@@ -187,8 +187,8 @@ foreign = Figure("AUROC of test pictures against foreign ones, by the largest pr
 def characters(seed: int) -> tuple[Data, Data]:
     """Omniglot: so many known characters by some drawers to train on; for test, the others' drawings of new ones, too.
 
-    Labels from 0 to `KNOWN - 1` are known. Columns: `known`, and `support` (1: given with its name, where its class is
-    new). No drawer is in both parts, except of the support, which is not classified.
+    Labels from 0 to `KNOWN - 1` are known. Columns: `label`, `drawer`, and `support` (1: given with its name, where its
+    class is new). No drawer of what is classified is in the training part.
     """
     train, test = omniglot(seed)
     drawn = torch.randperm(136, generator=torch.Generator().manual_seed(seed))
@@ -215,9 +215,8 @@ def _characters(train: Data, test: Data, chosen: Tensor) -> tuple[Data, Data]:
 
 def _numbered(data: Data, classes: Tensor, first: int) -> Data:
     label = first + torch.searchsorted(classes, data.columns["label"])
-    known = torch.full_like(label, int(first == 0))
     drawer = data.columns["drawer"]
-    columns = {"label": label, "known": known, "support": (drawer < SUPPORT).long(), "drawer": drawer}
+    columns = {"label": label, "support": (drawer < SUPPORT).long(), "drawer": drawer}
     return replace(data, columns=columns, classes=())
 
 
@@ -232,7 +231,7 @@ def novel_digits(seed: int) -> Parts:
 def _renumbered(data: Data, number: Tensor) -> Data:
     label = number[data.columns["label"]]
     support = torch.arange(len(data)) % 2
-    return replace(data, columns={"label": label, "known": (label < _DIGITS).long(), "support": support}, classes=())
+    return replace(data, columns={"label": label, "support": support}, classes=())
 
 
 def _joined(first: Data, second: Data) -> Data:
@@ -242,12 +241,24 @@ def _joined(first: Data, second: Data) -> Data:
     return Data(items, torch.arange(len(items)), columns=columns, source=first.source)
 
 
+def _new(made: Made) -> tuple[Tensor, Tensor]:
+    """Which test pictures are of classes that training did not see, and which are given where they are."""
+    label = made.test.columns["label"]
+    if "support" in made.test.columns:
+        given = made.test.columns["support"] == 1
+    else:
+        order = label.argsort(stable=True)
+        rank = torch.empty_like(label)
+        rank[order] = torch.arange(len(label)) - torch.searchsorted(label[order], label[order])
+        given = rank < SUPPORT
+    return ~torch.isin(label, made.train.columns["label"]), given
+
+
 def _novel(made: Made) -> float:
-    test = made.test
-    new = test.columns["known"] == 0
+    new, given = _new(made)
     # where a setting is chosen nothing is new, and known classes stand in
-    rows = test[new] if bool(new.any()) else test
-    support = rows.columns["support"] == 1
+    new = new if bool(new.any()) else torch.ones_like(new)
+    rows, support = made.test[new], given[new]
     return _near(made, [rows[support]], rows[~support])
 
 
@@ -263,17 +274,16 @@ novel = Figure("accuracy of the nearest class mean among new classes", _novel)
 
 
 def _joint(made: Made) -> float:
-    test = made.test
-    known, support = test.columns["known"] == 1, test.columns["support"] == 1
-    given, asked = test[~known & support], test[known | ~support]
-    vectors = getattr(made.procedure, "vectors", None)
-    if vectors is None:
+    new, support = _new(made)
+    given, asked = made.test[new & support], made.test[~(new & support)]
+    if not isinstance(made.procedure, ClassVectors):
         return _near(made, [made.train, given], asked)
+    known = made.procedure.seen.nonzero()[:, 0]
     z = F.normalize(torch.from_numpy(representation(made, given)), dim=1)
     classes, place = given.columns["label"].unique(return_inverse=True)
     mean = torch.zeros(len(classes), z.shape[1]).index_add(0, place, z)
-    every = F.normalize(torch.cat([vectors.detach(), mean]), dim=1)
-    name = torch.cat([torch.arange(len(vectors)), classes])
+    every = F.normalize(torch.cat([made.procedure.vectors.detach()[known], mean]), dim=1)
+    name = torch.cat([known, classes])
     x = F.normalize(torch.from_numpy(representation(made, asked)), dim=1)
     return float((name[(x @ every.T).argmax(1)] == asked.columns["label"]).float().mean())
 
