@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
@@ -60,6 +60,48 @@ class AgainstClasses(Procedure):
         label = torch.arange(self.classes, device=every.z.device)
         keys = Points(torch.eye(self.classes).to(every.z), label=label)
         return {"queries": Points(every.z, label=every.columns["label"]), "keys": self.own_share(keys)}
+
+
+class ClassVectors(Procedure):
+    """All points are queries, and the keys are learned vectors, one for each class that was seen so far.
+
+    With InfoNCE of the cosine and the `label` for relation it is the normalised softmax, with a margin CosFace or
+    ArcFace; see `counterpoint.objectives.Proxies`, where the number of classes and of dimensions is known. Source:
+    Zhai and Wu 2019, "Classification is a Strong Baseline for Deep Metric Learning", eq. 1.
+
+    Args:
+        most: Labels are 0 to `most - 1`.
+        dim: Of the vectors.
+
+    Raises:
+        InputError: in a call, for points without labels.
+
+    Examples:
+        >>> call = {"queries": Points(torch.zeros(3, 4), label=torch.tensor([5, 0, 5]))}
+        >>> (seen,) = ClassVectors(100, 4)([call], lambda model: {})
+        >>> tuple(seen["keys"].z.shape), seen["keys"].columns["label"].tolist()
+        ((2, 4), [0, 5])
+    """
+
+    seen: Bool[Tensor, " c"]
+
+    def __init__(self, most: int, dim: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.randn(most, dim))
+        self.register_buffer("seen", torch.zeros(most, dtype=torch.bool))
+
+    def change(self, call: Call) -> Call:
+        """The call with the vectors as keys."""
+        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        if "label" not in every.columns:
+            raise InputError("points without labels are of no class", fix="pass Points(z, label=...)")
+        label = every.columns["label"]
+        # what any process sees all have to know, so that all have the same keys
+        known = self.everybody(Points(every.z[:, :1].detach(), label=label)).columns["label"]
+        self.seen[known[known >= 0]] = True
+        classes = self.seen.nonzero()[:, 0]
+        keys = Points(self.vectors[classes].to(every.z), label=classes)
+        return {"queries": Points(every.z, label=label), "keys": self.own_share(keys)}
 
 
 class Futures(Procedure):
