@@ -49,6 +49,7 @@ def test_low_temperature_leaves_only_the_hardest_and_a_high_one_all():
 def test_loss_is_that_of_a_naive_loop_over_the_hardest_negatives(name, temperature, kept):
     step = step_of(name, n=10)
     assert step.layers() == ["Linear"]
+    assert step.objective.summed == (kept is None)  # a fused kernel knows no hardest negatives
     views = torch.cat(step.z())
     n, total = len(views) // 2, torch.zeros(())
     for i in range(2 * n):
