@@ -24,7 +24,7 @@ _DISRUPTED = EQUAL[FLIPS.index(max(FLIPS))]
 
 def two_layers() -> Recipe:
     """A linear encoder and a linear head, trained on views that keep the sign of some features better than others."""
-    return linear("two linear layers", by_view, _WIDTH, noisy(FLIPS), lambda width: Linear(width, width), scale=0.1)
+    return linear("two linear layers", by_view, _WIDTH, noisy(FLIPS), lambda width: Linear(width, width), scale=0.3)
 
 
 def no_head(temperature: float = 0.5) -> Recipe:
