@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from sklearn.neighbors import NearestCentroid
 
 from counterpoint.errors import InputError
-from counterpoint.evaluate import collision, mean_classifier, mean_classifier_loss
+from counterpoint.evaluate import collision, mean_classifier, mean_classifier_loss, mean_classifier_on_two
 
 
 def test_on_classes_of_one_length_it_is_the_nearest_centroid():
@@ -45,3 +46,21 @@ def test_refused():
     with pytest.raises(InputError, match="all the same"):
         mean_classifier_loss(np.zeros((2, 2)), ["a", "a"])
     assert collision(["a", "b", "c", "d"]) == pytest.approx(0.25)
+
+
+def test_on_two_classes_is_a_naive_loop_over_pairs():
+    rng = np.random.default_rng(0)
+    known, names = rng.normal(size=(9, 3)), list("aaabbbccc")
+    test, truth = rng.normal(size=(7, 3)), list("abcaacb")
+    right = []
+    for one, other in itertools.permutations("abc", 2):
+        means = [known[[n == c for n in names]].mean(0) for c in (one, other)]
+        mine = test[[t == one for t in truth]]
+        right.append(np.mean([z @ means[0] > z @ means[1] for z in mine]))
+    assert mean_classifier_on_two(known, names, test, truth) == pytest.approx(np.mean(right))
+
+
+@pytest.mark.parametrize("truth", [["d"], ["a", "a"], []])
+def test_on_two_classes_refuses(truth):
+    with pytest.raises(InputError, match="known"):
+        mean_classifier_on_two(np.eye(2), ["a", "b"], np.zeros((1, 2)), truth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -44,3 +45,33 @@ def greedy_cut(similarity_nn: Float[Tensor, "n n"], size: int) -> Int[Tensor, " 
         gain = gain - 2 * link[best]
         gain[best] = -torch.inf
     return torch.tensor(chosen, dtype=torch.long)
+
+
+def expected_similarity(views_vnd: Float[Tensor, "v n d"]) -> Float[Tensor, "n n"]:
+    """Mean cosine of a view of one item and a view of another, over all pairs of drawn views; below 0 counts as 0.
+
+    Source: Joshi and Mirzasoleiman 2023, "Data-Efficient Contrastive Self-supervised Learning", section 4: the
+    expected similarity of augmentations, by a proxy model.
+
+    Examples:
+        >>> views = torch.tensor([[[1.0, 0.0], [0.0, 2.0]], [[0.0, 1.0], [0.0, 1.0]]])
+        >>> expected_similarity(views)[0, 1].item()  # cosines 0, 0, 1, 1
+        0.5
+    """
+    # the mean of products of independent draws is the product of their means
+    mean = F.normalize(views_vnd, dim=2).mean(0)
+    return (mean @ mean.T).clamp_min(0)
+
+
+def most_similar(similarity_nn: Float[Tensor, "n n"], size: int) -> Int[Tensor, " k"]:
+    """The points of the greatest total similarity, whether or not they are like each other.
+
+    It is what the released code of Joshi and Mirzasoleiman 2023 chooses (`SubsetSelectionObjective` of their package
+    `sas`): its greedy subtracts similarities to the chosen that it has set to 0 before, and so subtracts nothing.
+
+    Examples:
+        >>> near = torch.tensor([[0.0, 3.0, 1.0], [3.0, 0.0, 2.0], [1.0, 2.0, 0.0]])
+        >>> most_similar(near, 2)  # totals 4, 5, 3
+        tensor([1, 0])
+    """
+    return similarity_nn.sum(1).argsort(descending=True, stable=True)[:size]

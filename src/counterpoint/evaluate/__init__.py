@@ -27,7 +27,12 @@ from counterpoint.evaluate.geometry import (
     uniformity,
     variation,
 )
-from counterpoint.evaluate.mean_classifier import collision, mean_classifier, mean_classifier_loss
+from counterpoint.evaluate.mean_classifier import (
+    collision,
+    mean_classifier,
+    mean_classifier_loss,
+    mean_classifier_on_two,
+)
 from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
 from counterpoint.evaluate.places import Answers, Found, answers_of, own_documents, place, prepared
 from counterpoint.evaluate.ranking import (
@@ -82,6 +87,7 @@ __all__ = [
     "knn_sets",
     "mean_classifier",
     "mean_classifier_loss",
+    "mean_classifier_on_two",
     "mean_cosine",
     "multilabel_classification",
     "named",

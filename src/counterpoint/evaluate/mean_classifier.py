@@ -35,6 +35,45 @@ def mean_classifier(
     return np.asarray(classes[(test_md @ mean_cd.T).argmax(1)])
 
 
+def mean_classifier_on_two(
+    train_nd: Float[np.ndarray, "n d"],
+    labels_n: Sequence[str],
+    test_md: Float[np.ndarray, "m d"],
+    test_labels_m: Sequence[str],
+) -> float:
+    """Accuracy of the mean classifier for two classes, averaged over all pairs of them; a tie counts half.
+
+    Source: Arora et al. 2019, section 8.1 (AVG-2). Of a pair either class counts half, whatever its number of tests.
+
+    Args:
+        train_nd: Embeddings with known labels.
+        labels_n: Their labels.
+        test_md: Embeddings to label, of the same classes.
+        test_labels_m: Their labels.
+
+    Raises:
+        InputError: Other numbers of labels and rows, or none; fewer than two classes; a test label that is not known.
+
+    Examples:
+        >>> train = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        >>> # a's item is right against b (1 > 0) and not against c (a tie); b's is wrong twice; c's is right twice
+        >>> test = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+        >>> round(mean_classifier_on_two(train, ["a", "b", "c"], test, ["a", "b", "c"]), 4)
+        0.5833
+    """
+    classes, mean_cd, _ = _means(train_nd, labels_n)
+    truth, label_m = np.unique(test_labels_m, return_inverse=True)
+    if len(classes) < 2 or len(truth) == 0 or len(test_labels_m) != len(test_md) or not np.isin(truth, classes).all():
+        raise InputError(f"{len(classes)} known classes and {len(truth)} to be told", fix="give two or more, all known")
+    own_m = np.searchsorted(classes, truth)[label_m]
+    score_mc = test_md @ mean_cd.T
+    own = score_mc[np.arange(len(test_md)), own_m][:, None]
+    won_mc = (own > score_mc) + 0.5 * (own == score_mc)
+    won_mc[np.arange(len(test_md)), own_m] = 0.0
+    per_item = won_mc.sum(1) / (len(classes) - 1)
+    return float((np.bincount(label_m, per_item) / np.bincount(label_m)).mean())
+
+
 def collision(labels_n: Sequence[str]) -> float:
     """The probability that two independent examples are of one class, `tau = sum_c rho_c^2`.
 

@@ -21,7 +21,8 @@ class TrainConfig:
         accumulate: Batches whose gradients are averaged before a step. Unlike a larger `batch_size` this adds no
             negatives: each batch is contrasted within itself only.
         learning_rate: The highest, after warm-up.
-        weight_decay: Of AdamW, for matrices only.
+        optimizer: `"adamw"`, or `"sgd"`: plain gradient descent, for what theory says of it.
+        weight_decay: For matrices only.
         betas: Of AdamW.
         warmup: Fraction of all steps over which the learning rate rises from 0.
         schedule: What it does then, until the end: falls as a half cosine or a straight line to 0, or stays.
@@ -49,6 +50,7 @@ class TrainConfig:
     batch_size: int = 64
     accumulate: int = 1
     learning_rate: float = 2e-5
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
     warmup: float = 0.1

@@ -1,4 +1,4 @@
-"""AdamW, its schedule, and the running average of weights."""
+"""The optimizer, its schedule, and the running average of weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from counterpoint.training.config import TrainConfig
 
 
-def make_optimizer(modules: Iterable[nn.Module], config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW with weight decay for matrices only, fused where torch has it."""
+def make_optimizer(modules: Iterable[nn.Module], config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW, fused where torch has it, or plain gradient descent; with weight decay for matrices only."""
     decayed: list[Tensor] = []
     free: list[Tensor] = []
     for module in modules:
@@ -23,9 +23,10 @@ def make_optimizer(modules: Iterable[nn.Module], config: TrainConfig) -> torch.o
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": free, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        [g for g in groups if g["params"]], lr=config.learning_rate, betas=config.betas, fused=True
-    )
+    groups = [g for g in groups if g["params"]]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
 
 
 def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
