@@ -13,8 +13,10 @@ def test_held_out_titles_are_in_no_pair_and_find_their_own_description():
     assert (len(test.queries), len(test.corpus)) == (1500, len(train) + 1500)
     assert not set(test.queries.texts) & set(train.anchors.texts)
     described = set(train.others.texts)
-    answers = [test.answers.relevant[q] for q in test.answers.judged] if hasattr(test.answers, "relevant") else []
-    assert all(test.corpus.texts[int(d)] not in described for own in answers for d in own)
+    assert len(test.answers.relevant) == 1500
+    for query, own in test.answers.relevant.items():
+        (document,) = own
+        assert test.corpus.texts[document] not in described, test.queries.texts[query]
 
 
 def test_tables_of_two_seeds_differ_in_direction_only():
