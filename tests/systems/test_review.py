@@ -10,7 +10,6 @@ import pytest
 from counterpoint.errors import InputError
 from counterpoint.systems import get
 from counterpoint.systems.core.review import TAXONOMY, resolve
-from systems.stages import stage
 
 PAGE = Path(__file__).parents[2] / "docs" / "taxonomy.md"
 NAMES = [name for families in TAXONOMY.values() for names in families.values() for name in names]
@@ -43,6 +42,7 @@ def test_the_page_has_the_same_rows():
 
 def test_the_run_counts_the_families(tmp_path):
     said = []
-    figures = get("crl-framework-and-review").run(stage("simclr"), None, tmp_path, said.append)
+    survey = get("crl-framework-and-review")
+    figures = survey.run(survey.method(), tmp_path, said.append)
     assert figures["transform head: families of 3 that are here"] == 2
     assert "encoder, online and offline: none yet" in said

@@ -27,7 +27,7 @@ TAXONOMY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "counterpoint.training.rows.RowBatches",
             "counterpoint.encoders.Towers",
         ),
-        "part and whole": ("counterpoint.systems.core.mutual_information.Half",),
+        "part and whole": ("counterpoint.views.multi_crop",),
         "sequence": ("counterpoint.procedures.Futures",),
         "natural clusters": ("counterpoint.relation.same", "counterpoint.relation.kernel"),
     },
