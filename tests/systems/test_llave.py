@@ -33,6 +33,8 @@ def test_loss_is_cross_entropy_of_logits_raised_by_hardness():
     step = step_of_texts("llave")
     cosine = cosines(step)
     assert step.layers() == ["Identity"]
+    # a fused kernel of sums knows no weights
+    assert not step.objective.summed
     same(step, both_ways(50 * cosine + 9 * cosine.detach() * (1 - torch.eye(8))))
 
 

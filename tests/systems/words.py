@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import torch
+from torch import nn
+
 from counterpoint.data import Example
-from counterpoint.data.items import Data, Items
+from counterpoint.data.items import Data
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
 from counterpoint.encoders.scratch import small_transformer
@@ -28,18 +31,17 @@ def small_table(data: Data, dim: int = 16) -> StaticEncoder:
 
 
 def small_bert(data: Data, dropout: float = 0.1, pooling: str = "mean"):
-    """A transformer of one layer."""
-    return small_transformer(
-        texts(data), layers=1, width=16, heads=2, vocab_size=200, dropout=dropout, normalize=False, pooling=pooling
-    )
+    """A transformer of one layer, with weights large enough for its width that texts are told apart."""
+    options = {"layers": 1, "width": 16, "heads": 2, "vocab_size": 200, "dropout": dropout}
+    encoder = small_transformer(texts(data), normalize=False, pooling=pooling, **options)
+    with torch.no_grad():
+        for part in encoder.model.modules():
+            if isinstance(part, nn.Linear | nn.Embedding):
+                part.weight.mul_(16)
+    return encoder
 
 
 def step_of_texts(method, examples=PAIRS, *, make=small_table, **options) -> Step:
     """The last step on these rows; see `step_of`."""
     data = rows_of(examples) if not isinstance(examples, Data) else examples
     return step_of(method, data, encoder=make(data), **options)
-
-
-def same_items(items: Items, found: list[str]) -> bool:
-    """Whether these are the texts."""
-    return list(items.texts) == found
