@@ -72,6 +72,12 @@ def noisy_titles(seed: int, share: float = 0.5) -> Parts:
     return shuffled(train, share, seed), test
 
 
+def some_noisy_titles(seed: int) -> Parts:
+    """The same of 4,000 training titles and 3,000 descriptions."""
+    train, test = some_titles(seed)
+    return shuffled(train, 0.5, seed), test
+
+
 def scifact(seed: int) -> Parts:
     """SciFact (Wadden et al. 2020): claims and the abstracts that are evidence for or against them, among 5,183.
 
@@ -373,6 +379,13 @@ NOISY_TITLES = replace(
     f"titles against 39,000 descriptions; {_TABLE_START} from scratch, 200 steps at a rate of 0.02",
     steps=200,
 )
+SMALL_NOISY_TITLES = replace(
+    SMALL_TITLES,
+    name="noisy titles, few",
+    parts=some_noisy_titles,
+    about=f"included corpus: 4,000 titles, half of them with another's description, drawn by the seed; 1,500 clean "
+    f"held-out titles against 3,000 descriptions; {_TABLE_START} from scratch, 60 steps at a rate of 0.02",
+)
 SCIFACT = Testbed(
     "SciFact",
     scifact,
@@ -586,8 +599,9 @@ def _pretrained(of: str, steps: int) -> TransformerEncoder:
         data = _titles()[0]
         assert data.others is not None
         texts = [*data.others.texts, *data.anchors.texts] if of == "titles" else list(data.others.texts[:4000])
-    options = {"width": _WIDTH, "heads": 2, "max_seq_length": _LENGTH, "normalize": False}
-    encoder = small_transformer(texts, **options)
+    encoder = small_transformer(
+        texts, width=_WIDTH, heads=2, spread=_WIDTH**-0.5, max_seq_length=_LENGTH, normalize=False
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         masked = MaskedLM(encoder, texts)
