@@ -49,6 +49,8 @@ def mutations(recipe: Recipe) -> Iterator[Mutation]:
         yield "prompts", replace(recipe, prompts={})
     if recipe.similarity != "cosine":
         yield "similarity", replace(recipe, similarity="cosine")
+    if recipe.adapt is not None:
+        yield "adapt", replace(recipe, adapt=None)
     for i, stage in enumerate(recipe.stages):
         place = f"stage {i + 1}, " if len(recipe.stages) > 1 else ""
         for what, changed in of_stage(stage):

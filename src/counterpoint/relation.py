@@ -160,6 +160,14 @@ def overlap(column: str) -> Rule:
 never = Rule(lambda _q, _k: None)
 """The rule that no pair satisfies."""
 
+
+def _nobodys(_q: Columns, k: Columns) -> Pairs | None:
+    return k["sample"] < 0 if "sample" in k else None
+
+
+mined = Rule(_nobodys)
+"""The key is nobody's positive but a hard negative: as `negative`, other queries' positives are none."""
+
 itself = equal("_point", "_point")
 """The query and the key are the same point (known where points are contrasted with themselves)."""
 

@@ -1,85 +1,97 @@
-"""DPR: two encoders, inner product, n positives and n BM25 negatives as columns for every question."""
+"""DPR: two encoders, [CLS], inner product, n positives and n BM25 negatives as columns for every question."""
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import pytest
 import torch
 
-from counterpoint.data import Example, debian
-from counterpoint.data.rows import rows_of
-from counterpoint.encoders import StaticEncoder, concat
 from counterpoint.encoders.towers import Towers
+from counterpoint.fitting import fit
 from counterpoint.search import exact_search
 from counterpoint.systems import get
-from counterpoint.training.rows import RowBatches
-from systems.stages import stage
+from counterpoint.systems.retrieval.dpr import in_batch, two_mined
+from counterpoint.tasks import similarity_of
+from systems.through import same
+from systems.words import PAIRS, small_bert, small_table, step_of_texts
 
 
-@pytest.fixture(scope="module")
-def pairs():
-    return debian().train.examples[:300]
+def naive(step, columns):
+    """Equation 2 over all passages of the batch, but for copies of a question's own passage."""
+    (call,) = step.calls
+    towers = step.network[0]
+    sides = step.payload.inputs.parts
+    q, p = towers.query(sides[0]), towers.document(sides[1])
+    assert len(q) == 8
+    assert len(p) == columns
+    shown, partner = call["keys"].columns["input"], call["queries"].columns["partner"]
+    total = torch.zeros(())
+    for i in range(8):
+        scores = [q[i] @ p[j] for j in range(columns) if j == i or shown[j] != partner[i]]
+        total = total - q[i] @ p[i] + torch.logsumexp(torch.stack(scores), 0)
+    return total / 8
 
 
-def dual(pairs):
-    encoder = Towers(StaticEncoder.from_corpus([t for e in pairs for t in e.texts], vocab_size=2000, dim=16))
-    with torch.no_grad():
-        encoder.query.embedding.weight.mul_(4)
-        encoder.document.embedding.weight.mul_(3).add_(0.1)
-    return encoder
+def test_loss_is_that_of_a_naive_loop_over_n_plus_n_passages():
+    step = step_of_texts("dpr", make=lambda data: small_bert(data, dropout=0.0))
+    assert step.layers() == ["Identity"]
+    same(step, naive(step, 16))
 
 
-def test_loss_is_that_of_a_naive_loop_over_n_plus_n_passages(pairs):
-    config, encoder = stage("dpr"), dual(pairs)
-    get("dpr").method().settle(encoder)
-    (mine,) = config.prepare
-    data = mine(rows_of(pairs), encoder, 0)
-    examples = [
-        Example(pairs[i].anchor, pairs[i].positives, (data.others.texts[data.negatives[i, 0]],)) for i in range(12)
-    ]
-    payload = RowBatches(rows_of(examples), encoder).payload(torch.arange(len(examples)))
-    seen = payload.arguments(encoder(payload.inputs))
-    with torch.no_grad():
-        q = encoder.query(encoder.query.tokenize([e.anchor for e in examples], "query"))
-        p = encoder.document(encoder.document.tokenize([e.positives[0] for e in examples], "document"))
-        b = encoder.document(encoder.document.tokenize([e.negatives[0] for e in examples], "document"))
-    expected = 0.0
-    for i, e in enumerate(examples):
-        total = 0.0
-        for j, other in enumerate(examples):
-            total += math.exp(float(q[i] @ p[j]))
-            # a copy of a question's own passage is no negative of it
-            if other.negatives[0] != e.positives[0]:
-                total += math.exp(float(q[i] @ b[j]))
-        expected -= math.log(math.exp(float(q[i] @ p[i])) / total) / len(examples)
-    assert len(seen["keys"]) == 2 * len(examples)
-    assert config.objective()(**seen).item() == pytest.approx(expected, rel=1e-4)
+@pytest.mark.parametrize(("make", "columns"), [(in_batch, 8), (two_mined, 24)])
+def test_other_numbers_of_mined_passages(make, columns):
+    step = step_of_texts(make())
+    same(step, naive(step, columns))
 
 
-def test_vectors_are_not_scaled_so_that_length_counts(pairs):
-    encoder = dual(pairs)
-    get("dpr").method().settle(encoder)
-    z = encoder.encode([pairs[0].anchor, pairs[1].anchor], kind="query")
-    assert float((z**2).sum(1).min()) != pytest.approx(1, abs=1e-3)
+def test_mined_passages_are_negatives_of_all_and_no_answers():
+    (call,) = step_of_texts("dpr").calls
+    keys, queries = call["keys"].columns, call["queries"].columns
+    assert keys["sample"].tolist() == [*queries["sample"].tolist(), *[-1] * 8]
+    assert not (keys["input"][8:] == queries["partner"]).any()
 
 
-def test_questions_and_passages_have_encoders_of_their_own(pairs, tmp_path):
-    encoder = dual(pairs)
-    text = [pairs[0].anchor]
-    assert encoder.encode(text, kind="query") != pytest.approx(encoder.encode(text, kind="document"))
-    z = encoder(concat([encoder.tokenize(text, "query"), encoder.tokenize(text, "document")]))
-    z.sum().backward()
-    expected = [encoder.encode(text, kind=kind)[0] for kind in ("query", "document")]
-    assert z.detach().numpy() == pytest.approx(np.stack(expected), abs=1e-6)
-    assert encoder.query.embedding.weight.grad is not None
-    assert encoder.document.embedding.weight.grad is not None
-    encoder.save(tmp_path / "model")
-    assert {p.name for p in (tmp_path / "model").iterdir()} == {"query", "document", "counterpoint.json"}
+def test_questions_and_passages_have_encoders_of_their_own_whose_first_token_counts():
+    step = step_of_texts("dpr", make=small_bert)
+    towers = step.network[0]
+    assert isinstance(towers, Towers)
+    assert [tower.pooling for tower in (towers.query, towers.document)] == ["cls", "cls"]
+    for side in ("query", "document"):
+        assert any(name.startswith(f"0.{side}.") for name in step.gradient)
 
 
-def test_search_is_by_inner_product():
+def test_vectors_are_not_scaled_and_are_compared_by_the_inner_product():
+    step = step_of_texts("dpr")
+    towers = step.network[0]
+    assert similarity_of(towers) == "dot"
+    lengths = towers.query(step.payload.inputs.parts[0]).detach().norm(dim=1)
+    assert float(lengths.std()) > 1e-3
     # the longer vector wins although the other is nearer in angle
     ids, _ = exact_search(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [5.0, 5.0]]), 1, metric="dot")
     assert ids.tolist() == [[1]]
+
+
+def test_towers_that_are_given_are_trained_as_they_are():
+    from counterpoint.data.rows import rows_of
+
+    data = rows_of(PAIRS)
+    given = Towers(small_table(data))
+    encoder, _ = get("dpr").method().changed(steps=1, batch_size=4).make(data, encoder=given)
+    assert encoder is given
+
+
+def test_fit_builds_them_and_they_are_loaded_again(tmp_path):
+    kinds = ("red", "blue", "pink")
+    rows = "".join(f"the {c} number {n}\t{c} {n} is here\n" for c in kinds for n in range(40))
+    (tmp_path / "pairs.tsv").write_text("query\tdocument\n" + rows)
+    told = []
+    result = fit(
+        tmp_path / "pairs.tsv", tmp_path / "run", base="static", method=get("dpr").method(), say=told.append, epochs=1
+    )
+    assert isinstance(result.encoder, Towers)
+    assert {"query", "document"} <= {p.name for p in (tmp_path / "run" / "model").iterdir()}
+    from counterpoint.encoders import load
+
+    again = load(tmp_path / "run" / "model")
+    assert similarity_of(again) == "dot"
+    texts = ["the red number 1"]
+    assert again.encode(texts, kind="query") == pytest.approx(result.encoder.encode(texts, kind="query"), abs=1e-6)

@@ -8,21 +8,52 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from counterpoint.errors import InputError
 from counterpoint.objectives import InfoNCE, hardest, hardness
-from systems.stages import stage
+from counterpoint.systems import get
+from counterpoint.systems.core.llave import infonce, unweighed, weighed
+from counterpoint.systems.jobs import arms
+from counterpoint.testbeds import Tuned
+from systems.through import same
+from systems.words import step_of_texts
+
+TARGET = torch.arange(8)
+
+
+def cosines(step):
+    z = step.network(step.payload.inputs)
+    return F.normalize(z[:8], dim=1) @ F.normalize(z[8:], dim=1).T
+
+
+def both_ways(logits):
+    return (F.cross_entropy(logits, TARGET) + F.cross_entropy(logits.T, TARGET)) / 2
 
 
 def test_loss_is_cross_entropy_of_logits_raised_by_hardness():
-    g = torch.Generator().manual_seed(0)
-    q, k = (torch.randn(6, 4, generator=g, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    cosine = F.normalize(q, dim=1) @ F.normalize(k, dim=1).T
-    raised = cosine / 0.02 + 9 * cosine.detach() * (1 - torch.eye(6))
-    target = torch.arange(6)
-    wanted = (F.cross_entropy(raised, target) + F.cross_entropy(raised.T, target)) / 2
-    found = stage("llave").objective()(q, k)
-    torch.testing.assert_close(found, wanted)
-    for a, b in zip(torch.autograd.grad(found, (q, k)), torch.autograd.grad(wanted, (q, k)), strict=True):
-        torch.testing.assert_close(a, b)
+    step = step_of_texts("llave")
+    cosine = cosines(step)
+    assert step.layers() == ["Identity"]
+    # a fused kernel of sums knows no weights
+    assert not step.objective.summed
+    same(step, both_ways(50 * cosine + 9 * cosine.detach() * (1 - torch.eye(8))))
+
+
+@pytest.mark.parametrize("temperature", [0.02, 1 / 59, 0.01])
+def test_the_baseline_weighs_all_negatives_alike(temperature):
+    step = step_of_texts(infonce(temperature))
+    same(step, both_ways(cosines(step) / temperature))
+
+
+def test_both_sides_choose_among_as_many_and_the_off_arm_has_the_same_temperature():
+    found = arms(get("llave"), get("llave").claims[0])
+    assert isinstance(found["system"], Tuned)
+    assert isinstance(found["baseline"], Tuned)
+    assert len(found["system"].values) == len(found["baseline"].values) == 3
+    assert 9.0 in found["system"].values
+    step = step_of_texts(unweighed())
+    same(step, both_ways(50 * cosines(step)))
+    step = step_of_texts(weighed(0.0))
+    same(step, both_ways(50 * cosines(step)))
 
 
 @pytest.mark.parametrize(("top", "kept"), [(2, 2), (0.5, 3), (1.0, 5)])
@@ -37,9 +68,7 @@ def test_the_hardest_are_the_nearest(top, kept):
     assert InfoNCE(0.1, reweight=hardest(top))(q, k).item() == pytest.approx(total / 6, rel=1e-9)
 
 
-def test_without_sharpness_it_is_infonce_and_bad_numbers_are_said():
-    q = torch.eye(3)
-    assert InfoNCE(0.5, reweight=hardness(0.0))(q, q).item() == pytest.approx(InfoNCE(0.5)(q, q).item())
-    for make in (lambda: hardness(-1), lambda: hardest(0), lambda: hardest(1.5)):
-        with pytest.raises(Exception, match=r"give|must"):
-            make()
+@pytest.mark.parametrize("make", [lambda: hardness(-1), lambda: hardest(0), lambda: hardest(1.5)])
+def test_numbers_out_of_range_are_refused(make):
+    with pytest.raises(InputError, match=r"give|must"):
+        make()

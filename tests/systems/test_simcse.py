@@ -1,99 +1,118 @@
-"""SimCSE: dropout is the view (equation 1), contradictions are shared negatives (equation 5), the head goes."""
+"""SimCSE: dropout is the view (equation 1), contradictions are shared negatives (equation 5), [CLS], and the MLP."""
 
 from __future__ import annotations
-
-import math
-import os
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from counterpoint.data import Example, read
 from counterpoint.data.rows import rows_of
-from counterpoint.encoders.scratch import small_transformer
-from counterpoint.training import TrainConfig, train
-from counterpoint.training.rows import RowBatches
-from systems.stages import stage
-
-TEXTS = ["a man plays the guitar", "two children run in the park", "the cat sleeps", "nobody is here"]
-SNLI = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data")) / "snli" / "dev.tsv"
-
-
-def encoder(dropout: float = 0.1, texts=TEXTS):
-    return small_transformer(texts, layers=1, width=32, vocab_size=400, dropout=dropout, normalize=False)
+from counterpoint.encoders import StaticEncoder
+from counterpoint.errors import InputError
+from counterpoint.systems import get
+from counterpoint.systems.sentences.simcse import entailments, judged, no_dropout, word_deletion
+from counterpoint.testbeds import Trained
+from systems.through import same
+from systems.words import ALONE, TUPLES, small_bert, step_of_texts, texts
 
 
-def sides(model, examples):
-    payload = RowBatches(rows_of(examples), model).payload(torch.arange(len(examples)))
-    return payload, payload.arguments(model(payload.inputs))
+def steady(data):
+    """Without dropout, whose masks a second forward would draw anew."""
+    return small_bert(data, dropout=0.0)
 
 
-def cos(a, b):
-    return F.cosine_similarity(a, b, dim=0).item()
+def step_on(method, examples, make=small_bert):
+    return step_of_texts(method, examples, make=make)
+
+
+def contrast(z, n=8):
+    """Cross-entropy of the cosines of the first `n` with all others, a loop over each."""
+    total = torch.zeros(())
+    for i in range(n):
+        s = torch.stack([F.cosine_similarity(z[i], z[j], dim=0) / 0.05 for j in range(n, len(z))])
+        total = total - s[i] + torch.logsumexp(s, 0)
+    return total / n
+
+
+def sides(step):
+    (call,) = step.calls
+    return call["queries"].z.detach(), call["keys"].z.detach()
 
 
 def test_two_encodings_of_a_text_differ_by_dropout_only():
-    examples = [Example(text) for text in TEXTS]
-    torch.manual_seed(0)
-    payload, seen = sides(encoder().train(), examples)
-    tokens = payload.inputs["input_ids"]
-    half = len(tokens) // 2
-    assert torch.equal(tokens[:half], tokens[half:])
-    h, h2 = seen["queries"].z, seen["keys"].z
-    assert not torch.allclose(h, h2)
-    assert F.cosine_similarity(h, h2).min().item() > 0.5
-    for same in (encoder(dropout=0.0).train(), encoder().eval()):
-        _, without = sides(same, examples)
-        torch.testing.assert_close(without["queries"].z, without["keys"].z)
-    # equation 1, a loop
-    expected = 0.0
-    for i in range(len(h)):
-        total = sum(math.exp(cos(h[i], h2[j]) / 0.05) for j in range(len(h)))
-        expected -= math.log(math.exp(cos(h[i], h2[i]) / 0.05) / total) / len(h)
-    assert stage("simcse").objective()(**seen).item() == pytest.approx(expected, rel=1e-4)
+    step = step_on("simcse", ALONE)
+    tokens = step.payload.inputs["input_ids"]
+    assert torch.equal(*tokens.chunk(2))
+    h, other = sides(step)
+    assert not torch.isclose(h, other).all(1).any()
+    assert len(h) == len(other) == 8
+    for quiet in (step_on(no_dropout(), ALONE), step_on("simcse", ALONE, make=steady)):
+        torch.testing.assert_close(*sides(quiet))
 
 
-def check_equation_5(examples):
-    texts = [text for e in examples for text in e.texts]
-    torch.manual_seed(0)
-    _, seen = sides(encoder(texts=texts).train(), examples)
-    h, keys = seen["queries"].z, seen["keys"].z
-    n = len(h)
-    assert len(keys) == 2 * n
-    positive, negative = keys[:n], keys[n:]
-    expected = 0.0
-    for i in range(n):
-        total = sum(math.exp(cos(h[i], positive[j]) / 0.05) + math.exp(cos(h[i], negative[j]) / 0.05) for j in range(n))
-        expected -= math.log(math.exp(cos(h[i], positive[i]) / 0.05) / total) / n
-    assert stage("SimCSE supervised").objective()(**seen).item() == pytest.approx(expected, rel=1e-4)
+def test_loss_is_equation_1_of_a_naive_loop():
+    step = step_on("simcse", ALONE, make=steady)
+    z = step.network(step.payload.inputs)
+    assert len(z) == 16
+    same(step, contrast(z), rtol=1e-3)
+
+
+def test_the_first_token_is_taken_and_the_mlp_is_in_training_only():
+    step = step_on("simcse", ALONE)
+    encoder, head = step.network
+    assert encoder.pooling == "cls"
+    assert not len(encoder.heads)
+    assert [type(layer).__name__ for layer in head] == ["Linear", "Tanh"]
+    assert "1.0.weight" in step.gradient
 
 
 def test_supervised_loss_is_equation_5_over_2n_columns():
-    check_equation_5(
-        [
-            Example("a man plays", ("a person plays music",), ("a man sleeps",)),
-            Example("children run", ("kids are running",), ("children sit down",)),
-            Example("it rains", ("there is rain",), ("the sun shines",)),
-        ]
-    )
+    step = step_on("SimCSE supervised", TUPLES, make=steady)
+    z = step.network(step.payload.inputs)
+    assert len(z) == 24
+    same(step, contrast(z), rtol=1e-3)
+    (call,) = step.calls
+    assert call["keys"].columns["sample"][8:].tolist() == [-1] * 8
 
 
-@pytest.mark.skipif(not SNLI.exists(), reason="no inference pairs at hand")
-def test_supervised_loss_on_inference_pairs():
-    whole = [e for e in read(SNLI).examples if e.positives and e.negatives][:16]
-    check_equation_5([Example(e.anchor, e.positives[:1], e.negatives[:1]) for e in whole])
+def test_supervised_the_mlp_over_the_first_token_is_kept_at_test(tmp_path):
+    from counterpoint.encoders import load
+
+    data = rows_of(TUPLES)
+    encoder, _ = get("SimCSE supervised").method().changed(steps=1, batch_size=8).make(data, encoder=small_bert(data))
+    assert encoder.pooling == "cls"
+    (layer,) = encoder.heads
+    assert isinstance(layer.activation, nn.Tanh)
+    bare = encoder._hidden(features := encoder.eval().tokenize(["a cat"]))[features["offsets"][0]]
+    wanted = torch.tanh(layer.linear(bare)).detach().numpy()
+    assert encoder.encode(["a cat"], dtype="float32")[0] == pytest.approx(wanted, abs=1e-5)
+    encoder.save(tmp_path / "model")
+    assert load(tmp_path / "model").encode(["a cat"], dtype="float32")[0] == pytest.approx(wanted, abs=1e-5)
+    step = step_on("SimCSE supervised", TUPLES)
+    assert step.layers() == ["Identity"]
+    assert "0.heads.0.linear.weight" in step.gradient
+    with pytest.raises(InputError, match="needs a transformer"):
+        get("SimCSE supervised").method().make(data, encoder=StaticEncoder.from_corpus(texts(data), dim=4))
 
 
-def test_the_head_learns_and_is_not_in_what_is_kept():
-    config, model = stage("simcse"), encoder()
-    head = config.head(model.dim)
-    assert [type(layer).__name__ for layer in head] == ["Linear", "Tanh"]
-    before = head[0].weight.detach().clone()
-    settings = TrainConfig(batch_size=2, learning_rate=1e-2, dtype="float32")
-    train(model, RowBatches(rows_of([Example(t) for t in TEXTS]), model), config.objective(), settings, head=head)
-    assert not torch.allclose(before, head[0].weight)
-    with torch.inference_mode():
-        plain = model(model.tokenize(TEXTS)).numpy()
-    assert model.encode(TEXTS, dtype="float32") == pytest.approx(plain, abs=1e-5)
+def test_entailments_alone_have_n_columns():
+    step = step_on(entailments(), TUPLES, make=steady)
+    z = step.network(step.payload.inputs)
+    assert len(z) == 16
+    same(step, contrast(z), rtol=1e-3)
+
+
+def test_deleting_words_changes_one_view():
+    long = [ALONE[i].__class__(e.anchor + " in the deep dark wood near the river") for i, e in enumerate(ALONE)]
+    step = step_on(word_deletion(), long, make=steady)
+    lengths = step.payload.inputs["offsets"].diff()
+    first, second = lengths.chunk(2)
+    assert (second < first).all()
+    same(step, contrast(step.network(step.payload.inputs)), rtol=1e-3)
+
+
+def test_arms_have_keys_of_their_own_and_the_oracle_takes_scores():
+    keys = {Trained(make).key for make in (get("simcse").method, no_dropout, word_deletion, entailments, judged)}
+    assert len(keys) == 5
+    assert judged().takes.schemas == ("scored",)

@@ -118,7 +118,7 @@ def _run(job: Job, recipe: Recipe, folder: Path) -> tuple[str, dict[str, float],
     same = preset(parts.train, encoder).changed(**job.settings).stages[-1].train
     recipe = replace(recipe, stages=tuple(replace(s, train=_share(same, s, recipe)) for s in recipe.stages))
     parts, recipe, _ = share_prompt(parts, seen_by(recipe, encoder), encoder)
-    recipe.settle(encoder)
+    encoder = recipe.settle(encoder, job.seed)
     task = make_task(parts, encoder)
     started = time.perf_counter()
     recipe.make(parts.train, job.seed, encoder=encoder, folder=folder, validate=lambda: {"dev": task.validate(encoder)})

@@ -79,6 +79,11 @@ class Towers(Saved):
         """Width of the vectors."""
         return int(self.query.dim)  # type: ignore[arg-type]
 
+    @property
+    def similarity(self) -> str:
+        """What their vectors are compared with: as the tower of the queries says, else the cosine."""
+        return str(getattr(self.query, "similarity", "cosine"))
+
     def side(self, kind: Kind) -> Any:
         """The tower of a kind."""
         return self.query if kind == "query" else self.document

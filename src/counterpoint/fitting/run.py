@@ -170,7 +170,7 @@ def fit(
     parts, recipe, about_prompts = share_prompt(parts, recipe, encoder)
     if about_prompts:
         say(about_prompts)
-    recipe.settle(encoder)
+    encoder = recipe.settle(encoder, seed)
     task, each = make_task(parts, encoder), EachSource(parts, encoder)
     cut = text_notes(parts, encoder) if processes.first else ()
     for sentence in cut:

@@ -104,6 +104,8 @@ class Recipe:
         prompts: Put before texts of a kind (`query`, `document`).
         similarity: What vectors are compared with; with `dot` they are not scaled to length one.
         own_start: It trains its own start and nothing else, such as several encoders side by side.
+        adapt: What becomes of whatever encoder it trains, before training: its first token in place of the mean, one
+            for each side (`counterpoint.encoders.adapting`). Of what it has made already it makes nothing more.
 
     Examples:
         >>> from counterpoint.objectives import InfoNCE
@@ -118,6 +120,7 @@ class Recipe:
     prompts: Mapping[str, str] = field(default_factory=dict)
     similarity: Literal["cosine", "dot"] = "cosine"
     own_start: bool = False
+    adapt: Callable[[nn.Module], nn.Module] | None = None
 
     def changed(self, **settings: Any) -> Recipe:
         """The same with fields of `TrainConfig` changed in every stage; `epochs` take the place of its steps.
@@ -174,14 +177,24 @@ class Recipe:
             torch.manual_seed(seed)
             return self.start(data, seed)
 
-    def settle(self, encoder: nn.Module) -> None:
-        """Give an encoder of texts the method's prompts and similarity."""
+    def settle(self, encoder: nn.Module, seed: int = 0) -> nn.Module:
+        """The encoder as the method trains it: adapted, and where it is of texts with its prompts and similarity.
+
+        Args:
+            encoder: Changed in place; what comes back may hold it.
+            seed: Of weights that are added.
+        """
         from counterpoint.encoders._base import TextEncoder
 
+        if self.adapt is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                encoder = self.adapt(encoder)
         for part in encoder.modules():
             if isinstance(part, TextEncoder):
                 part.prompts.update(self.prompts)
                 part.normalize, part.similarity = part.normalize and self.similarity == "cosine", self.similarity
+        return encoder
 
     def make(
         self,
@@ -199,7 +212,7 @@ class Recipe:
         Args:
             data: What it takes.
             seed: Everything random follows from it.
-            encoder: Trained in place; the method's own start if not given.
+            encoder: Trained in place, or within what comes back; the method's own start if not given.
             kinds: Of anchors and others; see `counterpoint.training.rows.RowBatches`.
             folder: Where checkpoints are kept, one folder a stage; the same call goes on from them.
             validate: See `counterpoint.training.train`.
@@ -213,7 +226,7 @@ class Recipe:
         """
         self.refuse(data, own=encoder is None)
         encoder = self.started(data, seed) if encoder is None else encoder
-        self.settle(encoder)
+        encoder = self.settle(encoder, seed)
         result, more = TrainResult(), dict[str, Any](kinds=kinds, validate=validate, on_row=on_row)
         for i, stage in enumerate(self.stages):
             place = folder if folder is None or len(self.stages) == 1 else folder / f"stage-{i + 1}"

@@ -22,6 +22,9 @@ Prepare: TypeAlias = Callable[[Data, nn.Module, int], Data]
 """What is done to the data before a stage: from the data, the encoder as it is and the seed to other data."""
 
 
+_LEFT_OUT = "a step before training left out {:,} of {:,} rows ({:.0%}); where these are clean, choose a method without"
+
+
 @dataclass(frozen=True)
 class Stage:
     """How an encoder is trained.
@@ -91,8 +94,11 @@ def train_stage(
         >>> train_stage(Stage(InfoNCE, TrainConfig(batch_size=2, epochs=3, dtype="float32")), data, encoder)[0].steps
         3
     """
+    said = []
     for step in stage.prepare:
-        data = step(data, encoder, seed)
+        before, data = len(data), step(data, encoder, seed)
+        if len(data) < before:
+            said.append(_LEFT_OUT.format(before - len(data), before, (before - len(data)) / before))
     batches = RowBatches(
         data, encoder, view=stage.view, views=stage.views, sampled=stage.sampled, shared=stage.shared, kinds=kinds
     )
@@ -113,6 +119,7 @@ def train_stage(
             validate=validate,
             on_row=on_row,
         )
+    result.warnings[:0] = said
     return result, head
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from counterpoint.data.items import Data
@@ -29,6 +31,33 @@ def bm25_negatives(n: int = 1) -> Prepare:
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder, seed
         return mine_bm25(data, n)
+
+    return prepare
+
+
+def taught(steps: int = 200) -> Prepare:
+    """A small cross-encoder is trained on tuples, and its scores of each row's list become columns for `Lists`.
+
+    Columns: `listed`, the hash of the first positive and of each negative; `teacher`, their scores, NaN where a row has
+    fewer.
+
+    Args:
+        steps: Of its training (`counterpoint.encoders.crossing.cross_encoder`).
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        from counterpoint.encoders.crossing import cross_encoder, lists
+
+        del encoder
+        teacher, listed = cross_encoder(data, seed, steps=steps), lists(data)
+        assert data.others is not None
+        there = listed >= 0
+        queries = [data.anchors.texts[i] for i in data.anchor[:, None].expand_as(listed)[there].tolist()]
+        documents = [data.others.texts[i] for i in listed[there].tolist()]
+        scores = torch.full(listed.shape, torch.nan)
+        scores[there] = torch.from_numpy(teacher.score(queries, documents))
+        hashes = data.others.hashes()[listed.clamp_min(0)]
+        return replace(data, columns={**data.columns, "listed": hashes, "teacher": scores})
 
     return prepare
 

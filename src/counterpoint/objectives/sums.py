@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,41 @@ class Sum(Objective):
             left_out.append(term.left_out)
         self.left_out = torch.stack(left_out).sum()
         return torch.stack(terms).sum(0)
+
+
+class Apart(Objective):
+    """An objective that sees the shared keys alone, or the owned ones: terms of a sum may be over different lists.
+
+    Args:
+        sees: `"keys"` or `"owned"`.
+        objective: It.
+
+    Raises:
+        InputError: in a call, where there are no such keys.
+
+    Examples:
+        >>> from counterpoint.objectives import InfoNCE
+        >>> q = torch.eye(2)
+        >>> owned = Points(torch.eye(2)[:, None], positive=torch.ones(2, 1))
+        >>> torch.equal(Apart("keys", InfoNCE())(q, q, owned=owned), InfoNCE()(q, q))
+        True
+    """
+
+    kind = "point"
+    uses = frozenset({"owned", "guide", "score"})
+
+    def __init__(self, sees: Literal["keys", "owned"], objective: Objective) -> None:
+        super().__init__()
+        self.sees, self.objective = sees, objective
+
+    def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
+        """The objective's, without the other keys."""
+        if getattr(sides, self.sees) is None:
+            raise InputError(f"there are no {self.sees} to see", fix="give batches that have some")
+        other = "owned" if self.sees == "keys" else "keys"
+        value = self.objective.loss(replace(sides, **{other: None}), block, group, reduction)
+        self.left_out = self.objective.left_out
+        return value
 
 
 class Matryoshka(Objective):

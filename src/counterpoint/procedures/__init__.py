@@ -9,7 +9,15 @@ from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, M
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
-from counterpoint.procedures.sides import AgainstClasses, AgainstItself, ClassVectors, Forget, Futures, MeanOfBlocks
+from counterpoint.procedures.sides import (
+    AgainstClasses,
+    AgainstItself,
+    ClassVectors,
+    Forget,
+    Futures,
+    Lists,
+    MeanOfBlocks,
+)
 from counterpoint.procedures.targets import MixTargets
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "Forget",
     "Futures",
     "InterpolateNegatives",
+    "Lists",
     "MeanOfBlocks",
     "MixHardPairs",
     "MixNegatives",

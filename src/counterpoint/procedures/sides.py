@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from counterpoint.engine.places import join
 from counterpoint.errors import InputError
+from counterpoint.objectives._layouts import Guide
 from counterpoint.points import Points, as_points
 from counterpoint.procedures._base import Call, Procedure
 
@@ -175,3 +177,42 @@ class Forget(Procedure):
 
     def _left(self, points: Points) -> Points:
         return Points(points.z, {name: c for name, c in points.columns.items() if name not in self.columns})
+
+
+class Lists(Procedure):
+    """Each query gets its own list of the batch's keys as owned keys, with a teacher's scores of them for a guide.
+
+    Which keys they are says the column `listed` of the queries, the hash of each (`input` of the keys), the positive
+    first; `teacher` has the scores, NaN where a list is shorter. The shared keys stay. Columns are made by
+    `counterpoint.negatives.prepare.taught`. Source: lists of one positive and mined negatives are those of
+    Ren et al. 2021 (RocketQAv2), section 3.2.
+
+    Raises:
+        InputError: in a call, without these columns.
+
+    Examples:
+        >>> from counterpoint.points import Points
+        >>> keys = Points(torch.eye(2), input=torch.tensor([7, 8]))
+        >>> asked = Points(torch.eye(2)[:1], listed=torch.tensor([[8, 7]]), teacher=torch.tensor([[2.0, 1.0]]))
+        >>> (call,) = Lists()([{"queries": asked, "keys": keys}], lambda model: {})
+        >>> call["owned"].z[0].tolist(), call["guide"].owned.tolist()
+        ([[0.0, 1.0], [1.0, 0.0]], [[2.0, 1.0]])
+    """
+
+    def change(self, call: Call) -> Call:
+        """The call with its lists."""
+        queries, keys = as_points(call["queries"]), as_points(call["keys"])
+        lacking = {"listed", "teacher"} - queries.columns.keys()
+        if lacking or "input" not in keys.columns:
+            raise InputError("lists of keys need the columns listed, teacher and input", fix="prepare the data: taught")
+        listed, teacher = queries.columns["listed"], queries.columns["teacher"]
+        found = join(listed.flatten(), keys.columns["input"], most=len(keys), hashes=True)
+        assert found is not None
+        index, weight = (side[:, :1].view_as(listed) for side in found)
+        valid = (weight > 0) & ~teacher.isnan()
+        positive = torch.zeros_like(teacher)
+        positive[:, 0] = 1.0
+        owned = Points(keys.z[index], positive=positive, valid=valid)
+        plain = {name: column for name, column in queries.columns.items() if name not in ("listed", "teacher")}
+        guide = Guide(owned=teacher.nan_to_num().to(keys.z))
+        return {**call, "queries": Points(queries.z, plain), "owned": owned, "guide": guide}

@@ -90,8 +90,9 @@ def arms(system: System, claim: Claim) -> dict[str, Arm | Seen]:
     """What a claim is measured on, by role."""
     assert claim.bed is not None
     assert claim.baseline is not None
-    # the start of a testbed is the same for all, unless a method puts its prompts before texts
-    shared = claim.bed.start is not None and not system.method().prompts
+    # the start of a testbed is the same for all, unless a method changes it or puts its prompts before texts
+    method = system.method()
+    shared = claim.bed.start is not None and not method.prompts and method.adapt is None
     untrained = Untrained() if shared else Untrained(system.method)
     floors: dict[str, Arm | Seen | None] = {"raw": claim.bed.raw, "untrained": untrained}
     ceiling = claim.ceiling if claim.ceiling is not None else claim.bed.ceiling

@@ -240,7 +240,7 @@ class Untrained:
         bare = Recipe("untrained", (), Takes(), bed.start)
         recipe = bare if self.make is None else bed.settled(self.make())
         encoder = recipe.started(parts[0], seed)
-        recipe.settle(encoder)
+        encoder = recipe.settle(encoder, seed)
         return Made("untrained", encoder, parts, seed)  # type: ignore[arg-type]
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
+from counterpoint.data.items import Data, Items
 from counterpoint.data.types import Example
+
+if TYPE_CHECKING:
+    from counterpoint.methods.stage import Prepare
 
 
 def delete_words(text: str, share: float, generator: torch.Generator) -> str:
@@ -21,6 +27,24 @@ def delete_words(text: str, share: float, generator: torch.Generator) -> str:
     gone = min(round(share * len(words)), len(words) - 1)
     out = set(torch.randperm(len(words), generator=generator)[:gone].tolist()) if gone > 0 else set()
     return " ".join(word for i, word in enumerate(words) if i not in out)
+
+
+def deleted_words(share: float) -> Prepare:
+    """A step before training: texts alone become pairs of each with itself without a share of its words.
+
+    Examples:
+        >>> data = Data.alone(Items("text", ["one two three four"]))
+        >>> deleted_words(0.5)(data, nn.Identity(), 0).others.texts
+        ['three four']
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        generator = torch.Generator().manual_seed(seed)
+        fewer = [delete_words(data.anchors.texts[i], share, generator) for i in data.anchor.tolist()]
+        return replace(data, others=Items("text", fewer), positives=torch.arange(len(data))[:, None])
+
+    return prepare
 
 
 def shuffle_partners(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[bool]]:

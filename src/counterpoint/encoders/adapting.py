@@ -1,0 +1,76 @@
+"""What methods make of whatever encoder they are given, before they train it. Done twice, it is done once."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from counterpoint.encoders.towers import Towers
+from counterpoint.encoders.transformer import Dense, TransformerEncoder
+from counterpoint.errors import InputError
+
+
+def first_token(encoder: nn.Module) -> nn.Module:
+    """Transformers give the last state of their first token, [CLS], in place of whatever they pooled.
+
+    A table of token vectors has no such token and stays as it is.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> first_token(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).pooling
+        'cls'
+    """
+    for part in _transformers(encoder):
+        part.pooling = "cls"
+    return encoder
+
+
+def two_towers(encoder: nn.Module) -> nn.Module:
+    """Each side has an encoder of its own, which begins as a copy (`Towers`); two towers stay as they are.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> towers = two_towers(StaticEncoder.from_corpus(["a cat"], dim=4))
+        >>> towers.query is towers.document, two_towers(towers) is towers
+        (False, True)
+    """
+    return encoder if isinstance(encoder, Towers) else Towers(encoder)
+
+
+def tanh_layer(encoder: nn.Module) -> nn.Module:
+    """A new layer after pooling that stays with the encoder, `tanh(W z + b)`, as BERT's pooler.
+
+    A transformer that has layers after pooling keeps those.
+
+    Raises:
+        InputError: There is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> encoder = tanh_layer(small_transformer(["a small corpus"], layers=1, width=8, heads=2))
+        >>> len(tanh_layer(encoder).heads)
+        1
+    """
+    found = _transformers(encoder)
+    if not found:
+        raise InputError("a layer after pooling needs a transformer", fix="give one for a base, such as minilm")
+    for part in found:
+        if not len(part.heads):
+            part.heads.append(Dense(part.width, part.width).to(part.device))
+    return encoder
+
+
+def without_dropout(encoder: nn.Module) -> nn.Module:
+    """Two encodings of an item are the same in training, too.
+
+    Examples:
+        >>> without_dropout(nn.Sequential(nn.Dropout(0.1)))[0].p
+        0.0
+    """
+    for part in encoder.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    return encoder
+
+
+def _transformers(encoder: nn.Module) -> list[TransformerEncoder]:
+    return [part for part in encoder.modules() if isinstance(part, TransformerEncoder)]
