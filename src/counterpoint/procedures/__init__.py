@@ -9,7 +9,7 @@ from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, M
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
-from counterpoint.procedures.sides import AgainstClasses, AgainstItself, Forget, Futures, MeanOfBlocks
+from counterpoint.procedures.sides import AgainstClasses, AgainstItself, Forget, Futures, MeanOfBlocks, RestOfViews
 from counterpoint.procedures.targets import MixTargets
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Procedure",
     "Prototypes",
     "Queue",
+    "RestOfViews",
     "Teacher",
     "shares",
 ]

@@ -1,8 +1,9 @@
-"""Procedures that say what the sides of a batch are: its own points, their future, classes, means of blocks."""
+"""Procedures that say what the sides of a batch are: itself, its future, classes, means of blocks or of views."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -108,6 +109,35 @@ class MeanOfBlocks(Procedure):
         owned = torch.stack([part.unflatten(0, (len(queries), -1)).mean(1) for part in keys.z.chunk(2)], 1)
         positive = torch.tensor([1.0, 0.0]).expand(len(queries), 2)
         return {"queries": Points(queries.z), "owned": Points(owned, positive=positive)}
+
+
+class RestOfViews(Procedure):
+    """The key of a view is the mean of the other views of its sample, all of length one before.
+
+    `k_ia = sum_{b != a} u_ib / (M - 1)`: with the inner product a view scores its key as the mean of what it scores the
+    other views. Query and key have the column `sample`, and `view` tells whose key it is. Source: Shidani et al. 2024,
+    "Poly-View Contrastive Learning", section 2.4 (sufficient statistics).
+
+    Raises:
+        InputError: in a call, for points that do not say which sample and which view they are.
+
+    Examples:
+        >>> views = Points(torch.eye(3), sample=torch.zeros(3).long(), view=torch.arange(3))
+        >>> (call,) = RestOfViews()([{"queries": views}], lambda model: {})
+        >>> call["keys"].z[0].tolist()
+        [0.0, 0.5, 0.5]
+    """
+
+    def change(self, call: Call) -> Call:
+        """The call with all views as queries, and what is left of each as keys."""
+        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        if not {"sample", "view"} <= every.columns.keys():
+            raise InputError("the rest of the views is of a sample", fix="give points a 'sample' and a 'view' column")
+        u = F.normalize(every.z, dim=1)
+        ids, place = torch.unique(every.columns["sample"], return_inverse=True)
+        number = torch.bincount(place, minlength=len(ids)).to(u)[place, None]
+        total = u.new_zeros(len(ids), u.shape[1]).index_add(0, place, u)[place]
+        return {"queries": every.with_z(u), "keys": every.with_z((total - u) / (number - 1).clamp_min(1))}
 
 
 class Forget(Procedure):
