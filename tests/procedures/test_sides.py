@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points
-from counterpoint.procedures import RestOfViews
+from counterpoint.procedures import PairsOfViews, RestOfViews
 
 
 def test_the_key_of_a_view_is_the_mean_of_the_others_with_a_gradient():
@@ -29,3 +29,13 @@ def test_the_key_of_a_view_is_the_mean_of_the_others_with_a_gradient():
 def test_views_that_are_not_named_are_refused():
     with pytest.raises(InputError, match="'view'"):
         RestOfViews()([{"queries": torch.eye(2)}], lambda model: {})
+
+
+def test_every_two_views_are_a_call_of_all_their_points():
+    z, view = torch.randn(8, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([2, 0, 1, 3] * 2)
+    calls = PairsOfViews()([{"queries": Points(z, view=view)}], lambda model: {})
+    assert len(calls) == 6
+    assert torch.equal(calls[1]["queries"].z, z[[1, 5]])
+    assert torch.equal(calls[1]["keys"].z, z[[0, 4]])
+    with pytest.raises(InputError, match="of one view"):
+        PairsOfViews()([{"queries": z}], lambda model: {})

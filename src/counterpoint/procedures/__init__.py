@@ -9,7 +9,15 @@ from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, M
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
-from counterpoint.procedures.sides import AgainstClasses, AgainstItself, Forget, Futures, MeanOfBlocks, RestOfViews
+from counterpoint.procedures.sides import (
+    AgainstClasses,
+    AgainstItself,
+    Forget,
+    Futures,
+    MeanOfBlocks,
+    PairsOfViews,
+    RestOfViews,
+)
 from counterpoint.procedures.targets import MixTargets
 
 __all__ = [
@@ -30,6 +38,7 @@ __all__ = [
     "MixTargets",
     "OneDomain",
     "PairGates",
+    "PairsOfViews",
     "Predictor",
     "Procedure",
     "Prototypes",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.procedures._base import Again, Call, Procedure
 
 
 class AgainstItself(Procedure):
@@ -138,6 +140,34 @@ class RestOfViews(Procedure):
         number = torch.bincount(place, minlength=len(ids)).to(u)[place, None]
         total = u.new_zeros(len(ids), u.shape[1]).index_add(0, place, u)[place]
         return {"queries": every.with_z(u), "keys": every.with_z((total - u) / (number - 1).clamp_min(1))}
+
+
+class PairsOfViews(Procedure):
+    """Every two views of the batch are a call of their own, whose points no other view is a negative of.
+
+    The usual way to train on more than two views: the mean over pairs of a loss of two (Tian et al. 2020, "Contrastive
+    Multiview Coding", equation 8).
+
+    Raises:
+        InputError: in a call, for points that do not say which view they are.
+
+    Examples:
+        >>> views = Points(torch.eye(6), sample=torch.arange(6) % 2, view=torch.arange(6) // 2)
+        >>> calls = PairsOfViews()([{"queries": views}], lambda model: {})
+        >>> [(call["queries"].columns["view"][0].item(), call["keys"].columns["view"][0].item()) for call in calls]
+        [(0, 1), (0, 2), (1, 2)]
+    """
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        """A call for each pair."""
+        del again
+        (call,) = calls
+        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        if "view" not in every.columns:
+            raise InputError("nothing says which points are of one view", fix="give points a 'view' column")
+        view = every.columns["view"]
+        sides = [every[view == number] for number in torch.unique(view).tolist()]
+        return [{"queries": a, "keys": b} for a, b in combinations(sides, 2)]
 
 
 class Forget(Procedure):
