@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -10,7 +11,9 @@ import torch.nn.functional as F
 
 from counterpoint.objectives import MultiView
 from counterpoint.points import Points
-from systems.views_of_digits import seen_by
+from counterpoint.systems.core.mv_dhel import pairwise
+from counterpoint.testbeds import DIGITS
+from systems.through import same, step_of
 
 
 def loops(z, samples, views, t):
@@ -49,12 +52,48 @@ def test_losses_are_the_same_for_few_and_many_views(number):
     check_against_loops(number, 0)
 
 
+def terms(z, samples, views, t=0.5):
+    """The same with a gradient, over what a step saw."""
+    z = F.normalize(z, dim=1)
+    e, rows, infonce, dhel = torch.exp(z @ z.T / t), range(len(z)), torch.zeros(()), torch.zeros(())
+    for i in sorted(set(samples)):
+        mine = [r for r in rows if samples[r] == i]
+        positives = sum(e[a, b] for a in mine for b in mine if a != b)
+        infonce = infonce - (positives / sum(e[a, b] for a in mine for b in rows if a != b)).log()
+        for a in mine:
+            dhel = dhel + sum(e[a, b] for b in rows if samples[b] != i and views[b] == views[a]).log()
+        dhel = dhel - (positives / 2).log()
+    return infonce / len(set(samples)), dhel / len(set(samples))
+
+
 @pytest.mark.parametrize(("name", "which"), [("mv-infonce", 0), ("mv-dhel", 1)])
-def test_the_systems_have_four_views(name, which):
-    config, arguments, z = seen_by(name)
-    columns = arguments["queries"].columns
-    wanted = loops(z, columns["sample"].tolist(), columns["view"].tolist(), 0.2)[which]
-    assert config.objective()(**arguments).item() == pytest.approx(wanted, rel=1e-4)
+def test_losses_of_the_systems_are_those_of_naive_loops(name, which):
+    step = step_of(name, n=4)
+    columns = step.calls[0]["queries"].columns
+    z = torch.cat(step.z())
+    assert len(z) == 16
+    same(step, terms(z, columns["sample"].tolist(), columns["view"].tolist())[which])
+
+
+@pytest.mark.parametrize("name", ["mv-infonce", "mv-dhel"])
+def test_all_views_are_random_and_go_through_the_head_of_simclr(name):
+    step = step_of(name, n=4)
+    views = step.views()
+    assert len(views) == 4
+    pairs = [(a, b) for a in range(4) for b in range(a)]
+    assert all(not torch.isclose(views[a], views[b]).all(dim=(1, 2, 3)).any() for a, b in pairs)
+    assert step.layers() == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
+
+
+def test_the_baseline_contrasts_every_two_views_by_themselves():
+    step = step_of(pairwise(), DIGITS.parts(0)[0], n=4)
+    z, total = [F.normalize(v, dim=1) for v in step.z()], torch.zeros(())
+    assert len(step.calls) == 6
+    for a, b in itertools.combinations(range(4), 2):
+        both = torch.cat([z[a], z[b]])
+        scores = (both @ both.T / 0.5).masked_fill(torch.eye(8, dtype=torch.bool), -torch.inf)
+        total = total + F.cross_entropy(scores, (torch.arange(8) + 4) % 8)
+    same(step, total / 6)
 
 
 def test_what_cannot_be_told_is_said():

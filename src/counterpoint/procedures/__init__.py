@@ -17,6 +17,8 @@ from counterpoint.procedures.sides import (
     Futures,
     Lists,
     MeanOfBlocks,
+    PairsOfViews,
+    RestOfViews,
 )
 from counterpoint.procedures.targets import MixTargets
 
@@ -40,10 +42,12 @@ __all__ = [
     "MixTargets",
     "OneDomain",
     "PairGates",
+    "PairsOfViews",
     "Predictor",
     "Procedure",
     "Prototypes",
     "Queue",
+    "RestOfViews",
     "Teacher",
     "shares",
 ]

@@ -1,8 +1,11 @@
-"""Procedures that say what the sides of a batch are: its own points, their future, classes, means of blocks."""
+"""Procedures that say what the sides of a batch are: itself, its future, classes, means of blocks or of views."""
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -10,7 +13,7 @@ from counterpoint.engine.places import join
 from counterpoint.errors import InputError
 from counterpoint.objectives._layouts import Guide
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.procedures._base import Again, Call, Procedure
 
 
 class AgainstItself(Procedure):
@@ -152,6 +155,63 @@ class MeanOfBlocks(Procedure):
         owned = torch.stack([part.unflatten(0, (len(queries), -1)).mean(1) for part in keys.z.chunk(2)], 1)
         positive = torch.tensor([1.0, 0.0]).expand(len(queries), 2)
         return {"queries": Points(queries.z), "owned": Points(owned, positive=positive)}
+
+
+class RestOfViews(Procedure):
+    """The key of a view is the mean of the other views of its sample, all of length one before.
+
+    `k_ia = sum_{b != a} u_ib / (M - 1)`: with the inner product a view scores its key as the mean of what it scores the
+    other views. Query and key have the column `sample`, and `view` tells whose key it is. Source: Shidani et al. 2024,
+    "Poly-View Contrastive Learning", section 2.4 (sufficient statistics).
+
+    Raises:
+        InputError: in a call, for points that do not say which sample and which view they are.
+
+    Examples:
+        >>> views = Points(torch.eye(3), sample=torch.zeros(3).long(), view=torch.arange(3))
+        >>> (call,) = RestOfViews()([{"queries": views}], lambda model: {})
+        >>> call["keys"].z[0].tolist()
+        [0.0, 0.5, 0.5]
+    """
+
+    def change(self, call: Call) -> Call:
+        """The call with all views as queries, and what is left of each as keys."""
+        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        if not {"sample", "view"} <= every.columns.keys():
+            raise InputError("the rest of the views is of a sample", fix="give points a 'sample' and a 'view' column")
+        u = F.normalize(every.z, dim=1)
+        ids, place = torch.unique(every.columns["sample"], return_inverse=True)
+        number = torch.bincount(place, minlength=len(ids)).to(u)[place, None]
+        total = u.new_zeros(len(ids), u.shape[1]).index_add(0, place, u)[place]
+        return {"queries": every.with_z(u), "keys": every.with_z((total - u) / (number - 1).clamp_min(1))}
+
+
+class PairsOfViews(Procedure):
+    """Every two views of the batch are a call of their own, whose points no other view is a negative of.
+
+    The usual way to train on more than two views: the mean over pairs of a loss of two (Tian et al. 2020, "Contrastive
+    Multiview Coding", equation 8).
+
+    Raises:
+        InputError: in a call, for points that do not say which view they are.
+
+    Examples:
+        >>> views = Points(torch.eye(6), sample=torch.arange(6) % 2, view=torch.arange(6) // 2)
+        >>> calls = PairsOfViews()([{"queries": views}], lambda model: {})
+        >>> [(call["queries"].columns["view"][0].item(), call["keys"].columns["view"][0].item()) for call in calls]
+        [(0, 1), (0, 2), (1, 2)]
+    """
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        """A call for each pair."""
+        del again
+        (call,) = calls
+        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        if "view" not in every.columns:
+            raise InputError("nothing says which points are of one view", fix="give points a 'view' column")
+        view = every.columns["view"]
+        sides = [every[view == number] for number in torch.unique(view).tolist()]
+        return [{"queries": a, "keys": b} for a, b in combinations(sides, 2)]
 
 
 class Forget(Procedure):

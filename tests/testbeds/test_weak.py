@@ -1,0 +1,97 @@
+"""Attributes, colours and what is measured of them: each where the answer is known."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from counterpoint.data.items import Data, Items
+from counterpoint.testbeds import weak
+from counterpoint.testbeds.bed import Made
+
+
+class Told:
+    """An encoder that gives vectors as they are written."""
+
+    def __init__(self, vectors):
+        self.vectors = vectors
+
+    def encode_items(self, items, *, kind=None):
+        del kind
+        return self.vectors[items.tensor.flatten().long()].numpy()
+
+
+def made_of(vectors, **columns):
+    n = len(vectors)
+    data = Data.alone(Items("image", torch.arange(n)), **columns)
+    return Made("told", Told(vectors), (data[torch.arange(n // 2)], data[torch.arange(n // 2, n)]), 0)
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_attributes_are_those_of_the_class_but_for_a_tenth():
+    labels = torch.arange(10).repeat(400)
+    right = weak.attributes(labels, weak.PICTURED, torch.Generator(), 0.0)
+    names = sorted({w for words in weak.PICTURED.values() for w in words.split()})
+    assert right.shape == (4000, 12)
+    assert {n for n, on in zip(names, right[0].tolist(), strict=True) if on} == set(weak.PICTURED["airplane"].split())
+    noisy = weak.attributes(labels, weak.PICTURED, torch.Generator().manual_seed(0))
+    assert float((noisy != right).float().mean()) == pytest.approx(0.1, abs=0.005)
+    assert set(noisy.unique().tolist()) == {0.0, 1.0}
+
+
+def test_parts_have_the_attributes_of_their_own_pictures():
+    train, test = weak.digits_with_attributes(3)
+    for part in (train, test):
+        right = weak.attributes(part.columns["label"], weak.WRITTEN, torch.Generator(), 0.0)
+        assert 0.07 < float((part.columns["attributes"] != right).float().mean()) < 0.13
+    assert not torch.equal(weak.digits_with_attributes(4)[0].columns["attributes"], train.columns["attributes"])
+
+
+def test_a_picture_is_its_ink_times_its_colour():
+    plain, (train, _) = weak.digits_with_attributes(0)[0], weak.tinted_digits(0)
+    colour = train.columns["colour"]
+    assert 0.3 <= float(colour.min()) < 0.32 < 0.98 < float(colour.max()) <= 1
+    wanted = plain.anchors.tensor * colour[:, :, None, None]
+    assert float((train.anchors.tensor.float() / 255 - wanted).abs().max()) <= 0.5 / 255 + 1e-6
+    assert abs(float(torch.corrcoef(torch.stack([colour[:, 0], train.columns["label"].float()]))[0, 1])) < 0.1
+
+
+def test_shuffled_columns_are_permuted_and_the_rest_stays():
+    data = weak.digits_with_attributes(0)[0]
+    found = weak.shuffled("attributes")(data, nn.Identity(), 1)
+    assert torch.equal(found.columns["label"], data.columns["label"])
+    assert not torch.equal(found.columns["attributes"], data.columns["attributes"])
+    assert torch.equal(*(d.columns["attributes"].sum(0) for d in (found, data)))
+
+
+def test_codes_keep_directions_of_variance_at_a_mean_squared_distance_of_one():
+    data = weak.digits_with_attributes(0)[0]
+    code = weak.principal("code", 64)(data, nn.Identity(), 0).columns["code"]
+    pixels = data.anchors.tensor.flatten(1)
+    a, b = torch.cdist(code, code), torch.cdist(pixels, pixels)
+    n = len(code)
+    assert float(a.square().sum() / (n * (n - 1))) == pytest.approx(1, rel=1e-3)
+    torch.testing.assert_close(a / a.max(), b / b.max(), rtol=1e-2, atol=1e-3)
+
+
+def test_explained_variance_is_one_of_a_linear_map_and_nothing_of_noise():
+    x = normal(600, 4)
+    linear = made_of(x, colour=(x @ normal(4, 3, seed=1)))
+    assert weak.explained("colour").of(linear) == pytest.approx(1, abs=1e-3)
+    assert abs(weak.explained("colour").of(made_of(x, colour=normal(600, 3, seed=2)))) < 0.1
+
+
+def test_agreement_is_whole_where_cosines_follow_distances_and_nothing_for_noise():
+    angle = torch.linspace(0, np.pi / 2, 200)[torch.randperm(200, generator=torch.Generator().manual_seed(0))]
+    made = made_of(torch.stack([angle.cos(), angle.sin()], 1), colour=angle[:, None])
+    assert weak.agreement("colour").of(made) > 0.95
+    noise = SimpleNamespace(**{**vars(made), "test": made.test, "head": nn.Identity()})
+    noise.encoder = Told(normal(200, 8))
+    assert abs(weak.agreement("colour").of(noise)) < 0.1
