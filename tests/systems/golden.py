@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from counterpoint.data.items import Data
+from counterpoint.errors import InputError
 from counterpoint.methods import Recipe
 from counterpoint.systems import every, get
 from counterpoint.systems.registry import slug
@@ -81,10 +82,24 @@ def numbers(states: dict[str, dict[str, Tensor]]) -> Numbers:
 
 def trained(name: str, method: Recipe | None = None) -> list[Numbers]:
     """The numbers of each training that a system is, on the data it runs on; of another method, where it is given."""
-    bed = get(name).sample
+    method = method or get(name).method()
+    bed = taken(name, method)
     with short(STEPS.get(name, 6)) as seen:
-        bed.settled(method or get(name).method()).make(sample(bed), 0)
+        bed.settled(method).make(sample(bed), 0)
     return seen
+
+
+def taken(name: str, method: Recipe) -> Testbed:
+    """The testbed that a system runs on; for a variant of other data that with the data of the first that it takes."""
+    bed = get(name).sample
+    for parts in (bed.parts, *(s.sample.parts for s in every())):
+        found = replace(bed, parts=parts)
+        try:
+            method.takes.refuse(sample(found, 8), name)
+        except InputError:
+            continue
+        return found
+    raise AssertionError(f"{name} takes no sample")
 
 
 def off(found: list[Numbers], kept: list[Numbers]) -> float:
