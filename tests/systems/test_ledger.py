@@ -255,13 +255,21 @@ def test_only_surveys_claim_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_verify_keeps_and_prints_the_verdict(tmp_path):
-    given = ["--seeds", "2", "--output", str(tmp_path), "--cache", str(tmp_path / "arms"), "--json"]
-    done = CliRunner().invoke(app, ["verify", "GradCache", *given])
+def test_verify_keeps_and_prints_the_verdict(tmp_path, monkeypatch):
+    registry = Registry()
+    registered("A", registry)
+    monkeypatch.setattr("counterpoint.systems.get", registry.get)
+    monkeypatch.setattr("counterpoint.systems.jobs.get", registry.get)
+    given = ["--seeds", "4", "--output", str(tmp_path), "--cache", str(tmp_path / "arms")]
+    done = CliRunner().invoke(app, ["verify", "A", *given, "--json"])
     assert done.exit_code == 0, done.output
-    kept = load("gradcache", tmp_path)
+    kept = load("a", tmp_path)
     assert kept is not None
-    assert kept.outcomes[0].verdict == REPRODUCED
+    assert [o.verdict for o in kept.outcomes] == [REPRODUCED, NOT_HERE]
+    assert json.loads(done.stdout)[0]["claim"]["verdict"] == REPRODUCED
+    told = CliRunner().invoke(app, ["verify", "A", *given])
+    assert "it is better: reproduced" in told.stdout
+    assert "baseline 0  system 2.5" in told.stdout
 
 
 @pytest.mark.slow
