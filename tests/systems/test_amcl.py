@@ -12,6 +12,7 @@ from counterpoint.errors import InputError
 from counterpoint.heads import Several
 from counterpoint.objectives import PairTemperature
 from counterpoint.relation import Relation, never
+from counterpoint.systems import get
 from counterpoint.systems.core.amcl import BETAS, DIM, HARDEST, HEADS, amcl, one_head, one_temperature, same_head
 from counterpoint.testbeds import DIGITS
 from systems.through import same, step_of
@@ -59,10 +60,11 @@ def test_heads_are_the_authors_with_batch_norm_in_the_hidden_layer(recipe, heads
 
 
 def test_constants_are_the_authors_and_one_temperature_is_one():
-    for recipe, wanted in ((amcl(), (1e-5, 2.0, 1e-4)), (one_temperature(), (0.5, 0.5, 1e-4))):
+    recipes = {name: get(name).method() for name in ("amcl", "amcl-1-head")}
+    for name, recipe in {**recipes, "one": one_temperature()}.items():
         for part in recipe.stages[-1].objective().objectives:
-            loss = part.objective
-            assert (loss.minimum, loss.maximum, loss.beta, loss.hardest, loss.dim) == (*wanted, 100, 128)
+            loss, ends = part.objective, (0.5, 0.5) if name == "one" else (1e-5, 2.0)
+            assert (loss.minimum, loss.maximum, loss.beta, loss.hardest, loss.dim) == (*ends, 1e-4, 100, 128)
             assert (loss.phi[0].out_features, loss.phi[2].out_features) == (128, 128)
     assert [amcl(beta).stages[-1].objective().objectives[2].objective.beta for beta in BETAS] == list(BETAS)
     assert same_head(0.2).stages[-1].objective().temperature == 0.2

@@ -23,8 +23,9 @@ BETAS = (1e-5, BETA, 1e-3)
 
 def _objective(number: int, **options: float) -> Objective:
     first = PairTemperature(DIM, hardest=HARDEST, **options)  # type: ignore[arg-type]
-    others = [PairTemperature(DIM, phi=first.phi, hardest=HARDEST, **options) for _ in range(number - 1)]  # type: ignore[arg-type]
-    return Sum(*(Part(one, i * DIM, (i + 1) * DIM) for i, one in enumerate([first, *others])))
+    heads = [first, *(PairTemperature(DIM, phi=first.phi, hardest=HARDEST, **options) for _ in range(number - 1))]  # type: ignore[arg-type]
+    ends = [*range(DIM, number * DIM, DIM), None]
+    return Sum(*(Part(one, i * DIM, end) for i, (one, end) in enumerate(zip(heads, ends, strict=True))))
 
 
 def _head(width: int, number: int) -> nn.Module:
