@@ -12,36 +12,62 @@ from counterpoint.errors import InputError
 from counterpoint.heads import Several
 from counterpoint.objectives import PairTemperature
 from counterpoint.relation import Relation, never
-from counterpoint.systems.core.amcl import DIM, HARDEST, HEADS
-from systems.views_of_digits import seen_by
+from counterpoint.systems import get
+from counterpoint.systems.core.amcl import BETAS, DIM, HARDEST, HEADS, amcl, one_head, one_temperature, same_head
+from counterpoint.testbeds import DIGITS
+from systems.through import same, step_of
 
 
 def loop(z, phi, hardest, beta=1e-4):
     """Anchor by anchor, as the authors' code has it: chosen by similarity, then divided by the pair's temperature."""
     n, d, total = len(z) // 2, z.shape[1], 0.0
     for i in range(2 * n):
-        tau = {j: 1e-5 + (2 - 1e-5) * torch.sigmoid(-phi(z[i]) @ phi(z[j])) for j in range(2 * n) if j != i}
-        own = (i + n) % (2 * n)
-        total = total - z[i] @ z[own] / tau[own] + beta * (d / 2 * tau[own].log() + 1 / tau[own])
-        worst = sorted((j for j in tau if j != own), key=lambda j: -float((z[i] @ z[j]).detach()))[:hardest]
-        total = total + sum(z[i] @ z[j] / tau[j] for j in worst) / len(worst)
-        total = total - beta * sum(tau[j].log() + 1 / tau[j] for j in worst)
+        tau = 1e-5 + (2 - 1e-5) * torch.sigmoid(-phi(z[i]) @ phi(z).T)
+        s, own = z[i] @ z.T, (i + n) % (2 * n)
+        total = total - s[own] / tau[own] + beta * (d / 2 * tau[own].log() + 1 / tau[own])
+        order = s.detach().argsort(descending=True).tolist()
+        worst = [j for j in order if j not in (i, own)][:hardest]
+        total = total + (s[worst] / tau[worst]).mean()
+        total = total - beta * (tau[worst].log() + 1 / tau[worst]).sum()
     return total / (2 * n)
 
 
 def test_loss_is_that_of_a_naive_loop_over_heads_and_pairs():
-    config, arguments, _ = seen_by("amcl", n=8)
-    torch.manual_seed(1)
-    objective = config.objective()
-    assert len({id(part.objective.phi) for part in objective.objectives}) == 1, "the heads share their perceptron"
-    # untrained perceptrons say little, so that all temperatures are alike
-    for parameter in objective.parameters():
-        parameter.data *= 3
-    z = torch.cat([side.z for side in arguments.values()])
-    parts = [F.normalize(part, dim=1) for part in z.split(DIM, 1)]
-    assert len(parts) == HEADS
-    wanted = sum(loop(z, part.objective.phi, HARDEST) for z, part in zip(parts, objective.objectives, strict=True))
-    assert objective(**arguments).item() == pytest.approx(wanted.item(), rel=1e-4)
+    step = step_of("amcl")
+    parts = step.objective.objectives
+    phi = parts[0].objective.phi
+    assert len({id(part.objective.phi) for part in parts}) == 1, "the heads share their perceptron"
+    views = [[F.normalize(z, dim=1) for z in view.split(DIM, 1)] for view in step.z()]
+    assert len(parts) == len(views[0]) == HEADS
+    same(step, sum(loop(torch.cat(pair), phi, HARDEST) for pair in zip(*views, strict=True)))
+    first, second = step.views()
+    assert not torch.isclose(first, second).all(dim=(1, 2, 3)).any()
+
+
+def test_only_the_hardest_negatives_count_in_a_batch_that_has_more():
+    step = step_of("amcl-1-head", n=64)
+    z = [F.normalize(view, dim=1) for view in step.z()]
+    assert HARDEST < 2 * 64 - 2
+    same(step, loop(torch.cat(z), step.objective.objectives[0].objective.phi, HARDEST))
+
+
+@pytest.mark.parametrize(("recipe", "heads"), [(amcl(), 3), (one_head(), 1), (one_temperature(), 3), (same_head(), 1)])
+def test_heads_are_the_authors_with_batch_norm_in_the_hidden_layer(recipe, heads):
+    step = step_of(recipe, DIGITS.parts(0)[0])
+    assert step.layers() == ["Linear", "BatchNorm1d", "ReLU", "Linear"] * heads
+    for head in step.network[1].heads:
+        assert (head[0].out_features, head[-1].out_features) == (512, 128)
+
+
+def test_constants_are_the_authors_and_one_temperature_is_one():
+    recipes = {name: get(name).method() for name in ("amcl", "amcl-1-head")}
+    for name, recipe in {**recipes, "one": one_temperature()}.items():
+        for part in recipe.stages[-1].objective().objectives:
+            loss, ends = part.objective, (0.5, 0.5) if name == "one" else (1e-5, 2.0)
+            assert (loss.minimum, loss.maximum, loss.beta, loss.hardest, loss.dim) == (*ends, 1e-4, 100, 128)
+            assert (loss.phi[0].out_features, loss.phi[2].out_features) == (128, 128)
+    assert [amcl(beta).stages[-1].objective().objectives[2].objective.beta for beta in BETAS] == list(BETAS)
+    assert same_head(0.2).stages[-1].objective().temperature == 0.2
 
 
 def test_gradients_reach_vectors_and_perceptron_as_in_the_loop():

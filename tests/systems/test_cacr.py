@@ -44,14 +44,13 @@ def test_without_sharpness_it_is_uniform_attraction_and_repulsion():
     same(step, loop(step.z(), 0.0, 0.0))
 
 
-def test_head_is_the_last_layer_and_the_baseline_differs_in_the_loss_alone():
+def test_head_is_simclr_s_and_the_baseline_differs_in_the_loss_alone():
     step = step_of("cacr")
-    assert step.layers() == ["Linear"]
-    assert step.network[1][0].out_features == 128
+    assert step.layers() == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
     first, second, *_ = step.views()
     assert not torch.isclose(first, second).all(dim=(1, 2, 3)).any()
     ours, theirs = (make().stages[-1] for make in (cacr, five_views))
-    assert ours.train == theirs.train
+    assert (ours.train, ours.head) == (theirs.train, theirs.head)
     assert (ours.train.batch_size, theirs.views) == (128, 5)
     assert five_views(0.2).stages[-1].objective().temperature == 0.2
     assert [cacr(t).stages[-1].objective().negative for t in SHARPNESS] == list(SHARPNESS)

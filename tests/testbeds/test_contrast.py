@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from counterpoint.objectives import MACL, Debiased, IndividualTemperature, InfoNCE
+from counterpoint.objectives import MACL, Debiased, IndividualTemperature, InfoNCE, PairTemperature, Part, Sum
 from counterpoint.testbeds import DIGITS, Figure, Untrained
 from counterpoint.testbeds.contrast import (
     agreement,
@@ -19,6 +19,7 @@ from counterpoint.testbeds.contrast import (
     nearest,
     odds,
     spread_of_temperatures,
+    spread_over_pairs,
     taken_out,
     two_views,
     warmth_of_frequent,
@@ -134,3 +135,21 @@ def test_spread_views_are_aligned_uniform_and_far_from_each_other(made):
     assert aligned_and_uniform.of(alike) == pytest.approx(0, abs=1e-5)
     assert nearest.of(apart) == pytest.approx(0, abs=1e-6)
     assert nearest.of(alike) == pytest.approx(1)
+
+
+def test_temperatures_of_pairs_are_spread_as_phi_says(made):
+    class Longer(torch.nn.Module):
+        def forward(self, z):
+            return 100 * (2 * z - 1)
+
+    n = 256
+    first, second = (Part(PairTemperature(n, phi=Longer(), minimum=1.0, maximum=2.0), i, i + n) for i in (0, n))
+    made = replace(made, head=Constant(False), objective=Sum(first, second))
+    # all unit vectors of a constant head are the same or different axes; phi makes both inner products large: 1
+    assert spread_over_pairs.of(made) == pytest.approx(0, abs=1e-6)
+    first.objective.phi = torch.nn.Linear(n, n, bias=False)
+    torch.nn.init.eye_(first.objective.phi.weight)
+    # own pairs have an inner product of 1, others of 0
+    own, other = (1 + 1 / (1 + math.exp(x)) for x in (1, 0))
+    share = 1 / n
+    assert spread_over_pairs.of(made) == pytest.approx((other - own) * math.sqrt(share * (1 - share)), rel=1e-3)

@@ -318,10 +318,23 @@ class PairTemperature(RowObjective):
         """Hardest negatives minus positives, each at the temperature of its pair."""
         assert block.guide is not None
         scores, far, counts = block.scores, block.negative, (block.positive > 0).any(1)
-        tau = self.minimum + (self.maximum - self.minimum) * torch.sigmoid(-block.guide)
+        tau = self._tau(block.guide)
         near = weighted_mean(self.beta * (self.dim / 2 * tau.log() + 1 / tau) - scores / tau, block.positive)
         if self.hardest:
             places = torch.where(far > 0, scores.detach(), -torch.inf).topk(min(self.hardest, far.shape[1])).indices
             scores, tau, far = (x.gather(1, places) for x in (scores, tau, far))
         ends = (torch.where(far > 0, tau.log() + 1 / tau, 0.0) * far).sum(1)
         return near + weighted_mean(scores / tau, far) - self.beta * ends, counts
+
+    def temperatures(self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
+        """Of each pair of two sets of prepared vectors.
+
+        Examples:
+            >>> PairTemperature(3, minimum=0.5, maximum=0.5).temperatures(torch.eye(3), torch.eye(3)[:2]).shape
+            torch.Size([3, 2])
+        """
+        return self._tau(self.phi(x) @ self.phi(y).T)
+
+    def _tau(self, inner: Tensor) -> Tensor:
+        """Equation 3, from the inner product of what `phi` makes of both."""
+        return self.minimum + (self.maximum - self.minimum) * torch.sigmoid(-inner)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from counterpoint.data.items import Items
 from counterpoint.encoders.inputs import take
-from counterpoint.objectives import Alignment, IndividualTemperature, RowObjective, Uniformity
+from counterpoint.objectives import Alignment, IndividualTemperature, PairTemperature, RowObjective, Uniformity
 from counterpoint.points import Points
 from counterpoint.testbeds.bed import Arm, Figure, Made, Testbed
 from counterpoint.views.standard import picture_view
@@ -125,6 +125,19 @@ def _nearest(made: Made) -> float:
 
 nearest = Figure("cosine with the nearest other picture", _nearest)
 """The mean over test pictures, of the projection's views."""
+
+
+def _spread_over_pairs(made: Made) -> float:
+    first, second = two_views(made)
+    part = next(one for one in made.objective.modules() if isinstance(one, PairTemperature))  # type: ignore[union-attr]
+    with torch.inference_mode():
+        # of the first head
+        tau = part.temperatures(*(F.normalize(side.z[:, : part.dim], dim=1) for side in (first, second)))
+    return float(tau.std())
+
+
+spread_over_pairs = Figure("standard deviation of the pairs' temperatures", _spread_over_pairs)
+"""Over all pairs of one view of a test picture and another of the same or another one, in AMCL's first head."""
 
 
 def agreement(bed: Testbed, seed: int, one: Figure, other: Figure, arms: Sequence[Arm]) -> float:

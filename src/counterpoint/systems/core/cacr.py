@@ -7,8 +7,7 @@ from functools import partial
 
 from counterpoint.methods import Recipe
 from counterpoint.objectives import CACR
-from counterpoint.systems.core._pictures import LONG_TAIL, SELF_SUPERVISED, TEMPERATURES, TRAIN
-from counterpoint.systems.core.alignment_uniformity import linear_simclr
+from counterpoint.systems.core._pictures import LONG_TAIL, SELF_SUPERVISED, TEMPERATURES, TRAIN, simclr
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained, Tuned
 from counterpoint.testbeds.contrast import nearest
@@ -22,7 +21,7 @@ SHARPNESS = (0.5, 0.9, 2.0)
 def five_views(temperature: float = 0.5) -> Recipe:
     """The baseline: a softmax over five views, each positive alone against the negatives."""
     train = replace(TRAIN, batch_size=128)
-    return linear_simclr(temperature).varied("Contrastive loss, five views", views=_VIEWS, train=train)
+    return simclr(temperature).varied("SimCLR, five views", views=_VIEWS, train=train)
 
 
 def cacr(negative: float = _NEGATIVE) -> Recipe:
@@ -70,9 +69,9 @@ system(
         ),
     ),
     signal=Signal(nearest, off=Trained(unweighted), system=Trained(partial(cacr, _NEGATIVE))),
-    setup="Five views of each picture, so that there are four positives, and batches of 128, as in the authors' code; "
-    "its loss is on the encoder's last layer, of 128, and so it is here, on both sides. Repulsion is taken for "
-    "each pair of views, both ways round where the code goes one way. Sharpness of the negatives and temperature "
-    "are chosen from three, else it is the code's 0.9. Five views have fewer epochs. AdamW stands in for SGD, "
-    "GroupNorm for BatchNorm, which their dense layers have, too.",
+    setup="Five views of each picture, so that there are four positives, and batches of 128, as in the authors' code. "
+    "Its loss is on the last layer of an encoder whose dense layers have BatchNorm; here both sides have SimCLR's "
+    "head, which has it, too. Repulsion is taken for each pair of views, both ways round where the code goes one "
+    "way. Sharpness of the negatives and temperature are chosen from three, else it is the code's 0.9. Five views "
+    "have fewer epochs. AdamW stands in for SGD, GroupNorm for the encoder's BatchNorm.",
 )(cacr)
