@@ -108,7 +108,8 @@ def of_objective(make: Callable[[], Objective]) -> Iterator[tuple[str, Callable[
             continue
         usuals = _defaults(type(part))
         for argument, value in {**vars(part), **part._modules}.items():
-            if argument not in usuals or argument.startswith("_") or argument == "training":
+            # what the class has, too, such as whether a kernel may sum, follows from arguments and is none
+            if argument not in usuals or argument[0] == "_" or argument == "training" or hasattr(type(part), argument):
                 continue
             usual = usuals[argument]
             if _alike(value, usual):
