@@ -31,7 +31,7 @@ class Stage:
         train: The loop's settings; their seed is the run's.
         head: From the encoder's dimension to a projection that is used in training only.
         procedure: From the encoder's dimension to what stands between the vectors and the objective in training.
-        view: Of inputs: one for all, or one for anchors and one for what they are contrasted with.
+        view: Of inputs: one for all, one for anchors and one for what they are contrasted with, or one for each view.
         views: Of items alone or labelled: how many of each a batch has.
         sampled: Negatives drawn for each anchor, in place of all others of the batch.
         shared: Keys drawn for the whole batch, beside its positives.

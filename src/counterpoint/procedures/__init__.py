@@ -17,6 +17,7 @@ from counterpoint.procedures.sides import (
     MeanOfBlocks,
     PairsOfViews,
     RestOfViews,
+    TurnedViews,
 )
 from counterpoint.procedures.targets import MixTargets
 
@@ -45,5 +46,6 @@ __all__ = [
     "Queue",
     "RestOfViews",
     "Teacher",
+    "TurnedViews",
     "shares",
 ]

@@ -16,6 +16,7 @@ from counterpoint.methods import Prepare
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
 from counterpoint.testbeds.beds import CIFAR, DIGITS, OMNIGLOT, alphabets, halves, small_cifar
 from counterpoint.testbeds.figures import Vectors, projection, representation
+from counterpoint.views import quarter_turns
 
 FLIPPED = 0.1
 """How often an attribute is wrong."""
@@ -103,6 +104,22 @@ def tinted_characters(seed: int) -> Parts:
     return _tinted(alphabets(seed), seed)
 
 
+@cache
+def partly_turned(seed: int) -> Parts:
+    """5,000 pictures of CIFAR-10 and the test part; those of five classes (column `turned`) by a quarter at random."""
+    generator = torch.Generator().manual_seed(seed)
+    free = torch.randperm(10, generator=generator)[:5]
+
+    def turn(data: Data) -> Data:
+        pixels, turned = data.anchors[data.anchor].tensor, torch.isin(data.columns["label"], free)
+        quarter = torch.randint(4, (len(data),), generator=generator) * turned
+        found = quarter_turns(pixels, quarter)
+        columns = {**data.columns, "turned": turned.long()}
+        return Data.alone(Items("image", found), source=data.source, classes=data.classes, **columns)
+
+    return _both(small_cifar(seed), turn)
+
+
 def shuffled(column: str) -> Prepare:
     """Before training: what is known of each picture is that of another."""
 
@@ -110,6 +127,26 @@ def shuffled(column: str) -> Prepare:
         del encoder
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
         return replace(data, columns={**data.columns, column: data.columns[column][order]})
+
+    return prepare
+
+
+def copied(source: str, column: str) -> Prepare:
+    """Before training: a column is another one."""
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        return replace(data, columns={**data.columns, column: data.columns[source]})
+
+    return prepare
+
+
+def always(column: str, value: int) -> Prepare:
+    """Before training: a column is the same for all."""
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        return replace(data, columns={**data.columns, column: torch.full((len(data),), value)})
 
     return prepare
 
@@ -174,6 +211,18 @@ def agreement(column: str, most: int = 500) -> Figure:
     return Figure(f"correlation of the projection's cosine with nearness of {column}", measure)
 
 
+def _turn_agreement(made: Made) -> float:
+    test = made.test[torch.arange(min(500, len(made.test)))]
+    pixels = test.anchors[test.anchor].tensor
+    quarter = replace(test, anchors=Items("image", torch.rot90(pixels, 1, (2, 3))), anchor=torch.arange(len(test)))
+    a, b = (F.normalize(torch.from_numpy(projection(made, part)), dim=1) for part in (test, quarter))
+    return float((a * b).sum(1).mean())
+
+
+turn_agreement = Figure("cosine of the projections of a picture and its quarter turn", _turn_agreement)
+"""The mean over test items."""
+
+
 def _known(parts: Parts, table: Mapping[str, str], seed: int) -> Parts:
     generator = torch.Generator().manual_seed(seed)
 
@@ -212,6 +261,12 @@ TINTED_DIGITS = replace(
     name="digits, tinted",
     parts=tinted_digits,
     about=f"{DIGITS_ATTRIBUTES.about}; each in a colour of its own",
+)
+PARTLY_TURNED = replace(
+    CIFAR,
+    name="CIFAR-10, partly turned",
+    parts=partly_turned,
+    about=f"{CIFAR.about}; the pictures of five classes, drawn by the seed, are turned by a random number of quarters",
 )
 TINTED: Testbed = replace(
     OMNIGLOT,

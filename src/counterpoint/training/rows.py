@@ -22,8 +22,11 @@ from counterpoint.training.payload import Arguments, Payload
 
 View: TypeAlias = Callable[[Any], Any]
 """Inputs to as many inputs of the same kind; random choices follow torch's global state."""
-Views: TypeAlias = View | tuple[View | None, View | None] | None
-"""One for all, or one for anchors and one for what they are contrasted with; None: as they are."""
+Views: TypeAlias = View | tuple[View | None, ...] | None
+"""One for all, or one for anchors and one for what they are contrasted with; None: as they are.
+
+Of items alone the second is that of all further views, unless there are more: then each view has its own.
+"""
 
 
 class RowBatches:
@@ -129,7 +132,7 @@ class RowBatches:
             same = self._inputs[0] is self._inputs[1]
             plain += [plain[0] if same else take(self._inputs[1], data.anchor)] * (views - 1)
         # where there are no keys, queries are what a view for keys alone is for
-        parts = [self._seen(inputs, min(1, v) if views > 1 else 1) for v, inputs in enumerate(plain)]
+        parts = [self._seen(inputs, v if views > 1 else 1) for v, inputs in enumerate(plain)]
 
         def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
             if views == 1:
@@ -212,7 +215,7 @@ class RowBatches:
         return self._payload(parts, arguments)
 
     def _seen(self, inputs: Any, side: int) -> Any:
-        view = self._view[side]
+        view = self._view[min(side, len(self._view) - 1)]
         return inputs if view is None else view(inputs)
 
     def _payload(self, parts: list[Any], arguments: Callable[[Float[Tensor, "n *d"]], Arguments]) -> Payload:
