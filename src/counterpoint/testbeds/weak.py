@@ -11,15 +11,19 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from counterpoint.data.images import Images
+from counterpoint.data.inflation import generated
 from counterpoint.data.items import Data, Items
+from counterpoint.encoders.inputs import take
 from counterpoint.methods import Prepare
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
-from counterpoint.testbeds.beds import CIFAR, DIGITS, OMNIGLOT, alphabets, halves, small_cifar
+from counterpoint.testbeds.beds import CIFAR, DIGITS, OMNIGLOT, all_of_cifar, alphabets, halves, small_cifar
 from counterpoint.testbeds.figures import Vectors, projection, representation
 from counterpoint.views import quarter_turns
 
 FLIPPED = 0.1
 """How often an attribute is wrong."""
+_FEW, _STEPS = 1000, 200
 _DARKEST = 0.3  # of a colour's channels
 PICTURED: Mapping[str, str] = {
     "airplane": "metal wings wheels flies windows large",
@@ -118,6 +122,55 @@ def partly_turned(seed: int) -> Parts:
         return Data.alone(Items("image", found), source=data.source, classes=data.classes, **columns)
 
     return _both(small_cifar(seed), turn)
+
+
+def scarce(seed: int) -> Parts:
+    """1,000 pictures of CIFAR-10 drawn by the seed, and the test part."""
+    train, test = all_of_cifar(seed)
+    kept = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:_FEW]
+    return train[kept.sort().values], test
+
+
+def further(copies: int) -> Prepare:
+    """Before training: all other pictures of CIFAR-10, as a perfect generator would draw, and `copies` of each.
+
+    Labels of what is added are -1.
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        every = all_of_cifar(seed)[0].anchors
+        new = ~torch.isin(every.hashes(), data.anchors.hashes()[data.anchor])
+        return inflated(data, every[new].tensor, copies)
+
+    return prepare
+
+
+def drawn(times: int, copies: int) -> Prepare:
+    """Before training: `times` as many pictures from a mixture fitted to the given ones, and `copies` of each of these.
+
+    The mixture is that of `counterpoint.data.inflation`.
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        pixels = take(data.anchors.tensor, data.anchor)
+        assert isinstance(pixels, Tensor)
+        real = Images(pixels, torch.zeros(len(data), dtype=torch.long), data.source)
+        new = generated(real, times * len(data), components=min(30, len(data) // 4), seed=seed).pixels
+        if data.anchors.tensor.dtype == torch.uint8:
+            new = (new * 255).round().byte()
+        return inflated(data, new, copies)
+
+    return prepare
+
+
+def inflated(data: Data, new: Tensor, copies: int) -> Data:
+    """Pictures, each so many times, and others after them, whose labels are -1."""
+    pixels, label = data.anchors.tensor[data.anchor], data.columns["label"]
+    every = torch.cat([pixels.repeat(copies, 1, 1, 1), new])
+    labels = torch.cat([label.repeat(copies), label.new_full((len(new),), -1)])
+    return Data.alone(Items("image", every), source=f"{data.source}, inflated", classes=data.classes, label=labels)
 
 
 def shuffled(column: str) -> Prepare:
@@ -268,6 +321,15 @@ PARTLY_TURNED = replace(
     parts=partly_turned,
     about=f"{CIFAR.about}; the pictures of five classes, drawn by the seed, are turned by a random number of quarters",
 )
+SCARCE = replace(
+    CIFAR,
+    name="CIFAR-10, scarce",
+    parts=scarce,
+    about=f"CIFAR-10 brought to 16 x 16, {_FEW:,} training pictures drawn by the seed, 2,000 for test; {_STEPS} steps",
+    epochs=0,
+    steps=_STEPS,
+)
+MORE_SCARCE = replace(SCARCE, name="CIFAR-10, not scarce", parts=all_of_cifar, about="the same with 10,000 pictures")
 TINTED: Testbed = replace(
     OMNIGLOT,
     name="Omniglot, tinted",
