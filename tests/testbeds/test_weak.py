@@ -131,3 +131,20 @@ def test_a_column_is_another_or_the_same_for_all():
     data = weak.digits_with_attributes(0)[0]
     assert torch.equal(weak.copied("label", "x")(data, nn.Identity(), 0).columns["x"], data.columns["label"])
     assert weak.always("x", -1)(data, nn.Identity(), 0).columns["x"].unique().tolist() == [-1]
+
+
+def test_episodes_are_of_vectors_that_are_standardised_each_by_itself():
+    z = normal(200, 6) * torch.linspace(0.1, 5, 200)[:, None] + 7
+    made = made_of(z, label=torch.arange(200) % 5)
+    found = weak.standardised(made, made.test)
+    assert np.abs(found.mean(1)).max() < 1e-5
+    assert np.abs(found.std(1) - 1).max() < 1e-4
+    classes = torch.eye(6)[torch.arange(200) % 5]
+    easy = made_of(classes * torch.linspace(0.1, 5, 200)[:, None], label=torch.arange(200) % 5)
+    assert weak.episodes().of(easy) == 1.0
+    assert weak.episodes().of(made) < 0.3
+
+    def swapped(prototypes, queries):
+        return np.roll(prototypes, 1, axis=0)
+
+    assert weak.episodes(align=swapped).of(easy) == 0.0

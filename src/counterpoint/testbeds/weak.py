@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -15,10 +16,12 @@ from counterpoint.data.images import Images
 from counterpoint.data.inflation import generated
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.inputs import take
+from counterpoint.evaluate import few_shot
+from counterpoint.evaluate.episodes import Align
 from counterpoint.methods import Prepare
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
 from counterpoint.testbeds.beds import CIFAR, DIGITS, OMNIGLOT, all_of_cifar, alphabets, halves, small_cifar
-from counterpoint.testbeds.figures import Vectors, projection, representation
+from counterpoint.testbeds.figures import Vectors, labels, projection, representation
 from counterpoint.views import quarter_turns
 
 FLIPPED = 0.1
@@ -124,6 +127,31 @@ def partly_turned(seed: int) -> Parts:
     return _both(small_cifar(seed), turn)
 
 
+def standardised(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
+    """Each vector centred and scaled by itself."""
+    z = representation(made, data)
+    found: Float[np.ndarray, "n d"] = (z - z.mean(1, keepdims=True)) / np.maximum(z.std(1, keepdims=True), 1e-6)
+    return found
+
+
+@cache
+def episodes(shots: int = 1, align: Align | None = None) -> Figure:
+    """5-way accuracy on the classes of the test part, of standardised vectors, by a logistic regression on prototypes.
+
+    Args:
+        shots: Known pictures of each class.
+        align: What moves prototypes towards the queries, such as `transported`.
+    """
+
+    def measure(made: Made) -> float:
+        z, names = standardised(made, made.test), labels(made.test)
+        options = {"queries": 15, "episodes": 600, "logistic": 1.0, "samples": 0, "seed": made.seed}
+        return float(few_shot(z, names, shots=shots, align=align, **options)["accuracy"].value)  # type: ignore[arg-type]
+
+    how = "" if align is None else f", {align.__name__}"
+    return Figure(f"5-way {shots}-shot accuracy on new classes, standardised{how}", measure)
+
+
 def scarce(seed: int) -> Parts:
     """1,000 pictures of CIFAR-10 drawn by the seed, and the test part."""
     train, test = all_of_cifar(seed)
@@ -139,7 +167,8 @@ def further(copies: int) -> Prepare:
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
-        every = all_of_cifar(seed)[0].anchors
+        whole = all_of_cifar(seed)[0]
+        every = whole.anchors[whole.anchor]
         new = ~torch.isin(every.hashes(), data.anchors.hashes()[data.anchor])
         return inflated(data, every[new].tensor, copies)
 
