@@ -109,7 +109,7 @@ system(
             ceiling=Trained(truth),
         ),
     ),
-    signal=Signal(turn_agreement, off=Trained(always_positive)),
+    signal=Signal(turn_agreement, off=Trained(no_turns)),
     setup="What looks alike however turned is planted: of five classes every picture is turned by chance. The "
     "predictor's two steps have 8 and 6 passes, where the paper has 10 and 150 over ten times as many pictures; its "
     "threshold is theirs. The two turned views draw their angles each by itself.",
