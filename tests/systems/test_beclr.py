@@ -14,7 +14,9 @@ from counterpoint.errors import InputError
 from counterpoint.evaluate.episodes import few_shot, transported
 from counterpoint.points import Points
 from counterpoint.procedures import ClusteredNeighbours
-from systems.views_of_digits import calls_of
+from counterpoint.systems.core import beclr
+from counterpoint.testbeds import DIGITS
+from systems.through import same, step_of
 
 
 def normal(*shape, seed=0):
@@ -96,20 +98,58 @@ def test_a_batch_fills_clusters_evenly():
     assert 80 <= int(memory.cluster[:200].sum()) <= 120
 
 
-def test_the_system_pulls_predictions_to_neighbours_of_their_keys():
-    config, calls, _ = calls_of("beclr", steps=52)
-    assert len(calls) == 2
-    for call in calls:
-        p, keys = F.normalize(call["queries"].z.detach(), dim=1), call["keys"]
-        z, n = F.normalize(keys.z, dim=1), 6
-        assert len(keys) == n + 5 * n
-        near = sum(float(p[i] @ z[j]) for i in range(n) for j in [i, *range(n + 5 * i, n + 5 * i + 5)]) / (6 * n)
+def naive(step):
+    """Both ways: predictions against the teacher's keys and what they bring, and apart from each other."""
+    total, network = torch.zeros(()), step.procedure.procedures[-1].network
+    assert len(step.calls) == 2
+    for z, call in zip(step.z(), step.calls, strict=True):
+        p, keys = F.normalize(network(z), dim=1), call["keys"]
+        k, n = F.normalize(keys.z, dim=1), len(z)
+        assert not keys.z.requires_grad
+        mine, theirs = call["queries"].columns["sample"], keys.columns["sample"]
+        pairs = [(i, j) for i in range(n) for j in range(len(k)) if mine[i] == theirs[j]]
+        near = torch.stack([p[i] @ k[j] for i, j in pairs]).mean()
         within = [
             torch.stack([(x[i] @ x[j] / 2).exp() for i in range(len(x)) for j in range(len(x)) if i != j]).mean().log()
-            for x in (p, z)
+            for x, owner in ((p, mine), (k, theirs))
         ]
-        wanted = -near + 0.1 * float(sum(within)) + 1 - 0.1
-        assert config.objective()(**call).item() == pytest.approx(wanted, rel=1e-4)
+        total = total + 1 - near + 0.1 * sum(within) - 0.1
+    return total / 2, len(k)
+
+
+@pytest.fixture(scope="module")
+def late():
+    return step_of("beclr", steps=102)
+
+
+def test_the_system_pulls_predictions_to_neighbours_of_their_keys(late):
+    wanted, keys = naive(late)
+    assert keys == 8 + 5 * 8
+    same(late, wanted, 1e-3)
+
+
+def test_until_the_first_k_means_it_is_the_one_without_memory():
+    torch.manual_seed(0)
+    step = step_of("beclr")
+    wanted, keys = naive(step)
+    assert keys == 8
+    same(step, wanted)
+    torch.manual_seed(0)
+    assert step.loss == step_of(beclr.no_memory(), DIGITS.parts(0)[0]).loss
+
+
+def test_projector_and_predictor_are_theirs(late):
+    three = ["Linear", "BatchNorm1d", "ReLU"]
+    assert late.layers() == [*three, *three, "Linear", "BatchNorm1d"]
+    assert [type(m).__name__ for m in late.procedure.procedures[-1].network] == [*three, "Linear"]
+    teacher = late.procedure.procedures[0]
+    assert teacher.decay == 0.99
+    with torch.no_grad():
+        seen = torch.cat([call["keys"].z[:8] for call in reversed(late.calls)])
+        teacher.model.train()
+        torch.testing.assert_close(teacher.model(late.payload.inputs), seen, rtol=1e-3, atol=1e-4)
+    first, second = late.views()
+    assert not torch.isclose(first, second).all(dim=(1, 2, 3)).any()
 
 
 def test_a_prototype_goes_to_the_mean_of_its_part_of_the_best_plan():
@@ -150,6 +190,28 @@ def test_few_shot_accuracy_is_that_of_nearest_class_means():
         rest = np.setdiff1d(order, shots)
         accuracies.append(NearestCentroid().fit(z[shots], labels[shots]).score(z[rest], labels[rest]))
     assert found == pytest.approx(np.mean(accuracies), abs=0.02)
+
+
+def test_a_logistic_regression_on_prototypes_names_what_lies_far_out_and_is_symmetric_for_two():
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(3)
+    z = np.repeat(rng.normal(size=(2, 4)), 20, axis=0) + rng.normal(size=(40, 4))
+    labels = np.repeat(["a", "b"], 20)
+    options = {"ways": 2, "queries": 15, "episodes": 50, "samples": 0}
+    # with two prototypes the border is half-way, as that of the nearest one
+    near, fitted = (few_shot(z, labels, logistic=c, **options)["accuracy"].value for c in (0.0, 1.0))
+    assert fitted == pytest.approx(near, abs=1e-3)
+    three = np.repeat(rng.normal(size=(3, 4)), 20, axis=0) + rng.normal(size=(60, 4))
+    seen = []
+
+    def watched(prototypes, queries):
+        model = LogisticRegression(C=1.0, max_iter=1000).fit(prototypes, range(3))
+        seen.append((model.predict(queries) == np.repeat(range(3), 15)).mean())
+        return prototypes
+
+    found = few_shot(three, np.repeat(list("abc"), 20), align=watched, logistic=1.0, **{**options, "ways": 3})
+    assert found["accuracy"].value == pytest.approx(np.mean(seen))
 
 
 @pytest.mark.parametrize(

@@ -1,57 +1,91 @@
-"""PNDA: soft targets for turns that change nothing, further negatives for those that do."""
+"""PNDA: turned views as positives where turning changes nothing, as negatives where it does; and who says so."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from counterpoint.data.images import Images, digits
-from counterpoint.encoders.image import ImageEncoder
-from counterpoint.systems.core import pnda
-from counterpoint.systems.core._digits import as_rows
-from counterpoint.training.rows import RowBatches
-from systems.stages import stage
+from counterpoint.data.items import Data, Items
+from counterpoint.systems import get
+from counterpoint.systems.core.pnda import always_negative, always_positive, anyone, no_turns, truth
+from counterpoint.testbeds import DIGITS
+from systems.through import same, step_of
 
 
-def batch(view, agnostic):
-    images = Images(digits().pixels[:4], digits().labels[:4], "", columns={"agnostic": torch.tensor(agnostic)})
-    model = ImageEncoder(widths=(8, 16))
-    (prepare,) = stage("pnda").prepare
-    payload = RowBatches(prepare(as_rows(images), model, 0), model, view=view).payload(torch.arange(4))
-    return payload, payload.arguments(stage("pnda").head(16)(model(payload.inputs))), images
+def some(n=8):
+    data = DIGITS.parts(0)[0][torch.arange(n)]
+    return replace(data, columns={**data.columns, "turned": torch.arange(n) % 2})
 
 
-def test_soft_targets_and_further_negatives_of_a_naive_loop():
-    torch.manual_seed(0)
-    config, agnostic = stage("pnda"), [1, 0, 1, 0]
-    payload, seen, _ = batch(config.view, agnostic)
-    assert payload.inputs.shape[0] == 4 * 5
-    q, k = (F.normalize(seen[side].z.detach(), dim=1) for side in ("queries", "keys"))
-    # keys: of an agnostic image itself and its turns, of others themselves; then the turns of these
-    owner = [0, 0, 0, 0, 1, 2, 2, 2, 2, 3, -1, -1, -1, -1, -1, -1]
-    total = 0.0
-    for i in range(4):
-        own = torch.tensor([float(o == i) for o in owner])
-        total += float(F.cross_entropy((q[i] @ k.T / 0.5)[None], (own / own.sum())[None]))
-    assert config.objective()(**seen).item() == pytest.approx(total / 4, rel=1e-5)
+def loop(step, agnostic):
+    """Anchors are the unturned views of each picture; keys are all views."""
+    z, n = F.normalize(torch.cat(step.z()), dim=1), len(agnostic)
+    owner, turned = [r % n for r in range(4 * n)], [r >= 2 * n for r in range(4 * n)]
+    total = torch.zeros(())
+    for i in range(2 * n):
+        scores = {k: z[i] @ z[k] / 0.5 for k in range(4 * n) if k != i}
+        own = [k for k in scores if owner[k] == owner[i] and (not turned[k] or agnostic[owner[i]])]
+        denominator = torch.stack(list(scores.values())).logsumexp(0)
+        total = total - torch.stack([scores[k] - denominator for k in own]).mean()
+    return total / (2 * n)
 
 
-def test_turns_are_quarter_turns_of_the_image():
-    payload, _, images = batch(lambda pixels: pixels, [0, 0, 0, 0])
-    turns = payload.inputs[8:].view(4, 3, 1, 8, 8)
-    for turn in (1, 2, 3):
-        assert torch.equal(turns[:, turn - 1], torch.rot90(images.pixels, turn, (2, 3)))
+@pytest.mark.parametrize(
+    ("make", "agnostic"), [(always_positive, lambda i: 1), (always_negative, lambda i: 0), (truth, lambda i: i % 2)]
+)
+def test_turned_views_are_positives_or_negatives_of_a_naive_loop(make, agnostic):
+    data = some()
+    step = step_of(make(), data)
+    rows = step.payload.arguments(torch.cat([v.detach() for v in step.z()]))["queries"].columns["sample"][:8]
+    same(step, loop(step, [agnostic(int(r)) for r in rows]))
 
 
-def test_what_looks_alike_however_turned_is_uncertain():
-    ring, bar = torch.zeros(1, 8, 8), torch.zeros(1, 8, 8)
-    ring[:, 2:6, 2:6] = 1.0
-    bar[:, 0, :] = 1.0
-    images = Images(torch.stack([ring, bar] * 40), torch.arange(80) % 2, "")
-    entropy = pnda.rotation_entropy(images, 0, steps=60)
-    assert float(entropy[::2].min()) > 0.9
-    assert float(entropy[1::2].max()) < 0.3
-    assert math.isfinite(float(entropy.sum()))
+def test_the_system_asks_its_predictor(monkeypatch):
+    from counterpoint.negatives import turns
+
+    entropy = torch.tensor([0.88, 0.9] * 4)  # the threshold is log(4) / 2 + 0.2 = 0.893
+    monkeypatch.setattr(turns, "turn_entropy", lambda data, encoder, seed: entropy)
+    step = step_of(get("pnda").method(), some())
+    rows = step.payload.arguments(torch.cat([v.detach() for v in step.z()]))["queries"].columns
+    assert torch.equal(rows["agnostic"][:8], rows["sample"][:8] % 2)
+    same(step, loop(step, (rows["sample"][:8] % 2).tolist()))
+    assert step.layers() == ["Linear", "ReLU", "Linear"]
+    others = step_of(anyone(), some())
+    seen = others.payload.arguments(torch.cat([v.detach() for v in others.z()]))["queries"].columns["agnostic"][:8]
+    assert int(seen.sum()) == 4
+    assert not torch.equal(seen, others.calls[0]["queries"].columns["sample"][:8] % 2)
+
+
+def test_without_turns_it_is_simclr():
+    step = step_of(no_turns(), some())
+    assert len(step.calls[0]["queries"]) == 16
+    z = F.normalize(torch.cat(step.z()[:2]), dim=1)
+    scores = (z @ z.T / 0.5).masked_fill(torch.eye(16, dtype=torch.bool), -torch.inf)
+    same(step, F.cross_entropy(scores, (torch.arange(16) + 8) % 16))
+
+
+def test_views_are_random_and_the_last_two_are_turned_before():
+    # bright left halves: a quarter turn makes them upper or lower ones, half a turn right ones
+    pixels = torch.zeros(8, 1, 8, 8)
+    pixels[..., :4] = 1.0
+    data = Data.alone(Items("image", pixels), label=torch.arange(8), turned=torch.zeros(8).long())
+    found = [
+        [(v[..., :4].mean((1, 2, 3)) - v[..., 4:].mean((1, 2, 3)) > 0.1).float().mean() for v in step.views()]
+        for step in (step_of(get("pnda").method(), data), step_of(always_positive(), data))
+    ]
+    for shares in found:
+        assert min(shares[:2]) > 0.5
+        assert max(shares[2:]) < 0.5
+    step = step_of(get("pnda").method(), some())
+    views = step.views()
+    assert all(not torch.isclose(views[a], views[b]).all(dim=(1, 2, 3)).any() for a in range(4) for b in range(a))
+
+
+def test_views_that_do_not_say_what_they_are_are_refused():
+    from counterpoint.procedures import TurnedViews
+
+    with pytest.raises(Exception, match="'agnostic'"):
+        TurnedViews("agnostic")([{"queries": torch.eye(2)}], lambda model: {})

@@ -95,3 +95,56 @@ def test_agreement_is_whole_where_cosines_follow_distances_and_nothing_for_noise
     noise = SimpleNamespace(**{**vars(made), "test": made.test, "head": nn.Identity()})
     noise.encoder = Told(normal(200, 8))
     assert abs(weak.agreement("colour").of(noise)) < 0.1
+
+
+def test_pictures_of_five_classes_are_turned_by_quarters_and_others_stay(monkeypatch):
+    pixels = torch.arange(40 * 16).view(40, 1, 4, 4)
+    plain = Data.alone(Items("image", pixels), label=torch.arange(40) % 10)
+    monkeypatch.setattr(weak, "small_cifar", lambda seed: (plain, plain))
+    train, test = weak.partly_turned.__wrapped__(0)
+    for part in (train, test):
+        turned, found = part.columns["turned"].bool(), part.anchors.tensor
+        assert int(turned.sum()) == 20
+        assert len(part.columns["label"][turned].unique()) == 5
+        assert torch.equal(found[~turned], pixels[~turned])
+        quarters = torch.stack([torch.rot90(pixels, q, (2, 3)) for q in range(4)])
+        is_turn = (quarters == found).flatten(2).all(2)
+        assert bool(is_turn.any(0).all())
+        assert is_turn[:, turned].float().mean(1).min() > 0
+
+
+def test_agreement_of_turns_is_whole_for_sums_and_none_for_halves():
+    class Halves(Told):
+        def encode_items(self, items, *, kind=None):
+            x = items.tensor.float().flatten(1)
+            return (x.sum(1, keepdim=True) if self.vectors is None else x[:, :2] - x[:, 2:]).numpy()
+
+    pixels = torch.tensor([[1.0, 0.0, 0.0, 0.0]]).view(1, 1, 2, 2).repeat(4, 1, 1, 1)
+    data = Data.alone(Items("image", pixels), label=torch.arange(4))
+    made = [Made("told", Halves(vectors), (data, data), 0) for vectors in (None, 1)]
+    assert weak.turn_agreement.of(made[0]) == pytest.approx(1)
+    # a quarter anticlockwise takes the corner to the lower left: (1, 0) becomes (-1, 0)
+    assert weak.turn_agreement.of(made[1]) == pytest.approx(-1)
+
+
+def test_a_column_is_another_or_the_same_for_all():
+    data = weak.digits_with_attributes(0)[0]
+    assert torch.equal(weak.copied("label", "x")(data, nn.Identity(), 0).columns["x"], data.columns["label"])
+    assert weak.always("x", -1)(data, nn.Identity(), 0).columns["x"].unique().tolist() == [-1]
+
+
+def test_episodes_are_of_vectors_that_are_standardised_each_by_itself():
+    z = normal(200, 6) * torch.linspace(0.1, 5, 200)[:, None] + 7
+    made = made_of(z, label=torch.arange(200) % 5)
+    found = weak.standardised(made, made.test)
+    assert np.abs(found.mean(1)).max() < 1e-5
+    assert np.abs(found.std(1) - 1).max() < 1e-4
+    classes = torch.eye(6)[torch.arange(200) % 5]
+    easy = made_of(classes * torch.linspace(0.1, 5, 200)[:, None], label=torch.arange(200) % 5)
+    assert weak.episodes().of(easy) == 1.0
+    assert weak.episodes().of(made) < 0.3
+
+    def swapped(prototypes, queries):
+        return np.roll(prototypes, 1, axis=0)
+
+    assert weak.episodes(align=swapped).of(easy) == 0.0

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
@@ -26,6 +26,7 @@ def few_shot(
     queries: int = 15,
     episodes: int = 600,
     align: Align | None = None,
+    logistic: float = 0.0,
     source: str = "",
     samples: int = SAMPLES,
     seed: int = 0,
@@ -43,6 +44,8 @@ def few_shot(
         queries: Images of each class to name.
         episodes: How many.
         align: Moves the prototypes, given all queries of the episode (transductive), such as `transported`.
+        logistic: Above 0: `C` of a logistic regression on the prototypes, which names a
+            query in place of the nearest one.
         source: What was measured, for the record.
         samples: Bootstrap resamples, 0 for no intervals.
         seed: Of the draws.
@@ -75,9 +78,20 @@ def few_shot(
         asked = z[np.concatenate([c[shots:] for c in chosen])]
         if align is not None:
             prototypes = align(prototypes, asked)
-        square = ((asked[:, None] - prototypes) ** 2).sum(2)
-        right.append(float((square.argmin(1) == truth).mean()))
+        right.append(float((_named(prototypes, asked, logistic) == truth).mean()))
     return Result("few-shot", source, {"accuracy": figure("accuracy", np.array(right), samples=samples, seed=seed)})
+
+
+def _named(
+    prototypes: Float[np.ndarray, "w d"], asked: Float[np.ndarray, "m d"], logistic: float
+) -> Int[np.ndarray, " m"]:
+    """The place of each query's prototype."""
+    if logistic:
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=logistic, max_iter=1000).fit(prototypes, np.arange(len(prototypes)))
+        return np.asarray(model.predict(asked))
+    return np.asarray(((asked[:, None] - prototypes) ** 2).sum(2).argmin(1))
 
 
 def transported(

@@ -19,6 +19,7 @@ from counterpoint.procedures.sides import (
     MeanOfBlocks,
     PairsOfViews,
     RestOfViews,
+    TurnedViews,
 )
 from counterpoint.procedures.targets import MixTargets
 
@@ -49,5 +50,6 @@ __all__ = [
     "Queue",
     "RestOfViews",
     "Teacher",
+    "TurnedViews",
     "shares",
 ]

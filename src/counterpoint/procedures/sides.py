@@ -214,6 +214,42 @@ class PairsOfViews(Procedure):
         return [{"queries": a, "keys": b} for a, b in combinations(sides, 2)]
 
 
+class TurnedViews(Procedure):
+    """Views beyond the first two are turned: keys of all, of their own sample positives or negatives, and no anchors.
+
+    Whether they are positives of their own sample, a column says: 1 that they are, 0 that they are negatives like those
+    of all others, below 0 that there are to be none. Source: Miyai et al. 2023, "Rethinking Rotation in Self-Supervised
+    Contrastive Learning: Adaptive Positive or Negative Data Augmentation", section 3.2, and the authors' code.
+
+    Args:
+        column: Of whole numbers.
+
+    Raises:
+        InputError: in a call, for points without these columns.
+
+    Examples:
+        >>> none = torch.zeros(3).long()
+        >>> views = Points(torch.eye(3), sample=none, view=torch.arange(3), alike=none)
+        >>> (call,) = TurnedViews("alike")([{"queries": views}], lambda model: {})
+        >>> call["queries"].columns["sample"].tolist(), call["queries"].columns["weight"].tolist()
+        ([0, 0, -1], [1.0, 1.0, 0.0])
+    """
+
+    def __init__(self, column: str) -> None:
+        super().__init__()
+        self.column = column
+
+    def change(self, call: Call) -> Call:
+        """The call with what the turned views are."""
+        every = as_points(call["queries"])
+        if not {"sample", "view", self.column} <= every.columns.keys():
+            raise InputError(f"views need the columns 'sample', 'view' and {self.column!r}", fix="give them these")
+        turned, alike = every.columns["view"] > 1, every.columns[self.column]
+        sample = every.columns["sample"].masked_fill(turned & (alike == 0), -1)
+        points = Points(every.z, sample=sample, weight=(~turned).to(every.z))
+        return {"queries": points[~turned | (alike >= 0)]}
+
+
 class Forget(Procedure):
     """Points without some of their columns: without `input`, say, copies count as negatives like all others.
 

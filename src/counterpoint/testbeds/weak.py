@@ -6,19 +6,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from counterpoint.data.images import Images
+from counterpoint.data.inflation import generated
 from counterpoint.data.items import Data, Items
+from counterpoint.encoders.inputs import take
+from counterpoint.evaluate import few_shot
+from counterpoint.evaluate.episodes import Align
 from counterpoint.methods import Prepare
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
-from counterpoint.testbeds.beds import CIFAR, DIGITS, OMNIGLOT, alphabets, halves, small_cifar
-from counterpoint.testbeds.figures import Vectors, projection, representation
+from counterpoint.testbeds.beds import CIFAR, DIGITS, OMNIGLOT, all_of_cifar, alphabets, halves, small_cifar
+from counterpoint.testbeds.figures import Vectors, labels, projection, representation
+from counterpoint.views import quarter_turns
 
 FLIPPED = 0.1
 """How often an attribute is wrong."""
+_FEW, _STEPS = 1000, 200
 _DARKEST = 0.3  # of a colour's channels
 PICTURED: Mapping[str, str] = {
     "airplane": "metal wings wheels flies windows large",
@@ -103,6 +111,97 @@ def tinted_characters(seed: int) -> Parts:
     return _tinted(alphabets(seed), seed)
 
 
+@cache
+def partly_turned(seed: int) -> Parts:
+    """5,000 pictures of CIFAR-10 and the test part; those of five classes (column `turned`) by a quarter at random."""
+    generator = torch.Generator().manual_seed(seed)
+    free = torch.randperm(10, generator=generator)[:5]
+
+    def turn(data: Data) -> Data:
+        pixels, turned = data.anchors[data.anchor].tensor, torch.isin(data.columns["label"], free)
+        quarter = torch.randint(4, (len(data),), generator=generator) * turned
+        found = quarter_turns(pixels, quarter)
+        columns = {**data.columns, "turned": turned.long()}
+        return Data.alone(Items("image", found), source=data.source, classes=data.classes, **columns)
+
+    return _both(small_cifar(seed), turn)
+
+
+def standardised(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
+    """Each vector centred and scaled by itself."""
+    z = representation(made, data)
+    found: Float[np.ndarray, "n d"] = (z - z.mean(1, keepdims=True)) / np.maximum(z.std(1, keepdims=True), 1e-6)
+    return found
+
+
+@cache
+def episodes(shots: int = 1, align: Align | None = None) -> Figure:
+    """5-way accuracy on the classes of the test part, of standardised vectors, by a logistic regression on prototypes.
+
+    Args:
+        shots: Known pictures of each class.
+        align: What moves prototypes towards the queries, such as `transported`.
+    """
+
+    def measure(made: Made) -> float:
+        z, names = standardised(made, made.test), labels(made.test)
+        options = {"queries": 15, "episodes": 600, "logistic": 1.0, "samples": 0, "seed": made.seed}
+        return float(few_shot(z, names, shots=shots, align=align, **options)["accuracy"].value)  # type: ignore[arg-type]
+
+    how = "" if align is None else f", {align.__name__}"
+    return Figure(f"5-way {shots}-shot accuracy on new classes, standardised{how}", measure)
+
+
+def scarce(seed: int) -> Parts:
+    """1,000 pictures of CIFAR-10 drawn by the seed, and the test part."""
+    train, test = all_of_cifar(seed)
+    kept = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:_FEW]
+    return train[kept.sort().values], test
+
+
+def further(copies: int) -> Prepare:
+    """Before training: all other pictures of CIFAR-10, as a perfect generator would draw, and `copies` of each.
+
+    Labels of what is added are -1.
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        whole = all_of_cifar(seed)[0]
+        every = whole.anchors[whole.anchor]
+        new = ~torch.isin(every.hashes(), data.anchors.hashes()[data.anchor])
+        return inflated(data, every[new].tensor, copies)
+
+    return prepare
+
+
+def drawn(times: int, copies: int) -> Prepare:
+    """Before training: `times` as many pictures from a mixture fitted to the given ones, and `copies` of each of these.
+
+    The mixture is that of `counterpoint.data.inflation`.
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        pixels = take(data.anchors.tensor, data.anchor)
+        assert isinstance(pixels, Tensor)
+        real = Images(pixels, torch.zeros(len(data), dtype=torch.long), data.source)
+        new = generated(real, times * len(data), components=min(30, len(data) // 4), seed=seed).pixels
+        if data.anchors.tensor.dtype == torch.uint8:
+            new = (new * 255).round().byte()
+        return inflated(data, new, copies)
+
+    return prepare
+
+
+def inflated(data: Data, new: Tensor, copies: int) -> Data:
+    """Pictures, each so many times, and others after them, whose labels are -1."""
+    pixels, label = data.anchors.tensor[data.anchor], data.columns["label"]
+    every = torch.cat([pixels.repeat(copies, 1, 1, 1), new])
+    labels = torch.cat([label.repeat(copies), label.new_full((len(new),), -1)])
+    return Data.alone(Items("image", every), source=f"{data.source}, inflated", classes=data.classes, label=labels)
+
+
 def shuffled(column: str) -> Prepare:
     """Before training: what is known of each picture is that of another."""
 
@@ -110,6 +209,26 @@ def shuffled(column: str) -> Prepare:
         del encoder
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
         return replace(data, columns={**data.columns, column: data.columns[column][order]})
+
+    return prepare
+
+
+def copied(source: str, column: str) -> Prepare:
+    """Before training: a column is another one."""
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        return replace(data, columns={**data.columns, column: data.columns[source]})
+
+    return prepare
+
+
+def always(column: str, value: int) -> Prepare:
+    """Before training: a column is the same for all."""
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        return replace(data, columns={**data.columns, column: torch.full((len(data),), value)})
 
     return prepare
 
@@ -174,6 +293,18 @@ def agreement(column: str, most: int = 500) -> Figure:
     return Figure(f"correlation of the projection's cosine with nearness of {column}", measure)
 
 
+def _turn_agreement(made: Made) -> float:
+    test = made.test[torch.arange(min(500, len(made.test)))]
+    pixels = test.anchors[test.anchor].tensor
+    quarter = replace(test, anchors=Items("image", torch.rot90(pixels, 1, (2, 3))), anchor=torch.arange(len(test)))
+    a, b = (F.normalize(torch.from_numpy(projection(made, part)), dim=1) for part in (test, quarter))
+    return float((a * b).sum(1).mean())
+
+
+turn_agreement = Figure("cosine of the projections of a picture and its quarter turn", _turn_agreement)
+"""The mean over test items."""
+
+
 def _known(parts: Parts, table: Mapping[str, str], seed: int) -> Parts:
     generator = torch.Generator().manual_seed(seed)
 
@@ -213,6 +344,21 @@ TINTED_DIGITS = replace(
     parts=tinted_digits,
     about=f"{DIGITS_ATTRIBUTES.about}; each in a colour of its own",
 )
+PARTLY_TURNED = replace(
+    CIFAR,
+    name="CIFAR-10, partly turned",
+    parts=partly_turned,
+    about=f"{CIFAR.about}; the pictures of five classes, drawn by the seed, are turned by a random number of quarters",
+)
+SCARCE = replace(
+    CIFAR,
+    name="CIFAR-10, scarce",
+    parts=scarce,
+    about=f"CIFAR-10 brought to 16 x 16, {_FEW:,} training pictures drawn by the seed, 2,000 for test; {_STEPS} steps",
+    epochs=0,
+    steps=_STEPS,
+)
+MORE_SCARCE = replace(SCARCE, name="CIFAR-10, not scarce", parts=all_of_cifar, about="the same with 10,000 pictures")
 TINTED: Testbed = replace(
     OMNIGLOT,
     name="Omniglot, tinted",
