@@ -414,7 +414,5 @@ PRETRAINED = replace(
     start=pretrained,
     epochs=30,
 )
-ALL_ALL_OMNIGLOT = replace(OMNIGLOT, name="Omniglot, all alphabets", parts=all_alphabets)
-"""Its training part has the test alphabets, too."""
-PRETRAINED = replace(PRETRAINED, name="Omniglot, pretrained, all alphabets", parts=all_alphabets)
+ALL_PRETRAINED = replace(PRETRAINED, name="Omniglot, pretrained, all alphabets", parts=all_alphabets)
 """Its training part has the test alphabets, too."""

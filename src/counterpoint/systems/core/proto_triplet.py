@@ -40,7 +40,7 @@ def proto_triplet() -> Recipe:
 
 
 def networks() -> Recipe:
-    """The baseline: prototypical networks, an episode a batch; one view of a picture, lest its other one be its mean."""
+    """The baseline: prototypical networks, an episode a batch; one view a picture, lest the other be its mean."""
     return simclr().varied(
         "Prototypical networks",
         takes=labelled(),
