@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ KNOWN = 70
 SUPPORT = 5
 """Pictures of a new class that are given with its name."""
 _HELD, _DIGITS = 14, 5
-Tells = Callable[[Made, Data], "np.ndarray"]
+Tells: TypeAlias = Callable[[Made, Data], np.ndarray]
 """From a model and pictures to the label of each, as words."""
 
 

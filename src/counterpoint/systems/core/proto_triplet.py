@@ -82,8 +82,7 @@ system(
     ),
     signal=Signal(energy, off=Trained(networks)),
     setup="Training sees three alphabets, the episodes of the test are of characters of two others, 20 of them in "
-    "place of 5, which would all be told. A batch is an episode of all classes that are in it, some 70 to 90 "
-    f"of about six pictures: {SHOTS} are the support (theirs: 5 classes, 5 pictures). ICNN is taken over "
-    "queries and prototypes together (theirs: queries and support). The ceiling has the test alphabets' "
-    "labels.",
+    "place of 5, to leave room above. A batch is an episode of all classes that are in it, some 70 to 90 of "
+    f"about six pictures: {SHOTS} are the support (theirs: 5 classes, 5 pictures). ICNN is taken over queries "
+    "and prototypes together (theirs: queries and support). The ceiling has the test alphabets' labels.",
 )(proto_triplet)
