@@ -9,6 +9,7 @@ from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError
+from counterpoint.heads import AlsoStopped
 from counterpoint.procedures import AgainstClasses, ClassVectors
 from counterpoint.testbeds import Made, labelled
 from counterpoint.testbeds.labelled import (
@@ -18,6 +19,7 @@ from counterpoint.testbeds.labelled import (
     confidence,
     corrupted,
     corrupted_accuracy,
+    energy,
     episodes,
     gates,
     its_classifier,
@@ -25,6 +27,7 @@ from counterpoint.testbeds.labelled import (
     novel,
     novel_digits,
     rebalanced_probe,
+    retrieval,
 )
 
 
@@ -146,6 +149,26 @@ def test_clusters_and_episodes_of_separate_classes_are_perfect():
     assert clusters.of(made(test, test)) == pytest.approx(1.0)
     assert episodes(3, 5, of=4).of(made(test, test)) == 1.0
     assert episodes().name == "20-way 5-shot accuracy"
+
+
+def test_retrieval_is_of_the_nearest_other_embedding_and_energy_of_other_classes():
+    test = rows([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.8, 0.6]], label=[5, 5, 6, 6])
+    # the first two find each other; the others find a picture of 6 and one of 5
+    assert retrieval.of(made(test, test)) == 0.75
+    twice = AlsoStopped(nn.Identity())
+    assert retrieval.of(made(test, test, head=twice)) == 0.75
+    far = rows([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]], label=[0, 1, 1])
+    assert energy.of(made(far, far, head=twice)) == pytest.approx(np.log(25.0))
+
+
+def test_the_start_of_a_metric_was_trained_without_labels():
+    from counterpoint.testbeds import DIGITS
+
+    data = DIGITS.parts(0)[0][torch.arange(8)]
+    found, again = (labelled.pretrained(data, 0) for _ in range(2))
+    start = labelled.network(data, 0)
+    assert sum(p.numel() for p in found.parameters()) == sum(p.numel() for p in start.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(found.parameters(), again.parameters(), strict=True))
 
 
 def test_gates_spread_where_they_know_their_classes():

@@ -6,9 +6,10 @@ from counterpoint.heads.per_view import PerView
 from counterpoint.heads.prediction import Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
-from counterpoint.heads.several import Several
+from counterpoint.heads.several import AlsoStopped, Several
 
 __all__ = [
+    "AlsoStopped",
     "Gaussian",
     "NonNegative",
     "PerView",

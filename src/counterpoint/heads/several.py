@@ -1,4 +1,4 @@
-"""Several heads on one representation."""
+"""Several heads on one representation, or one head twice."""
 
 from __future__ import annotations
 
@@ -35,3 +35,28 @@ class Several(nn.Module):
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
         """All of them."""
         return torch.cat([head(z) for head in self.heads], -1)
+
+
+class AlsoStopped(nn.Module):
+    """A head twice, `(n, 2, e)`: `g(h)`, and `g(sg(h))`, whose gradient changes the head and stops before the encoder.
+
+    An objective on the second, by the geometry `Parts(1, 1)`, trains the last layers only. Source: Chen and Deng 2019,
+    "Energy Confused Adversarial Metric Learning", the authors' code.
+
+    Args:
+        head: The head.
+
+    Examples:
+        >>> h = torch.ones(1, 2, requires_grad=True)
+        >>> AlsoStopped(nn.Linear(2, 3))(h)[:, 1].sum().backward()
+        >>> h.grad.tolist()
+        [[0.0, 0.0]]
+    """
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n 2 e"]:
+        """Both."""
+        return torch.stack([self.head(z), self.head(z.detach())], 1)

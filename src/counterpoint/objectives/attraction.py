@@ -106,6 +106,8 @@ class EnergyConfusion(RowObjective):
     and Deng 2019, "Energy Confused Adversarial Metric Learning for Zero-Shot Image Retrieval and Clustering", eq. 3.
 
     Args:
+        log: The logarithm of the mean, whose pull does not weaken as the distances shrink, as in the authors' code. Of
+            `reduction="none"` it is not taken.
         layout: `views`: queries and keys together.
         **options: `geometry` (squared distance on the sphere by default), `relation`, see `RowObjective`.
 
@@ -114,9 +116,14 @@ class EnergyConfusion(RowObjective):
         2.0
     """
 
-    def __init__(self, *, layout: Layout = "views", **options: Any) -> None:
+    def __init__(self, *, log: bool = False, layout: Layout = "views", **options: Any) -> None:
         options.setdefault("geometry", Euclidean(squared=True, normalized=True))
         super().__init__(1.0, layout=layout, **options)
+        self.log = log
+
+    def finish(self, mean: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """Its logarithm, if asked for."""
+        return mean.clamp_min(torch.finfo(mean.dtype).tiny).log() if self.log else mean
 
     def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
         """Each row's mean over its negatives."""

@@ -38,7 +38,7 @@ class Prototypes(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call as an episode."""
-        sides = [as_points(call[side]) for side in ("queries", "keys") if side in call]
+        sides = [as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None]
         points = Points.cat(sides)
         if "label" not in points.columns:
             raise InputError("an episode is made by class, which the points lack", fix="pass Points(z, label=...)")
