@@ -71,7 +71,7 @@ def supervised() -> Recipe:
 
 def hinge() -> Recipe:
     """The other loss of section 2: `max(0, 1 - f(x) . (f(x+) - f(x-)))`."""
-    return curl().varied("CURL (hinge)", objective=lambda: Triplet(1.0, mining="hard", geometry=Dot()))
+    return curl().varied("CURL (hinge)", objective=lambda: Triplet(1.0, geometry=Dot()))
 
 
 @system(
