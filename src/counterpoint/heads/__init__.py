@@ -3,13 +3,14 @@
 from counterpoint.heads.constraint import NonNegative, Unit
 from counterpoint.heads.gaussian import Gaussian
 from counterpoint.heads.per_view import PerView
-from counterpoint.heads.prediction import Predictions
+from counterpoint.heads.prediction import MeanContext, Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
 from counterpoint.heads.several import Several
 
 __all__ = [
     "Gaussian",
+    "MeanContext",
     "NonNegative",
     "PerView",
     "Predictions",
