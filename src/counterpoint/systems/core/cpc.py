@@ -11,11 +11,11 @@ from torch import nn
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.rows import RowReader
 from counterpoint.geometry import Dot
-from counterpoint.heads import MeanContext, Predictions, projection
+from counterpoint.heads import MeanContext, Predictions
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
-from counterpoint.procedures import AgainstClasses, Futures, Procedure
-from counterpoint.relation import Relation, same
+from counterpoint.procedures import Futures, Procedure
+from counterpoint.systems.core._classes import logits, of_classes
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained, Untrained
 from counterpoint.testbeds.figures import probe_accuracy
@@ -81,13 +81,11 @@ def without_order() -> Recipe:
 
 def supervised() -> Recipe:
     """The same network, its mean context trained with the labels."""
-    return predicting().varied(
-        "supervised",
-        objective=lambda: InfoNCE(1.0, geometry=Dot(), relation=Relation(same("label"))),
-        head=lambda context: nn.Sequential(MeanContext(_WIDTH), projection(context, out=_CLASSES)),
-        procedure=lambda _width: AgainstClasses(_CLASSES),
-        takes=Takes("image", schemas=("labelled",)),
-    )
+
+    def head(context: int) -> nn.Module:
+        return nn.Sequential(MeanContext(_WIDTH), logits(_CLASSES, context))
+
+    return of_classes(predicting(), "supervised", _CLASSES, head)
 
 
 _PREDICTING = Claim(

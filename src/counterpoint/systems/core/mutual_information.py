@@ -17,8 +17,7 @@ from counterpoint.geometry import Dot
 from counterpoint.heads import projection
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import NWJ, InfoNCE, Objective
-from counterpoint.procedures import AgainstClasses
-from counterpoint.relation import Relation, same
+from counterpoint.systems.core._classes import of_classes
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained, Untrained
 from counterpoint.testbeds.figures import probe_accuracy
@@ -65,20 +64,20 @@ def bilinear_critic() -> Recipe:
 
 def separable_critic() -> Recipe:
     """A perceptron on either side: `a(q) . b(k)`."""
-    return of_halves(
-        "separable critic",
-        "perceptron",
-        lambda: InfoNCE(1.0, geometry=Separable(*(projection(_WIDTH, hidden=(100,), out=100) for _ in range(2)))),
-    )
+
+    def critic() -> Separable:
+        return Separable(*(projection(_WIDTH, hidden=(100,), out=100) for _ in range(2)))
+
+    return of_halves("separable critic", "perceptron", lambda: InfoNCE(1.0, geometry=critic()))
 
 
 def joint_critic() -> Recipe:
     """A perceptron on both: `a([q, k])`."""
-    return of_halves(
-        "joint critic",
-        "perceptron",
-        lambda: InfoNCE(1.0, geometry=Concatenated(projection(2 * _WIDTH, hidden=(200,), out=1))),
-    )
+
+    def critic() -> Concatenated:
+        return Concatenated(projection(2 * _WIDTH, hidden=(200,), out=1))
+
+    return of_halves("joint critic", "perceptron", lambda: InfoNCE(1.0, geometry=critic()))
 
 
 def invertible() -> Recipe:
@@ -98,14 +97,7 @@ def nwj() -> Recipe:
 
 def supervised() -> Recipe:
     """Cross-entropy of the classes by upper halves: what they say."""
-    stage = Stage(
-        lambda: InfoNCE(1.0, geometry=Dot(), relation=Relation(same("label"))),
-        _TRAIN,
-        head=lambda width: projection(width, out=10),
-        procedure=lambda _width: AgainstClasses(10),
-        views=1,
-    )
-    return Recipe("supervised", (stage,), Takes("image", schemas=("labelled",)), _upper)
+    return of_classes(invertible(), "supervised", 10, views=1, prepare=(), start=_upper)
 
 
 def _upper(data: Data, seed: int) -> HalfPicture:
