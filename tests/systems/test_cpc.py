@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.sequence import SequenceEncoder
@@ -14,9 +16,14 @@ from counterpoint.heads import Predictions
 from counterpoint.objectives import InfoNCE
 from counterpoint.points import Points
 from counterpoint.procedures import Futures
+from counterpoint.systems import get
+from counterpoint.systems.core.cpc import disordered, next_step, supervised, two_steps
+from counterpoint.testbeds import DIGITS
 from counterpoint.training import TrainConfig, train
 from counterpoint.training.rows import RowBatches
-from systems.stages import stage
+from systems.through import same, step_of
+
+AHEAD, WIDTH = 12, 32
 
 
 def seen(procedure, states, sample):
@@ -24,26 +31,62 @@ def seen(procedure, states, sample):
     return call
 
 
-def test_loss_is_equation_4_of_a_naive_loop_over_steps_ahead():
+def long_rows(n=6, rows=16):
+    """Pictures of more rows than are predicted ahead."""
+    pixels = torch.rand(n, 1, rows, 5, generator=torch.Generator().manual_seed(1))
+    return Data.alone(Items("image", pixels), label=torch.arange(n) % 3)
+
+
+def step(recipe, data, n=3):
     torch.manual_seed(0)
-    n, t, ahead, width = 3, 6, 4, 32
-    config, model = stage("cpc"), SequenceEncoder(5, width=width, context=7)
-    head, x = config.head(7), torch.randn(10, t, 5)
+    recipe = replace(recipe, own_start=False)
+    return step_of(recipe, data, n=n, encoder=recipe.started(data, 0))
+
+
+@pytest.mark.parametrize(("recipe", "ahead"), [("CPC", AHEAD), (next_step(), 1), (two_steps(), 2)])
+def test_loss_is_equation_4_of_a_naive_loop_over_steps_ahead(recipe, ahead):
+    recipe = get(recipe).method() if isinstance(recipe, str) else recipe
+    found = step(recipe, long_rows())
+    encoder, head = found.network
     assert head.steps == ahead
-    chosen = torch.tensor([4, 1, 7])
-    loss = config.objective()(**seen(config.procedure(7), head(model(x[chosen])), chosen))
-    with torch.no_grad():
-        z = model.step(x[chosen])
-        c = model.recurrent(z)[0]
-        matrices = head.ahead.weight.view(ahead, width, 7)
-        terms = []
-        for k in range(1, ahead + 1):
-            for i in range(n):
-                for now in range(t - k):
-                    prediction = matrices[k - 1] @ c[i, now]
-                    f = {(j, then): float(z[j, then] @ prediction) for j in range(n) for then in range(t)}
-                    terms.append(math.log(sum(map(math.exp, f.values()))) - f[i, now + k])
-    assert loss.item() == pytest.approx(sum(terms) / len(terms), rel=1e-4)
+    x = found.payload.inputs.transpose(1, 2).flatten(2)
+    n, t, _ = x.shape
+    assert (n, t) == (3, 16)
+    z = encoder.network.step(x)
+    c = encoder.network.recurrent(z)[0]
+    matrices = head.ahead.weight.view(ahead, WIDTH, -1)
+    terms = []
+    for k in range(1, ahead + 1):
+        for i in range(n):
+            for now in range(t - k):
+                f = z.flatten(0, 1) @ (matrices[k - 1] @ c[i, now])
+                terms.append(torch.logsumexp(f, 0) - f[i * t + now + k])
+    same(found, torch.stack(terms).mean())
+
+
+def test_pictures_are_as_they_are_and_inner_products_too():
+    data = DIGITS.parts(0)[0]
+    found = step(get("CPC").method(), data, 8)
+    pixels = data.anchors.tensor[:8].flatten(1)
+    assert torch.cdist(found.payload.inputs.flatten(1), pixels).amin(1).max() < 1e-6
+    assert get("CPC").method().similarity == "dot"
+
+
+def test_shuffled_rows_are_the_same_rows_in_an_order_of_each_picture():
+    data = long_rows()
+    mixed = disordered(data, torch.nn.Identity(), 0).anchors.tensor
+    pixels = data.anchors.tensor
+    assert not (mixed == pixels).all(dim=(1, 2, 3)).any()
+    for a, b in zip(pixels[:, 0], mixed[:, 0], strict=True):
+        assert sorted(map(tuple, a.tolist())) == sorted(map(tuple, b.tolist()))
+
+
+def test_the_ceiling_is_cross_entropy_on_the_mean_context():
+    found = step(supervised(), long_rows())
+    encoder, head = found.network
+    context = encoder(found.payload.inputs)[..., WIDTH:].mean(1)
+    (call,) = found.calls
+    same(found, F.cross_entropy(head[1](context), call["queries"].columns["label"]))
 
 
 def test_the_context_sees_no_future():
@@ -75,9 +118,9 @@ def test_log_n_minus_the_loss_is_a_lower_bound_on_the_information_and_finds_most
     states = torch.randint(3, (400, 1), generator=g)
     for _ in range(9):
         moved = torch.rand(400, 1, generator=g) > stay
-        step = torch.randint(1, 3, (400, 1), generator=g)
-        states = torch.cat([states, (states[:, -1:] + moved * step) % 3], 1)
-    x = torch.nn.functional.one_hot(states, 3).float()
+        there = torch.randint(1, 3, (400, 1), generator=g)
+        states = torch.cat([states, (states[:, -1:] + moved * there) % 3], 1)
+    x = F.one_hot(states, 3).float()
     leave = (1 - stay) / 2
     information = math.log(3) + stay * math.log(stay) + 2 * leave * math.log(leave)
 

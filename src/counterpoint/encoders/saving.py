@@ -19,11 +19,13 @@ from counterpoint.files import atomic, check_output, inside
 
 SETTINGS = "counterpoint.json"
 CLASSES = {
+    "HalfPicture": "halves",
     "ImageEncoder": "image",
     "Joined": "joined",
     "KnowledgeGraph": "knowledge",
     "Perceptron": "image",
     "Projected": "towers",
+    "RowReader": "rows",
     "Towers": "towers",
     "VisionTransformer": "image",
 }

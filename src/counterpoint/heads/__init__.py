@@ -3,7 +3,7 @@
 from counterpoint.heads.constraint import NonNegative, Unit
 from counterpoint.heads.gaussian import Gaussian
 from counterpoint.heads.per_view import PerView
-from counterpoint.heads.prediction import Predictions
+from counterpoint.heads.prediction import MeanContext, Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
 from counterpoint.heads.several import AlsoStopped, Several
@@ -11,6 +11,7 @@ from counterpoint.heads.several import AlsoStopped, Several
 __all__ = [
     "AlsoStopped",
     "Gaussian",
+    "MeanContext",
     "NonNegative",
     "PerView",
     "Predictions",

@@ -1,4 +1,4 @@
-"""A head that predicts the future: one matrix for each number of steps ahead."""
+"""Heads on sequences: one that predicts the future, one matrix a step ahead, and one that sums the past up."""
 
 from __future__ import annotations
 
@@ -32,3 +32,23 @@ class Predictions(nn.Module):
         """Index 0 of the third dimension is `z_t`, k its prediction of `z_{t+k}`."""
         z, c = states[..., : self.width], states[..., self.width :]
         return torch.cat([z[:, :, None], self.ahead(c).unflatten(-1, (self.steps, self.width))], 2)
+
+
+class MeanContext(nn.Module):
+    """From `z_t` and `c_t` side by side to the mean of `c_t` over steps: one vector a sequence.
+
+    Args:
+        width: Of `z_t`.
+
+    Examples:
+        >>> MeanContext(2)(torch.tensor([[[9.0, 9.0, 1.0], [9.0, 9.0, 3.0]]]))
+        tensor([[2.]])
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, states: Float[Tensor, "n t d"]) -> Float[Tensor, "n c"]:
+        """The mean over the second dimension."""
+        return states[..., self.width :].mean(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -9,12 +10,11 @@ from torch import nn
 
 from counterpoint.data.items import Data
 from counterpoint.geometry import Dot
-from counterpoint.heads import projection
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.negatives.blocks import in_blocks
 from counterpoint.objectives import InfoNCE, Triplet
-from counterpoint.procedures import AgainstClasses, MeanOfBlocks
-from counterpoint.relation import Relation, same
+from counterpoint.procedures import MeanOfBlocks
+from counterpoint.systems.core._classes import of_classes
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Seen, Trained
 from counterpoint.testbeds.beds import small_network
@@ -59,19 +59,13 @@ def without_classes() -> Recipe:
 
 def supervised() -> Recipe:
     """Cross-entropy of the classes, on as many images a step as blocks take."""
-    stage = Stage(
-        lambda: InfoNCE(1.0, geometry=Dot(), relation=Relation(same("label"))),
-        TrainConfig(steps=150, batch_size=_ANCHORS * (1 + 2 * _BLOCK), validations=1),
-        head=lambda width: projection(width, out=CHARACTERS),
-        procedure=lambda _width: AgainstClasses(CHARACTERS),
-        views=1,
-    )
-    return Recipe("supervised", (stage,), Takes("image", schemas=("labelled",)), small_network)
+    train = replace(_TRAIN, batch_size=_ANCHORS * (1 + 2 * _BLOCK))
+    return of_classes(of_blocks(1), "supervised", CHARACTERS, views=1, prepare=(), train=train, similarity="cosine")
 
 
 def hinge() -> Recipe:
     """The other loss of section 2: `max(0, 1 - f(x) . (f(x+) - f(x-)))`."""
-    return curl().varied("CURL (hinge)", objective=lambda: Triplet(1.0, mining="hard", geometry=Dot()))
+    return curl().varied("CURL (hinge)", objective=lambda: Triplet(1.0, geometry=Dot()))
 
 
 @system(

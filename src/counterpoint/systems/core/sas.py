@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from counterpoint.data.items import Data
-from counterpoint.data.selection import expected_similarity, greedy_cut, most_similar
-from counterpoint.encoders.image import PixelEncoder
-from counterpoint.encoders.inputs import take
-from counterpoint.geometry import Dot
-from counterpoint.heads import projection
-from counterpoint.methods import Prepare, Recipe, Takes, train_stage
-from counterpoint.objectives import InfoNCE
-from counterpoint.procedures import AgainstClasses
-from counterpoint.relation import Relation, same
+from counterpoint.data.selection import greedy_cut, most_similar
+from counterpoint.methods import Recipe
+from counterpoint.methods.subset import Choose, by_proxy
+from counterpoint.systems.core._classes import of_classes
 from counterpoint.systems.core._pictures import TRAIN, simclr
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained
@@ -29,36 +22,15 @@ from counterpoint.testbeds.subsets import SUBSETS, classified
 FRACTION, MOST, KINDS, DRAWS, CLASSES = 0.2, 0.8, 10, 8, 10
 _MARGIN = 0.01
 _PROXY = replace(TRAIN, epochs=5, dtype="auto", chunk_tokens=1 << 24)
-Choose = Callable[[Tensor, int], Tensor]
 
 
 def most_alike(
     data: Data, encoder: nn.Module, seed: int, *, fraction: float = FRACTION, draws: int = DRAWS,
     choose: Choose = greedy_cut,
 ) -> Data:  # fmt: skip
-    """What a copy of the encoder, trained on all of the data, chooses of them: the same share of each kind.
-
-    Kinds are what k-means finds on the proxy's vectors. Without draws pictures are compared as they are.
-    """
-    from sklearn.cluster import KMeans
-
-    proxy, stage = copy.deepcopy(encoder), simclr().stages[0]
-    train_stage(replace(stage, train=_PROXY), data, proxy, seed)
-    assert isinstance(proxy, PixelEncoder)
-    assert callable(stage.view)
-    pixels = take(data.anchors.tensor, data.anchor)
-    assert isinstance(pixels, Tensor)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        seen = [stage.view(pixels) for _ in range(draws)] or [pixels]
-        views = torch.stack([torch.from_numpy(proxy.encode(view)) for view in seen])
-    kinds = min(KINDS, len(data))
-    kind = torch.from_numpy(KMeans(kinds, n_init=1, random_state=seed).fit_predict(proxy.encode(pixels)))
-    kept = []
-    for one in range(kinds):
-        among = (kind == one).nonzero()[:, 0]
-        kept.append(among[choose(expected_similarity(views[:, among]), round(fraction * len(among)))])
-    return data[torch.cat(kept)]
+    """What SimCLR on all of the data chooses of them."""
+    proxy = replace(simclr().stages[0], train=_PROXY)
+    return by_proxy(data, encoder, seed, proxy=proxy, fraction=fraction, kinds=KINDS, draws=draws, choose=choose)
 
 
 def any_of_them(data: Data, encoder: nn.Module, seed: int) -> Data:
@@ -83,26 +55,14 @@ def released() -> Recipe:
     return sas().varied("SAS (released code)", prepare=(partial(most_alike, draws=0, choose=most_similar),))
 
 
-def _classifier(name: str, prepare: Prepare) -> Recipe:
-    """Cross-entropy of the classes."""
-    return simclr().varied(
-        name,
-        objective=lambda: InfoNCE(1.0, geometry=Dot(), relation=Relation(same("label"))),
-        head=lambda width: projection(width, out=CLASSES),
-        procedure=lambda _width: AgainstClasses(CLASSES),
-        prepare=(prepare,),
-        takes=Takes("image", schemas=("labelled",)),
-    )
-
-
 def classifier() -> Recipe:
     """Supervised learning on what SAS chooses."""
-    return _classifier("supervised, SAS", most_alike)
+    return of_classes(simclr(), "supervised, SAS", CLASSES, prepare=(most_alike,))
 
 
 def classifier_of_random() -> Recipe:
     """Supervised learning on a random part."""
-    return _classifier("supervised, a random part", any_of_them)
+    return of_classes(simclr(), "supervised, a random part", CLASSES, prepare=(any_of_them,))
 
 
 @system(
