@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from counterpoint.data.items import Data
-from counterpoint.testbeds.bed import PIXELS, Parts, Testbed
+from counterpoint.data.items import Data, Items
+from counterpoint.encoders.image import Perceptron
+from counterpoint.encoders.inputs import take
+from counterpoint.testbeds.bed import PIXELS, Given, Parts, Testbed
 from counterpoint.testbeds.beds import halves, network, small_cifar, small_network
 from counterpoint.testbeds.figures import PICTURES
+from counterpoint.testbeds.pictures import omniglot
 
 FINE, NOISE, ANOTHERS = 0, 1, 2
 """What a row's second view is of: itself, noise (and so is the first), another picture."""
@@ -71,4 +75,81 @@ PLANTED = Testbed(
     settings={"learning_rate": 2e-3, "weight_decay": 1e-4, "dtype": "auto", "chunk_tokens": 1 << 24},
     raw=PIXELS,
     figures=PICTURES,
+)
+
+
+CODE, SIDE = 16, 14
+_DRAWERS = 6
+
+
+def new_drawers(seed: int) -> Parts:
+    """Omniglot of 14 x 14 pixels, all characters; six of the twenty drawers are the test."""
+    parts = omniglot(seed, size=SIDE)
+    pixels, label, drawer = (
+        torch.cat([part.anchors.tensor if name == "pixels" else part.columns[name] for part in parts])
+        for name in ("pixels", "label", "drawer")
+    )
+    held = torch.randperm(20, generator=torch.Generator().manual_seed(seed))[:_DRAWERS]
+    test = torch.isin(drawer - drawer.min(), held)
+    made = [
+        Data.alone(Items("image", pixels[rows]), source="Omniglot", label=label[rows], drawer=drawer[rows])
+        for rows in (~test, test)
+    ]
+    return made[0], made[1]
+
+
+class Components:
+    """The principal components of training pictures: as wide as a code, and nothing is learned but that.
+
+    Examples:
+        >>> train, test = halves(0)
+        >>> Components(train, 3).encode_items(test.anchors).shape
+        (896, 3)
+    """
+
+    def __init__(self, train: Data, number: int = CODE) -> None:
+        from sklearn.decomposition import PCA
+
+        self.found = PCA(number, random_state=0).fit(_flat(train.anchors[train.anchor]))
+
+    def encode_items(self, items: Items, *, kind: str | None = None) -> Float[np.ndarray, "n d"]:
+        """Of each picture."""
+        del kind
+        return np.asarray(self.found.transform(_flat(items)), np.float32)
+
+
+def components(parts: Parts) -> Components:
+    """Those of the training part."""
+    return Components(parts[0])
+
+
+def perceptron(data: Data, seed: int) -> Perceptron:
+    """Of 256 and 64 units, on pixels."""
+    del seed
+    return Perceptron(data.anchors.tensor[0].numel())
+
+
+def _flat(items: Items) -> Float[np.ndarray, "n p"]:
+    pixels = take(items.tensor, torch.arange(len(items)))
+    assert isinstance(pixels, Tensor)
+    return pixels.flatten(1).numpy()
+
+
+_CODES = f"a perceptron of 256 and 64 units from scratch and codes of {CODE}"
+_COMPONENTS = Given(f"{CODE} principal components", components)
+CODED_DIGITS = Testbed(
+    "coded digits",
+    halves,
+    f"scikit-learn digits (1,797 of 8 x 8 pixels), half of each class for test; {_CODES}, 50 epochs",
+    perceptron,
+    epochs=25,
+    raw=_COMPONENTS,
+)
+CODED = Testbed(
+    "coded characters",
+    new_drawers,
+    f"Omniglot (136 characters, {SIDE} x {SIDE}), six of twenty drawers for test; {_CODES}, 100 epochs, AdamW at 1e-3",
+    perceptron,
+    epochs=50,
+    raw=_COMPONENTS,
 )
