@@ -2,66 +2,96 @@
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 
-from counterpoint.data.images import digits
-from counterpoint.points import Points
 from counterpoint.systems import get
 from counterpoint.systems.core import mcl
-from counterpoint.systems.core._digits import as_rows
-from systems.stages import stage
+from counterpoint.testbeds.marked import MARKED_DIGITS
+from systems.through import same, step_of
 
 
-def test_loss_is_that_of_a_naive_loop_over_the_cluster():
-    g = torch.Generator().manual_seed(0)
-    x, y = torch.randn(6, 4, generator=g), torch.randn(6, 4, generator=g)
-    sample, cluster = torch.arange(6), torch.tensor([0, 0, 1, 1, 1, 2])
-    sides = [Points(z, sample=sample, cluster=cluster) for z in (x, y)]
-    z = F.normalize(torch.cat([x, y]), dim=1).double()
-    terms = []
-    for i in range(12):
-        own = (i + 6) % 12
-        others = [j for j in range(12) if j % 6 != i % 6 and cluster[j % 6] == cluster[i % 6]]
-        scores = [math.exp(float(z[i] @ z[j]) / 0.5) for j in (own, *others)]
-        terms.append(-math.log(scores[0] / sum(scores)))
-    assert stage("MCL").objective()(*sides).item() == pytest.approx(sum(terms) / 12, rel=1e-5)
+class Whole:
+    """A method that trains its own start, for `step_of`."""
+
+    def __init__(self, recipe):
+        self.recipe = recipe
+
+    def changed(self, **settings):
+        return Whole(self.recipe.changed(**settings))
+
+    def make(self, data, seed, encoder):
+        del encoder
+        return self.recipe.make(data, seed)
+
+
+def nt_xent(z, cluster):
+    n, total = len(z) // 2, torch.zeros(())
+    for i in range(2 * n):
+        own = (i + n) % (2 * n)
+        others = [j for j in range(2 * n) if j % n != i % n and cluster[j % n] == cluster[i % n]]
+        s = torch.stack([F.cosine_similarity(z[i], z[j], dim=0) / 0.5 for j in (own, *others)])
+        total = total + torch.logsumexp(s, 0) - s[0]
+    return total / (2 * n)
+
+
+def test_the_last_stage_trains_on_negatives_of_the_cluster_alone():
+    train = MARKED_DIGITS.parts(0)[0]
+    step = step_of(Whole(get("mcl").method()), train, n=24)
+    cluster = step.calls[0]["queries"].columns["cluster"]
+    assert 1 < len(cluster.unique()) < 24
+    same(step, nt_xent(torch.cat(step.z()), cluster))
+    assert step.layers() == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
+    plain = step_of(Whole(mcl.all_negatives()), train, n=24)
+    same(plain, nt_xent(torch.cat(plain.z()), torch.zeros(24)))
+
+
+def test_views_are_random_and_keep_the_mark():
+    step = step_of(Whole(get("mcl").method()), MARKED_DIGITS.parts(0)[0], n=8)
+    first, second = step.views()
+    assert torch.equal(first[:, 1], second[:, 1])
+    assert not torch.isclose(first[:, 0], second[:, 0]).all(dim=(1, 2)).any()
+    assert torch.equal(mcl.unmarked(first)[:, 1], torch.zeros_like(first[:, 1]))
 
 
 def test_negatives_share_the_clusters_of_every_stage_before(monkeypatch):
-    images, seen, models = digits()[torch.arange(60)], [], []
+    data, seen, models = MARKED_DIGITS.parts(0)[0][torch.arange(60)], [], []
 
     def train_stage(stage, data, encoder, seed):
         seen.append(data.columns["cluster"])
         models.append(encoder)
-        return None, None
+        return mcl.TrainResult(steps=1), None
 
     monkeypatch.setattr(mcl, "train_stage", train_stage)
-    joined, _ = get("MCL").method().make(as_rows(images), 0)
-    assert len(seen) == mcl.STAGES == 3
+    joined, result = get("MCL").method().make(data, 0)
+    assert len(seen) == mcl.STAGES == result.steps == 3
     assert seen[0].unique().tolist() == [0]
     assert 1 < len(seen[1].unique()) <= mcl.CLUSTERS < len(seen[2].unique())
     from sklearn.cluster import KMeans
 
-    own = [
-        KMeans(mcl.CLUSTERS, n_init=1, random_state=0).fit_predict(model.encode(images.pixels)) for model in models[:2]
-    ]
+    items = data.anchors[data.anchor]
+    own = [KMeans(mcl.CLUSTERS, n_init=1, random_state=0).fit_predict(m.encode_items(items)) for m in models[:2]]
     for i, j in combinations(range(60), 2):
         assert bool(seen[1][i] == seen[1][j]) == (own[0][i] == own[0][j])
         assert bool(seen[2][i] == seen[2][j]) == (own[0][i] == own[0][j] and own[1][i] == own[1][j])
-    parts = [model.encode(images.pixels) for model in models]
-    assert np.allclose(joined.encode(images.pixels), np.concatenate(parts, 1), atol=1e-6)
+    assert np.allclose(
+        joined.encode_items(items), np.concatenate([m.encode_items(items) for m in models], 1), atol=1e-6
+    )
+    seen.clear()
+    models.clear()
+    mcl.by_chance().make(data, 0)
+    sizes = [np.bincount(np.unique(c, return_inverse=True)[1]) for c in (own[0], seen[1].numpy())]
+    assert sorted(sizes[0]) == sorted(sizes[1])
+    assert any(bool(seen[1][i] == seen[1][j]) != (own[0][i] == own[0][j]) for i, j in combinations(range(60), 2))
 
 
-def test_no_view_touches_the_mark():
-    train, _ = mcl.marked(0)
-    assert train.pixels.shape[1:] == (2, 8, 8)
-    assert len(train.pixels[:, 1].unique(dim=0)) == mcl.MARKS
-    changed = mcl.keeping_marks(stage("MCL").view)(train.pixels)
-    assert torch.equal(changed[:, 1], train.pixels[:, 1])
-    assert not torch.equal(changed[:, 0], train.pixels[:, 0])
+def test_marks_are_by_chance_and_in_a_channel_of_their_own():
+    train, _ = MARKED_DIGITS.parts(0)
+    pixels, mark = train.anchors.tensor, train.columns["mark"]
+    assert pixels.shape[1:] == (2, 8, 8)
+    corners = pixels[:, 1, ::4, ::4].flatten(1)
+    assert torch.equal((corners * torch.tensor([1, 2, 4, 8])).sum(1).long(), mark)
+    assert len(mark.unique()) == 16

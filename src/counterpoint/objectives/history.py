@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from counterpoint.engine import distributed
@@ -20,18 +21,23 @@ from counterpoint.relation import same
 class BadPairs(Objective):
     """Dynamic bad pair mining: positives that are learned too easily, or not at all, lose weight.
 
-    For each sample the mean `m_i` of all its losses so far is kept; `mu` and `sd` are mean and standard deviation of
-    these over the samples. After `warmup` losses of a sample, one with `m_i <= mu - noisy * sd` (a noisy pair: views
-    that share nothing but noise) or `m_i >= mu + faulty * sd` (a faulty pair: views that do not belong together) has
-    its loss multiplied by the density of its loss under the normal distribution of `mu` and `sd`. Source: Lan et al.
-    2024, "Towards Enhancing Time Series Contrastive Learning: A Dynamic Bad Pair Mining Approach", eq. 3 to 7.
+    A pair's loss is the mean of the losses of its sample in the batch. For each sample the mean `m_i` of its losses so
+    far is kept, each by its epoch's weight `(e + 1) / epochs`; when an epoch begins, `mu` and `sd` become mean and
+    standard deviation of these over the samples. After `warmup` epochs one with `m_i <= mu - noisy * sd` (a noisy pair:
+    views that share nothing but noise) or `m_i >= mu + faulty * sd` (a faulty pair: views that do not belong together)
+    has its loss multiplied by the density of its loss under the normal distribution of `mu` and `sd`. Source: Lan et
+    al. 2024, "Towards Enhancing Time Series Contrastive Learning: A Dynamic Bad Pair Mining Approach", eq. 3 to 7, with
+    the weights of epochs that are in their code. A density above 1, which would make a bad pair count more than a good
+    one, is taken as 1; they let it stand.
 
-    State is kept by the `sample` column, from 0 to below `samples`, in buffers, and changes in training mode only.
+    State is kept by the `sample` column, from 0 to below `samples`, in buffers, and changes in training mode only. An
+    epoch begins when a sample comes again.
 
     Args:
         objective: Has a value a row: a row objective of layout `one-way` or `views`.
         samples: How many there are.
-        warmup: Losses of a sample before it is judged.
+        epochs: How many there will be.
+        warmup: Epochs before any pair is judged.
         noisy: In standard deviations below the mean.
         faulty: In standard deviations above the mean.
 
@@ -48,26 +54,37 @@ class BadPairs(Objective):
     kind = "row"
     total: Tensor
     number: Tensor
+    seen: Tensor
+    state: Tensor
 
     def __init__(
-        self, objective: Objective, samples: int, *, warmup: int = 5, noisy: float = 3.0, faulty: float = 3.0
+        self,
+        objective: Objective,
+        samples: int,
+        *,
+        epochs: int = 80,
+        warmup: int = 50,
+        noisy: float = 2.0,
+        faulty: float = 2.0,
     ) -> None:
         super().__init__()
-        if samples < 1 or warmup < 1 or min(noisy, faulty) < 0:
+        if min(samples, warmup, epochs) < 1 or min(noisy, faulty) < 0:
             raise InputError(
-                f"{samples} samples, {warmup} losses of warm-up, {noisy} and {faulty} standard deviations",
-                fix="give 1 or more of the first two, 0 or more of the others",
+                f"{samples} samples, {warmup} of {epochs} epochs of warm-up, {noisy} and {faulty} standard deviations",
+                fix="give 1 or more of the first three, 0 or more of the others",
             )
-        self.objective, self.warmup, self.noisy, self.faulty = objective, warmup, noisy, faulty
+        self.objective, self.epochs, self.warmup, self.noisy, self.faulty = objective, epochs, warmup, noisy, faulty
         self.register_buffer("total", torch.zeros(samples))
         self.register_buffer("number", torch.zeros(samples))
+        self.register_buffer("seen", torch.zeros(samples))
+        self.register_buffer("state", torch.zeros(3))  # the epoch, mu and sd
 
     def guess(self, queries: int, keys: int | None) -> float | None:
         """That of the objective."""
         return self.objective.guess(queries, keys)
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
-        """The objective's losses, each by its weight."""
+        """The objective's losses, each by its pair's weight."""
         values = self.objective.loss(sides, block, group, "none")
         self.left_out = self.objective.left_out
         rows = (
@@ -82,36 +99,63 @@ class BadPairs(Objective):
         sample = torch.cat([i for i in ids if i is not None])
         # losses are above 0, and a row that does not count is exactly 0
         counted = (values.detach() != 0) & (sample >= 0)
-        weighted = values * self._weight(sample, values.detach())
-        every = Points(torch.stack([weighted, values.detach(), counted.to(values)], 1), sample=sample)
+        every = Points(torch.stack([values.detach(), counted.to(values)], 1), sample=sample)
         if group is not None:
             every = distributed.gather(every, group)
+        known, pairs = self._pairs(every)
         if self.training:
-            self._remember(every)
+            self._begin(known)
+        here = torch.searchsorted(known, sample).clamp_max(max(len(known) - 1, 0))
+        weighted = values * torch.where(counted, self._weight(known, pairs)[here], 1.0) if len(known) else values
+        if self.training:
+            self._remember(known, pairs)
         if reduction == "none":
             return weighted
-        value = every.z[:, 0].sum() / every.z[:, 2].sum().clamp_min(1)
+        whole = Points(torch.stack([weighted, counted.to(values)], 1))
+        if group is not None:
+            whole = distributed.gather(whole, group)
+        value: Tensor = whole.z[:, 0].sum() / whole.z[:, 1].sum().clamp_min(1)
         if group is None:
             return value
         share = value / dist.get_world_size(group)
         return share + (value - share).detach()
 
     @torch.no_grad()
-    def _weight(self, sample: Tensor, values: Tensor) -> Tensor:
-        known = self.number > 0
-        if int(known.sum()) < 2:
-            return torch.ones_like(values)
-        mean = self.total / self.number.clamp_min(1)
-        mu, sd = mean[known].mean(), mean[known].std(correction=0)
-        here = mean[sample.clamp_min(0)]
-        bad = (here <= mu - self.noisy * sd) | (here >= mu + self.faulty * sd)
-        bad = bad & (self.number[sample.clamp_min(0)] >= self.warmup) & (sample >= 0) & (sd > 0)
-        density = torch.exp(-((values - mu) ** 2) / (2 * sd**2)) / (sd * math.sqrt(2 * math.pi))
-        return torch.where(bad, density, 1.0).to(values)
+    def _pairs(self, every: Points) -> tuple[Int[Tensor, " s"], Float[Tensor, " s"]]:
+        """The samples that count, in order, and each one's mean loss."""
+        some = every[every.z[:, 1] > 0]
+        known, place = some.columns["sample"].unique(return_inverse=True)
+        zero = torch.zeros(len(known)).to(every.z)
+        number = zero.index_add(0, place, torch.ones_like(some.z[:, 0]))
+        return known, zero.index_add(0, place, some.z[:, 0]) / number.clamp_min(1)
 
     @torch.no_grad()
-    def _remember(self, every: Points) -> None:
-        seen = every[every.z[:, 2] > 0]
-        ids = seen.columns["sample"]
-        self.total.index_add_(0, ids, seen.z[:, 1].to(self.total))
-        self.number.index_add_(0, ids, torch.ones_like(seen.z[:, 1]).to(self.number))
+    def _begin(self, known: Int[Tensor, " s"]) -> None:
+        """If one of them comes again, a new epoch: what it is compared with is settled."""
+        if not bool(self.seen[known].any()):
+            return
+        self.seen.zero_()
+        mean = (self.total / self.number.clamp_min(1))[self.number > 0]
+        self.state.copy_(torch.stack([self.state[0] + 1, mean.mean(), mean.std(correction=0)]))
+
+    @torch.no_grad()
+    def bad(self) -> Bool[Tensor, " samples"]:
+        """Which samples are judged as bad."""
+        epoch, mu, sd = self.state
+        mean = self.total / self.number.clamp_min(1)
+        outside = (mean <= mu - self.noisy * sd) | (mean >= mu + self.faulty * sd)
+        bad: Tensor = outside & (self.number > 0) & (epoch >= self.warmup) & (sd > 0)
+        return bad
+
+    @torch.no_grad()
+    def _weight(self, known: Int[Tensor, " s"], pairs: Float[Tensor, " s"]) -> Float[Tensor, " s"]:
+        _, mu, sd = self.state
+        density = torch.exp(-((pairs - mu) ** 2) / (2 * sd**2)) / (sd * math.sqrt(2 * math.pi))
+        return torch.where(self.bad()[known], density.clamp_max(1.0), 1.0).to(pairs)
+
+    @torch.no_grad()
+    def _remember(self, known: Int[Tensor, " s"], pairs: Float[Tensor, " s"]) -> None:
+        share = (self.state[0] + 1) / self.epochs
+        self.total.index_add_(0, known, (share * pairs).to(self.total))
+        self.number.index_add_(0, known, torch.ones_like(pairs).to(self.number))
+        self.seen[known] = 1.0

@@ -47,8 +47,8 @@ def _table() -> StaticEncoder:
 PACKAGES = Testbed(
     "packages",
     packages,
-    "the included corpus: 37,000 titles of Debian packages with their descriptions, 1,500 titles for test, each to find "
-    "its own among all descriptions; a table of token vectors from scratch, two epochs, AdamW at 2e-2",
+    "the included corpus: 37,000 titles of Debian packages with their descriptions, 1,500 titles for test, each to "
+    "find its own among all descriptions; a table of token vectors from scratch, two epochs, AdamW at 2e-2",
     table,
     epochs=2,
     settings={"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0, "dtype": "float32"},
