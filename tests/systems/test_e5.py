@@ -16,7 +16,7 @@ from counterpoint.methods import train_stage
 from counterpoint.negatives import consistent
 from counterpoint.systems import get
 from counterpoint.systems.retrieval.e5 import oracle, unfiltered, untaught
-from counterpoint.testbeds.texts import shuffled
+from counterpoint.testbeds.corpora import shuffled
 from counterpoint.views import shuffle_partners
 from systems.through import same
 from systems.words import PAIRS, step_of_texts

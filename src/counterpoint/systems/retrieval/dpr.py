@@ -12,7 +12,8 @@ from counterpoint.objectives import InfoNCE
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import LEXICAL, LONGER_SCIFACT, SCIFACT, SMALL_TITLES, nearest_wrong
+from counterpoint.testbeds.lexical import LEXICAL
+from counterpoint.testbeds.texts import LONGER_SCIFACT, SCIFACT, SMALL_TITLES, nearest_wrong
 from counterpoint.training import TrainConfig
 
 _TOP = found("hit@20")

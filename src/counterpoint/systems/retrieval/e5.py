@@ -14,9 +14,9 @@ from counterpoint.procedures import Lists, Procedure
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.figures import found
+from counterpoint.testbeds.lexical import LEXICAL
 from counterpoint.testbeds.texts import (
     ABSTRACTS,
-    LEXICAL,
     LONGER_SCIFACT,
     NOISY_TITLES,
     SCIFACT,
