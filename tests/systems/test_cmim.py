@@ -165,3 +165,11 @@ def test_the_check_compares_each_contrast_with_itself(monkeypatch):
     monkeypatch.setitem(cmim.CODED.__dict__, "parts", lambda seed: "parts")
     monkeypatch.setitem(probe_accuracy(of=cmim.code).__dict__, "of", accuracy.__getitem__)
     assert cmim.batch_sensitivity(3) == pytest.approx({"system": 0.1, "baseline": 0.4})
+
+
+def test_negatives_are_averaged_over_whole_rows_in_any_execution():
+    step = step_of("cmim")
+    contrast = step.objective.objectives[1]
+    # a row's weights are of all its negatives, so that it cannot be put together of parts
+    assert not contrast.summed
+    torch.testing.assert_close(contrast(**step.calls[0], block=3), contrast(**step.calls[0]))

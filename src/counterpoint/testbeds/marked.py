@@ -173,12 +173,14 @@ def with_marks(data: Data, seed: int) -> Data:
 def marked_digits(seed: int) -> Parts:
     """Digits under marks."""
     train, test = halves(seed)
+    assert isinstance(test, Data)
     return with_marks(train, seed), with_marks(test, seed + 1)
 
 
 def marked_cifar(seed: int) -> Parts:
     """CIFAR-10 under marks."""
     train, test = small_cifar(seed)
+    assert isinstance(test, Data)
     return with_marks(train, seed), with_marks(test, seed + 1)
 
 
