@@ -94,12 +94,12 @@ def quick_bert(data: Data, seed: int) -> TransformerEncoder:
 
 def _aligned(made: Made) -> float:
     data = made.test
-    assert data.others is not None and data.positives is not None  # noqa: PT018
     score = data.columns["score"]
     like = data[score >= 0.8 * score.max()]
+    assert like.others is not None and like.positives is not None  # noqa: PT018
     z = (
         made.encoder.encode_items(like.anchors[like.anchor]),
-        made.encoder.encode_items(data.others[like.positives[:, 0]]),
+        made.encoder.encode_items(like.others[like.positives[:, 0]]),
     )
     a, b = (F.normalize(torch.from_numpy(side).float(), dim=1) for side in z)
     return float((a - b).square().sum(1).mean())
