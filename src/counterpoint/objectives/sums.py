@@ -84,7 +84,8 @@ class Apart(Objective):
         if getattr(sides, self.sees) is None:
             raise InputError(f"there are no {self.sees} to see", fix="give batches that have some")
         other = "owned" if self.sees == "keys" else "keys"
-        value = self.objective.loss(replace(sides, **{other: None}), block, group, reduction)
+        alone: dict[str, Any] = {other: None}
+        value = self.objective.loss(replace(sides, **alone), block, group, reduction)
         self.left_out = self.objective.left_out
         return value
 
