@@ -191,7 +191,8 @@ def weights_differ(name: str, recipe: Recipe) -> bool:
         found = trained(name, recipe)
     except Exception:  # whatever stops it has been noticed
         return True
-    return off(found, json.loads(KEPT.read_text())[name]) > TOLERANCE
+    kept = json.loads(KEPT.read_text()).get(name)
+    return kept is None or off(found, kept) > TOLERANCE
 
 
 def survivors(system: System, say: Callable[[str], None] = print) -> tuple[list[str], list[str], int]:
