@@ -6,10 +6,11 @@ from counterpoint.heads.per_view import PerView
 from counterpoint.heads.prediction import Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
-from counterpoint.heads.several import Several
+from counterpoint.heads.several import Halves, Several
 
 __all__ = [
     "Gaussian",
+    "Halves",
     "NonNegative",
     "PerView",
     "Predictions",
