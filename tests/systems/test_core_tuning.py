@@ -2,64 +2,106 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
+from counterpoint.errors import InputError
 from counterpoint.objectives import FocalSupCon, SupCon
 from counterpoint.points import Points
 from counterpoint.procedures import MixHardPairs
-from counterpoint.systems.core._labelled import CLASSES, WIDTH
-from systems.stages import stage
+from counterpoint.systems.core.core_tuning import CONTRAST, fine_tuned, random_pairs
+from counterpoint.testbeds import DIGITS
+from systems.through import same, step_of
 
 
-def mixed(n=9, width=WIDTH):
-    torch.manual_seed(0)
-    points = Points(torch.randn(n, width), label=torch.arange(n) % 3)
-    procedure = stage("Core-tuning").procedure(width)
-    (call,) = procedure([{"queries": points[:5], "keys": points[5:]}], lambda _model: {})
-    return points, procedure, call["queries"]
+def data():
+    rows = DIGITS.parts(0)[0][torch.arange(9)]
+    return replace(rows, columns={"label": torch.arange(9) % 3})
 
 
-def test_loss_is_that_of_a_naive_loop_over_mixtures():
-    _, procedure, seen = mixed()
-    objective = stage("Core-tuning").objective()
-    classify, contrast = objective.objectives
-    y, other, share = (seen.columns[name] for name in ("label", "other", "share"))
-    z = seen.z[:, :WIDTH]
-    soft = share[:, None] * F.one_hot(y, CLASSES) + (1 - share)[:, None] * F.one_hot(other, CLASSES)
-    entropy = F.cross_entropy(z @ classify.objective.vectors.T, soft)
-    assert classify(seen).item() == pytest.approx(entropy.item(), rel=1e-4)
-    c = F.normalize(procedure.network(z), dim=1).detach()
-    total = 0.0
-    for i in range(len(c)):
-        others = [j for j in range(len(c)) if j != i]
-        p = torch.softmax(torch.stack([c[i] @ c[j] for j in others]) / 0.07, 0)
-        terms = [(1 - p[k]) * p[k].log() for k, j in enumerate(others) if y[j] == y[i]]
-        total -= float(sum(terms)) / len(terms) / len(c)
-    assert contrast(seen).item() == pytest.approx(total, rel=1e-3)
-    assert objective(seen).item() == pytest.approx(total + entropy.item(), rel=1e-3)
-
-
-def test_mixtures_are_of_the_hardest_pairs():
-    points, _, seen = mixed()
-    z, y, n = points.z, points.columns["label"], len(points)
-    unit = F.normalize(z, dim=1)
-    share, first, second = (seen.columns[name] for name in ("share", "label", "other"))
+def mixed(step):
+    """The features and their mixtures, made again with a gradient from what the step's columns say."""
+    (call,) = step.calls
+    z, seen, n = step.network(step.payload.inputs), call["queries"], len(step.payload.inputs)
+    y, share = seen.columns["label"][:n], seen.columns["share"]
+    unit = F.normalize(z.detach(), dim=1)
+    rows = [z]
     for i in range(n):
         far = min((j for j in range(n) if y[j] == y[i]), key=lambda j: float(unit[i] @ unit[j]))
         near = max((j for j in range(n) if y[j] != y[i]), key=lambda j: float(unit[i] @ unit[j]))
         a = share[n + i]
-        assert torch.allclose(seen.z[n + i, :WIDTH], a * z[far] + (1 - a) * z[near], atol=1e-5)
-        assert (first[n + i], second[n + i]) == (y[i], y[near])
+        rows.append((a * z[far] + (1 - a) * z[near])[None])
+        assert (seen.columns["label"][n + i], seen.columns["other"][n + i]) == (y[i], y[near])
     b = share[2 * n :, None]
-    drawn = (seen.z[2 * n :, :WIDTH] - (1 - b) * z) / b
-    place = torch.cdist(drawn, z).argmin(1)
-    assert torch.allclose(drawn, z[place], atol=1e-4)
+    assert 0.8 - 1e-6 <= float(b.min()) < float(b.max()) <= 1
+    width = z.shape[1]
+    drawn = (seen.z.detach()[2 * n :, :width] - (1 - b) * z.detach()) / b
+    place = torch.cdist(drawn, z.detach()).argmin(1)
     assert sorted(place.tolist()) == list(range(n))
-    assert float(b.min()) >= 0.8 - 1e-6
-    assert torch.equal(first[2 * n :], y[place])
-    assert torch.equal(second[2 * n :], y)
+    rows.append(b * z[place] + (1 - b) * z)
+    assert torch.equal(seen.columns["label"][2 * n :], y[place])
+    assert torch.equal(seen.columns["other"][2 * n :], y)
+    every = torch.cat(rows)
+    torch.testing.assert_close(seen.z[:, :width], every.detach(), atol=1e-4, rtol=1e-3)
+    return every
+
+
+@pytest.mark.parametrize("name", ["Core-tuning"])
+def test_loss_is_that_of_a_naive_loop_over_mixtures(name):
+    step = step_of(name, data(), n=9)
+    every, (call,) = mixed(step), step.calls
+    assert "keys" not in call
+    assert len(every) == 27  # one view a picture
+    contrast, classifier = step.procedure.network.heads
+    y, other, share = (call["queries"].columns[column] for column in ("label", "other", "share"))
+    soft = share[:, None] * F.one_hot(y, 10) + (1 - share)[:, None] * F.one_hot(other, 10)
+    total = F.cross_entropy(classifier(every), soft)
+    c = F.normalize(contrast(every), dim=1)
+    assert c.shape[1] == CONTRAST
+    for i in range(len(c)):
+        others = [j for j in range(len(c)) if j != i]
+        p = torch.softmax(torch.stack([c[i] @ c[j] for j in others]) / 0.07, 0)
+        terms = [(1 - p[k]) * p[k].log() for k, j in enumerate(others) if y[j] == y[i]]
+        total = total - 0.1 * sum(terms) / len(terms) / len(c)
+    same(step, total, rtol=1e-3)
+
+
+def test_heads_are_as_theirs_and_learn_with_the_encoder():
+    step = step_of("Core-tuning", data(), n=9)
+    contrast, classifier = step.procedure.network.heads
+    assert [type(layer).__name__ for layer in contrast] == ["Linear", "ReLU", "Linear"]
+    assert classifier.bias is None
+    assert step.layers() == ["Identity"]
+    assert not torch.isclose(step.payload.inputs, data().anchors.tensor[:9], atol=0.02).all(dim=(1, 2, 3)).any()
+
+
+def test_the_baseline_is_cross_entropy_on_one_view():
+    step = step_of(fine_tuned(), data(), n=9)
+    logits, (call,) = step.network(step.payload.inputs), step.calls
+    assert len(logits) == 9
+    same(step, F.cross_entropy(logits, call["queries"].columns["label"]))
+
+
+def test_random_pairs_are_not_the_hardest():
+    assert not step_of(random_pairs(), data(), n=9).procedure.hard
+    torch.manual_seed(0)
+    points = Points(torch.randn(30, 4), label=torch.arange(30) % 3)
+    hard, soft = (
+        MixHardPairs(nn.Identity(), hard=hard)([{"queries": points}], lambda _model: {})[0]["queries"]
+        for hard in (True, False)
+    )
+    again = MixHardPairs(nn.Identity(), hard=False)([{"queries": points}], lambda _model: {})[0]["queries"]
+    y = points.columns["label"]
+    for seen in (hard, soft):
+        assert torch.equal(seen.columns["label"][30:60], y)
+        assert (seen.columns["other"][30:60] != y).all()
+    # the other class is that of the nearest, or any
+    assert not torch.equal(soft.columns["other"][30:60], hard.columns["other"][30:60])
+    assert not torch.equal(soft.columns["other"][30:60], again.columns["other"][30:60])
 
 
 def test_without_focus_it_is_supcon_and_with_it_known_pairs_count_less():
@@ -68,4 +110,11 @@ def test_without_focus_it_is_supcon_and_with_it_known_pairs_count_less():
     assert FocalSupCon(0.5, focus=0.0)(points).item() == pytest.approx(SupCon(0.5)(points).item(), rel=1e-6)
     assert FocalSupCon(0.5)(points) < SupCon(0.5)(points)
     with pytest.raises(ValueError, match="share"):
-        MixHardPairs(torch.nn.Identity(), least=1.5)
+        MixHardPairs(nn.Identity(), least=1.5)
+
+
+def test_more_classes_than_it_has_are_refused():
+    rows = data()
+    rows.columns["label"][0] = 10
+    with pytest.raises(InputError, match="11 classes"):
+        step_of("Core-tuning", rows)

@@ -3,16 +3,92 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import patch
 
 import pytest
 import torch
 
-from counterpoint.data.images import Images, digits
 from counterpoint.errors import InputError
-from counterpoint.objectives import HedgedMatch, SoftContrastive, StandardNormal
+from counterpoint.objectives import HedgedMatch, SoftContrastive
 from counterpoint.points import Points
-from counterpoint.systems.core.hib import occlude, uncertainty
-from systems.stages import stage
+from counterpoint.systems import get
+from counterpoint.systems.core.hib import points_only
+from counterpoint.testbeds.domains import TWO_DIGITS, perceptron
+from systems.through import same, step_of
+
+DIM, DRAWS = 4, 8
+
+
+def step_on(method, **options):
+    """With draws that are kept; labels so that each has a match and none."""
+    data = TWO_DIGITS.parts(0)[0][torch.arange(8)]
+    data.columns["label"].copy_(torch.arange(8) % 3)
+    drawn, randn = [], torch.randn
+
+    def kept(*shape, **more):
+        drawn.append(randn(*shape, **more))
+        return drawn[-1]
+
+    with patch("counterpoint.objectives.hedged.torch.randn", kept):
+        return step_of(method, data, encoder=perceptron(data, 0), **options), drawn
+
+
+def labels(step):
+    (call,) = step.calls
+    return torch.cat([call[side].columns["label"] for side in ("queries", "keys")]).tolist()
+
+
+def entropy(p, y):
+    """Binary cross-entropy of matches, positives and negatives of each alike."""
+    total = torch.zeros(())
+    for i in range(len(y)):
+        match = [-p[i, j].log() for j in range(len(y)) if j != i and y[j] == y[i]]
+        other = [-(1 - p[i, j]).log() for j in range(len(y)) if y[j] != y[i]]
+        total = total + torch.stack(match).mean() + torch.stack(other).mean()
+    return total / len(y)
+
+
+def test_loss_is_that_of_a_naive_loop_over_all_pairs_of_draws():
+    step, drawn = step_on("HIB")
+    z, y = torch.cat(step.z()), labels(step)
+    mean, log_variance = z[:, :DIM], z[:, DIM:]
+    noise = torch.cat(drawn)  # of each side once
+    assert noise.shape == (len(y), DRAWS, DIM)
+    points = mean[:, None] + (log_variance / 2).exp()[:, None] * noise
+    p = torch.zeros(len(y), len(y))
+    for k in range(DRAWS):
+        for m in range(DRAWS):
+            square = (points[:, None, k] - points[None, :, m]).square().sum(2)
+            p = p + torch.sigmoid(2 - 10 * (square + 1e-12).sqrt()) / DRAWS**2
+    bottleneck = (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean() / 2
+    same(step, entropy(p, y) + 1e-4 * bottleneck, rtol=1e-3)
+
+
+def test_the_baseline_is_the_same_loss_on_points():
+    step, drawn = step_on(points_only())
+    assert not drawn
+    z, y = torch.cat(step.z()), labels(step)
+    assert z.shape[1] == DIM
+    same(step, entropy(torch.sigmoid(2 - 10 * ((z[:, None] - z).square().sum(2) + 1e-12).sqrt()), y), rtol=1e-3)
+
+
+def test_the_bottleneck_and_the_scale_have_a_part_in_what_is_learned():
+    step, _ = step_on("HIB")
+    (geometry,) = (m for m in step.objective.modules() if isinstance(m, HedgedMatch))
+    assert (geometry.log_scale.exp().item(), geometry.bias.item()) == (pytest.approx(10.0), 2.0)
+    objective = get("HIB").method().stages[0].objective().double()
+    (match,) = (m for m in objective.modules() if isinstance(m, SoftContrastive))
+    z = torch.randn(12, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    columns = {"sample": torch.arange(6), "label": torch.arange(6) % 2}
+    sides = [Points(part, columns) for part in z.split(6)]
+    found = []
+    for one in (objective, match):
+        torch.manual_seed(0)
+        found.append(one(*sides).item())
+    mean, log_variance = z.chunk(2, 1)
+    normal = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    wanted = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
+    assert found[0] - found[1] == pytest.approx(1e-4 * wanted.item(), rel=1e-6)
 
 
 def test_match_probability_is_the_mean_over_all_pairs_of_draws():
@@ -39,57 +115,24 @@ def test_draws_follow_mean_and_variance_with_their_gradients():
     torch.testing.assert_close(drawn.std(0), torch.tensor([1.0, 2.0]), atol=0.05, rtol=0)
     drawn.square().mean().backward()
     assert bool((z.grad.abs() > 0).all())
-
-
-def test_loss_is_binary_cross_entropy_over_balanced_pairs():
-    torch.manual_seed(0)
-    labels = torch.tensor([0, 0, 1, 1, 1])
-    z = torch.randn(5, 4, dtype=torch.float64)
-    z[:, 2:] = -60  # no variance, so that draws are the means
-    objective = SoftContrastive(geometry=HedgedMatch(2)).double()
-    objective.relation = stage("hib").objective().objectives[0].relation
-    p = torch.sigmoid(-torch.cdist(z[:, :2], z[:, :2]))
-    total = 0.0
-    for i in range(5):
-        same = [j for j in range(5) if j != i and labels[j] == labels[i]]
-        other = [j for j in range(5) if labels[j] != labels[i]]
-        total += sum(-math.log(p[i, j]) for j in same) / len(same) + sum(-math.log(1 - p[i, j]) for j in other) / len(
-            other
-        )
-    assert objective(Points(z, label=labels)).item() == pytest.approx(total / 5, rel=1e-6)
-
-
-def test_bottleneck_is_the_divergence_of_torch():
-    z = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
-    mean, log_variance = z.chunk(2, 1)
-    normal = torch.distributions.Normal(mean, (log_variance / 2).exp())
-    wanted = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
-    assert StandardNormal()(z[:3], z[3:]).item() == pytest.approx(wanted.item(), rel=1e-5)
     with pytest.raises(InputError, match="no mean and variance"):
         HedgedMatch().prepare(torch.zeros(2, 3))
+    with pytest.raises(InputError, match="-1 draws"):
+        HedgedMatch(-1)
 
 
-def test_occlusion_hides_one_half_of_some():
-    torch.manual_seed(0)
-    whole = digits().pixels
-    pixels, hidden = occlude(whole)
-    assert 0.4 < float(hidden.float().mean()) < 0.6
-    assert torch.equal(pixels[~hidden], whole[~hidden])
-    left = pixels[hidden].sum((1, 2, 3)) / whole[hidden].sum((1, 2, 3))
-    assert 0.3 < float(left.mean()) < 0.7
+def test_variance_begins_low_and_views_hide_halves_of_digits():
+    step, _ = step_on("HIB")
+    z = torch.cat(step.z())
+    assert step.layers() == ["Linear"]
+    assert float(z[:, DIM:].detach().mean()) == pytest.approx(-4.0, abs=0.5)
+    first, second = step.views()
+    plain = TWO_DIGITS.parts(0)[0].anchors.tensor[:8]
+    lost = [view != plain[[row_of(v, plain) for v in view]] for view in (first, second)]
+    assert any(bool(part.any()) for part in lost)
+    assert not any(bool(view[part].any()) for view, part in zip((first, second), lost, strict=True))
 
 
-class Fixed:
-    """An encoder whose vectors are the points `(mean, log variance)` to be."""
-
-    def encode(self, pixels):
-        return pixels.flatten(1).numpy()
-
-
-@pytest.mark.parametrize(("scale", "bias"), [(1.0, 0.0), (3.0, 2.0)])
-def test_uncertainty_is_of_the_learned_match(scale, bias):
-    z = torch.tensor([[0.5, -50.0], [0.5, 0.0], [0.5, 4.0]])  # on a line: no variance, 1 and e^4
-    images = Images(z[:, None, None], torch.arange(3), "made")
-    sure, fair, wild = uncertainty(Fixed(), torch.nn.Identity(), HedgedMatch(scale=scale, bias=bias), images)
-    assert sure == pytest.approx(1 / (1 + math.exp(bias)), rel=1e-4)
-    assert sure < fair < wild
+def row_of(view, plain):
+    """Of which picture a view is: what is left of it is the picture's."""
+    return next(i for i in range(len(plain)) if bool(((view == plain[i]) | (view == 0)).all()))

@@ -2,66 +2,109 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from counterpoint.data.images import Images
-from counterpoint.points import Points
+from counterpoint.systems import get
 from counterpoint.systems.core import pal
-from systems.stages import stage
+from counterpoint.testbeds import DIGITS
+from systems.through import same, small, step_of
+
+LABELS = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
 
 
-def loss(z, edges, t=0.5):
-    total = 0.0
-    for i in range(len(z)):
-        e = [math.exp(float(z[i] @ z[k]) / t) for k in range(len(z))]
-        positives = [k for k in range(len(z)) if k != i and edges[k] == edges[i]]
-        rest = sum(e) - e[i]
-        total -= sum(math.log(e[k] / rest) for k in positives) / len(positives)
-    return total / len(z)
+def data(labels=LABELS):
+    rows = DIGITS.parts(0)[0][torch.arange(8)]
+    return replace(rows, columns={"label": labels})
+
+
+def naive(step):
+    """NT-Xent of the edges of the batch; a copy of either end of an edge repels neither."""
+    z, (call,) = F.normalize(torch.cat(step.z()), dim=1), step.calls
+    n = len(call["queries"])
+    edges = torch.cat([call[side].columns["sample"] for side in ("queries", "keys")]).tolist()
+    item = torch.cat([call[side].columns["input"] for side in ("queries", "keys")]).tolist()
+    # the other end of the edge that a point is of
+    other = item[n:] + item[:n]
+    total = torch.zeros(())
+    for i in range(2 * n):
+        e = (z @ z[i] / 0.5).exp()
+        p = (i + n) % (2 * n)
+        assert edges[p] == edges[i]
+        copies = [k for k in range(2 * n) if item[k] in (item[i], other[i]) or other[k] == item[i]]
+        bottom = e[p] + sum(e[k] for k in range(2 * n) if k not in copies)
+        total = total - (e[p] / bottom).log() / (2 * n)
+    return total
+
+
+@pytest.mark.parametrize("name", ["PAL", "PAL, random questions"])
+def test_loss_is_that_of_a_naive_loop_over_edges(name):
+    step = step_of(name, data(torch.zeros(8, dtype=torch.long)))
+    (call,) = step.calls
+    partners = (call["queries"].columns["input"] != call["keys"].columns["input"]).sum()
+    assert int(partners) == 3  # 0.4 of 8 were asked about, and all are the same
+    same(step, naive(step))
 
 
 def test_simclr_and_supcon_are_choices_of_the_graph():
-    z = F.normalize(torch.randn(8, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64), dim=1)
-    samples, labels, some = [0, 1, 2, 3], [0, 0, 1, 1], [0, 1, 2, 2]
-    objective = stage("pal").objective()
-
-    def on(edge):
-        sides = [
-            Points(v, sample=torch.tensor(samples), label=torch.tensor(labels), edge=torch.tensor(edge))
-            for v in z.split(4)
-        ]
-        return objective(*sides).item(), sides
-
-    for edge in (samples, labels, some):
-        assert on(edge)[0] == pytest.approx(loss(z, edge * 2), rel=1e-9)
-    found, sides = on(samples)
-    assert found == pytest.approx(stage("simclr").objective()(*sides).item(), rel=1e-9)
-    from counterpoint.objectives import SupCon
-
-    assert on(labels)[0] == pytest.approx(SupCon(0.5)(*sides).item(), rel=1e-9)
+    step = step_of(pal.unanswered(), data())
+    (call,) = step.calls
+    assert torch.equal(call["queries"].columns["input"], call["keys"].columns["input"])
+    z, n = F.normalize(torch.cat(step.z()), dim=1), 8
+    nt_xent = F.cross_entropy((z @ z.T / 0.5).fill_diagonal_(-torch.inf), torch.arange(2 * n).roll(n))
+    same(step, nt_xent)
+    # with every answer each picture is drawn to another one of its class
+    step = step_of(pal.every_answer(), data())
+    (call,) = step.calls
+    rows = DIGITS.parts(0)[0][torch.arange(8)].anchors.hashes()[:8].tolist()
+    ends = [[rows.index(h) for h in call[side].columns["input"].tolist()] for side in ("queries", "keys")]
+    assert all(i != j and LABELS[i] == LABELS[j] for i, j in zip(*ends, strict=True))
+    same(step, naive(step))
 
 
-def test_answers_are_edges_and_edges_connect():
-    images = Images(torch.zeros(6, 1, 2, 2), torch.tensor([0, 0, 0, 1, 1, 2]), "")
-    found = pal.answered(images, torch.tensor([[0, 1], [1, 2], [0, 3], [4, 5]])).columns["edge"].tolist()
-    assert found[0] == found[1] == found[2]
-    assert len(set(found)) == 4
+def test_the_learner_asks_about_its_nearest_as_it_sees_it():
+    rows = data(torch.zeros(8, dtype=torch.long))
+    torch.manual_seed(0)
+    encoder = small(rows)
+    stage = get("PAL").method().stages[1]
+    paired = stage.prepare[0](rows, encoder, 3)
+    z = F.normalize(torch.from_numpy(encoder.encode(rows.anchors.tensor[:8])), dim=1)
+    near = (z @ z.T).fill_diagonal_(-1).argmax(1)
+    chosen = torch.randperm(8, generator=torch.Generator().manual_seed(3))[:3]
+    wanted = torch.arange(8)
+    wanted[chosen] = near[chosen]
+    assert paired.positives[:, 0].tolist() == wanted.tolist()
+    # the passive learner asks about the same pictures, and another row of each
+    random = get("PAL, random questions").method().stages[1].prepare[0](rows, encoder, 3).positives[:, 0]
+    assert (random != torch.arange(8)).nonzero()[:, 0].tolist() == chosen.sort().values.tolist()
 
 
-def test_the_active_learner_asks_about_its_nearest(monkeypatch):
-    class Model:
-        def encode(self, pixels):
-            return torch.nn.functional.one_hot(torch.arange(len(pixels)) // 2 % 400).float().numpy()
+@pytest.mark.parametrize("name", ["PAL", "PAL, random questions"])
+def test_both_halves_train_on_views_with_simclrs_head(name):
+    first, second = get(name).method().stages
+    assert first.prepare == ()
+    assert (first.train, first.view, first.head) == (second.train, second.view, second.head)
+    step = step_of(replace(get(name).method(), stages=(first,)), data())
+    assert step.layers() == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
+    z = F.normalize(torch.cat(step.z()), dim=1)
+    same(step, F.cross_entropy((z @ z.T / 0.5).fill_diagonal_(-torch.inf), torch.arange(16).roll(8)))
+    step_two = step_of(get(name).method(), data())
+    assert step_two.layers() == step.layers()
+    for seen in (step, step_two):
+        views, pixels = torch.cat(seen.views()), data().anchors.tensor[:8]
+        distance = torch.cdist(views.flatten(1), pixels.flatten(1))
+        assert float(distance.min()) > 1e-3
 
-    monkeypatch.setattr(pal, "fitted", lambda *_: (Model(), None))
-    pal.nearest_pairs.cache_clear()
-    train, _ = pal.nearest_pairs(0)
-    pal.nearest_pairs.cache_clear()
-    pairs = torch.arange(0, 798, 2)
-    same = train.labels[pairs] == train.labels[pairs + 1]
-    edge = train.columns["edge"]
-    assert torch.equal(edge[pairs] == edge[pairs + 1], same)
+
+def test_wrong_answers_are_as_many_edges_of_other_pictures():
+    rows = DIGITS.parts(0)[0][torch.arange(200)]
+    encoder = small(rows)
+    right, wrong = (m().stages[1].prepare[0](rows, encoder, 0).positives[:, 0] for m in (pal.pal, pal.wrong_answers))
+    answered = (right != torch.arange(200)).nonzero()[:, 0]
+    label = rows.columns["label"]
+    assert sorted(right[answered].tolist()) == sorted(wrong[answered].tolist())
+    assert torch.equal(label[right], label)
+    assert float((label[wrong] == label)[answered].float().mean()) < 0.5

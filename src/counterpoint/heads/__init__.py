@@ -6,11 +6,12 @@ from counterpoint.heads.per_view import PerView
 from counterpoint.heads.prediction import MeanContext, Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
-from counterpoint.heads.several import AlsoStopped, Several
+from counterpoint.heads.several import AlsoStopped, Halves, Several
 
 __all__ = [
     "AlsoStopped",
     "Gaussian",
+    "Halves",
     "MeanContext",
     "NonNegative",
     "PerView",

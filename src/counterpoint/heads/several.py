@@ -60,3 +60,25 @@ class AlsoStopped(nn.Module):
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n 2 e"]:
         """Both."""
         return torch.stack([self.head(z), self.head(z.detach())], 1)
+
+
+class Halves(nn.Module):
+    """Two heads, each on one half of the representation, such as on one of two encoders that are joined.
+
+    Args:
+        first: On the first half of the dimensions.
+        second: On the second half.
+
+    Examples:
+        >>> Halves(nn.Linear(4, 3), nn.Linear(4, 2))(torch.zeros(5, 8)).shape
+        torch.Size([5, 5])
+    """
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
+        """What the one makes of the one half, and the other of the other."""
+        first, second = z.chunk(2, -1)
+        return torch.cat([self.first(first), self.second(second)], -1)

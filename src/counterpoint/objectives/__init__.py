@@ -43,7 +43,7 @@ from counterpoint.objectives.mutual_information import JSD, NWJ
 from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
 from counterpoint.objectives.parts import KernelEntropy, Lengths, Part, Shrink
-from counterpoint.objectives.proxies import Proxies
+from counterpoint.objectives.proxies import Logits, Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.redundancy import (
     BarlowTwins,
@@ -233,6 +233,7 @@ __all__ = [
     "KernelEntropy",
     "Lengths",
     "LiftedStructure",
+    "Logits",
     "ManifoldCapacity",
     "MarginMSE",
     "Matching",

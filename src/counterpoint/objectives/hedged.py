@@ -27,7 +27,7 @@ class HedgedMatch(nn.Module):
     al. 2019, "Modeling Uncertainty with Hedged Instance Embedding", eq. 3 and 4.
 
     Args:
-        samples: `K`.
+        samples: `K`; 0: points are no distributions but themselves, each its only draw.
         scale: Where `a` begins.
         bias: Where `b` begins.
 
@@ -44,7 +44,7 @@ class HedgedMatch(nn.Module):
 
     def __init__(self, samples: int = 8, *, scale: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
-        if samples < 1:
+        if samples < 0:
             raise InputError(f"{samples} draws of each point", fix="use 8")
         check_temperature(scale)
         self.samples = samples
@@ -53,6 +53,8 @@ class HedgedMatch(nn.Module):
 
     def prepare(self, z: Float[Tensor, "n d2"]) -> Float[Tensor, "n kd"]:
         """Draws of each point, side by side."""
+        if not self.samples:
+            return z
         if z.shape[-1] % 2:
             raise InputError(
                 f"points of dimension {z.shape[-1]} are no mean and variance", fix="give an even dimension"
@@ -65,9 +67,9 @@ class HedgedMatch(nn.Module):
     def shared(self, q: Float[Tensor, "n kd"], k: Float[Tensor, "m kd"], scale: Tensor | float) -> Float[Tensor, "n m"]:
         """`log p` of every query with every key."""
         del scale
-        n, m = len(q), len(k)
-        x, y = (v.view(len(v) * self.samples, -1) for v in (q, k))
-        distance = _distance(x, y).view(n, self.samples, m, self.samples)
+        n, m, draws = len(q), len(k), max(1, self.samples)
+        x, y = (v.view(len(v) * draws, -1) for v in (q, k))
+        distance = _distance(x, y).view(n, draws, m, draws)
         return self._log_match(distance, (1, 3))
 
     def owned(
@@ -75,13 +77,13 @@ class HedgedMatch(nn.Module):
     ) -> Float[Tensor, "n s"]:
         """`log p` of every query with its own keys."""
         del scale
-        x, y = (v.view(*v.shape[:-1], self.samples, -1) for v in (q[:, None], k))
+        x, y = (v.view(*v.shape[:-1], max(1, self.samples), -1) for v in (q[:, None], k))
         distance = (x.unsqueeze(-2) - y.unsqueeze(-3)).square().sum(-1).clamp_min(1e-12).sqrt()
         return self._log_match(distance, (2, 3))
 
     def _log_match(self, distance: Tensor, over: tuple[int, int]) -> Tensor:
         logits = self.bias.to(distance) - self.log_scale.exp().to(distance) * distance
-        return torch.logsumexp(F.logsigmoid(logits), over) - 2 * math.log(self.samples)
+        return torch.logsumexp(F.logsigmoid(logits), over) - 2 * math.log(max(1, self.samples))
 
 
 def _distance(x: Tensor, y: Tensor) -> Tensor:

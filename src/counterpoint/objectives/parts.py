@@ -21,14 +21,15 @@ from counterpoint.relation import Relation, same
 class Part(Objective):
     """An objective on the dimensions from `first` to before `last`, such as one of two spaces of a model.
 
-    With `silent` the part is 0 for the points whose value in that column is 0: what they must not have. Owned keys need
-    not have the column.
+    With `silent` the part is 0 for the points whose value in that column is 0: what they must not have; with
+    `silent_from` only its dimensions from that one on, counted within the part. Owned keys need not have the column.
 
     Args:
         objective: Taken of the part.
         first: Dimension.
         last: Dimension; None: to the end.
         silent: A column.
+        silent_from: Dimension of the part.
 
     Raises:
         InputError: in a call, if the column is lacking.
@@ -43,10 +44,17 @@ class Part(Objective):
     kind = "point"
 
     def __init__(
-        self, objective: Objective, first: int = 0, last: int | None = None, *, silent: str | None = None
+        self,
+        objective: Objective,
+        first: int = 0,
+        last: int | None = None,
+        *,
+        silent: str | None = None,
+        silent_from: int = 0,
     ) -> None:
         super().__init__()
-        self.objective, self.first, self.last, self.silent = objective, first, last, silent
+        self.objective, self.first, self.last = objective, first, last
+        self.silent, self.silent_from = silent, silent_from
         self.uses = objective.uses  # type: ignore[misc]
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
@@ -57,7 +65,8 @@ class Part(Objective):
         def part(points: Points) -> Points:
             z = points.z[..., self.first : self.last]
             if self.silent in points.columns:
-                z = z * (points.columns[self.silent] != 0).to(z)[..., None]
+                heard = (points.columns[self.silent] != 0).to(z)[..., None]
+                z = torch.cat([z[..., : self.silent_from], z[..., self.silent_from :] * heard], -1)
             return points.with_z(z)
 
         value = self.objective.loss(

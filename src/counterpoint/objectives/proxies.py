@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from counterpoint.errors import InputError
+from counterpoint.geometry import Dot
 from counterpoint.objectives._base import Objective, Reduction
 from counterpoint.objectives._layouts import Sides
+from counterpoint.objectives.softmax import InfoNCE
 from counterpoint.points import Points
 
 
@@ -45,7 +47,6 @@ class Proxies(Objective):
         InputError: for points without a `label` column.
 
     Examples:
-        >>> from counterpoint.objectives import InfoNCE
         >>> loss = Proxies(InfoNCE(0.05), classes=3, dim=2)
         >>> points = Points(torch.randn(4, 2), label=torch.tensor([0, 1, 2, 0]))
         >>> loss(points).shape, loss.vectors.shape
@@ -86,3 +87,24 @@ class Proxies(Objective):
         value = self.objective.loss(apart, block, group, reduction)
         self.left_out = self.objective.left_out
         return value
+
+
+class Logits(Proxies):
+    """Points that are logits of classes: the proxies are the axes, and nothing is learned. Cross-entropy, by default.
+
+    A linear layer of the head makes them, perhaps beside the representation (`Several`, `Part`).
+
+    Args:
+        classes: How many; points have as many dimensions.
+        objective: As of `Proxies`; the softmax of the inner product by default.
+
+    Examples:
+        >>> points = Points(torch.tensor([[2.0, 0.0], [0.0, 1.0]]), label=torch.tensor([0, 0]))
+        >>> loss = torch.nn.functional.cross_entropy(points.z, points.columns["label"])
+        >>> bool(Logits(2)(points).isclose(loss))
+        True
+    """
+
+    def __init__(self, classes: int, objective: Objective | None = None) -> None:
+        super().__init__(objective or InfoNCE(1.0, geometry=Dot()), classes, classes)
+        self.vectors = nn.Parameter(torch.eye(classes), requires_grad=False)

@@ -11,46 +11,52 @@ from counterpoint.procedures._base import Call, Procedure
 
 
 class OneDomain(Procedure):
-    """Keys are those of one domain, another one in each step, in turn; queries are of all domains.
+    """Keys are those of one domain, drawn anew in each step, as many of every class; queries are of all domains.
 
-    What tells classes apart in one domain only then does not help. Source: Wang et al. 2023, "Learning Invariant
-    Representations with a Nonparametric Nadaraya-Watson Head", section 4.2, where the domain is drawn at random and its
-    keys, the support, have all classes equally often; here they are those of the batch.
+    What tells classes apart in one domain only then does not help. A class of which the batch holds fewer is there as
+    often by repetition; one that it lacks is not. All processes draw alike, from all of their keys. Source: Wang et al.
+    2023, "Learning Invariant Representations with a Nonparametric Nadaraya-Watson Head", section 4.2, where the support
+    is drawn from all training data.
 
     Args:
-        column: The domain, 0 to `domains - 1`.
-        domains: How many.
+        column: The domain.
+        shots: Keys of each class.
 
     Raises:
-        InputError: for less than one domain; in a call, if the column is lacking.
+        InputError: for less than one shot; in a call, if the column or the label is lacking.
 
     Examples:
-        >>> keys = Points(torch.eye(3), domain=torch.tensor([1, 0, 1]))
-        >>> turns, call = OneDomain("domain", 2), {"queries": keys, "keys": keys}
-        >>> for _ in range(2):
-        ...     (found,) = turns([call], lambda model: {})
-        ...     turns.finish_step()
-        ...     print(len(found["keys"]), len(found["queries"]))
-        1 3
-        2 3
+        >>> keys = Points(torch.eye(4), domain=torch.tensor([0, 0, 0, 1]), label=torch.tensor([0, 0, 1, 0]))
+        >>> one = OneDomain("domain", 2)
+        >>> (found,) = one([{"queries": keys, "keys": keys}], lambda model: {})
+        >>> found["keys"].columns["label"].tolist(), len(found["queries"])
+        ([0, 0, 1, 1], 4)
     """
 
     steps: Tensor
 
-    def __init__(self, column: str, domains: int) -> None:
+    def __init__(self, column: str, shots: int) -> None:
         super().__init__()
-        if domains < 1:
-            raise InputError(f"{domains} domains", fix="give how many the data have")
-        self.column, self.domains = column, domains
+        if shots < 1:
+            raise InputError(f"{shots} keys of each class", fix="give 1 or more")
+        self.column, self.shots = column, shots
         self.register_buffer("steps", torch.tensor(0))
 
     def change(self, call: Call) -> Call:
-        """The call with the keys of this step's domain."""
-        keys = as_points(call["keys"])
-        return {**call, "keys": keys[_column(keys, self.column) == int(self.steps) % self.domains]}
+        """The call with this step's support."""
+        keys = self.everybody(as_points(call["keys"]))
+        domain, label = _column(keys, self.column).cpu(), _column(keys, "label").cpu()
+        generator = torch.Generator().manual_seed(int(self.steps))
+        domains, rows = domain.unique(), []
+        here = domain == domains[torch.randint(len(domains), (), generator=generator)]
+        for each in label[here].unique():
+            of = (here & (label == each)).nonzero()[:, 0]
+            order = of[torch.randperm(len(of), generator=generator)]
+            rows.append(order[torch.arange(self.shots) % len(of)])
+        return {**call, "keys": self.own_share(keys[torch.cat(rows).to(keys.z.device)])}
 
     def finish_step(self) -> None:
-        """The next domain's turn."""
+        """The next draw."""
         self.steps += 1
 
 
@@ -93,5 +99,5 @@ class CutDomains(Procedure):
 
 def _column(points: Points, name: str) -> Tensor:
     if name not in points.columns:
-        raise InputError(f"the domain is the column {name!r}, which is lacking", fix="give it to the points")
+        raise InputError(f"points are told apart by the column {name!r}, which is lacking", fix="give it to them")
     return points.columns[name]

@@ -29,6 +29,7 @@ class MixHardPairs(Procedure):
         network: Behind `z` stands `network(z)`, where contrast is taken; from the vectors' dimension.
         alpha: Above 0; 1 is theirs.
         least: From 0 to 1; 0.8 is theirs.
+        hard: Else the other point of the same class and the one of another are any: a control.
 
     Raises:
         InputError: for numbers out of their range; in a call, for points without labels.
@@ -40,20 +41,20 @@ class MixHardPairs(Procedure):
         ((12, 6), [0, 0, 1, 1, 0, 0, 1, 1])
     """
 
-    def __init__(self, network: nn.Module, *, alpha: float = 1.0, least: float = 0.8) -> None:
+    def __init__(self, network: nn.Module, *, alpha: float = 1.0, least: float = 0.8, hard: bool = True) -> None:
         super().__init__()
         if alpha <= 0 or not 0 <= least <= 1:
             raise InputError(f"alpha is {alpha} and the least share {least}", fix="1 and 0.8 are common")
-        self.network, self.alpha, self.least = network, alpha, least
+        self.network, self.alpha, self.least, self.hard = network, alpha, least, hard
 
     def change(self, call: Call) -> Call:
         """The call with its mixtures, on one side."""
-        points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if side in call])
+        points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
         if "label" not in points.columns:
             raise InputError("pairs are mixed by class, which the points lack", fix="pass Points(z, label=...)")
         z, y = points.z, points.columns["label"]
         score, alike = F.normalize(z.detach(), dim=1), y[:, None] == y
-        score = score @ score.T
+        score = score @ score.T if self.hard else torch.rand(len(y), len(y)).to(score)
         # a point that is alone in its class stands for itself
         furthest = score.masked_fill(~alike, torch.inf).argmin(1)
         nearest = score.masked_fill(alike, -torch.inf).argmax(1)

@@ -10,73 +10,96 @@ from torch import Tensor
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
 from counterpoint.procedures._base import Call, Procedure
-from counterpoint.procedures.mixing import beta
 
 
 class MixTargets(Procedure):
     """Hard positives and hard negatives of points with a number for a target (SupReMix).
 
-    All points of a batch become queries. A hard negative of `i` is `normalise(a z_i + (1 - a) z_j)` with a point of
-    another target, `a ~ Beta(alpha, alpha)`, and has the target `a y_i + (1 - a) y_j`. A hard positive is
-    `normalise(b z_j + (1 - b) z_k)` of a point with a lower and one with a higher target, with the `b` that mixes their
-    targets to `y_i`. They are owned keys with a column of their targets, by which a relation may weigh them. The
-    gradient flows through the mixtures. Source: Wu et al. 2023, "Mixup Your Own Pairs", section 3.
+    All points of a batch become queries, of length one. Every point `j` of another target gives a hard negative of `i`,
+    `a z_i + (1 - a) z_j`, `a ~ Beta(alpha, beta)`, with the target `a y_i + (1 - a) y_j`. Every two points of which one
+    has a lower and the other a higher target, both less than `window` away from `y_i`, give a hard positive,
+    `b z_j + (1 - b) z_k` with the `b` that mixes their targets to `y_i`. They are owned keys with a column of their
+    targets, by which a relation may weigh them; they are shorter than one and have no gradient, so that an objective on
+    them compares by `Dot`. Source: Wu et al. 2023, "Mixup Your Own Pairs", section 3; the window, the shares and the
+    lengths are those of the authors' code.
 
     Args:
         column: The target.
-        positives: Hard positives for each point.
-        negatives: Hard negatives for each point.
-        alpha: Above 0.
+        window: In units of the target, above 0.
+        shares: `alpha` and `beta`, above 0; (2, 8) is theirs.
+        positives: Whether there are hard positives.
+        negatives: Whether there are hard negatives.
 
     Raises:
-        InputError: for numbers out of their range; in a call, if the column is lacking.
+        InputError: for numbers out of their range, or no mixtures; in a call, if the column is lacking.
 
     Examples:
         >>> points = Points(torch.eye(3), age=torch.tensor([0.0, 1.0, 2.0]))
-        >>> (call,) = MixTargets("age", positives=1, negatives=2)([{"queries": points}], lambda model: {})
-        >>> call["owned"].columns["valid"][:, 0].tolist()  # only the second has a target between two others
-        [False, True, False]
-        >>> torch.equal(call["owned"].z[1, 0], F.normalize(torch.tensor([1.0, 0.0, 1.0]), dim=0))
-        True
+        >>> (call,) = MixTargets("age", negatives=False)([{"queries": points}], lambda model: {})
+        >>> call["owned"].columns["valid"].tolist()  # only the second has a target between two others
+        [[False], [True], [False]]
+        >>> call["owned"].z[1, 0].tolist()
+        [0.5, 0.0, 0.5]
     """
 
-    def __init__(self, column: str, *, positives: int = 4, negatives: int = 16, alpha: float = 2.0) -> None:
+    def __init__(
+        self,
+        column: str,
+        *,
+        window: float = 5.0,
+        shares: tuple[float, float] = (2.0, 8.0),
+        positives: bool = True,
+        negatives: bool = True,
+    ) -> None:
         super().__init__()
-        if min(positives, negatives) < 0 or positives + negatives < 1 or alpha <= 0:
+        if min(window, *shares) <= 0 or not (positives or negatives):
             raise InputError(
-                f"{positives} positives and {negatives} negatives, mixed with alpha {alpha}",
-                fix="give 0 or more, and an alpha above 0",
+                f"a window of {window}, shares of {shares}, positives {positives}, negatives {negatives}",
+                fix="give numbers above 0, and at least one kind of mixtures",
             )
-        self.column, self.positives, self.negatives, self.alpha = column, positives, negatives, alpha
+        self.column, self.window, self.shares = column, window, shares
+        self.positives, self.negatives = positives, negatives
 
     def change(self, call: Call) -> Call:
         """The call with its mixtures."""
         points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if side in call])
         if self.column not in points.columns:
             raise InputError(f"the target is the column {self.column!r}, which is lacking", fix="give it to the points")
-        z, y = F.normalize(points.z, dim=1), points.columns[self.column].to(points.z)
+        points = points.with_z(F.normalize(points.z, dim=1))
+        y = points.columns[self.column].to(points.z)
+        parts = [self._between(points.z.detach(), y)] if self.positives else []
+        parts += [self._toward(points.z.detach(), y)] if self.negatives else []
+        rest = {name: value for name, value in call.items() if name != "keys"}
+        z, target, positive, valid = (torch.cat(column, 1) for column in zip(*parts, strict=True))
+        return {
+            **rest,
+            "queries": points,
+            "owned": Points(z, {self.column: target, "positive": positive, "valid": valid}),
+        }
+
+    def _between(self, z: Float[Tensor, "n d"], y: Float[Tensor, " n"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         gap = y[None] - y[:, None]
-        low, some_low = _drawn(gap < 0, self.positives)
-        high, some_high = _drawn(gap > 0, self.positives)
-        # the lowest and the highest target have none on one side; what is drawn there must be finite
-        found = (some_low & some_high)[:, None].expand_as(low)
-        between = torch.where(found, (y[high] - y[:, None]) / torch.where(found, y[high] - y[low], 1.0), 0.5)
-        other, some_other = _drawn(gap != 0, self.negatives)
-        share = beta(len(y) * self.negatives, self.alpha).to(y).view(len(y), self.negatives)
-        toward = share[..., None] * z[:, None] + (1 - share)[..., None] * z[other]
-        mixed = torch.cat([between[..., None] * z[low] + (1 - between)[..., None] * z[high], toward], 1)
-        target = torch.cat([y[:, None].expand_as(between), share * y[:, None] + (1 - share) * y[other]], 1)
-        valid = torch.cat([found, some_other[:, None].expand_as(other)], 1)
-        positive = torch.zeros_like(target)
-        positive[:, : self.positives] = 1.0
-        owned = Points(F.normalize(mixed, dim=2), {self.column: target, "positive": positive, "valid": valid})
-        return {**{k: v for k, v in call.items() if k != "keys"}, "queries": points, "owned": owned}
+        low, high = (gap < 0) & (gap > -self.window), (gap > 0) & (gap < self.window)
+        i, j, k = (low[:, :, None] & high[:, None]).nonzero().T
+        share = ((y[k] - y[i]) / (y[k] - y[j]))[:, None]
+        mixed, valid = _rows(share * z[j] + (1 - share) * z[k], i, len(z))
+        return mixed, y[:, None].expand(valid.shape), torch.ones_like(mixed[..., 0]), valid
+
+    def _toward(self, z: Float[Tensor, "n d"], y: Float[Tensor, " n"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        n = len(z)
+        share = torch.distributions.Beta(*self.shares).sample((n, n)).to(z)
+        mixed = share[..., None] * z[:, None] + (1 - share[..., None]) * z[None]
+        target = share * y[:, None] + (1 - share) * y[None]
+        return mixed, target, torch.zeros_like(target), y[None] != y[:, None]
 
 
-def _drawn(allowed: Bool[Tensor, "n m"], number: int) -> tuple[Int[Tensor, "n s"], Bool[Tensor, " n"]]:
-    """So many of the allowed for each row, with replacement; anything, and False, where there are none."""
-    some = allowed.any(1)
-    weight: Float[Tensor, "n m"] = (allowed | ~some[:, None]).float()
-    if not number:
-        return torch.zeros((len(allowed), 0), dtype=torch.long, device=allowed.device), some
-    return torch.multinomial(weight, number, replacement=True), some
+def _rows(
+    values: Float[Tensor, "m d"], row: Int[Tensor, " m"], n: int
+) -> tuple[Float[Tensor, "n s d"], Bool[Tensor, "n s"]]:
+    """Values side by side in their rows, which come in order; where a row has fewer than another, 0 and False."""
+    count = torch.bincount(row, minlength=n)
+    place = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
+    width = int(count.max())
+    rows = values.new_zeros(n, width, values.shape[1])
+    rows[row, place] = values
+    return rows, torch.arange(width, device=row.device) < count[:, None]

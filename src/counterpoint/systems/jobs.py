@@ -285,7 +285,7 @@ def _measured(group: Sequence[Asked], seed: int) -> dict[str, Any]:
         found = dict(check(seed))
         return {"name": slug, "seed": seed, "figures": {first.figure_key: found}, "collapsed": "", "steps": 0}
     assert first.bed is not None
-    parts = first.bed.parts(seed) if seed != CHOOSING else _validation(first.bed.parts(seed))
+    parts = first.bed.parts(seed) if seed != CHOOSING else _validation(first.bed.parts(seed), first.bed.apart)
     made = first.arm.made(first.bed, parts, seed)
     figures = {each.figure_key: each.figure for each in group if each.figure is not None}
     figures |= {replace(first, figure=f).figure_key: f for f in first.bed.figures}
@@ -302,9 +302,12 @@ def _value(figure: Figure, made: Made) -> float:
         return float(figure.of(made))
 
 
-def _validation(parts: Parts) -> Parts:
-    """A training part in two: settings are chosen without the test."""
+def _validation(parts: Parts, apart: str = "") -> Parts:
+    """A training part in two: settings are chosen without the test, perhaps on a value that the rest does not have."""
     train = parts[0]
+    if apart:
+        first = train.columns[apart] == train.columns[apart].unique()[0]
+        return train[~first], train[first]
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(CHOOSING))
     held = round(_DEV * len(train))
     return train[order[held:]], train[order[:held]]

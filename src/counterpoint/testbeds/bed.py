@@ -40,6 +40,8 @@ class Testbed:
         raw: What encodes there without having learned.
         ceiling: What could be reached there; None: the claim says.
         figures: Measured of every arm, so that what one system asks of a shared baseline is there for the next.
+        apart: A column of the training part: settings are chosen on its first value and trained on the others, such as
+            domains where the test is a new one; "": on rows of any.
 
     Examples:
         >>> from counterpoint.testbeds import DIGITS
@@ -60,6 +62,7 @@ class Testbed:
     raw: Arm | None = None
     ceiling: Arm | None = None
     figures: tuple[Figure, ...] = ()
+    apart: str = ""
 
     def settled(self, recipe: Recipe) -> Recipe:
         """A method with this testbed's start and budget; everything else is its own, its batch and rate, too.
