@@ -28,17 +28,11 @@ _WIDTH = HalfPicture().dim
 _TRAIN = TrainConfig(steps=400, batch_size=BATCH, learning_rate=1e-3, weight_decay=1e-4, dtype="float32", validations=1)
 
 
-def with_itself(data: Data, encoder: nn.Module, seed: int) -> Data:
-    """Each picture is paired with itself, of which the other tower sees the other half."""
-    del encoder, seed
-    return replace(data, others=data.anchors, positives=data.anchor[:, None], columns={})
-
-
 def with_another(data: Data, encoder: nn.Module, seed: int) -> Data:
-    """Each picture is paired with one drawn at random."""
-    paired = with_itself(data, encoder, seed)
+    """Each picture is paired with one drawn at random, of which the other tower sees the other half."""
+    del encoder
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
-    return replace(paired, positives=data.anchor[order][:, None])
+    return replace(data, others=data.anchors, positives=data.anchor[order][:, None], columns={})
 
 
 def of_halves(name: str, kind: Literal["invertible", "perceptron"], objective: Callable[[], Objective]) -> Recipe:
@@ -48,8 +42,7 @@ def of_halves(name: str, kind: Literal["invertible", "perceptron"], objective: C
         del data, seed
         return Towers(HalfPicture(top=False, kind=kind), HalfPicture(top=True, kind=kind))
 
-    stage = Stage(objective, _TRAIN, prepare=(with_itself,))
-    return Recipe(name, (stage,), Takes("image"), start, similarity="dot", own_start=True)
+    return Recipe(name, (Stage(objective, _TRAIN),), Takes("image"), start, similarity="dot", own_start=True)
 
 
 def inner_product() -> Recipe:
@@ -97,7 +90,7 @@ def nwj() -> Recipe:
 
 def supervised() -> Recipe:
     """Cross-entropy of the classes by upper halves: what they say."""
-    return of_classes(invertible(), "supervised", 10, views=1, prepare=(), start=_upper)
+    return of_classes(invertible(), "supervised", 10, views=1, start=_upper)
 
 
 def _upper(data: Data, seed: int) -> HalfPicture:
