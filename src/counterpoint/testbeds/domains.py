@@ -125,6 +125,7 @@ def over_cifar(seed: int) -> Parts:
     """
     generator, made = torch.Generator().manual_seed(seed), []
     for backgrounds, part in zip(small_cifar(seed), digits().split(seed=seed), strict=True):
+        assert isinstance(backgrounds, Data)
         pixels = backgrounds.anchors.tensor[backgrounds.anchor].float() / 255
         drawn = torch.randint(len(part), (len(pixels),), generator=generator)
         wide = F.interpolate(part.pixels[drawn], (SIDE, SIDE), mode="bilinear")

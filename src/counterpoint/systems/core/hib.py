@@ -39,8 +39,10 @@ def matching(draws: int) -> SoftContrastive:
 def gaussian(width: int) -> nn.Module:
     """A linear layer to mean and log-variance."""
     layer = projection(width, out=2 * DIM)
+    last = layer[-1]
+    assert isinstance(last, nn.Linear)
     with torch.no_grad():
-        layer[-1].bias[DIM:] -= LOWER
+        last.bias[DIM:] -= LOWER
     return layer
 
 
