@@ -92,7 +92,8 @@ class ClassVectors(Procedure):
 
     def __init__(self, most: int, dim: int) -> None:
         super().__init__()
-        self.vectors = nn.Parameter(torch.randn(most, dim))
+        # of length one, as they are compared: a step of the optimiser then turns them
+        self.vectors = nn.Parameter(F.normalize(torch.randn(most, dim), dim=1))
         self.register_buffer("seen", torch.zeros(most, dtype=torch.bool))
 
     def change(self, call: Call) -> Call:
