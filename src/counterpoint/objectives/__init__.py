@@ -135,6 +135,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     ),
     "easiest-and-hardest": lambda: Pooled(Pool(sharpness=-math.inf), Pool(sharpness=math.inf), outer=F.softplus),
     "proxies": lambda dim=128: Proxies(InfoNCE(0.3, margin=0.1), 10, dim),
+    "cross-entropy": lambda dim=128: Logits(dim),
     "smooth-ap": Ranking,
     "fast-ap": FastAP,
     "pair-variance": lambda: PairVariance(0.01, 0.01),
