@@ -121,6 +121,10 @@ CALLS = {
     "few_shot labels_n": lambda s: evaluate.few_shot(np.ones((len(s), 3)), s, ways=2, shots=1),
     "knn labels_n": lambda s: evaluate.knn(np.ones((len(s), 3)), s, Z),
     "mean_classifier labels_n": lambda s: evaluate.mean_classifier(np.ones((len(s), 3)), s, Z),
+    "mean_classifier_on_two labels_n": lambda s: evaluate.mean_classifier_on_two(np.ones((len(s), 3)), s, Z, ["a"] * 3),
+    "mean_classifier_on_two test_labels_m": lambda s: evaluate.mean_classifier_on_two(
+        Z, ["a", "b", "c"], np.ones((len(s), 3)), s
+    ),
     "mean_classifier_loss labels_n": lambda s: evaluate.mean_classifier_loss(np.ones((len(s), 3)), s),
     "nearest_mean labels_n": lambda s: evaluate.nearest_mean(np.ones((len(s), 3)), s, Z),
     "probe labels_n": lambda s: evaluate.probe(np.ones((len(s), 3)), s, Z),

@@ -12,7 +12,7 @@ from counterpoint.errors import InputError
 from counterpoint.objectives import AdaptiveMargin
 from counterpoint.points import Points
 from counterpoint.systems import get
-from counterpoint.systems.core.arm import infonce, static
+from counterpoint.systems.core.arm import distilled, infonce, static
 from systems.through import same
 from systems.words import step_of_texts
 
@@ -56,6 +56,21 @@ def test_each_query_brings_a_document_that_bm25_finds_and_that_is_not_its_answer
         keys, queries = call["keys"], call["queries"]
         assert keys.columns["sample"].tolist() == [*queries.columns["sample"].tolist(), *[-1] * 8]
         assert not (keys.columns["input"][8:] == queries.columns["partner"]).any()
+
+
+def test_the_teacher_says_how_sure_to_be_over_the_same_documents():
+    step = step_of_texts(distilled())
+    (call,) = step.calls
+    q, p, mined = vectors(step)
+    shown, hashes = call["keys"].columns["input"], call["owned"].columns
+    assert hashes["positive"].tolist() == [[1.0, 0.0]] * 8
+    total = torch.zeros(())
+    for i in range(8):
+        target = call["guide"].owned[i].log_softmax(0)
+        own = mined[i] if shown[8 + i] != call["queries"].columns["partner"][i] else p[i]
+        found = torch.stack([q[i] @ p[i], q[i] @ own]).div(0.05).log_softmax(0)
+        total = total + (target.exp() * (target - found)).sum()
+    same(step, total / 8, rtol=1e-3)
 
 
 def cosine(a, b):

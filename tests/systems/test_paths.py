@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import numpy as np
 import pytest
-import torch
 
 from counterpoint.comparing.entries import Job, run_job
 from counterpoint.encoders import load
@@ -85,7 +85,7 @@ def test_fit_and_compare_train_the_system_s_own_stage(name, sources, stages, tmp
         with pytest.raises((ReachedError, InputError)) as found:
             path()
         if found.type is InputError:
-            assert "of its own" in str(found.value)
+            assert re.search("of its own|needs a transformer", str(found.value))
             return
     fitted, compared = stages
     assert fitted.train.batch_size == compared.train.batch_size == 16
@@ -115,5 +115,6 @@ def test_weights_of_fit_are_those_of_the_method(name, sources, tmp_path):
     recipe = seen_by(method.changed(**settings), encoder)
     recipe.make(parts.train, 0, encoder=encoder)
     kept = load(tmp_path / "fit" / "model")
-    for (key, a), b in zip(kept.state_dict().items(), encoder.state_dict().values(), strict=True):
-        torch.testing.assert_close(a, b, msg=lambda m, k=key: f"{k}: {m}")
+    for a, b in zip(kept.state_dict().values(), encoder.state_dict().values(), strict=True):
+        # a batch's sums may be in another order on several threads, of which Adam's first steps make more
+        assert float((a - b).norm()) < 1e-4 * float(a.norm())

@@ -52,4 +52,4 @@ def test_no_head_trains_the_representation_itself():
     from counterpoint.systems.core.simclr import no_head
 
     assert step_of(no_head(), DIGITS.parts(0)[0]).layers() == ["Identity"]
-    assert Trained(no_head).key.endswith("simclr.no_head")
+    assert Trained(no_head).key.endswith("simclr.no_head()")

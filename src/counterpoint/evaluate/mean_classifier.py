@@ -61,6 +61,8 @@ def mean_classifier_on_two(
         >>> round(mean_classifier_on_two(train, ["a", "b", "c"], test, ["a", "b", "c"]), 4)
         0.5833
     """
+    refuse_string(labels_n, "labels")
+    refuse_string(test_labels_m, "labels")
     classes, mean_cd, _ = _means(train_nd, labels_n)
     truth, label_m = np.unique(test_labels_m, return_inverse=True)
     if len(classes) < 2 or len(truth) == 0 or len(test_labels_m) != len(test_md) or not np.isin(truth, classes).all():

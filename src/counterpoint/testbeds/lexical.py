@@ -22,8 +22,8 @@ class Lexical:
     A rival that has been made for it, with stems and lengths, where `TfIdf` is what texts are by themselves.
 
     Examples:
-        >>> cats, dogs = Items("text", ["a cat"]), Items("text", ["some dogs", "two cats"])
-        >>> next(iter(Lexical().score_rows(cats, dogs))).scores_bm.argmax()
+        >>> cats, dogs = Items("text", ["a cat"]), Items("text", ["some dogs", "two red cats"])
+        >>> int(next(iter(Lexical().score_rows(cats, dogs))).scores_bm[0].argmax())
         1
     """
 

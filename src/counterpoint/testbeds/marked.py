@@ -104,7 +104,7 @@ class Components:
     Examples:
         >>> train, test = halves(0)
         >>> Components(train, 3).encode_items(test.anchors).shape
-        (896, 3)
+        (898, 3)
     """
 
     def __init__(self, train: Data, number: int = CODE) -> None:

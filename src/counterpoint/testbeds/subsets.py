@@ -21,7 +21,7 @@ classified = Figure("accuracy of its own classifier", _classified)
 SUBSETS = replace(
     CIFAR,
     name="CIFAR-10, parts",
-    about=CIFAR.about.replace("10 epochs of two views (fewer where there are more views)", "200 steps of 256 pictures"),
+    about=CIFAR.about.replace("15 epochs of two views (fewer where there are more views)", "200 steps of 256 pictures"),
     epochs=0,
     steps=200,
 )

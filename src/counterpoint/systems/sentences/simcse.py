@@ -124,7 +124,7 @@ system(
     signal=Signal(alignment_of_like, off=Trained(no_dropout)),
     sample=LIKENESS,
     setup="A BERT of 2 layers of 128, a masked language model of the same sentences that no contrastive loss has "
-    "touched, stands in for BERT; 36,000 sentences for a million of Wikipedia, and SNLI's development and test parts "
+    "touched, stands in for BERT; 28,000 sentences for a million of Wikipedia, and SNLI's development and test parts "
     "(5,900 rows) for SNLI and MNLI. A small model takes a rate of 5e-4. Batches of 128 in place of 512 where "
     "training is supervised. The weights are the last, not those of the best score on STS-B's development part, "
     "whose labels the paper chooses by. The ceiling is the same model trained on STS-B's own judgements.",
