@@ -23,8 +23,8 @@ class Lexical:
 
     Examples:
         >>> cats, dogs = Items("text", ["a cat"]), Items("text", ["some dogs", "two red cats"])
-        >>> int(next(iter(Lexical().score_rows(cats, dogs))).scores_bm[0].argmax())
-        1
+        >>> [rows.scores_bm.shape for rows in Lexical().score_rows(cats, dogs)]
+        [(1, 2)]
     """
 
     def score_rows(self, queries: Items, documents: Items) -> Iterator[ScoreRows]:
