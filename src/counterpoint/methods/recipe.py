@@ -177,7 +177,7 @@ class Recipe:
             torch.manual_seed(seed)
             return self.start(data, seed)
 
-    def settle(self, encoder: nn.Module, seed: int = 0) -> nn.Module:
+    def settle(self, encoder: nn.Module, seed: int = 0) -> Any:
         """The encoder as the method trains it: adapted, and where it is of texts with its prompts and similarity.
 
         Args:

@@ -83,8 +83,8 @@ class Apart(Objective):
         """The objective's, without the other keys."""
         if getattr(sides, self.sees) is None:
             raise InputError(f"there are no {self.sees} to see", fix="give batches that have some")
-        other = "owned" if self.sees == "keys" else "keys"
-        value = self.objective.loss(replace(sides, **{other: None}), block, group, reduction)
+        sides = replace(sides, owned=None) if self.sees == "keys" else replace(sides, keys=None)
+        value = self.objective.loss(sides, block, group, reduction)
         self.left_out = self.objective.left_out
         return value
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,9 +30,9 @@ from counterpoint.testbeds.files import find
 from counterpoint.training import TrainConfig, train
 from counterpoint.views import MaskedLM
 
-TABLE = {"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0, "chunk_tokens": 1 << 20}
+TABLE: dict[str, Any] = {"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0, "chunk_tokens": 1 << 20}
 """Settings for a table of token vectors, which learns from scratch; papers' are of pretrained transformers."""
-SMALL_BERT = {"learning_rate": 5e-4, "dtype": "auto", "chunk_tokens": 1 << 20}
+SMALL_BERT: dict[str, Any] = {"learning_rate": 5e-4, "dtype": "auto", "chunk_tokens": 1 << 20}
 """For a small transformer, which takes more than BERT's 1e-5 to 5e-5."""
 TABLE_DIM = 256
 _VOCABULARY, _LENGTH, _WIDTH = 20_000, 32, 128
@@ -288,6 +289,7 @@ def _aligned(made: Made) -> float:
     assert data.others is not None and data.positives is not None  # noqa: PT018
     score = data.columns["score"]
     like = data[score >= 0.8 * score.max()]
+    assert like.positives is not None
     z = (
         made.encoder.encode_items(like.anchors[like.anchor]),
         made.encoder.encode_items(data.others[like.positives[:, 0]]),
