@@ -135,7 +135,7 @@ def lists(data: Data) -> Int[Tensor, "n s"]:
         >>> from counterpoint.data import Example
         >>> from counterpoint.data.rows import rows_of
         >>> lists(rows_of([Example("a", ("b",), ("c", "d")), Example("e", ("f",), ("c",))])).tolist()
-        [[0, 2, 3], [1, 2, -1]]
+        [[0, 1, 2], [3, 1, -1]]
     """
     if data.positives is None or data.negatives is None:
         raise InputError(f"lists are of tuples, and these are {data.schema}", fix="mine negatives first")

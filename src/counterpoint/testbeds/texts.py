@@ -218,8 +218,8 @@ class Lexical:
     A rival that has been made for it, with stems and lengths, where `TfIdf` is what texts are by themselves.
 
     Examples:
-        >>> cats, dogs = Items("text", ["a cat"]), Items("text", ["some dogs", "two cats"])
-        >>> next(iter(Lexical().score_rows(cats, dogs))).scores_bm.argmax()
+        >>> cats, dogs = Items("text", ["a cat"]), Items("text", ["a dog", "the cat"])
+        >>> int(next(iter(Lexical().score_rows(cats, dogs))).scores_bm.argmax())
         1
     """
 
