@@ -242,7 +242,7 @@ class Untrained:
         recipe = bare if self.make is None else bed.settled(self.make())
         encoder = recipe.started(parts[0], seed)
         encoder = recipe.settle(encoder, seed)
-        return Made("untrained", encoder, parts, seed)  # type: ignore[arg-type]
+        return Made("untrained", encoder, parts, seed)
 
 
 @dataclass(frozen=True)
