@@ -12,7 +12,7 @@ from counterpoint.objectives import DecoupledUniformity
 from counterpoint.systems.core._pictures import SELF_SUPERVISED, TUNED, simclr
 from counterpoint.systems.core.ccl_k import ccl_k
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.testbeds import Trained
+from counterpoint.testbeds import Trained, Tuned
 from counterpoint.testbeds.figures import probe_accuracy, rank
 from counterpoint.testbeds.weak import ATTRIBUTES, DIGITS_ATTRIBUTES, principal, shuffled, told
 
@@ -25,9 +25,9 @@ def deep_head(width: int) -> nn.Module:
     return projection(width, hidden=(width, width))
 
 
-def decoupled_uniformity() -> Recipe:
+def decoupled_uniformity(t: float = 2.0) -> Recipe:
     """Dufumier et al. 2023, equation 3, t = 2."""
-    return simclr().varied("Decoupled Uniformity", objective=partial(DecoupledUniformity, 2.0), head=deep_head)
+    return simclr().varied("Decoupled Uniformity", objective=partial(DecoupledUniformity, t), head=deep_head)
 
 
 def with_prior() -> Recipe:
@@ -112,9 +112,10 @@ system(
         Claim(
             "Uniform centroids alone are better than a contrastive loss",
             probe_accuracy(),
-            "SimCLR",
+            "SimCLR, its temperature chosen as t is",
             SELF_SUPERVISED,
             TUNED,
+            system=Tuned(decoupled_uniformity, (1.0, 2.0, 4.0)),
         ),
     ),
     signal=Signal(rank, off=Trained(simclr), bed=SELF_SUPERVISED),
