@@ -16,7 +16,8 @@ from counterpoint.cli.ledger import print_system, print_systems
 from counterpoint.cli.main import app
 from counterpoint.errors import InputError
 from counterpoint.systems import every, get
-from counterpoint.systems.measuring import current, load
+from counterpoint.systems.measuring import Verdict, current, load
+from counterpoint.testbeds.files import VARIABLE
 
 ROWS = [(s, load(s.slug)) for s in every()]
 MARKS = {
@@ -92,3 +93,25 @@ def test_by_name_on_the_command_line():
     whole = json.loads(CliRunner().invoke(app, ["systems", "simcse", "--json"]).output)
     assert (whole["name"], whole["variants"]) == ("SimCSE", ["SimCSE supervised"])
     assert isinstance(CliRunner().invoke(app, ["systems", "no-such-system"]).exception, InputError)
+
+
+def test_a_verdict_of_fewer_claims_is_told():
+    s = get("simclr")
+    about = {"date": "2026-01-01", "seeds": [0, 1], "signal": {}, "figures": {}, "commit": "", "versions": {}}
+    text = printed(print_system, s, Verdict(system=s.name, outcomes=[], code="of another day", **about))
+    assert text.count("never measured") >= len(s.claims)
+
+
+def test_what_is_missing_is_named_for_each_system_and_a_variant_is_its_system(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "")  # the command sets it, and it is to be as it was
+    (tmp_path / "data").mkdir()
+    folders = ["--cache", str(tmp_path / "arms"), "--output", str(tmp_path / "out"), "--data-dir"]
+    said = (
+        CliRunner()
+        .invoke(app, ["verify", "SimCSE supervised", "simclr", "--seeds", "2", *folders, str(tmp_path / "data")])
+        .exception
+    )
+    assert isinstance(said, InputError)
+    assert "simclr: not measured" in str(said)
+    assert "cifar10.npz is not there" in str(said)
+    assert "simcse: not measured" in str(said)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from counterpoint.encoders.image import Perceptron
 from counterpoint.errors import InputError
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
+from counterpoint.systems import jobs
 from counterpoint.systems.registry import Claim, Registry, Signal, System
 from counterpoint.testbeds import Figure, Given, Made, Parts, Seen, Testbed, Trained, Tuned
 from counterpoint.training import TrainConfig
@@ -133,6 +136,28 @@ def by_part(made: Made) -> float:
     part = int(made.test.columns["part"].unique())
     note("figure", made.name, part, len(made.test), made.seed)
     return (ON_VALIDATION if part == TRAIN else ON_TEST)[made.name]
+
+
+def lost(made: Made) -> float:
+    """Not a number."""
+    del made
+    return float("nan")
+
+
+def start_a_worker(pipe: Any) -> None:
+    """A process as those that measure, which holds the pipe's end and does nothing."""
+    context = multiprocessing.get_context("spawn")
+    worker = context.Process(target=wait, args=(pipe,))
+    worker.start()
+    pipe.send(worker.pid)
+    worker.join()
+
+
+def wait(pipe: Any) -> None:
+    """Begin, and hold the pipe's end."""
+    jobs._begin(1)
+    time.sleep(120)
+    pipe.close()
 
 
 def chance(made: Made) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -239,6 +240,94 @@ def test_two_processes_side_by_side_give_the_figures_of_one(registry, tmp_path):
     assert len(found[0]) == 3 + 2
 
 
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    parent = context.Process(target=fakes.start_a_worker, args=(theirs,))
+    parent.start()
+    theirs.close()
+    worker = ours.recv()
+    parent.kill()
+    parent.join()
+    # the worker holds the other end, too: the end of the file is its own end
+    assert ours.poll(60)
+    with pytest.raises(EOFError):
+        ours.recv()
+    assert worker != parent.pid
+
+
+# what is damaged, and what is no number
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "7", "{}", '{"figures": []}', '{"figures": {"check": "x"}, "name": "", "steps": 0}']
+)
+def test_a_damaged_file_is_measured_again(registry, tmp_path, text):
+    measured(registry, "one", "checking", folder=tmp_path)
+    before = jobs.values(registry.get("one"), 0, tmp_path), jobs.values(registry.get("checking"), 0, tmp_path)
+    for file in tmp_path.glob("*-0.json"):
+        file.write_text(text)
+    with pytest.raises(InputError, match="was not measured with seed 0"):
+        jobs.values(registry.get("one"), 0, tmp_path)
+    measured(registry, "one", "checking", folder=tmp_path)
+    assert (jobs.values(registry.get("one"), 0, tmp_path), jobs.values(registry.get("checking"), 0, tmp_path)) == before
+
+
+def test_a_figure_that_is_no_number_is_kept_and_told_as_that(registry, tmp_path, log):
+    registry.add(fakes.system("lost", fakes.claim(Figure("lost", fakes.lost))))
+    done, failed = running.verify([registry.get("lost")], seeds=(0, 1), folder=tmp_path)
+    assert failed == {}
+    (found,) = done["lost"].outcomes
+    assert (found.verdict, found.reason) == (measuring.CANNOT_TELL, "the figure of baseline is not a number")
+    log()
+    running.verify([registry.get("lost")], seeds=(0, 1), folder=tmp_path)
+    assert log() == []
+    measuring.save(done["lost"], "lost", tmp_path / "verdicts")
+    again = measuring.load("lost", tmp_path / "verdicts")
+    assert again.outcomes[0].reason == found.reason
+    assert np.isnan(again.outcomes[0].value)
+    told = json.dumps(measuring.entry(registry.get("lost"), again), allow_nan=False)
+    assert json.loads(told)["claim"]["value"] is None
+
+
+def test_a_setting_whose_figure_is_no_number_is_not_chosen(registry, tmp_path):
+    measured(registry, "tuned", seeds=(0,), folder=tmp_path)
+    each = jobs.asked(registry.get("tuned"))[0]
+    file = jobs._file(jobs._tries(each)[1], jobs.CHOOSING, tmp_path)
+    about = json.loads(file.read_text())
+    file.write_text(json.dumps(about | {"figures": dict.fromkeys(about["figures"])}))
+    assert jobs.chosen(each, tmp_path) == 0.9
+
+
+def test_seeds_processes_and_folders_that_cannot_be(registry, tmp_path):
+    with pytest.raises(InputError, match="settings are chosen with seed 1000"):
+        measured(registry, "one", seeds=(0, jobs.CHOOSING), folder=tmp_path)
+    with pytest.raises(InputError, match="needs a process"):
+        measured(registry, "one", jobs=0, folder=tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file"):
+        measured(registry, "one", folder=tmp_path / "file")
+    with pytest.raises(InputError, match="two seeds"):
+        running.verify([registry.get("one")], seeds=(0, 0), folder=tmp_path)
+    with pytest.raises(InputError, match="two seeds"):
+        measuring.judged(registry.get("one"), (0, 0), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"check": fakes.checked}, "needs a testbed and a baseline, or a check"),
+        ({"check": fakes.checked, "bed": None}, "has a check and"),
+        ({"figure": "words"}, "names its figure in words"),
+        ({"floors": ("cellar",)}, "no floor 'cellar'"),
+        ({"better": "more"}, "say higher or lower"),
+    ],
+)
+def test_a_claim_that_contradicts_itself_is_refused(about, said):
+    with pytest.raises(InputError, match=said):
+        replace(fakes.claim(), **about)
+
+
 # the rule
 
 
@@ -328,6 +417,9 @@ def test_a_signal_that_did_not_move_tells_nothing():
 def test_a_figure_that_is_no_number_tells_nothing():
     values = {"baseline": noisy(0.5), "system": [0.6, float("nan"), 0.6]}
     assert why_not(values) == "the figure of system is not a number"
+    signal = {"name": "rank", "system": [3.0, float("nan"), 3.0], "off": [4.0, 4.1, 4.2]}
+    fine = {"baseline": noisy(0.5), "system": noisy(0.6)}
+    assert why_not(fine, signal=signal) == "the signal (rank) is not a number"
 
 
 def rows_of(*values, **more):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from pathlib import Path
@@ -106,13 +107,15 @@ def print_system(system: System, verdict: Verdict | None, console: Console) -> N
     console.print(Text(f"{system.name} ({system.year}, {system.family})", style="bold"))
     console.print(Text(system.title, style="italic"))
     for i, claim in enumerate(system.claims):
-        said = "never measured" if verdict is None else verdict.outcomes[i].verdict
-        reason = "" if verdict is None or not verdict.outcomes[i].reason else f", {verdict.outcomes[i].reason}"
+        # a verdict of older code may know fewer claims
+        o = verdict.outcomes[i] if verdict is not None and i < len(verdict.outcomes) else None
+        said = "never measured" if o is None else o.verdict
+        reason = f", {o.reason}" if o is not None and o.reason else ""
         console.print(Text.assemble("\n", _MARKS[said], f" {claim.text}: ", (said, _MARKS[said][1]), reason))
         where = "" if claim.bed is None else f", {claim.bed.name}"
         console.print(Padding(Text(f"{claim.metric} ({claim.better} is better){where}"), (0, 0, 0, 2)))
-        if verdict is not None:
-            o, (low, high) = verdict.outcomes[i], verdict.outcomes[i].interval
+        if o is not None:
+            low, high = o.interval
             said = "  ".join(f"{arm} {o.mean(arm):.4g}" for arm in ARMS if arm in o.values)
             console.print(Padding(Text(said), (0, 0, 0, 2)))
             told = f"against {o.baseline}: {o.value:+.4g} ({low:+.4g} to {high:+.4g})"
@@ -186,7 +189,8 @@ def run_system(
     errors = Console(stderr=True, highlight=False, markup=False)
     figures = train(system, folder, source=data, say=lambda s: errors.print(s, soft_wrap=True))
     if as_json:
-        typer.echo(json.dumps({"system": system.name, "figures": dict(figures)}))
+        told = {figure: value if math.isfinite(value) else None for figure, value in figures.items()}
+        typer.echo(json.dumps({"system": system.name, "figures": told}))
         return
     table = Table("figure", "value", title=f"{system.name}: {system.title} ({system.year})")
     for figure, value in figures.items():
@@ -230,7 +234,8 @@ def verify(
 
     _find_data(data_dir)
     folder = check_output(output or FOLDER)
-    chosen = [get(name) for name in names or ()]
+    # a variant's name is one of its system, which has the claims
+    chosen = [get(get(name).slug) for name in names or ()]
     if every_one or stale:
         chosen = [s for s in every() if s.claims]
     if stale:
@@ -265,5 +270,10 @@ def verify(
         told = [entry(get(slug), verdict) for slug, verdict in done.items()]
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     if failed:
-        first = next(iter(failed.values()))
-        raise InputError(f"{', '.join(failed)}: not measured, {first.what}", fix=first.fix)
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for slug, error in failed.items():
+            what = f"{error.file} {error.what}" if error.file else error.what
+            reasons.setdefault((what, error.fix), []).append(slug)
+        told = [f"{', '.join(slugs)}: not measured, {what}" for (what, _), slugs in reasons.items()]
+        fixes = dict.fromkeys(fix for _, fix in reasons if fix)
+        raise InputError("; ".join(told), fix="; ".join(fixes))

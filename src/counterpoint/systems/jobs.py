@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -17,7 +20,7 @@ from typing import Any, TypeAlias
 import torch
 
 from counterpoint.errors import InputError
-from counterpoint.files import write_json
+from counterpoint.files import check_output, write_json
 from counterpoint.systems.fingerprints import fingerprint
 from counterpoint.systems.registry import Claim, Say, System, get
 from counterpoint.testbeds import Arm, Figure, Made, Parts, Seen, Testbed, Trained, Tuned, Untrained
@@ -133,8 +136,16 @@ def measure(
 
     Returns:
         What kept a system from being measured, by slug.
+
+    Raises:
+        InputError: A seed that settings are chosen with, no process, or a folder that cannot be written.
     """
-    folder, seeds, failed = folder or cache_folder(), list(seeds), dict[str, InputError]()
+    folder, seeds, failed = folder or cache_folder(), list(dict.fromkeys(seeds)), dict[str, InputError]()
+    if CHOOSING in seeds:
+        raise InputError(f"settings are chosen with seed {CHOOSING}", fix="measure with others")
+    if jobs < 1:
+        raise InputError("measuring needs a process", fix="give 1 or more")
+    check_output(folder)
     threads = max(1, (os.cpu_count() or 1) // jobs)
 
     def work(stage: list[tuple[list[Asked], int]]) -> None:
@@ -190,8 +201,9 @@ def chosen(each: Asked, folder: Path | None = None) -> float:
     slug, number, _ = each.place
     lower = number != "signal" and get(slug).claims[int(number)].better == "lower"
     scores = [_kept(one, CHOOSING, folder)["figures"][one.figure_key] for one in _tries(each)]
-    pick = min if lower else max
-    return each.arm.values[scores.index(pick(scores))]
+    # one that is not a number is never the best
+    ranked = [-math.inf if not math.isfinite(score) else -score if lower else score for score in scores]
+    return each.arm.values[ranked.index(max(ranked))]
 
 
 def _ask(place: Place, arm: Arm, bed: Testbed, figure: Figure) -> Asked:
@@ -236,9 +248,36 @@ def _file(each: Asked, seed: int, folder: Path) -> Path:
 
 
 def _kept(each: Asked, seed: int, folder: Path) -> dict[str, Any]:
-    file = _file(each, seed, folder)
-    found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {"figures": {}}
-    return found
+    """What is known of an arm; of a damaged file nothing, so that it is measured again."""
+    nothing: dict[str, Any] = {"figures": {}}
+    try:
+        found = json.loads(_file(each, seed, folder).read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return nothing
+    if not isinstance(found, dict) or not {"name", "collapsed", "steps"} <= found.keys():
+        return nothing
+    found["figures"] = _read(found.get("figures"))
+    return found if _are_figures(found["figures"], each.arm is None) else nothing
+
+
+def _written(value: Any) -> Any:
+    """A figure as JSON: what is not a number, which JSON does not know, is null."""
+    if isinstance(value, Mapping):
+        return {name: _written(one) for name, one in value.items()}
+    return float(value) if math.isfinite(value) else None
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _read(one) for name, one in value.items()}
+    return math.nan if value is None else value
+
+
+def _are_figures(figures: Any, of_check: bool) -> bool:
+    """Numbers by name; a check's by arm."""
+    if of_check:
+        return isinstance(figures, dict) and all(_are_figures(value, False) for value in figures.values())
+    return isinstance(figures, dict) and all(isinstance(value, float | int) for value in figures.values())
 
 
 def _run(tasks: list[Any], folder: Path, jobs: int, threads: int) -> Iterator[tuple[int, str | InputError]]:
@@ -247,10 +286,32 @@ def _run(tasks: list[Any], folder: Path, jobs: int, threads: int) -> Iterator[tu
             yield i, _work(task, folder)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, torch.set_num_threads, (threads,)) as pool:
+    with ProcessPoolExecutor(jobs, context, _begin, (threads,)) as pool:
         running = {pool.submit(_work, task, folder): i for i, task in enumerate(tasks)}
-        for done in as_completed(running):
-            yield running[done], done.result()
+        workers = list(pool._processes.values())
+        try:
+            for done in as_completed(running):
+                yield running[done], done.result()
+        except BaseException:
+            # or leaving the pool waits for all that has not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in workers:
+                worker.terminate()
+            raise
+
+
+def _begin(threads: int) -> None:
+    """In a process that measures: it ends with the one that started it, and leaves Ctrl-C to that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(task: tuple[list[tuple[Place, float | None]], int], folder: Path) -> str | InputError:
@@ -272,7 +333,7 @@ def _work(task: tuple[list[tuple[Place, float | None]], int], folder: Path) -> s
     file = _file(group[0], seed, folder)
     about["figures"] = _kept(group[0], seed, folder)["figures"] | about["figures"]
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, about)
+    write_json(file, about | {"figures": {key: _written(value) for key, value in about["figures"].items()}})
     return f"{about['name']} in {about['seconds']:.0f} s"
 
 

@@ -198,6 +198,8 @@ def why_not(
                 f"than twice the seeds' noise ({noise:.2g})"
             )
     if signal:
+        if not np.isfinite([*signal["system"], *signal["off"]]).all():
+            return f"the signal ({signal['name']}) is not a number"
         low, high = difference_interval(list(zip(signal["system"], signal["off"], strict=True)))[1]
         if low <= 0 <= high:
             return (
@@ -257,7 +259,7 @@ def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = N
     """
     if not system.claims:
         raise InputError(f"{system.name} claims nothing that can be measured", fix=f"counterpoint run {system.slug}")
-    seeds = list(seeds)
+    seeds = list(dict.fromkeys(seeds))
     if len(seeds) < 2:
         raise InputError("an interval over seeds needs two seeds or more", fix="use 5")
     found = [jobs.values(system, seed, folder) for seed in seeds]
@@ -296,8 +298,25 @@ def _moves(system: System, i: int) -> bool:
 def save(verdict: Verdict, slug: str, folder: Path = FOLDER) -> Path:
     """Keep a verdict as JSON, atomically; gives the file."""
     file = folder / f"{slug}.json"
-    write_json(file, asdict(verdict))
+    write_json(file, _without_nan(asdict(verdict)))
     return file
+
+
+def _without_nan(value: Any) -> Any:
+    """With null for what is not a number, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _with_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_nan(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_nan(one) for one in value]
+    return float("nan") if value is None else value
 
 
 def load(slug: str, folder: Path = FOLDER) -> Verdict | None:
@@ -310,10 +329,10 @@ def load(slug: str, folder: Path = FOLDER) -> Verdict | None:
     if not file.exists():
         return None
     try:
-        about = json.loads(file.read_text())
+        about = _with_nan(json.loads(file.read_text("utf-8")))
         outcomes = [Outcome(**{**o, "interval": tuple(o["interval"])}) for o in about.pop("outcomes")]
         return Verdict(outcomes=outcomes, **about)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"the verdict cannot be read ({error})", file=file, fix=f"run: counterpoint verify {slug}"
         ) from error
@@ -370,7 +389,7 @@ def entry(system: System, verdict: Verdict | None) -> dict[str, Any]:
                 "current": current(system, verdict),
             }
         claims.append(about)
-    return {
+    return _without_nan({  # type: ignore[no-any-return]
         "title": system.title,
         "name": system.name,
         "year": system.year,
@@ -381,4 +400,4 @@ def entry(system: System, verdict: Verdict | None) -> dict[str, Any]:
         "setup": system.setup,
         "claim": claims[0] if claims else None,
         "further_claims": claims[1:],
-    }
+    })  # fmt: skip

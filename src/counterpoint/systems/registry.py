@@ -46,7 +46,8 @@ class Claim:
         check: Measures it where no encoder's figure can.
 
     Raises:
-        InputError: Arms that are tuned over other numbers of values, or neither arms nor a check.
+        InputError: Arms that are tuned over other numbers of values, neither arms nor a check or both, a figure in
+            words of arms, or a floor or direction that there is not.
 
     Examples:
         >>> Claim("memory stays", "MB", "the whole batch", better="lower", check=lambda seed: {"system": 1.0}).metric
@@ -70,6 +71,14 @@ class Claim:
         refuse_string(self.floors, "floors")
         if (self.check is None) == (self.bed is None or self.baseline is None):
             raise InputError(f"{self.text!r} needs a testbed and a baseline, or a check", fix="give either")
+        if self.check is not None and (self.bed is not None or self.baseline is not None):
+            raise InputError(f"{self.text!r} has a check and a testbed or a baseline", fix="give either")
+        if self.check is None and isinstance(self.figure, str):
+            raise InputError(f"{self.text!r} names its figure in words", fix="give a Figure, or a check")
+        if unknown := set(self.floors) - {"raw", "untrained"}:
+            raise InputError(f"{self.text!r} has no floor {min(unknown)!r}", fix="choose from raw and untrained")
+        if self.better not in ("higher", "lower"):
+            raise InputError(f"{self.text!r} is better {self.better!r}", fix="say higher or lower")
         tried = {len(arm.values) for arm in (self.system, self.baseline) if isinstance(arm, Tuned)}
         if tried and (len(tried) > 1 or not isinstance(self.baseline, Tuned)):
             raise InputError(f"{self.text!r} tunes its arms unequally", fix="give each as many values")

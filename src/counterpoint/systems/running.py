@@ -72,7 +72,7 @@ def verify(
     Raises:
         InputError: for fewer than two seeds, or a survey, which claims nothing.
     """
-    systems, seeds = list(systems), list(seeds)
+    systems, seeds = list(systems), list(dict.fromkeys(seeds))
     for system in systems:
         if not system.claims:
             raise InputError(
