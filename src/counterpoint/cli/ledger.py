@@ -274,6 +274,6 @@ def verify(
         for slug, error in failed.items():
             what = f"{error.file} {error.what}" if error.file else error.what
             reasons.setdefault((what, error.fix), []).append(slug)
-        told = [f"{', '.join(slugs)}: not measured, {what}" for (what, _), slugs in reasons.items()]
+        lacking = [f"{', '.join(slugs)}: not measured, {what}" for (what, _), slugs in reasons.items()]
         fixes = dict.fromkeys(fix for _, fix in reasons if fix)
-        raise InputError("; ".join(told), fix="; ".join(fixes))
+        raise InputError("; ".join(lacking), fix="; ".join(fixes))

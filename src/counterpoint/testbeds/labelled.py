@@ -333,11 +333,15 @@ energy = Figure("logarithm of the mean squared distance of different classes", _
 
 @cache
 def episodes(ways: int = 20, shots: int = 5, of: int = 600) -> Figure:
-    """Few-shot accuracy on the classes of the test part by Euclidean distance of vectors as they are."""
+    """Few-shot accuracy on the classes of the test part by Euclidean distance of vectors as they are.
+
+    Where the test part has fewer classes, episodes are of all of them.
+    """
 
     def measure(made: Made) -> float:
-        z = representation(made, made.test)
-        found = few_shot(z, labels(made.test), ways=ways, shots=shots, episodes=of, samples=0, seed=made.seed)
+        z, names = representation(made, made.test), labels(made.test)
+        most = min(ways, len(set(names)))
+        found = few_shot(z, names, ways=most, shots=shots, episodes=of, samples=0, seed=made.seed)
         return float(found["accuracy"].value)
 
     return Figure(f"{ways}-way {shots}-shot accuracy", measure)
