@@ -84,8 +84,11 @@ def trained(name: str, method: Recipe | None = None) -> list[Numbers]:
     """The numbers of each training that a system is, on the data it runs on; of another method, where it is given."""
     method = method or get(name).method()
     bed = taken(name, method)
+    recipe, data = bed.settled(method), sample(bed)
+    if recipe.start is not None:
+        recipe.started(data, 0)  # what it is pretrained by is kept, and none of what is short here
     with short(STEPS.get(name, 6)) as seen:
-        bed.settled(method).make(sample(bed), 0)
+        recipe.make(data, 0)
     return seen
 
 

@@ -10,7 +10,8 @@ from counterpoint.systems.registry import Registry
 from systems import fakes
 
 REGISTRY = fakes.register(Registry())
-jobs.get = REGISTRY.get
+if __name__ in ("__main__", "__mp_main__"):  # not where it is only read
+    jobs.get = REGISTRY.get
 
 if __name__ == "__main__":
     folder, processes, seeds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

@@ -107,4 +107,5 @@ class Logits(Proxies):
 
     def __init__(self, classes: int, objective: Objective | None = None) -> None:
         super().__init__(objective or InfoNCE(1.0, geometry=Dot()), classes, classes)
-        self.vectors = nn.Parameter(torch.eye(classes), requires_grad=False)
+        del self.vectors  # nothing to learn
+        self.register_buffer("vectors", torch.eye(classes))

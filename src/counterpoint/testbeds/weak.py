@@ -254,9 +254,10 @@ def principal(column: str, components: int = 32) -> Prepare:
         from sklearn.decomposition import PCA
 
         del encoder
-        pixels = data.anchors.tensor[data.anchor].flatten(1).float()
+        pixels = data.anchors.tensor[data.anchor].flatten(1).double()
         found = PCA(min(components, *pixels.shape), random_state=seed).fit_transform(pixels.numpy())
-        code = torch.from_numpy(found).float()
+        # last bits depend on where in memory the pictures lie
+        code = torch.from_numpy(found.round(6)).float()
         return replace(data, columns={**data.columns, column: code / (2 * code.var(0).sum()).sqrt()})
 
     return prepare
