@@ -13,6 +13,7 @@ from counterpoint.systems.measuring import REPRODUCED, difference_interval, judg
 PAGE = Path(__file__).parents[1] / "docs" / "self-supervised.md"
 BED, REFERENCE = "CIFAR-10", "simclr"
 PROBE, NEIGHBOURS = "probe accuracy", "5-nearest-neighbour accuracy"
+RANK = "effective rank of the projection"
 HEAD = """# Self-supervised learning at equal budget
 
 <!-- Written by scripts/self_supervised_page.py from the kept verdicts; do not edit. -->
@@ -20,8 +21,9 @@ HEAD = """# Self-supervised learning at equal budget
 Every self-supervised system that was measured on CIFAR-10, with the same pictures, network, optimiser and number of
 encoded views, {seeds} seeds each; labels are used by the probe alone. Heads, temperatures, views beyond two and
 procedures are each paper's. Rows are in the order of probe accuracy; +- is the half width of the 95% interval over
-seeds; the last column is the paired difference to SimCLR's probe accuracy, clearly above (+) or below (-) 0. It is a
-table about this budget, which is small, and not about what a method comes to in the end.
+seeds; neighbours and rank are kept where the main claim was measured there; the last column is the paired difference
+to SimCLR's probe accuracy, clearly above (+) or below (-) 0. It is a table about this budget, which is small, and not
+about what a method comes to in the end.
 
 {about}.
 
@@ -30,10 +32,17 @@ table about this budget, which is small, and not about what a method comes to in
 """
 
 
-def rows() -> list[tuple[System, Verdict]]:
-    """Systems without labels whose main claim was measured there."""
-    found = [(s, load(s.slug)) for s in every() if s.claims and "items" in s.method().takes.schemas]
-    return [(s, v) for s, v in found if v is not None and v.outcomes[0].bed == BED and PROBE in v.figures]
+def rows() -> list[tuple[System, Verdict, list[float]]]:
+    """Systems without labels that were measured there, with their probe accuracies."""
+    found = []
+    for s in every():
+        verdict = load(s.slug) if s.claims and "items" in s.method().takes.schemas else None
+        own = [i for i, claim in enumerate(s.claims) if claim.system is None]
+        there = [verdict.outcomes[i] for i in own] if verdict is not None else []
+        probes = [o.values["system"] for o in there if (o.bed, o.metric) == (BED, PROBE)]
+        if verdict is not None and probes:
+            found.append((s, verdict, probes[0]))
+    return found
 
 
 def told(values: list[float], digits: int = 3) -> str:
@@ -42,21 +51,20 @@ def told(values: list[float], digits: int = 3) -> str:
 
 
 def page() -> str:
-    every_row = sorted(rows(), key=lambda row: -float(np.mean(row[1].figures[PROBE])))
-    reference = next((v for s, v in every_row if s.slug == REFERENCE), None)
+    every_row = sorted(rows(), key=lambda row: -float(np.mean(row[2])))
+    reference = next((probes for s, _, probes in every_row if s.slug == REFERENCE), None)
     lines = []
-    for s, v in every_row:
+    for s, v, probes in every_row:
         sign = ""
-        if reference is not None and s.slug != REFERENCE and v.seeds == reference.seeds:
-            pairs = list(zip(v.figures[PROBE], reference.figures[PROBE], strict=True))
-            value, interval = difference_interval(pairs)
+        if reference is not None and s.slug != REFERENCE and len(probes) == len(reference):
+            value, interval = difference_interval(list(zip(probes, reference, strict=True)))
             clear = {up: judge_interval(interval, up) == REPRODUCED for up in ("higher", "lower")}
             sign = f"{value:+.3f}" + (" (+)" if clear["higher"] else " (-)" if clear["lower"] else "")
-        rank = told(v.figures["effective rank of the projection"], 1)
-        probe, neighbours = told(v.figures[PROBE]), told(v.figures[NEIGHBOURS])
-        lines.append(f"| [{s.name}](systems.md#{s.slug}) | {s.year} | {probe} | {neighbours} | {rank} | {sign} |")
-    beds = {s.claims[0].bed.about for s, _ in every_row if s.claims[0].bed is not None}
-    seeds = max((len(v.seeds) for _, v in every_row), default=0)
+        main = v.outcomes[0].bed == BED
+        others = [told(v.figures[NEIGHBOURS]), told(v.figures[RANK], 1)] if main else ["", ""]
+        lines.append(f"| [{s.name}](systems.md#{s.slug}) | {s.year} | {told(probes)} | {' | '.join(others)} | {sign} |")
+    beds = {c.bed.about for s, *_ in every_row for c in s.claims if c.bed is not None and c.bed.name == BED}
+    seeds = max((len(v.seeds) for _, v, _ in every_row), default=0)
     return HEAD.format(seeds=seeds, about="; ".join(sorted(beds))) + "\n".join(lines) + "\n"
 
 
