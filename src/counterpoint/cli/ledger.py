@@ -226,7 +226,7 @@ def verify(
     Example: counterpoint verify gradcache
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from counterpoint.systems import every, get
     from counterpoint.systems import verify as measure
@@ -245,27 +245,27 @@ def verify(
         raise InputError("which systems?", fix="name some of `counterpoint systems`, or give --all")
     errors = Console(stderr=True, highlight=False, markup=False)
     systems = list({s.slug: s for s in chosen}.values())
-    columns = (
-        TextColumn("measuring"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("arms, left"),
-        TimeRemainingColumn(),
-    )
+    doing = TextColumn("{task.description}")
+    columns = (doing, BarColumn(), MofNCompleteColumn(), TextColumn("arms, left"), TimeRemainingColumn())
+    done: dict[str, Verdict] = {}
+    failed: dict[str, InputError] = {}
     with Progress(*columns, console=errors, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        done, failed = measure(
-            systems,
-            seeds=range(seeds),
-            folder=cache,
-            parallel=jobs,
-            say=errors.print,
-            on_done=lambda some, every: bar.update(task, completed=some, total=every),
-        )
-    for slug, verdict in done.items():
-        save(verdict, slug, folder)
-        if not as_json:
-            print_system(get(slug), verdict, Console(highlight=False))
+        for number, system in enumerate(systems, 1):
+            task = bar.add_task(f"{system.name}, {number} of {len(systems)}", total=None)
+
+            def tell(some: int, all_of_them: int, task: TaskID = task) -> None:
+                bar.update(task, completed=some, total=all_of_them)
+
+            # one after the other, so that a verdict is kept as soon as it is known
+            verdicts, lacking = measure(
+                [system], seeds=range(seeds), folder=cache, parallel=jobs, say=errors.print, on_done=tell
+            )
+            bar.remove_task(task)
+            done, failed = done | verdicts, failed | lacking
+            for slug, verdict in verdicts.items():
+                save(verdict, slug, folder)
+                if not as_json:
+                    print_system(get(slug), verdict, Console(highlight=False))
     if as_json:
         told = [entry(get(slug), verdict) for slug, verdict in done.items()]
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -274,6 +274,6 @@ def verify(
         for slug, error in failed.items():
             what = f"{error.file} {error.what}" if error.file else error.what
             reasons.setdefault((what, error.fix), []).append(slug)
-        lacking = [f"{', '.join(slugs)}: not measured, {what}" for (what, _), slugs in reasons.items()]
+        unmeasured = [f"{', '.join(slugs)}: not measured, {what}" for (what, _), slugs in reasons.items()]
         fixes = dict.fromkeys(fix for _, fix in reasons if fix)
-        raise InputError("; ".join(lacking), fix="; ".join(fixes))
+        raise InputError("; ".join(unmeasured), fix="; ".join(fixes))
