@@ -110,7 +110,7 @@ def test_figures_have_known_values():
 
 
 def test_most_active_are_the_strongest_of_the_training_part():
-    rows = np.zeros((6, 24), np.float32)
+    rows = np.zeros((6, 12), np.float32)
     rows[:, 3], rows[:3, 7], rows[:, 9] = -5, 4, 0.1
     made = made_of(rows, [0, 0, 0, 1, 1, 1])
     chosen = ncl.most_active(made, made.test)
