@@ -146,8 +146,7 @@ _LESS = Claim(
     setup="CIFAR-10's upper and lower halves stand for MNIST's, whose pixels leave a probe little to gain. Critics: "
     "the inner product, a matrix, one hidden layer of 100 on either side, one of 200 on both; encoders have one hidden "
     "layer of 128, or 8 coupling layers. Four critics are compared after 2,000 steps, 16 passes over the pictures; "
-    "estimates are means over test batches as large as in training. Probes are for the "
-    "class by the upper half.",
+    "estimates are means over test batches as large as in training. Probes are for the class by the upper half.",
 )
 def mutual_information() -> Recipe:
     """Tschannen et al. 2020, section 3: InfoNCE between halves of an image, invertible encoders, bilinear critic."""
