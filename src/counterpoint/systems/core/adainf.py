@@ -133,7 +133,7 @@ system(
     signal=Signal(rank, off=Trained(real_weak)),
     setup="1,000 pictures are real. 9,000 others of CIFAR-10, without labels, are what a perfect generator would draw, "
     f"in place of a diffusion model, and real ones count {FEW_COPIES} times: about the share that {COPIES} copies have "
-    f"of {TIMES} times as many. The last claim is on a mixture of Gaussians on principal components, which "
-    "is a poor generator. As many steps for all, some fifty passes over the real "
-    "pictures, where the paper has 500.",
+    f"of {TIMES} times as many. The last claim is on a mixture of Gaussians on principal components, a far "
+    "simpler generator than theirs. As many steps for all, some fifty passes over the real pictures, where the paper "
+    "has 500.",
 )(adainf)
