@@ -23,7 +23,7 @@ _ON = 1e-5
 
 
 def wide(width: int) -> nn.Module:
-    """The authors' head but for its width: a hidden layer, no BatchNorm, more outputs than the encoder (ImageNet-100)."""
+    """The authors' kind of head: one hidden layer, no BatchNorm; more outputs than the encoder, as on ImageNet-100."""
     return projection(width, hidden=(4 * width,), out=2 * width)
 
 
@@ -130,8 +130,8 @@ system(
     signal=Signal(ACTIVE, off=Trained(signed)),
     setup="AdamW stands in for LARS, a network of width 128 for ResNet-18; the head keeps the authors' proportions "
     "(four times the width hidden, no BatchNorm) and, since few features of a picture are on, twice the width as "
-    f"outputs (theirs: half on CIFAR, four times on ImageNet-100). Temperature {TEMPERATURE}, as theirs; chosen from three on both sides where the "
-    "representation is judged. A feature is on where its absolute value in the unit vector is above 1e-5, as "
-    "in the authors' statistics of training: of SimCLR all are, whatever their class, so neither figure has a floor "
-    "below that. A quarter is the authors' 512 of 2,048 on ImageNet-100.",
+    f"outputs (theirs: half on CIFAR, four times on ImageNet-100). Temperature {TEMPERATURE}, as theirs; chosen from "
+    "three on both sides where the representation is judged. A feature is on where its absolute value in the unit "
+    "vector is above 1e-5, as in the authors' statistics of training: of SimCLR all are, whatever their class, so "
+    "neither figure has a floor below that. A quarter is the authors' 512 of 2,048 on ImageNet-100.",
 )(ncl)
