@@ -15,8 +15,8 @@ SETUP = (
     f"MoCo v2: one hidden layer without BatchNorm in the head, temperature {TEMPERATURE} where it is not chosen, each "
     f"query against its own key and a queue. The queue holds {QUEUE:,} keys, a fifth of the pictures (65,536 there, a "
     f"twentieth), and the teacher's decay is {DECAY} (0.999 on ImageNet, {DECAY} in FT's runs on a hundred of its "
-    "classes; 0.9 was tried first, and the probe stayed below that of the untrained start). GroupNorm stands for their "
-    "shuffled BatchNorm. "
+    "classes); 0.9 was tried first and trained to below the untrained start. GroupNorm "
+    "stands for their shuffled BatchNorm. "
 )
 
 
