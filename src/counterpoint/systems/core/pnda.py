@@ -111,6 +111,7 @@ system(
     ),
     signal=Signal(turn_agreement, off=Trained(no_turns)),
     setup="What looks alike however turned is planted: of five classes every picture is turned by chance. The "
-    "predictor's two steps have 8 and 6 passes, where the paper has 10 and 150 over ten times as many pictures; its "
-    "threshold is theirs. The two turned views draw their angles each by itself.",
+    "predictor's two steps have 8 and 6 passes with one turn of each picture, where the authors' have 10 and 200 on "
+    "CIFAR-100, ten times as many pictures in all four turns; threshold, margin and greatest weight are theirs. The "
+    "two turned views draw an angle for each picture, where theirs have two different ones for a whole batch.",
 )(pnda)
