@@ -115,6 +115,7 @@ system(
     "regression on prototypes as theirs. Over so few steps "
     f"the teacher's decay is {DECAY} (0.995 there), the memory has {MEMORY:,} of its keys in {CLUSTERS} clusters by "
     f"cosine (8,000 in 200 by distance), and k-means is every {AFTER} steps (from epoch 60 of 400 on there). "
-    "Only keys bring neighbours, where theirs extends students too, and the repelling term is on predictions of one view, "
-    "where theirs is on projections of both: here a loss sees one pair of sides. Drawings are not masked, which would leave strokes out.",
+    "Only keys bring neighbours, where theirs extends students too, and the repelling term is on predictions of one "
+    "view, where theirs is on projections of both: here a loss sees one pair of sides. Drawings are not masked, which "
+    "would leave strokes out.",
 )(beclr)

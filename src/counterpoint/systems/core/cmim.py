@@ -215,7 +215,7 @@ system(
     signal=Signal(Figure("uniformity of mean codes", _spread), off=Trained(mim)),
     setup=f"Batches of {BATCH} images without views. The contrast is between a sampled code and mean codes. Its "
     f"weight of 1, the cosine and the temperature of {TEMPERATURE} are choices of this project. Log-variances "
-    "are at least -6. Where the number of negatives is what is compared, batches, steps and images are the same and only the "
-    "negatives in the contrast are fewer. The floor beside the untrained encoder is as many principal components "
-    "as a code has dimensions.",
+    "are at least -6. Where the number of negatives is what is compared, batches, steps and images are the same and "
+    "only the negatives in the contrast are fewer. The floor beside the untrained encoder is as many principal "
+    "components as a code has dimensions.",
 )(cmim)
