@@ -81,7 +81,7 @@ def numbers(states: dict[str, dict[str, Tensor]]) -> Numbers:
 
 
 def trained(name: str, method: Recipe | None = None) -> list[Numbers]:
-    """The numbers of each training that a system is, on the data it runs on; of another method, where it is given."""
+    """The numbers of each stage of a system, on the data it runs on; of another method, where it is given."""
     method = method or get(name).method()
     bed = taken(name, method)
     recipe, data = bed.settled(method), sample(bed)
@@ -89,7 +89,7 @@ def trained(name: str, method: Recipe | None = None) -> list[Numbers]:
         recipe.started(data, 0)  # what it is pretrained by is kept, and none of what is short here
     with short(STEPS.get(name, 6)) as seen:
         recipe.make(data, 0)
-    return seen
+    return seen[-len(recipe.stages) :]  # what a step before training trains may have been kept
 
 
 def taken(name: str, method: Recipe) -> Testbed:
