@@ -102,7 +102,7 @@ system(
     signal=Signal(Figure("cosine of pairs that do not belong together", _drawn_together), off=Trained(all_pairs)),
     setup="Pictures with bad pairs that are known stand in for the paper's time series, whose bad pairs nobody "
     f"knows. Warm-up of {WARMUP} of {EPOCHS} epochs, as the authors' 50 of 80; mean losses weighed by epoch, "
-    f"thresholds of two standard deviations (their script's), temperature {TEMPERATURE} and a head without "
-    "BatchNorm as in their code. A bad pair's weight is at most 1, where theirs may be more. The ceiling leaves "
-    "the bad pairs out.",
+    f"thresholds of two standard deviations (their script's defaults; their run on ECG has three above), temperature "
+    f"{TEMPERATURE} and a head without BatchNorm as in their code. A bad pair's weight is at most 1, where theirs may "
+    "be more. The ceiling leaves the bad pairs out.",
 )(dbpm)
