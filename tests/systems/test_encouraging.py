@@ -20,7 +20,7 @@ from systems.through import same as same_step
 from systems.through import step_of
 
 OPTIONS = {"geometry": Dot(), "relation": Relation(same("label"))}
-ENDS = {"encouraging-loss": 0.75, "encouraging-loss-early": 0.5, "encouraging-loss-aggressive": 1.0}
+ENDS = {"encouraging-loss": 0.75, "encouraging-loss-early": 0.5, "encouraging-loss-normal": 1.0}
 
 
 def sides(logits, target):
@@ -73,7 +73,7 @@ def test_the_system_is_a_linear_classifier_of_ten_classes_on_random_views(name):
 
 
 def test_each_has_the_rate_it_is_given_and_the_end_is_a_probability():
-    for make in (module.encouraging, module.early, module.aggressive):
+    for make in (module.encouraging, module.early, module.normal):
         assert make(0.3).stages[0].train.learning_rate == 0.3
     with pytest.raises(InputError, match="log_end"):
         Encouraging(log_end=0.0)

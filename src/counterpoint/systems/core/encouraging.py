@@ -28,9 +28,9 @@ def early(rate: float = 1e-3) -> Recipe:
     return _ending_at("Encouraging loss (early)", 0.5, rate)
 
 
-def aggressive(rate: float = 1e-3) -> Recipe:
-    """The bonus as it is: theirs where classes are imbalanced."""
-    return _ending_at("Encouraging loss (aggressive)", 1.0, rate)
+def normal(rate: float = 1e-3) -> Recipe:
+    """The bonus as it is, their normal one: one of two where classes are imbalanced."""
+    return _ending_at("Encouraging loss (normal)", 1.0, rate)
 
 
 def _ending_at(name: str, log_end: float, rate: float) -> Recipe:
@@ -46,7 +46,7 @@ system(
     year=2021,
     family="core",
     mechanism="tests/systems/test_encouraging.py::test_loss_is_cross_entropy_with_a_bonus_by_hand",
-    variants={"Encouraging loss (early)": early, "Encouraging loss (aggressive)": aggressive},
+    variants={"Encouraging loss (early)": early, "Encouraging loss (normal)": normal},
     claims=(
         Claim(
             "Rewarding well classified examples gives a more accurate classifier",
@@ -62,7 +62,7 @@ system(
             _AGAINST,
             LONG_TAIL_OWN_RATE,
             TUNED_CROSS_ENTROPY,
-            system=Tuned(aggressive, RATES),
+            system=Tuned(normal, RATES),
         ),
         Claim(
             "Its largest probability tells foreign pictures better",
@@ -78,7 +78,7 @@ system(
     signal=Signal(confidence, off=Trained(cross_entropy)),
     setup="A linear classifier on the encoder, judged itself, on views as for contrast. The bonus makes the "
     "gradient of easy pictures larger, so each loss has the best of three rates. The log end is 0.5, as the "
-    "authors advise where accuracy is low, on the long tail 1, as in their runs, and the classifier there is "
-    "fitted afterwards on classes of equal size. Foreign pictures are PACS photographs of classes that "
-    "CIFAR-10 lacks.",
+    "authors advise where accuracy is low. On the long tail it is 1, their normal bonus (their aggressive one begins "
+    "at a probability of 0.5), and the classifier there is fitted afterwards on classes of equal size. "
+    "Foreign pictures are PACS photographs of classes that CIFAR-10 lacks.",
 )(encouraging)
