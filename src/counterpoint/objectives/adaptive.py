@@ -36,9 +36,10 @@ class MACL(RowObjective):
     `-V_i log P_i`, where `P_i` is the softmax probability of the positive at temperature
     `t = t0 (1 + alpha (A - A0))`, `A` is the mean cosine of the positive pairs, and `V_i = 1 / (1 - P_i)` gives the
     gradient back what a large `P_i` takes from it. `A` and `V` have no gradient. Source: Huang et al. 2023,
-    "Model-Aware Contrastive Learning: Towards Escaping the Dilemmas", eq. 7, 9 and 12. The authors' code has this loss
-    in layout `one-way` (a view against the other views) with `alpha` 1 and no threshold, and another law of the
-    temperature, `t0 2^A`, which is not here; `views` is SimCLR's, with which the paper compares.
+    "Model-Aware Contrastive Learning: Towards Escaping the Dilemmas", eq. 7, 9 and 12, and `macl.py` of the
+    authors' code. Their first code has this loss in layout `one-way` (a view against the other views) with `alpha` 1
+    and no threshold, and another law of the temperature, `t0 2^A`, which is not here;
+    `views` is SimCLR's, with which the paper compares.
 
     Args:
         temperature: `t0`.

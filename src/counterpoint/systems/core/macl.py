@@ -80,7 +80,8 @@ system(
         ),
     ),
     signal=Signal(last_temperature, off=Trained(weights_alone)),
-    setup="The paper's alpha and threshold, 0.5 and 0; the authors' code has alpha 1 and compares a view with the "
-    "other views only, here all others are negatives as in SimCLR. AdamW stands in for LARS, GroupNorm for the "
-    "encoder's BatchNorm; batches of 256, of which the paper has one, too.",
+    setup="The paper's alpha and threshold, 0.5 and 0. The authors' first code has alpha 1 and compares a view with "
+    "the other views only, their later one leaves all of it to the caller; here all others are negatives as in "
+    "SimCLR. AdamW stands in for LARS, GroupNorm for the encoder's BatchNorm; batches of 256, of "
+    "which the paper has one, too.",
 )(macl)
