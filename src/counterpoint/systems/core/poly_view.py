@@ -89,5 +89,6 @@ system(
     ),
     signal=Signal(rank, off=Trained(simclr)),
     setup=f"{VIEWS} views of {ENCODED // VIEWS} pictures against two of {ENCODED // 2}: as many views in a step, as "
-    "many steps. The temperature is chosen for each side from three. Head and views are SimCLR's.",
+    "many steps. The temperature is chosen for each side from three. Head and views are SimCLR's. Of sufficient "
+    "statistics the negatives are taken to be the other samples' means, each over all of its views but one.",
 )(geometric)
