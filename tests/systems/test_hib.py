@@ -13,7 +13,7 @@ from counterpoint.objectives import HedgedMatch, SoftContrastive
 from counterpoint.points import Points
 from counterpoint.systems import get
 from counterpoint.systems.core.hib import points_only
-from counterpoint.testbeds.domains import TWO_DIGITS, perceptron
+from counterpoint.testbeds.two_digits import TWO_DIGITS, perceptron
 from systems.through import same, step_of
 
 DIM, DRAWS = 4, 8

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from counterpoint.objectives import KernelEntropy
 from counterpoint.systems.core import sepclr
-from counterpoint.testbeds.domains import OVER_STRIPES, two_networks
+from counterpoint.testbeds.overlaid import OVER_STRIPES, two_networks
 from systems.through import same, step_of
 
 SPACE = 32

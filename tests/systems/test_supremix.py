@@ -12,7 +12,7 @@ from counterpoint.procedures import MixTargets
 from counterpoint.systems import get
 from counterpoint.systems.core.supremix import equal_targets
 from counterpoint.testbeds import DIGITS
-from counterpoint.testbeds.domains import ANGLES
+from counterpoint.testbeds.angles import ANGLES
 from systems.through import same, step_of
 
 TARGETS = torch.tensor([10, 12, 12, 14, 70, 90, 0, 13])

@@ -17,38 +17,23 @@ from counterpoint.heads import Halves
 from counterpoint.objectives import HedgedMatch, Logits, Part, Pool, Pooled, SoftContrastive
 from counterpoint.procedures import AgainstClasses
 from counterpoint.testbeds import Made
+from counterpoint.testbeds.angles import ANGLES, absolute_error, more_angles, ordered, turned
 from counterpoint.testbeds.beds import small_cifar
-from counterpoint.testbeds.domains import (
-    ANGLES,
-    NEW_DOMAIN,
-    OVER_STRIPES,
-    TURNED_DIGITS,
-    TWO_DIGITS,
-    absolute_error,
-    class_margin,
-    common,
-    domain_gap,
-    foresight,
-    half_hidden,
-    identified,
-    joint_entropy,
-    known_domain,
-    mixed_up,
-    more_angles,
-    ordered,
-    over_cifar,
-    own_accuracy,
-    salient,
-    told,
-    tuning_digits,
-    turned,
-    uncertainties,
-    verified,
-)
+from counterpoint.testbeds.classifiers import accuracy, its_classifier
+from counterpoint.testbeds.domains import NEW_DOMAIN, TURNED_DIGITS, domain_gap, known_domain
 from counterpoint.testbeds.figures import representation
+from counterpoint.testbeds.overlaid import OVER_STRIPES, common, joint_entropy, mixed_up, over_cifar, salient, told
+from counterpoint.testbeds.tuning import class_margin, tuning_digits
+from counterpoint.testbeds.two_digits import TWO_DIGITS, foresight, half_hidden, identified, uncertainties, verified
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not (DATA / "images").is_dir(), reason=f"no pictures in {DATA}")
+
+
+@pytest.fixture(autouse=True)
+def data(monkeypatch):
+    """Where testbeds look for it."""
+    monkeypatch.setenv("COUNTERPOINT_DATA", str(DATA))
 
 
 class AsGiven:
@@ -186,14 +171,16 @@ def test_own_accuracy_is_of_the_classifier_that_was_trained():
     data = rows(x, label=torch.arange(12) % 3)
     wrong = torch.nn.Linear(3, 3, bias=False)
     wrong.weight.data = torch.eye(3)[[1, 0, 2]]
-    assert own_accuracy.of(made(data, data)) == 1.0
-    assert own_accuracy.of(made(data, data, head=wrong, procedure=AgainstClasses(3))) == pytest.approx(1 / 3)
+    assert accuracy(its_classifier).of(made(data, data)) == 1.0
+    assert accuracy(its_classifier).of(made(data, data, head=wrong, procedure=AgainstClasses(3))) == pytest.approx(
+        1 / 3
+    )
     logits = Part(Logits(3), -3)
-    assert own_accuracy.of(made(data, data, head=wrong, objective=logits)) == pytest.approx(1 / 3)
+    assert accuracy(its_classifier).of(made(data, data, head=wrong, objective=logits)) == pytest.approx(1 / 3)
     train = rows(x, label=(torch.arange(12) + 1) % 3)
     kernel = Pooled(Pool(), Pool(), geometry=Euclidean(), temperature=0.1)
-    assert own_accuracy.of(made(train, data, objective=kernel)) == 0.0
-    assert own_accuracy.of(made(data, data, objective=kernel)) == 1.0
+    assert accuracy(its_classifier).of(made(train, data, objective=kernel)) == 0.0
+    assert accuracy(its_classifier).of(made(data, data, objective=kernel)) == 1.0
 
 
 def test_shares_and_margins_are_known():

@@ -12,23 +12,16 @@ from counterpoint.errors import InputError
 from counterpoint.heads import AlsoStopped
 from counterpoint.procedures import AgainstClasses, ClassVectors
 from counterpoint.testbeds import Made, labelled
-from counterpoint.testbeds.labelled import (
+from counterpoint.testbeds.classifiers import (
     CORRUPTIONS,
     accuracy,
-    clusters,
     confidence,
     corrupted,
     corrupted_accuracy,
-    energy,
-    episodes,
-    gates,
     its_classifier,
-    joint,
-    novel,
-    novel_digits,
     rebalanced_probe,
-    retrieval,
 )
+from counterpoint.testbeds.labelled import clusters, energy, episodes, gates, joint, novel, novel_digits, retrieval
 
 
 def rows(z, **columns) -> Data:

@@ -85,15 +85,6 @@ def test_claims_have_their_judged_abstracts(data):
 
 
 @outside
-def test_half_of_the_questions_of_cisi_are_held_out(data):
-    (train, test), (again, _), (other, _) = (corpora.cisi(seed) for seed in (0, 0, 1))
-    assert len(train.anchors) == len(test.queries) == 38
-    assert not set(train.anchors.texts) & set(test.queries.texts)
-    assert train.anchors.texts == again.anchors.texts != other.anchors.texts
-    assert len(test.corpus) == 1460
-
-
-@outside
 def test_sentences_have_no_judgement_and_none_of_the_test(data):
     (train, test), (again, _), (other, _) = (corpora.sentences(seed) for seed in (0, 0, 1))
     assert (train.schema, test.schema, len(test)) == ("items", "scored", 1379)

@@ -211,7 +211,7 @@ def _ask(place: Place, arm: Arm, bed: Testbed, figure: Figure) -> Asked:
 
 
 def _key(arm: Arm, bed: Testbed) -> str:
-    budget = f"{bed.name} {bed.epochs} {bed.steps} {sorted(bed.settings.items())}"
+    budget = f"{bed.name} {bed.epochs} {bed.steps} {sorted(bed.settings.items())}{bed.apart and f' {bed.apart}'}"
     start = "" if bed.start is None else _code_of(bed.start)
     return digest(budget, start, _code_of(bed.parts), arm.key, *map(_code_of, arm.functions))
 

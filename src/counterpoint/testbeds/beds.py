@@ -78,6 +78,8 @@ def network(data: Data, seed: int) -> ImageEncoder:
 
 _NETWORK = "a residual network of 32, 64, 128 channels (a stem of stride 2, GroupNorm, standardised weights)"
 _FAST = {"learning_rate": 2e-3, "weight_decay": 1e-4, "dtype": "auto", "chunk_tokens": 1 << 24}
+OWN_RATE = {name: value for name, value in _FAST.items() if name != "learning_rate"}
+"""The settings of these testbeds where each method has a learning rate of its own."""
 DIGITS = Testbed(
     "digits",
     halves,

@@ -68,19 +68,6 @@ def abstracts(seed: int) -> Parts:
     return _abstracts(), _scifact()[1]
 
 
-def cisi(seed: int) -> Parts:
-    """CISI (Glasgow's test collection): questions and the library science documents that answer them, among 1,460.
-
-    Half of the 76 judged questions are for test, drawn by the seed.
-    """
-    whole = _retrieval("cisi", None)
-    asked = sorted(whole.qrels)
-    drawn = np.random.default_rng(seed).permutation(len(asked))
-    test = {asked[i] for i in drawn[: len(asked) // 2]}
-    train, held = (_only(whole, [q for q in asked if (q in test) == side]) for side in (False, True))
-    return _rows(train), Collection.of(held)
-
-
 def sentences(seed: int) -> Parts:
     """Sentences of SNLI and of STS-B's training part, without what is said of them; the test is STS-B's.
 

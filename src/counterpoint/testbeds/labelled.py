@@ -1,11 +1,9 @@
-"""Where labels are learned from: a model's own classifier, new classes, corrupted pictures, pictures of no class."""
+"""Classes that training has not seen: characters of other alphabets, digits of other classes; episodes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,181 +12,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from counterpoint.data.items import Data, Items
-from counterpoint.encoders.image import ImageEncoder
-from counterpoint.encoders.inputs import take
 from counterpoint.errors import InputError
-from counterpoint.evaluate import clustering, few_shot, nearest_mean, probe
-from counterpoint.heads import projection
-from counterpoint.methods import Recipe, Stage, Takes
-from counterpoint.objectives import InfoNCE
-from counterpoint.procedures import AgainstClasses, ClassVectors
+from counterpoint.evaluate import clustering, few_shot, nearest_mean
+from counterpoint.procedures import ClassVectors
 from counterpoint.testbeds.bed import PIXELS, Figure, Made, Parts, Testbed
-from counterpoint.testbeds.beds import OMNIGLOT, SIDE, halves, network, small_network
-from counterpoint.testbeds.figures import labels, representation
-from counterpoint.testbeds.pictures import omniglot, pacs
-from counterpoint.training import TrainConfig
-from counterpoint.views import View, blur, noise
-from counterpoint.views.standard import picture_view
+from counterpoint.testbeds.beds import OMNIGLOT, halves, network, small_network
+from counterpoint.testbeds.figures import labels, projection, representation
+from counterpoint.testbeds.pictures import omniglot
+from counterpoint.testbeds.starts import contrasted
 
 KNOWN = 70
 """Characters to train on: as many as there are in every choice of alphabets."""
+
+
 SUPPORT = 5
 """Pictures of a new class that are given with its name."""
+
+
 _HELD, _DIGITS = 14, 5
-Tells: TypeAlias = Callable[[Made, Data], np.ndarray]
-"""From a model and pictures to the label of each, as words."""
-
-
-def _logits(made: Made, data: Data) -> Float[Tensor, "n *c"]:
-    with torch.inference_mode():
-        logits: Tensor = made.head(torch.from_numpy(representation(made, data)))
-    return logits
-
-
-def its_classifier(made: Made, data: Data) -> np.ndarray:
-    """What a model says a picture is: the classifier that was trained with it, else a logistic probe fitted afterwards.
-
-    This is how a contrastive model is deployed, and a classifier.
-    """
-    if isinstance(made.procedure, AgainstClasses):
-        return np.array([str(label) for label in _logits(made, data).argmax(1).tolist()])
-    return _probed(made, made.train, data)
-
-
-def rebalanced_probe(made: Made, data: Data) -> np.ndarray:
-    """What a logistic probe says, fitted on as many pictures of each class: rare ones are seen again and again.
-
-    Source: Kang et al. 2020, "Decoupling Representation and Classifier for Long-Tailed Recognition", section 4.1 (cRT).
-    """
-    return _probed(made, made.train[balanced(made.train.columns["label"])], data)
-
-
-def balanced(label: Tensor) -> Tensor:
-    """Rows of which every class has as many as the largest one: those of the others one after another, again.
-
-    Examples:
-        >>> balanced(torch.tensor([0, 0, 0, 1])).tolist()
-        [0, 1, 2, 3, 3, 3]
-    """
-    most = int(torch.bincount(label).max())
-    rows = [(label == c).nonzero()[:, 0] for c in label.unique()]
-    return torch.cat([r[torch.arange(most) % len(r)] for r in rows])
-
-
-def _probed(made: Made, train: Data, data: Data) -> np.ndarray:
-    from sklearn.preprocessing import StandardScaler
-
-    x, y = representation(made, train), representation(made, data)
-    scaler = StandardScaler().fit(x)
-    # as the probe of other testbeds, whatever the width
-    x, y = (scaler.transform(part) / np.sqrt(part.shape[1]) for part in (x, y))
-    return probe(x, labels(train), y)
-
-
-def _words(tells: Tells) -> str:
-    return tells.__name__.replace("_", " ")
-
-
-@cache
-def accuracy(tells: Tells) -> Figure:
-    """Share of the test part that is told right.
-
-    Examples:
-        >>> accuracy(its_classifier).name
-        'accuracy of its classifier'
-    """
-
-    def measure(made: Made) -> float:
-        return float((tells(made, made.test) == np.array(labels(made.test))).mean())
-
-    return Figure(f"accuracy of {_words(tells)}", measure)
-
-
-def contrast(factor: float) -> View:
-    """Pictures with less of it, about their mean.
-
-    Examples:
-        >>> contrast(0.5)(torch.tensor([[[[0.0, 1.0]]]]))
-        tensor([[[[0.2500, 0.7500]]]])
-    """
-
-    def view(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        mean = pixels.mean((1, 2, 3), keepdim=True)
-        return mean + factor * (pixels - mean)
-
-    return view
-
-
-def pixelated(factor: float) -> View:
-    """Pictures with so much of their resolution.
-
-    Examples:
-        >>> pixelated(0.5)(torch.tensor([[[[0.0, 1.0], [1.0, 0.0]]]])).unique().tolist()
-        [0.5]
-    """
-
-    def view(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        side = max(1, round(factor * pixels.shape[-1]))
-        return F.interpolate(F.interpolate(pixels, (side, side), mode="area"), pixels.shape[-2:])
-
-    return view
-
-
-CORRUPTIONS: tuple[View, ...] = (
-    *(noise(sigma) for sigma in (0.04, 0.08, 0.16)),
-    *(blur((sigma, sigma), p=1.0) for sigma in (0.5, 1.0, 2.0)),
-    *(contrast(factor) for factor in (0.6, 0.4, 0.2)),
-    *(pixelated(factor) for factor in (0.75, 0.5, 0.375)),
-)
-"""Four kinds at three strengths each, after Hendrycks and Dietterich 2019 (ImageNet-C)."""
-
-
-def corrupted(data: Data, corruption: View) -> Data:
-    """The same rows, their pictures changed; what is random about it follows from torch's seed."""
-    pixels = take(data.anchors.tensor, data.anchor)
-    assert isinstance(pixels, Tensor)
-    changed = (corruption(pixels).clamp(0, 1) * 255).round().byte()
-    return replace(data, anchors=Items("image", changed), anchor=torch.arange(len(changed)))
-
-
-@cache
-def corrupted_accuracy(tells: Tells) -> Figure:
-    """The mean accuracy over corruptions of the test part; nothing is fitted on corrupted pictures."""
-
-    def measure(made: Made) -> float:
-        parts = [corrupted(made.test, each) for each in CORRUPTIONS]
-        whole = Data.alone(Items("image", torch.cat([part.anchors.tensor for part in parts])))
-        truth = np.array(labels(made.test) * len(parts))
-        return float((tells(made, whole) == truth).mean())
-
-    return Figure(f"accuracy of {_words(tells)} under corruption", measure)
-
-
-def _confidence(made: Made) -> float:
-    return float(torch.softmax(_logits(made, made.test), 1).amax(1).mean())
-
-
-confidence = Figure("mean largest probability", _confidence)
-"""That a model's own classifier gives a test picture."""
-
-
-@cache
-def photographs() -> Data:
-    """PACS photographs of what CIFAR-10 does not have (elephants, giraffes, guitars, houses), of its testbed's size."""
-    test = pacs(0, size=SIDE)[1]
-    foreign = ~torch.isin(test.columns["label"], torch.tensor([test.classes.index(name) for name in ("dog", "horse")]))
-    return Data.alone(Items("image", test.anchors.tensor[test.anchor[foreign]]))
-
-
-def _known_from_foreign(made: Made) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    sure = [torch.softmax(_logits(made, data), 1).amax(1) for data in (made.test, photographs())]
-    return float(roc_auc_score([1] * len(sure[0]) + [0] * len(sure[1]), torch.cat(sure).numpy()))
-
-
-foreign = Figure("AUROC of test pictures against foreign ones, by the largest probability", _known_from_foreign)
-"""Source of the score: Hendrycks and Gimpel 2017, a baseline for detecting misclassified examples."""
 
 
 def characters(seed: int) -> tuple[Data, Data]:
@@ -301,7 +142,7 @@ joint = Figure("accuracy among known and new classes", _joint)
 
 def embedding(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
     """What the head makes of each picture, for methods whose head is kept: the first where it makes several."""
-    z = _logits(made, data)
+    z = torch.from_numpy(projection(made, data))
     return (z[:, 0] if z.ndim == 3 else z).numpy()
 
 
@@ -373,6 +214,8 @@ NOVEL_DIGITS = Testbed(
     epochs=30,
     raw=PIXELS,
 )
+
+
 CHARACTERS = Testbed(
     "Omniglot, known and new characters",
     characters,
@@ -385,21 +228,15 @@ CHARACTERS = Testbed(
     settings=OMNIGLOT.settings,
     raw=PIXELS,
 )
+
+
 ALL_CHARACTERS = replace(CHARACTERS, name="Omniglot, all characters", parts=all_characters)
 """Its training part has the new characters, too."""
 
 
-def pretrained(data: Data, seed: int) -> ImageEncoder:
+def pretrained(data: Data, seed: int) -> nn.Module:
     """The network after 10 epochs of SimCLR on the training part, whose labels it does not see."""
-    train = TrainConfig(epochs=10, batch_size=256, validations=1, **OMNIGLOT.settings)
-    stage = Stage(lambda: InfoNCE(0.5, layout="views"), train, head=_projector, view=picture_view())
-    encoder, _ = Recipe("pretrained", (stage,), Takes("image"), network).make(data, seed)
-    assert isinstance(encoder, ImageEncoder)
-    return encoder
-
-
-def _projector(width: int) -> nn.Module:
-    return projection(width, hidden=(width,), norm=nn.BatchNorm1d)
+    return contrasted(data, network, 10, seed)
 
 
 def all_alphabets(seed: int) -> Parts:
@@ -410,6 +247,8 @@ def all_alphabets(seed: int) -> Parts:
 
 ALL_OMNIGLOT = replace(OMNIGLOT, name="Omniglot, all alphabets", parts=all_alphabets)
 """Its training part has the test alphabets, too."""
+
+
 PRETRAINED = replace(
     OMNIGLOT,
     name="Omniglot, pretrained",
@@ -419,5 +258,7 @@ PRETRAINED = replace(
     start=pretrained,
     epochs=30,
 )
+
+
 ALL_PRETRAINED = replace(PRETRAINED, name="Omniglot, pretrained, all alphabets", parts=all_alphabets)
 """Its training part has the test alphabets, too."""

@@ -15,7 +15,7 @@ from counterpoint.objectives import InfoNCE, SupCon
 from counterpoint.procedures import AgainstClasses
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._pictures import simclr
-from counterpoint.testbeds import CIFAR, MORE_CIFAR, RARER_CIFAR, Richer, Trained, Tuned
+from counterpoint.testbeds import CIFAR, MORE_CIFAR, RARER_CIFAR, Richer, Trained, Tuned, beds
 
 CLASSES = 10
 """Of digits and of CIFAR-10."""
@@ -82,16 +82,15 @@ def supcon_with_more() -> Recipe:
 
 SUPERVISED = replace(CIFAR, ceiling=Richer(Trained(supcon_with_more), MORE_CIFAR))
 """CIFAR-10; its ceiling is SupCon with twice the pictures and four times the steps."""
-_OWN = {name: value for name, value in CIFAR.settings.items() if name != "learning_rate"}
 OWN_RATE = replace(
-    SUPERVISED, name="CIFAR-10, own rates", about=CIFAR.about + " or at the method's own rate", settings=_OWN
+    SUPERVISED, name="CIFAR-10, own rates", about=CIFAR.about + " or at the method's own rate", settings=beds.OWN_RATE
 )
 """The same, where each method has a learning rate of its own."""
 LONG_TAIL_OWN_RATE = replace(
     RARER_CIFAR,
     name="CIFAR-10, long tail, own rates",
     about=RARER_CIFAR.about + " or at the method's own rate",
-    settings=_OWN,
+    settings=beds.OWN_RATE,
     ceiling=Richer(Trained(supcon_with_more), MORE_CIFAR),
 )
 """Classes that grow rarer, where each method has a learning rate of its own."""

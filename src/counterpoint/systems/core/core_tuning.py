@@ -13,7 +13,8 @@ from counterpoint.relation import Relation
 from counterpoint.systems.core._supervised import CLASSES, RATES, cross_entropy
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained, Tuned
-from counterpoint.testbeds.domains import MORE_TUNING, TUNING, TUNING_DIGITS, class_margin, own_accuracy
+from counterpoint.testbeds.classifiers import accuracy, its_classifier
+from counterpoint.testbeds.tuning import MORE_TUNING, TUNING, TUNING_DIGITS, class_margin
 
 CONTRAST, RATE, WEIGHTS = 256, 2e-3, (0.1, 1.0, 10.0)
 """Their embedding, and what the weight of contrast is chosen from: 0.1 is theirs for CIFAR-10, 10 their default."""
@@ -70,7 +71,7 @@ system(
     claims=(
         Claim(
             "Contrast and hard mixtures make fine-tuning better",
-            own_accuracy,
+            accuracy(its_classifier),
             "cross-entropy, from the same pre-trained encoder",
             TUNING,
             Tuned(fine_tuned, RATES),

@@ -15,7 +15,7 @@ from counterpoint.systems.core._supervised import (
 )
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained, Tuned
-from counterpoint.testbeds.labelled import accuracy, confidence, foreign, its_classifier, rebalanced_probe
+from counterpoint.testbeds.classifiers import accuracy, confidence, foreign, its_classifier, rebalanced_probe
 
 
 def encouraging(rate: float = 1e-3) -> Recipe:

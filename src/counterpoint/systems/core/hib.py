@@ -14,7 +14,7 @@ from counterpoint.relation import Relation, same
 from counterpoint.systems.core._pictures import TRAIN
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Seen, Trained
-from counterpoint.testbeds.domains import (
+from counterpoint.testbeds.two_digits import (
     TWO_DIGITS,
     foresight,
     foresight_by_distance,

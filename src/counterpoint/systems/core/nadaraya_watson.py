@@ -15,13 +15,8 @@ from counterpoint.systems.core._pictures import simclr
 from counterpoint.systems.core._supervised import RATES, cross_entropy, labelled, rated
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained, Tuned
-from counterpoint.testbeds.domains import (
-    KNOWN_DOMAIN,
-    NEW_DOMAIN,
-    TURNED_DIGITS,
-    domain_gap,
-    own_accuracy,
-)
+from counterpoint.testbeds.classifiers import accuracy, its_classifier
+from counterpoint.testbeds.domains import KNOWN_DOMAIN, NEW_DOMAIN, TURNED_DIGITS, domain_gap
 
 RATE, BATCH, SHOTS, TEMPERATURE = 2e-3, 128, 4, 0.2
 
@@ -72,7 +67,7 @@ system(
     claims=(
         Claim(
             "A support of one domain a step generalises to new domains better than cross-entropy",
-            own_accuracy,
+            accuracy(its_classifier),
             "cross-entropy, same encoder, views and epochs",
             NEW_DOMAIN,
             Tuned(cross_entropy, RATES),
@@ -82,7 +77,7 @@ system(
         ),
         Claim(
             "And better than a support from all domains",
-            own_accuracy,
+            accuracy(its_classifier),
             "the same with a support from all domains",
             NEW_DOMAIN,
             Tuned(mixed_support, RATES),

@@ -16,7 +16,7 @@ from counterpoint.relation import Relation, same
 from counterpoint.systems.core._pictures import simclr
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained
-from counterpoint.testbeds.domains import (
+from counterpoint.testbeds.overlaid import (
     OVER_CIFAR,
     OVER_STRIPES,
     joint_entropy,

@@ -7,8 +7,8 @@ from counterpoint.objectives import InfoNCE, SupCon
 from counterpoint.systems.core._supervised import OWN_RATE, SUPERVISED, TUNED_CROSS_ENTROPY, TUNED_SUPCON, supcon
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained
+from counterpoint.testbeds.classifiers import accuracy, corrupted_accuracy, its_classifier
 from counterpoint.testbeds.figures import probe_accuracy, tolerant
-from counterpoint.testbeds.labelled import accuracy, corrupted_accuracy, its_classifier
 
 
 def without_labels() -> Recipe:

@@ -15,8 +15,8 @@ from counterpoint.relation import Relation, kernel
 from counterpoint.systems.core._pictures import TRAIN
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained
+from counterpoint.testbeds.angles import ANGLES, MORE_ANGLES, WIDEST, absolute_error, ordered
 from counterpoint.testbeds.beds import small_network
-from counterpoint.testbeds.domains import ANGLES, MORE_ANGLES, WIDEST, absolute_error, ordered
 from counterpoint.views import affine, brightness, compose, noise
 
 TEMPERATURE, EMBEDDING, BATCH = 0.3, 128, 64
