@@ -120,8 +120,7 @@ def code_head(width: int) -> nn.Module:
 def infonce() -> Recipe:
     """The contrast of two views alone, on codes as wide."""
     train = replace(simclr().stages[0].train, batch_size=BATCH)
-    objective = lambda: InfoNCE(TEMPERATURE, layout="views")  # noqa: E731
-    return simclr().varied("InfoNCE", start=perceptron, train=train, objective=objective, head=code_head)
+    return simclr(TEMPERATURE).varied("InfoNCE", start=perceptron, train=train, head=code_head)
 
 
 def sums_of_all() -> Recipe:

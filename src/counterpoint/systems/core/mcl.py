@@ -62,12 +62,8 @@ class InStages(Recipe):
         if encoder is not None:
             return super().make(data, seed, encoder=encoder, **options)
         self.takes.refuse(data, self.name)
-        cluster, models, result, steps = (
-            torch.zeros(len(data), dtype=torch.long),
-            list[PixelEncoder](),
-            TrainResult(),
-            0,
-        )
+        cluster, models = torch.zeros(len(data), dtype=torch.long), list[PixelEncoder]()
+        result, steps = TrainResult(), 0
         for stage in range(STAGES):
             models.append(self._start(data, seed, stage))
             seen = replace(data, columns={**data.columns, "cluster": cluster})

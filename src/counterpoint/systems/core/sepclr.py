@@ -74,20 +74,24 @@ def without_entropy() -> Recipe:
     return sepclr().varied("SepCLR without k-JEM", objective=lambda: separated(independent=False))
 
 
+def spread_evenly() -> Objective:
+    """Alignment and uniformity."""
+    return Alignment() + 2 * Uniformity(1.0)
+
+
+def both_labels() -> Objective:
+    """SupCon in each space, by the attribute that it should tell."""
+    return Part(SupCon(), 0, SPACE) + Part(SupCon(relation=Relation(same("digit"))), SPACE)
+
+
 def one_space() -> Recipe:
     """Alignment and uniformity of both networks together."""
-    loss = lambda: Alignment() + 2 * Uniformity(1.0)  # noqa: E731
-    return simclr().varied("one space", start=two_networks, objective=loss, head=projector)
+    return simclr().varied("one space", start=two_networks, objective=spread_evenly, head=projector)
 
 
 def oracle() -> Recipe:
     """Supervised contrast in both spaces, each with the labels it should tell."""
-    return sepclr().varied(
-        "both labels known",
-        objective=lambda: (
-            Part(SupCon(), 0, SPACE) + Part(SupCon(relation=Relation(same("digit"))), SPACE)  # as elsewhere
-        ),
-    )
+    return sepclr().varied("both labels known", objective=both_labels)
 
 
 system(
