@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
 from counterpoint.precision import Ranges
-from counterpoint.search import Document, Index, _connections, exact_search
+from counterpoint.search import Document, Index, _connections, _store, exact_search
 
 DIM = 5
 
@@ -311,6 +311,42 @@ def test_writers_at_once_lose_nothing(tmp_path):
     with Index.open(folder) as index:
         assert len(index) == 31
         assert None not in index.get([f"{name}{i}" for name in "xyz" for i in range(10)])
+
+
+def test_what_another_writer_has_not_named_yet_stays(tmp_path, monkeypatch):
+    """Between a commit and its cleaning the next writer has the right to write, and its files are there already."""
+    folder, begun, cleaned = tmp_path / "index", threading.Event(), threading.Event()
+    mine, calls, there = threading.get_ident(), [], []
+    with Index.build(folder, ["a"], ["b"], np.ones((1, 2))) as index, Index.open(folder) as other:
+        file = index._store._current().folder / "vectors" / "unfinished.npy"
+
+        def write():
+            with other._store.writing():
+                file.touch()
+                begun.set()
+                cleaned.wait(30)
+                there.append(file.exists())
+
+        writer = threading.Thread(target=write)
+        for name in ("clean", "discard"):
+            real = getattr(_store, name)
+
+            def late(*arguments, real=real):
+                if threading.get_ident() == mine:
+                    calls.append(real)
+                    if len(calls) == 2:  # the first is before writing
+                        begun.wait(30)
+                real(*arguments)
+
+            monkeypatch.setattr(_store, name, late)
+        with index._store.writing():
+            writer.start()  # it waits for the right to write
+        cleaned.set()
+        writer.join()
+        assert len(calls) == 2
+        assert there == [True]
+        index.add(["c"], ["d"], np.ones((1, 2)))
+        assert not file.exists()
 
 
 def test_a_writer_that_waited_for_a_build_writes_to_the_new_index(tmp_path):

@@ -25,7 +25,7 @@ from counterpoint.search._connections import Busy, Data, Moved, errors
 from counterpoint.search._segments import sync_folder
 from counterpoint.search._view import View, keys_of
 from counterpoint.search._where import Scalar
-from counterpoint.search._writing import SCHEMA, Progress, clean, insert, merge, remove_documents
+from counterpoint.search._writing import SCHEMA, Progress, clean, discard, insert, merge, named, remove_documents
 
 T = TypeVar("T")
 
@@ -108,8 +108,10 @@ class Store:
                         continue  # a build took its place while this waited
                     _folder.clean(self.folder, data.folder.name)
                     clean(data.folder, db)
+                    before = named(db)
                     try:
                         yield data, db
+                        merged = before - named(db)
                         db.execute("UPDATE state SET version = version + 1")
                         db.execute("COMMIT")
                     except BaseException:
@@ -118,7 +120,8 @@ class Store:
                         with contextlib.suppress(sqlite3.Error):  # its log may be what fills the disk
                             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                         raise
-                    clean(data.folder, db)
+                    # only what this writer took in: others may write by now, and their files are not named yet
+                    discard(data.folder, merged)
                     return
 
     def add(

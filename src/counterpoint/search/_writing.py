@@ -143,10 +143,22 @@ def remove_documents(db: sqlite3.Connection, keys: Sequence[int]) -> None:
     db.executemany("INSERT INTO dead VALUES (?)", rows)
 
 
+def named(db: sqlite3.Connection) -> set[str]:
+    """The segments of the state as this connection sees it."""
+    return {name for (name,) in db.execute("SELECT name FROM segments")}
+
+
 def clean(folder: Path, db: sqlite3.Connection) -> None:
-    """Take away files of vectors that no document needs: those of a killed writer, those that were merged."""
-    named = {name for (name,) in db.execute("SELECT name FROM segments")}
-    for file in (folder / "vectors").iterdir():
-        if file.stem not in named:
+    """Take away files of vectors that no document needs, such as those of a killed writer; with the right to write.
+
+    Without it they might be another writer's, who is about to name them.
+    """
+    discard(folder, {file.stem for file in (folder / "vectors").iterdir()} - named(db))
+
+
+def discard(folder: Path, names: set[str]) -> None:
+    """Take away the files of these segments."""
+    for file in (folder / "vectors").iterdir() if names else ():
+        if file.stem in names:
             with contextlib.suppress(OSError):  # where a mapped file cannot go yet, the next writer does it
                 remove(file)
