@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from counterpoint.data.items import Data
+from counterpoint.encoders import crossing
 from counterpoint.errors import InputError
 from counterpoint.methods import Recipe
 from counterpoint.systems import every, get
@@ -57,6 +58,7 @@ def short(steps: int) -> Iterator[list[Numbers]]:
         seen.append(numbers(states))
         return result
 
+    assert crossing.train  # a step before training would import it too late
     held = [m for name, m in sys.modules.items() if name.startswith("counterpoint") and m is not loop]
     patches = [patch.object(m, "train", train) for m in held if vars(m).get("train") is loop.train]
     for one in patches:
