@@ -15,12 +15,11 @@ from torch import Tensor
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.inputs import take
-from counterpoint.evaluate import probe
 from counterpoint.objectives import Logits, Part, Pooled
 from counterpoint.procedures import AgainstClasses, MixHardPairs
 from counterpoint.testbeds.bed import Figure, Made
 from counterpoint.testbeds.beds import SIDE
-from counterpoint.testbeds.figures import labels, projection, representation
+from counterpoint.testbeds.figures import labels, projection, representation, tuned_probe
 from counterpoint.testbeds.pictures import pacs
 from counterpoint.views import View, blur, noise
 from counterpoint.views.corruptions import low_contrast, pixelated
@@ -67,38 +66,13 @@ def its_classifier(made: Made, data: Data) -> np.ndarray:
     """
     said = own_logits(made, data)
     if said is None:
-        return _probed(made, made.train, data)
+        return tuned_probe(representation(made, made.train), labels(made.train), representation(made, data))
     return np.array([str(label) for label in said.argmax(1).tolist()])
 
 
 def rebalanced_probe(made: Made, data: Data) -> np.ndarray:
-    """What a logistic probe says, fitted on as many pictures of each class: rare ones are seen again and again.
-
-    Source: Kang et al. 2020, "Decoupling Representation and Classifier for Long-Tailed Recognition", section 4.1 (cRT).
-    """
-    return _probed(made, made.train[balanced(made.train.columns["label"])], data)
-
-
-def balanced(label: Tensor) -> Tensor:
-    """Rows of which every class has as many as the largest one: those of the others one after another, again.
-
-    Examples:
-        >>> balanced(torch.tensor([0, 0, 0, 1])).tolist()
-        [0, 1, 2, 3, 3, 3]
-    """
-    most = int(torch.bincount(label).max())
-    rows = [(label == c).nonzero()[:, 0] for c in label.unique()]
-    return torch.cat([r[torch.arange(most) % len(r)] for r in rows])
-
-
-def _probed(made: Made, train: Data, data: Data) -> np.ndarray:
-    from sklearn.preprocessing import StandardScaler
-
-    x, y = representation(made, train), representation(made, data)
-    scaler = StandardScaler().fit(x)
-    # divided by the root of the dimension, so that one penalty suits any width
-    x, y = (scaler.transform(part) / np.sqrt(part.shape[1]) for part in (x, y))
-    return probe(x, labels(train), y)
+    """What a logistic probe says, fitted on as many pictures of each class (`tuned_probe`)."""
+    return tuned_probe(representation(made, made.train), labels(made.train), representation(made, data), evenly=True)
 
 
 def _words(tells: Tells) -> str:

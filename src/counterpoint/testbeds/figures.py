@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Protocol, runtime_checkable
 
@@ -87,35 +87,61 @@ def _probe(column: str, of: Vectors, few: int) -> Callable[[Made], float]:
         if few:
             chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(made.seed))[:few]
             train = train[chosen]
-        return tuned_probe(of(made, train), labels(train, column), of(made, made.test), labels(made.test, column))
+        said = tuned_probe(of(made, train), labels(train, column), of(made, made.test))
+        return float((said == np.array(labels(made.test, column))).mean())
 
     return measure
 
 
 def tuned_probe(
-    x: Float[np.ndarray, "n d"], x_names: list[str], y: Float[np.ndarray, "m d"], y_names: list[str]
-) -> float:
-    """Accuracy on `y` of a logistic probe of standardised `x`, whose penalty is chosen on every fourth row of `x`.
+    x: Float[np.ndarray, "n d"], names: Sequence[str], y: Float[np.ndarray, "m d"], *, evenly: bool = False
+) -> np.ndarray:
+    """What a logistic probe of standardised `x` says of `y`, its penalty chosen on every fourth row of `x`.
 
     So each representation is read as well as it can be, narrow or wide: what suits 128 dimensions is too weak for the
     768 of pixels. The penalties are those of vectors divided by `d^0`, `d^(1/4)` and `d^(1/2)`.
 
+    Args:
+        x: To fit.
+        names: The class of each row.
+        y: To tell.
+        evenly: Fit, and choose, on as many rows of each class: those of rare ones again and again.
+
+    Source:
+        Of `evenly`: Kang et al. 2020, "Decoupling Representation and Classifier for Long-Tailed Recognition",
+        section 4.1 (cRT).
+
     Examples:
         >>> x = np.repeat(np.eye(2), 8, axis=0)
-        >>> tuned_probe(x, ["a"] * 8 + ["b"] * 8, np.eye(2), ["a", "b"])
-        1.0
+        >>> tuned_probe(x, ["a"] * 8 + ["b"] * 8, np.eye(2)).tolist()
+        ['a', 'b']
     """
     from sklearn.preprocessing import StandardScaler
 
-    scaler, names = StandardScaler().fit(x), np.array(x_names)
+    label = np.array(names)
     held = np.arange(len(x)) % 4 == 3
-    z, best = scaler.transform(x), (-1.0, 1.0)
-    for power in (0.5, 0.25, 0.0):  # where equal, the strongest
+    parts = [np.flatnonzero(part) for part in (held | ~held, ~held, held)]
+    every, fit, chosen = [part[balanced(label[part])] for part in parts] if evenly else parts
+    scaler = StandardScaler().fit(x[every])
+
+    def said(of: np.ndarray, power: float, told: Float[np.ndarray, "k d"]) -> np.ndarray:
         scale = float(x.shape[1] ** -power)
-        right = (probe(z[~held] * scale, list(names[~held]), z[held] * scale) == names[held]).mean()
-        best = max(best, (float(right), scale), key=lambda tried: tried[0])
-    said = probe(z * best[1], x_names, scaler.transform(y) * best[1])
-    return float((said == np.array(y_names)).mean())
+        return probe(scaler.transform(x[of]) * scale, list(label[of]), scaler.transform(told) * scale)
+
+    # where equal, the strongest
+    best = max((0.5, 0.25, 0.0), key=lambda power: (said(fit, power, x[chosen]) == label[chosen]).mean())
+    return said(every, best, y)
+
+
+def balanced(names: np.ndarray) -> np.ndarray:
+    """Rows of which every class has as many as the largest one: those of the others one after another, again.
+
+    Examples:
+        >>> balanced(np.array(["a", "a", "a", "b"])).tolist()
+        [0, 1, 2, 3, 3, 3]
+    """
+    _, of, counts = np.unique(names, return_inverse=True, return_counts=True)
+    return np.concatenate([np.resize(np.flatnonzero(of == c), counts.max()) for c in range(len(counts))])
 
 
 @cache
