@@ -9,7 +9,7 @@ import pytest
 
 from counterpoint.evaluate import mean_cosine
 from counterpoint.systems import every
-from counterpoint.testbeds import Trained
+from counterpoint.testbeds import Trained, Tuned
 from counterpoint.testbeds.figures import representation
 from systems.golden import sample
 
@@ -25,7 +25,8 @@ def test_the_mechanism_moves_its_signal_and_nothing_collapses(s):
     parts = (sample(bed, 256), bed.parts(0)[1])
     found = {}
     for role, arm in (("system", s.signal.system or Trained(s.method)), ("off", s.signal.off)):
-        made = arm.made(bed, parts, 0)
+        # the first value is that of the paper
+        made = (arm.at(arm.values[0]) if isinstance(arm, Tuned) else arm).made(bed, parts, 0)
         found[role] = s.signal.figure.of(made)
         if role == "system":
             assert mean_cosine(torch.from_numpy(representation(made, parts[0]))) < 0.999
