@@ -486,6 +486,20 @@ def test_a_verdict_is_judged_saved_and_known_to_be_of_the_code(registry, tmp_pat
     assert measuring.current(replace(one, title="Another", setup="Other words."), again)
 
 
+def test_a_signal_is_of_the_method_tuned_or_not_and_of_nothing_else(registry):
+    tuned = {"baseline": Tuned(fakes.trained, (0.1, 0.2)), "figure": fakes.MEAN}
+    claims = (
+        fakes.claim(system=Tuned(fakes.trained, (0.1, 0.2)), **tuned),
+        fakes.claim(system=fakes.HIGH, baseline=fakes.LOW),
+        fakes.claim(system=None, baseline=fakes.LOW),
+    )
+    one = fakes.system("one", *claims, signal=Signal(fakes.VALUE, off=fakes.LOW))
+    assert [measuring.moves(one, i) for i in range(3)] == [True, False, True]
+    other = replace(one, signal=Signal(fakes.VALUE, off=fakes.HIGH))
+    assert [measuring.moves(other, i) for i in range(3)] == [True, False, False]
+    assert not measuring.moves(replace(one, signal=None), 0)
+
+
 def test_too_few_seeds_and_a_survey_are_refused(registry, tmp_path):
     with pytest.raises(InputError, match="two seeds"):
         running.verify([registry.get("one")], seeds=(0,), folder=tmp_path)

@@ -18,6 +18,7 @@ from counterpoint.testbeds.contrast import (
     lost,
     nearest,
     odds,
+    own,
     spread_of_temperatures,
     spread_over_pairs,
     taken_out,
@@ -135,6 +136,11 @@ def test_spread_views_are_aligned_uniform_and_far_from_each_other(made):
     assert aligned_and_uniform.of(alike) == pytest.approx(0, abs=1e-5)
     assert nearest.of(apart) == pytest.approx(0, abs=1e-6)
     assert nearest.of(alike) == pytest.approx(1)
+    assert own.of(apart) == pytest.approx(1)
+    sides = [side.z.tolist() for side in two_views(made)]
+    pairs = [math.fsum(a * b for a, b in zip(*pair, strict=True)) for pair in zip(*sides, strict=True)]
+    assert own.of(made) == pytest.approx(math.fsum(pairs) / len(pairs), rel=1e-5)
+    assert 0 < own.of(made) < 1
 
 
 def test_temperatures_of_pairs_are_spread_as_phi_says(made):

@@ -25,8 +25,6 @@ from counterpoint.testbeds.siamese import (
     hardest_score,
     order,
     ordered,
-    positive_score,
-    positives,
     seen,
 )
 
@@ -47,11 +45,6 @@ def test_more_views_have_as_many_steps_as_two():
     two, four, six = (moco().varied("more", views=views) for views in (2, 4, 6))
     beds = (budget(CIFAR, 0.5), two), (CIFAR, four), (budget(CIFAR, 1.5), six)
     assert [bed.settled(recipe).stages[0].train.epochs for bed, recipe in beds] == [CIFAR.epochs / 2] * 3
-
-
-def test_a_positive_scores_its_inner_product():
-    owned = Points(torch.stack([2 * at(60, 90), at(0, 0)], 1), positive=torch.tensor([[1.0, 0.0]] * 2))
-    assert positive_score({"queries": Points(at(0, 90)), "owned": owned}) == pytest.approx((2 * 0.5 + 2 * 1) / 2)
 
 
 def test_what_was_added_is_near_by_its_cosine():
@@ -90,7 +83,6 @@ def test_figures_are_of_the_teacher_and_the_queue_as_training_left_them(made):
     assert len(call["keys"]) == int(queue.filled) == 12 * 64
     assert queue._new == []
     assert len(call["queries"]) == 512
-    assert positives.of(plain) == pytest.approx(positive_score(call))
     assert hardest_negatives.of(plain) == pytest.approx(hardest_score(call))
     assert added.of(plain) == 0.0
     (call,) = seen(copies)
@@ -100,7 +92,7 @@ def test_figures_are_of_the_teacher_and_the_queue_as_training_left_them(made):
 
 
 def test_figures_are_the_same_whenever_they_are_asked_for(made):
-    for figure, make in ((positives, moco), (hardest_negatives, moco), (order, two_views)):
+    for figure, make in ((hardest_negatives, moco), (order, two_views)):
         assert figure.of(made[make]) == figure.of(made[make])
 
 

@@ -272,7 +272,7 @@ def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = N
     outcomes = []
     for i, claim in enumerate(system.claims):
         chosen = {each.place[2]: jobs.chosen(each, folder) for each in tuned if each.place[1] == str(i)}
-        outcomes.append(outcome(claim, [row[str(i)] for row in found], signal if _moves(system, i) else {}, chosen))
+        outcomes.append(outcome(claim, [row[str(i)] for row in found], signal if moves(system, i) else {}, chosen))
     return Verdict(
         system=system.name,
         date=date.today().isoformat(),
@@ -286,10 +286,14 @@ def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = N
     )
 
 
-def _moves(system: System, i: int) -> bool:
-    """Whether the signal is of the mechanism that a claim is about: the main one, or one against its absence."""
+def moves(system: System, i: int) -> bool:
+    """Whether the signal is of the mechanism that a claim is about: the main one, or one against its absence.
+
+    The system's method has it, as it is or tuned: it says nothing of a claim that another method stands for.
+    """
     claim = system.claims[i]
-    if system.signal is None or claim.check is not None or claim.system is not None:
+    other = claim.system is not None and getattr(claim.system, "make", None) is not system.method
+    if system.signal is None or claim.check is not None or other:
         return False
     without = system.signal.off.key
     return i == 0 or any(getattr(arm, "key", "") == without for arm in (claim.baseline, claim.off))

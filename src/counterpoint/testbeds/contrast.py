@@ -118,6 +118,15 @@ aligned_and_uniform = Figure("alignment plus uniformity", _aligned_and_uniform)
 """Of two views of test pictures, lower is better (Wang and Isola 2020, section 4.1)."""
 
 
+def _own(made: Made) -> float:
+    first, second = (side.z for side in two_views(made))
+    return float((first * second).sum(1).mean())
+
+
+own = Figure("cosine of two views of a picture", _own)
+"""The mean over test pictures, of the projection, before a procedure changes what is scored."""
+
+
 def _nearest(made: Made) -> float:
     first, second = (side.z for side in two_views(made))
     return float((first @ second.T).fill_diagonal_(-1).amax(1).mean())

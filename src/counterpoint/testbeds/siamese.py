@@ -60,18 +60,6 @@ def seen(made: Made) -> list[Call]:
         return calls if made.procedure is None else copy.deepcopy(made.procedure)(calls, by)
 
 
-def positive_score(call: Call) -> float:
-    """Mean inner product of a query and its own key, as the loss sees them.
-
-    Examples:
-        >>> own = Points(torch.tensor([[[0.5, 0.0]]]), positive=torch.ones(1, 1))
-        >>> positive_score({"queries": Points(torch.eye(1, 2)), "owned": own})
-        0.5
-    """
-    z, owned = call["queries"].z, call["owned"]
-    return float((torch.einsum("nd,nsd->ns", z, owned.z) * owned.columns["positive"]).sum(1).mean())
-
-
 def added_score(call: Call) -> float:
     """Mean cosine of a query and the negatives of its own, which a procedure added; 0 if it added none.
 
@@ -135,7 +123,6 @@ def _clusters(made: Made) -> float:
     return clusters_used(torch.from_numpy(projection(made, made.test)), made.objective.prototypes.detach())
 
 
-positives = Figure("mean score of a positive", _of_first(positive_score))
 added = Figure("mean cosine of a query and the negatives added to it", _of_first(added_score))
 hardest_negatives = Figure("mean cosine of a query and the nearest quarter of the queue", _of_first(hardest_score))
 order = Figure("share of positives and hardest negatives in order", _of_first(ordered))

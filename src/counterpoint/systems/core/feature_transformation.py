@@ -17,8 +17,8 @@ from counterpoint.systems.core._moco import TEMPERATURE, moco, remembering
 from counterpoint.systems.core._pictures import SELF_SUPERVISED, TEMPERATURES
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained, Tuned
+from counterpoint.testbeds.contrast import own
 from counterpoint.testbeds.figures import probe_accuracy
-from counterpoint.testbeds.siamese import positives
 
 _POSITIVE, _NEGATIVE = 2.0, 1.6
 
@@ -87,7 +87,7 @@ system(
         _claim("So do extrapolated positives alone", Tuned(positives_only, TEMPERATURES)),
         _claim("So do interpolated negatives alone", Tuned(negatives_only, TEMPERATURES)),
     ),
-    signal=Signal(positives, off=Trained(negatives_only)),
+    signal=Signal(own, off=Trained(negatives_only)),
     variants={"FT, a pair": a_pair, "FT, a dimension": a_dimension},
     setup=_moco.SETUP
     + "Mixing weights are one number a batch, as in the runs that the authors' code names; one a pair "
