@@ -8,8 +8,8 @@ from counterpoint.methods import Recipe, Takes
 from counterpoint.negatives.answers import Partner, asked, at_random, nearest, of_one_class
 from counterpoint.systems.core._pictures import simclr
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.testbeds import CIFAR, Trained
-from counterpoint.testbeds.figures import probe_accuracy, tolerant
+from counterpoint.testbeds import OMNIGLOT, Trained
+from counterpoint.testbeds.figures import recall_within, tolerant
 
 SHARE = 0.4
 """Questions for each picture."""
@@ -47,7 +47,7 @@ def wrong_answers() -> Recipe:
     return _graph("wrong answers", nearest, shuffled=True)
 
 
-BED = replace(CIFAR, ceiling=Trained(every_answer))
+BED = replace(OMNIGLOT, ceiling=Trained(every_answer))
 system(
     "PAL",
     title="Active Self-Supervised Learning: A Few Low-Cost Relationships Are All You Need",
@@ -58,7 +58,7 @@ system(
     claims=(
         Claim(
             "A few answers of an oracle improve on self-supervision",
-            probe_accuracy(),
+            recall_within(),
             "SimCLR in as many steps, no answers",
             BED,
             Trained(unanswered),
@@ -66,7 +66,7 @@ system(
         ),
         Claim(
             "Questions chosen by the model are worth more than random ones",
-            probe_accuracy(),
+            recall_within(),
             "as many random questions",
             BED,
             Trained(passive),
@@ -78,6 +78,7 @@ system(
     "half of the steps, asks once about each drawn picture and its nearest neighbour as it then sees them, and "
     "goes on with a new head; nothing is concluded from two answers. The graph is sampled: a picture with an "
     "answer is paired with that partner in place of itself, so that all methods see as many pictures, and edges "
-    "of the graph are never negatives in a batch. The paper gives no main experiment; SimCLR's form of the loss "
+    "of the graph are never negatives in a batch. Measured on characters of new alphabets: on CIFAR-10 a probe gains "
+    "little even from all answers (0.449 against 0.438 without any). The paper gives no main experiment; SimCLR's form of the loss "
     "stands for VICReg's and others'. At the ceiling all pictures have a partner of their class.",
 )(pal)
