@@ -13,6 +13,8 @@ from counterpoint.errors import InputError
 
 VARIABLE = "WNSEARCHDIR"
 """WordNet's own name for the folder of its database files."""
+PLACES = (Path("/usr/share/wordnet"), Path("/usr/local/WordNet-3.0/dict"))
+"""Debian's, and that of WordNet's own installation."""
 PARTS = ("noun", "verb", "adj", "adv")
 _ENDINGS = {
     "noun": (
@@ -87,13 +89,12 @@ wordnet, or name the folder of data.noun in WNSEARCHDIR.
         return iter(dict.fromkeys(word.replace("_", " ") for part in PARTS for word in self._index[part]))
 
     @cached_property
-    def _index(self) -> dict[str, dict[str, list[int]]]:
-        """Of each part of speech, where the meanings of each word begin in the file of data."""
-        index: dict[str, dict[str, list[int]]] = {}
+    def _index(self) -> dict[str, dict[str, str]]:
+        """Of each part of speech, the line of each word; it ends with where the meanings begin in the file of data."""
+        index: dict[str, dict[str, str]] = {}
         for part in PARTS:
             lines = (self._folder / f"index.{part}").read_text(encoding="utf-8").splitlines()
-            fields = (line.split() for line in lines if not line.startswith(" "))
-            index[part] = {row[0]: [int(place) for place in row[-int(row[2]) :]] for row in fields}
+            index[part] = {line.partition(" ")[0]: line for line in lines if not line.startswith(" ")}
         return index
 
     @cached_property
@@ -117,7 +118,8 @@ wordnet, or name the folder of data.noun in WNSEARCHDIR.
         return [form for form in dict.fromkeys(forms) if form in self._index[part]]
 
     def _meanings(self, word: str) -> list[tuple[str, int]]:
-        return [(part, at) for part in PARTS for form in self._forms(part, word) for at in self._index[part][form]]
+        lines = ((part, self._index[part][form].split()) for part in PARTS for form in self._forms(part, word))
+        return [(part, int(at)) for part, fields in lines for at in fields[-int(fields[2]) :]]
 
     def _line(self, part: str, place: int) -> str:
         if part not in self._data:
@@ -144,10 +146,10 @@ def _places() -> Iterator[_Place]:
     """Where WordNet may be."""
     if os.environ.get(VARIABLE):
         yield Path(os.environ[VARIABLE])
-    yield from (Path("/usr/share/wordnet"), Path("/usr/local/WordNet-3.0/dict"))
+    yield from PLACES
     given = os.environ.get("NLTK_DATA", "").split(os.pathsep)
     homes = [Path(folder) for folder in given if folder] + [Path.home() / "nltk_data"]
-    for home in [*homes, Path("/usr/share/nltk_data"), Path("/usr/local/share/nltk_data")]:
+    for home in [*homes, Path("/usr/share/nltk_data")]:
         corpora = home / "corpora"
         yield corpora / "wordnet"
         if (corpora / "wordnet.zip").is_file():

@@ -266,7 +266,8 @@ class TransformerEncoder(TextEncoder):
         rows = layout(features, width=width, pad=self._pad)
         inputs: dict[str, Any] = {"input_ids": rows.input_ids, **self._extra}
         if rows.packed:
-            dtype = torch.float32 if self._cast is None else torch.bfloat16
+            # of another dtype than the weights, PyTorch's attention is wrong without a word
+            dtype = next(self.model.parameters()).dtype if self._cast is None else torch.bfloat16
             inputs["attention_mask"] = rows.mask(dtype, causal=PACKABLE[self._type])
         else:
             inputs["attention_mask"] = (rows.text >= 0).long()

@@ -6,6 +6,7 @@ from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
+from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.masking import MaskedLM
 from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.templates import template_alone
@@ -14,6 +15,9 @@ from counterpoint.views.texts import defined, delete_words, neighbours, paired, 
 from counterpoint.views.typos import typos
 
 __all__ = [
+    "MEANING_VIEWS",
+    "TOKEN_VIEWS",
+    "WORD_VIEWS",
     "MaskedLM",
     "TextView",
     "View",

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.features import Features
 
 
 def fast_gradient(
-    encoder: nn.Module,
+    encoder: TextEncoder,
     features: Features,
     loss: Callable[[Float[Tensor, "n d"]], Float[Tensor, ""]],
     size: float = 1.0,
@@ -40,7 +41,7 @@ def fast_gradient(
     """
     before = features.get("shift")
     if before is None:
-        before = torch.zeros(len(features["input_ids"]), encoder.token_dim)  # type: ignore[arg-type]
+        before = torch.zeros(len(features["input_ids"]), encoder.token_dim, device=features["input_ids"].device)
     shift = before.detach().requires_grad_()
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(loss(encoder({**features, "shift": shift})), shift)

@@ -123,7 +123,9 @@ def _texts(features: Features, encoder: TextEncoder) -> list[Tokens]:
 
 def _joined(features: Features, texts: Sequence[Tokens]) -> Features:
     """Features of changed tokens; what holds one value a text stays."""
-    joined = {k: v for k, v in features.items() if k not in (*BY_TOKEN, "offsets")} | from_ids([t.ids for t in texts])
+    joined = {k: v for k, v in features.items() if k not in (*BY_TOKEN, "offsets")} | from_ids(
+        [t.ids.tolist() for t in texts]
+    )
     if any(t.places is not None for t in texts):
         joined["position_ids"] = torch.cat([t.where() for t in texts])
     if any(t.scale is not None for t in texts):

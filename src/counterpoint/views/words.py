@@ -13,7 +13,6 @@ import torch
 
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.views._draw import below, check_share, some
-from counterpoint.views.texts import delete_words
 
 WordView: TypeAlias = Callable[[str, torch.Generator], str]
 """A text's view, drawn with a generator; whatever ignores the generator is one too (a translator and back, say)."""
@@ -31,8 +30,6 @@ def deletion(share: float = 0.1, mark: str = "") -> WordView:
         '[DEL] three four'
     """
     check_share(share)
-    if not mark:
-        return lambda text, generator: delete_words(text, share, generator)
 
     def change(words: list[str], generator: torch.Generator) -> list[str]:
         gone = min(round(share * len(words)), len(words) - 1)
