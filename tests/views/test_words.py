@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
-from counterpoint.views import MEANING_VIEWS, WORD_VIEWS, chained, delete_words, logic, one_of, typos, words
+from counterpoint.views import (
+    MEANING_VIEWS,
+    TOKEN_VIEWS,
+    WORD_VIEWS,
+    chained,
+    delete_words,
+    logic,
+    one_of,
+    typos,
+    words,
+)
 
 NAMES = [*WORD_VIEWS, *MEANING_VIEWS]
 texts = st.lists(st.sampled_from(["one", "two", "three", "four,", "the"]), min_size=1, max_size=30).map(" ".join)
@@ -273,3 +285,9 @@ def test_laws_leave_other_sentences_alone():
     assert drawn(logic.rewriting(), "Rain fell on the roof.", 0) == "Rain fell on the roof."
     found = {drawn(logic.rewriting(), SENTENCES[0], seed) for seed in range(20)}
     assert found == {same for same, _ in logic.equivalents(SENTENCES[0]).values()}
+
+
+def test_the_page_has_every_view_by_its_name():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "text-views.md").read_text()
+    listed = re.findall(r"^\| ([A-Za-z ]+) \| `", page, re.MULTILINE)
+    assert [*WORD_VIEWS, *MEANING_VIEWS, *TOKEN_VIEWS] == [name for name in listed if name != "step before training"]
