@@ -11,6 +11,7 @@ from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.types import Example
+from counterpoint.errors import refuse_string
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
@@ -114,7 +115,7 @@ def parts(split: Callable[[str], Sequence[str]] = in_half) -> Prepare:
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder, seed
-        pieces = [list(split(data.anchors.texts[i])) for i in data.anchor.tolist()]
+        pieces = _lists(split, data)
         most = max(map(len, pieces), default=0)
         kept = [i for i, found in enumerate(pieces) if len(found) == most and all(part.strip() for part in found)]
         items = Items("text", [part for i in kept for part in pieces[i]])
@@ -141,7 +142,7 @@ def defined(definitions: Callable[[str], Sequence[str]]) -> Prepare:
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder, seed
-        glosses = [list(definitions(data.anchors.texts[i])) for i in data.anchor.tolist()]
+        glosses = _lists(definitions, data)
         rows = torch.tensor([row for row, found in enumerate(glosses) for _ in found], dtype=torch.long)
         others = Items("text", [gloss for found in glosses for gloss in found])
         return replace(data[rows], others=others, positives=torch.arange(len(others))[:, None])
@@ -175,3 +176,13 @@ def shuffle_partners(examples: Sequence[Example], share: float, seed: int) -> tu
         for i, j in zip(chosen, chosen[1:] + chosen[:1], strict=True):
             noisy[i], right[i] = replace(examples[i], positives=examples[j].positives), False
     return noisy, right
+
+
+def _lists(of: Callable[[str], Sequence[str]], data: Data) -> list[list[str]]:
+    """What a function that gives texts gives for each anchor."""
+    found = []
+    for i in data.anchor.tolist():
+        texts = of(data.anchors.texts[i])
+        refuse_string(texts, "what a text becomes")
+        found.append(list(texts))
+    return found
