@@ -37,7 +37,7 @@ from counterpoint.exporting import export
 from counterpoint.methods import Takes
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
-from counterpoint.views import MaskedLM
+from counterpoint.views import MaskedLM, defined, parts
 
 LISTS = re.compile(r"\b(Sequence|Iterable|Collection|[lL]ist|tuple)\[(str\b|str \||Metric\b)|\bWhere\b")
 # what computes results holds them in such fields; nobody gives them
@@ -84,6 +84,8 @@ CALLS = {
     "Example negatives": lambda s: Example("a", ("b",), s),
     "Example labels": lambda s: Example("a", labels=s),
     "MaskedLM texts": lambda s: MaskedLM(SMALL, s),
+    "parts split": lambda s: parts(lambda _: s)(Data.alone(Items("text", ["a b"])), SMALL, 0),
+    "defined definitions": lambda s: defined(lambda _: s)(Data.alone(Items("text", ["a b"])), SMALL, 0),
     "StaticEncoder.encode texts": ENCODER.encode,
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,
     "StaticEncoder.tokenize texts": ENCODER.tokenize,

@@ -17,6 +17,7 @@ from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.objectives import InfoNCE
 from counterpoint.training import RowBatches, TrainConfig, train
 from counterpoint.training._processes import Processes
+from counterpoint.views import TextView, tokens, words
 
 # several positives, shared texts, hard negatives: everything that goes by what other processes hold
 ROWS = [
@@ -38,7 +39,9 @@ def main(rank: int, world: int, store: str, output: str) -> None:
         group = dist.group.WORLD
         Processes.current = classmethod(lambda cls: cls(rank, world, group))
     model = StaticEncoder.from_corpus([t for e in ROWS for t in e.texts], dim=16)
-    train(model, RowBatches(rows_of(ROWS), model), InfoNCE(0.1, layout="symmetric"), CONFIG)
+    # what is drawn of a text is the same wherever it is encoded
+    view = (None, TextView(words.deletion(0.3), tokens.feature_cutoff(0.2)))
+    train(model, RowBatches(rows_of(ROWS), model, view=view), InfoNCE(0.1, layout="symmetric"), CONFIG)
     torch.manual_seed(0)
     graph = KnowledgeGraph.of(TRIPLES, dim=8)
     train(graph, RowBatches(TRIPLES, graph, shared=7), InfoNCE(1.0, geometry=graph.geometry), CONFIG)

@@ -7,15 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoint.data import Example, debian
+from counterpoint.data.items import Data, Items
+from counterpoint.encoders import StaticEncoder
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.methods.stage import Stage, train_stage
+from counterpoint.objectives import InfoNCE
+from counterpoint.procedures import Composed
 from counterpoint.training import TrainConfig, train
-from counterpoint.views import MaskedLM, delete_words, shuffle_partners
+from counterpoint.views import MaskedLM, defined, delete_words, neighbours, paired, parts, shuffle_partners, words
+from counterpoint.views.texts import deleted_words
 
 TEXTS = [e.positives[0] for e in debian().train.examples[:64]]
-words = st.lists(st.sampled_from(["one", "two", "three", "four"]), min_size=1, max_size=12)
+some_words = st.lists(st.sampled_from(["one", "two", "three", "four"]), min_size=1, max_size=12)
 
 
-@given(words, st.floats(0, 1), st.integers(0, 100))
+@given(some_words, st.floats(0, 1), st.integers(0, 100))
 def test_deleted_words_are_as_many_as_asked_and_the_rest_keeps_its_order(text, share, seed):
     left = delete_words(" ".join(text), share, torch.Generator().manual_seed(seed)).split()
     assert len(left) == len(text) - min(round(share * len(text)), len(text) - 1)
@@ -75,3 +81,58 @@ def test_it_learns_and_changes_the_encoder(masked):
     history = train(masked, masked, masked.objective(), settings).history
     assert history[-1]["loss"] < history[0]["loss"] - 0.5
     assert abs(before - masked.encoder.encode(TEXTS[:2], dtype="float32")).max() > 0.01
+
+
+def pairs_of(data):
+    rows = zip(data.anchor.tolist(), data.positives.tolist(), strict=True)
+    return [(data.anchors.texts[a], *[data.others.texts[p] for p in ps]) for a, ps in rows]
+
+
+ALONE = Data(Items("text", ["a b c d", "e f g", "h", "i j"]), torch.tensor([2, 0, 1, 3]))
+
+
+def test_a_view_that_is_drawn_once_stands_beside_its_text():
+    step = paired(words.deletion(0.5))
+    seen = step(ALONE, torch.nn.Identity(), 3)
+    assert pairs_of(seen) == pairs_of(deleted_words(0.5)(ALONE, torch.nn.Identity(), 3))
+    assert pairs_of(seen) == pairs_of(step(ALONE, torch.nn.Identity(), 3))
+    assert [pairs_of(step(ALONE, torch.nn.Identity(), s)) for s in range(5)].count(pairs_of(seen)) < 5
+    assert [a for a, _ in pairs_of(seen)] == ["h", "a b c d", "e f g", "i j"]
+
+
+def test_neighbours_stay_within_their_document():
+    everywhere = neighbours()(ALONE, torch.nn.Identity(), 0)
+    assert pairs_of(everywhere) == [("h", "a b c d"), ("a b c d", "e f g"), ("e f g", "i j")]
+    data = Data(ALONE.anchors, ALONE.anchor, columns={"document": torch.tensor([5, 5, 0, 0])})
+    seen = neighbours()(data, torch.nn.Identity(), 0)
+    assert pairs_of(seen) == [("h", "a b c d"), ("e f g", "i j")]
+    assert seen.columns["document"].tolist() == [5, 0]
+    assert seen.schema == "pairs"
+
+
+def test_parts_are_positives_and_texts_without_all_of_them_are_left_out():
+    seen = parts()(ALONE, torch.nn.Identity(), 0)
+    assert pairs_of(seen) == [("a b c d", "a b", "c d"), ("e f g", "e", "f g"), ("i j", "i", "j")]
+    three = parts(lambda text: text.split()[:3])(ALONE, torch.nn.Identity(), 0)
+    assert pairs_of(three) == [("a b c d", "a", "b", "c"), ("e f g", "e", "f", "g")]
+
+
+def test_words_stand_beside_each_of_their_definitions():
+    known = {"a b c d": ["first"], "i j": ["second", "third"]}
+    seen = defined(lambda text: known.get(text, []))(ALONE, torch.nn.Identity(), 0)
+    assert pairs_of(seen) == [("a b c d", "first"), ("i j", "second"), ("i j", "third")]
+
+
+def test_composed_parts_train_and_what_is_left_out_is_said():
+    texts = ["red fox jumps high", "blue ant walks far", "one", "grey cat sleeps long"]
+    encoder = StaticEncoder.from_corpus(texts, dim=8)
+    before = encoder.embedding.weight.detach().clone()
+    stage = Stage(
+        lambda: InfoNCE(0.1),
+        TrainConfig(batch_size=3, epochs=3, dtype="float32", learning_rate=0.01),
+        procedure=lambda dim: Composed(),
+        prepare=(parts(),),
+    )
+    result, _ = train_stage(stage, Data.alone(Items("text", texts)), encoder)
+    assert "left out 1 of 4 rows" in result.warnings[0]
+    assert not torch.equal(before, encoder.embedding.weight)

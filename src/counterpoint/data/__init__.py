@@ -20,6 +20,7 @@ from counterpoint.data.types import (
     TextData,
     write_rejects,
 )
+from counterpoint.data.wordnet import WordNet
 
 __all__ = [
     "SCHEMAS",
@@ -32,6 +33,7 @@ __all__ = [
     "Schema",
     "Split",
     "TextData",
+    "WordNet",
     "account",
     "all_labels",
     "check_trainable",

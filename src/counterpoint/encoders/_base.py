@@ -79,6 +79,21 @@ class TextEncoder(nn.Module, abc.ABC):
         return self.truncate_dim or self.width
 
     @property
+    @abc.abstractmethod
+    def token_dim(self) -> int:
+        """Width of the tokens' embeddings, which views change."""
+
+    @property
+    @abc.abstractmethod
+    def special_tokens(self) -> frozenset[int]:
+        """Tokens that stand for no text (not that of the unknown, which does)."""
+
+    @property
+    @abc.abstractmethod
+    def longest(self) -> int | None:
+        """Tokens that it has positions for; None: any number."""
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.parameters()).device

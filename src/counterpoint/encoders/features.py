@@ -16,7 +16,12 @@ Kind = Literal["query", "document"] | None
 
 Features = dict[str, Tensor]
 """`input_ids` (t,) int64: the tokens of all texts, one after the other; `offsets` (n + 1,) int64: text i is
-`input_ids[offsets[i]:offsets[i + 1]]`. Any other key holds one value a text (n, ...)."""
+`input_ids[offsets[i]:offsets[i + 1]]`. Any other key holds one value a text (n, ...), but for what views change of
+single tokens: `position_ids` (t,), their places; `scale` and `shift` (t, d), what becomes of their embeddings
+(`changed`). `dropout` (n,) is a text's own rate, -1 the model's."""
+
+BY_TOKEN = ("input_ids", "position_ids", "scale", "shift")
+"""Keys that hold one value a token."""
 
 
 def from_ids(ids: Sequence[Sequence[int]]) -> Features:
@@ -54,12 +59,14 @@ def take(features: Features, rows: Tensor | Sequence[int]) -> Features:
     # position in the old flat row = start of its text there + place within the text
     shift = torch.repeat_interleave(offsets[rows] - new[:-1], counts)
     index = shift + torch.arange(len(shift), device=offsets.device)
-    rest = {k: v[rows] for k, v in features.items() if k not in ("input_ids", "offsets")}
-    return {"input_ids": features["input_ids"][index], "offsets": new, **rest}
+    rest = {k: v[index if k in BY_TOKEN else rows] for k, v in features.items() if k != "offsets"}
+    return {**rest, "offsets": new}
 
 
 def concat(parts: Sequence[Features]) -> Features:
     """The texts of all `parts` as one batch, so that several columns go through the encoder in one forward.
+
+    What only some parts say (a view of one side) is for the others that nothing is changed.
 
     Examples:
         >>> both = concat([from_ids([[1, 2]]), from_ids([[3], [4, 5]])])
@@ -68,8 +75,33 @@ def concat(parts: Sequence[Features]) -> Features:
     """
     counts = torch.cat([lengths(part) for part in parts])
     offsets = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-    joined = {k: torch.cat([part[k] for part in parts]) for k in parts[0] if k != "offsets"}
+    said = {k: part[k] for part in parts for k in part if k != "offsets"}
+    joined = {k: torch.cat([p[k] if k in p else _unchanged(p, k, v) for p in parts]) for k, v in said.items()}
     return {**joined, "offsets": offsets}
+
+
+def places(features: Features) -> Int[Tensor, "t"]:
+    """Where each token stands in its text, from 0.
+
+    Examples:
+        >>> places(from_ids([[7, 8], [], [9]])).tolist()
+        [0, 1, 0]
+    """
+    counts = lengths(features)
+    start = torch.repeat_interleave(features["offsets"][:-1], counts)
+    return torch.arange(len(start), device=start.device) - start
+
+
+def changed(embedded_td: Float[Tensor, "t d"], features: Features) -> Float[Tensor, "t d"]:
+    """`scale * e + shift` of each token's embedding e, where a view says so.
+
+    Examples:
+        >>> changed(torch.ones(2, 1), {"scale": torch.tensor([[True], [False]]), "shift": torch.tensor([[0.0], [3.0]])})
+        tensor([[1.],
+                [3.]])
+    """
+    scaled = embedded_td * features["scale"] if "scale" in features else embedded_td
+    return scaled + features["shift"] if "shift" in features else scaled
 
 
 def drop_tokens(features: Features, p: float, *, start: int = 0) -> Features:
@@ -92,11 +124,8 @@ def drop_tokens(features: Features, p: float, *, start: int = 0) -> Features:
     keep = (torch.rand(len(text), device=counts.device) >= p) | (text < start)
     keep[features["offsets"][:-1][counts > 0]] = True
     left = torch.zeros_like(counts).index_add_(0, text, keep.long())
-    return {
-        **features,
-        "input_ids": features["input_ids"][keep],
-        "offsets": torch.nn.functional.pad(left.cumsum(0), (1, 0)),
-    }
+    kept = {k: v[keep] if k in BY_TOKEN else v for k, v in features.items()}
+    return {**kept, "offsets": torch.nn.functional.pad(left.cumsum(0), (1, 0))}
 
 
 def sum_by_text(values_td: Float[Tensor, "t d"], text_t: Int[Tensor, "t"], n: int) -> Float[Tensor, "n d"]:
@@ -104,3 +133,11 @@ def sum_by_text(values_td: Float[Tensor, "t d"], text_t: Int[Tensor, "t"], n: in
     values_td = values_td if values_td.dtype == torch.float64 else values_td.float()
     zeros = values_td.new_zeros(n, values_td.shape[1])
     return zeros.index_add(0, text_t, values_td)
+
+
+def _unchanged(features: Features, name: str, like: Tensor) -> Tensor:
+    """What a key holds of texts that no view has changed."""
+    if name == "position_ids":
+        return places(features)
+    count = len(features["input_ids"] if name in BY_TOKEN else features["offsets"][1:])
+    return like.new_full((count, *like.shape[1:]), {"scale": 1, "dropout": -1}.get(name, 0))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from counterpoint.encoders.features import Features, lengths
+from counterpoint.encoders.features import Features, lengths, places
 
 
 def pack(lengths_n: Int[np.ndarray, "n"], width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -57,6 +57,11 @@ class Layout:
     packed: bool
     """Whether some row holds more than one text."""
 
+    def spread(self, values_td: Shaped[Tensor, "t d"]) -> Shaped[Tensor, "r w d"]:
+        """One vector a token in the places of the tokens; 0 at padding."""
+        r, w = self.text.shape
+        return values_td.new_zeros(r * w, values_td.shape[1]).index_copy_(0, self.token, values_td).view(r, w, -1)
+
     def mask(self, dtype: torch.dtype, *, causal: bool) -> Float[Tensor, "r 1 w w"]:
         """Additive attention mask, block-diagonal: 0 within one text (not after it if causal), -max elsewhere."""
         same = self.text[:, None, :, None] == self.text[:, None, None, :]
@@ -83,7 +88,7 @@ def layout(features: Features, *, width: int | None, pad: int = 0) -> Layout:
         row, column = (torch.from_numpy(x).to(device) for x in pack(counts.cpu().numpy(), width))
     n_rows = int(row.max()) + 1
     text = torch.repeat_interleave(torch.arange(len(counts), device=device), counts)
-    within = torch.arange(len(text), device=device) - features["offsets"][:-1][text]
+    within = places(features)
     token = (row * width + column)[text] + within
 
     def rows(values: Tensor, fill: int) -> Tensor:
@@ -91,7 +96,7 @@ def layout(features: Features, *, width: int | None, pad: int = 0) -> Layout:
 
     return Layout(
         input_ids=rows(features["input_ids"], pad),
-        position_ids=rows(within, 0),
+        position_ids=rows(features.get("position_ids", within), 0),
         text=rows(text, -1),
         token=token,
         packed=n_rows < len(counts),

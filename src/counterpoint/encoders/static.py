@@ -26,7 +26,7 @@ from counterpoint.encoders._vocabulary import (
     without_blanks,
 )
 from counterpoint.encoders._words import BUT_EMOJI, ONCE, SEPARATORS, Words
-from counterpoint.encoders.features import Features, lengths
+from counterpoint.encoders.features import Features, changed, lengths, sum_by_text
 from counterpoint.errors import InputError, refuse_string
 
 DOCUMENT = "[DOC]"
@@ -218,6 +218,23 @@ class StaticEncoder(TextEncoder):
         other._words = self._words
         return other
 
+    @property
+    def token_dim(self) -> int:
+        """See `TextEncoder`."""
+        return int(self.embedding.embedding_dim)
+
+    @property
+    def special_tokens(self) -> frozenset[int]:
+        """See `TextEncoder`."""
+        unknown = getattr(self.tokenizer.model, "unk_token", None)
+        added = self.tokenizer.get_added_tokens_decoder().items()
+        return frozenset(i for i, token in added if token.special and token.content != unknown)
+
+    @property
+    def longest(self) -> None:
+        """See `TextEncoder`."""
+        return None
+
     def _flat(self, texts: list[str]) -> Features:
         return self._words.features([text.lower() for text in texts] if self.do_lower_case else texts)
 
@@ -225,6 +242,11 @@ class StaticEncoder(TextEncoder):
         ids = features["input_ids"]
         # a weight a token inside the bag: folding the whole table at each step takes 2.5 times as long
         weight = None if self.log_weight is None else self.log_weight[ids].exp()
+        if features.keys() & {"scale", "shift"}:
+            counts = lengths(features)
+            embedded = self.embedding(ids) if weight is None else self.embedding(ids) * weight[:, None]
+            text = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+            return sum_by_text(changed(embedded, features), text, len(counts)) / counts.clamp(min=1)[:, None]
         sum_nd = nn.functional.embedding_bag(
             ids,
             self.embedding.weight,

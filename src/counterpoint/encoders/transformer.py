@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._checkpoint import give_pad_token
-from counterpoint.encoders.features import Features, from_ids, lengths
-from counterpoint.encoders.packing import layout
+from counterpoint.encoders.features import Features, changed, from_ids, lengths, take
+from counterpoint.encoders.packing import Layout, layout
 from counterpoint.encoders.pooling import Pooling, check_pooling, pool
 from counterpoint.errors import InputError, MissingExtra
 
@@ -44,6 +44,19 @@ ROW = 64
 LONGEST_PACKED = 512
 """Batches with a longer text are padded: their masks would be large."""
 _NOT_OF_THE_MODEL = ("_name_or_path", "architectures", "dtype", "transformers_version")
+
+
+@contextlib.contextmanager
+def dropping(model: nn.Module, rate: float) -> Iterator[None]:
+    """Within: every dropout of a model has this rate; below 0: its own."""
+    before = {part: part.p for part in model.modules() if isinstance(part, nn.Dropout)}
+    try:
+        for part in before if rate >= 0 else ():
+            part.p = rate
+        yield
+    finally:
+        for part, p in before.items():
+            part.p = p
 
 
 class Dense(nn.Module):
@@ -125,6 +138,21 @@ class TransformerEncoder(TextEncoder):
         self._pad = int(tokenizer.pad_token_id)
         self._extra = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
         self._cast: dict[str, Tensor] | None = None
+
+    @property
+    def token_dim(self) -> int:
+        """See `TextEncoder`."""
+        return int(self.model.get_input_embeddings().weight.shape[1])
+
+    @property
+    def special_tokens(self) -> frozenset[int]:
+        """See `TextEncoder`."""
+        return frozenset(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
+
+    @property
+    def longest(self) -> int:
+        """See `TextEncoder`."""
+        return self.positions
 
     @property
     def can_take_more(self) -> bool:
@@ -230,23 +258,59 @@ class TransformerEncoder(TextEncoder):
 
     def _hidden(self, features: Features) -> Float[Tensor, "t d"]:
         """The last hidden state of each token of `features`, in their order."""
+        if "dropout" in features:
+            return self._by_dropout(features)
         packable = self._type in PACKABLE and int(lengths(features).max()) <= LONGEST_PACKED
         # some architectures take no row that is longer than their positions, whatever is in it
         width = max(min(ROW, self.positions), int(lengths(features).max())) if packable else None
         rows = layout(features, width=width, pad=self._pad)
         inputs: dict[str, Any] = {"input_ids": rows.input_ids, **self._extra}
         if rows.packed:
-            dtype = torch.float32 if self._cast is None else torch.bfloat16
+            # of another dtype than the weights, PyTorch's attention is wrong without a word
+            dtype = next(self.model.parameters()).dtype if self._cast is None else torch.bfloat16
             inputs["attention_mask"] = rows.mask(dtype, causal=PACKABLE[self._type])
-            inputs["position_ids"] = rows.position_ids + self._position_offset
         else:
             inputs["attention_mask"] = (rows.text >= 0).long()
-        if self._cast is None:
-            output = self.model(**inputs)
-        else:
-            output = torch.func.functional_call(self.model, self._cast, kwargs=inputs)
+        if rows.packed or "position_ids" in features:
+            if self._type not in PACKABLE:
+                raise InputError(
+                    f"a view moves tokens, and places cannot be given to {self._type}", fix="choose another view"
+                )
+            inputs["position_ids"] = rows.position_ids + self._position_offset
+        with self._embeddings_changed(features, rows):
+            if self._cast is None:
+                output = self.model(**inputs)
+            else:
+                output = torch.func.functional_call(self.model, self._cast, kwargs=inputs)
         hidden: Tensor = output.last_hidden_state.flatten(0, 1)
         return hidden[rows.token]
+
+    @contextlib.contextmanager
+    def _embeddings_changed(self, features: Features, rows: Layout) -> Iterator[None]:
+        """Within: what leaves the embedding layer (positions and normalisation are a part of BERT's) is changed."""
+        spread: Features = {k: rows.spread(v) for k, v in features.items() if k in ("scale", "shift")}
+        if not spread:
+            yield
+            return
+        whole: nn.Module | None = getattr(self.model, "embeddings", None)
+        layer = self.model.get_input_embeddings() if whole is None else whole
+        handle = layer.register_forward_hook(lambda _module, _args, output: changed(output, spread))
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _by_dropout(self, features: Features) -> Float[Tensor, "t d"]:
+        """`_hidden` of texts with dropout rates of their own, those of one rate together; -1: the model's."""
+        rate_n, counts = features["dropout"], lengths(features)
+        rest = {name: value for name, value in features.items() if name != "dropout"}
+        parts, order = [], []
+        for rate in rate_n.unique():
+            rows = (rate_n == rate).nonzero()[:, 0]
+            with dropping(self.model, float(rate)):
+                parts.append(self._hidden(take(rest, rows)))
+            order.append(torch.repeat_interleave(rate_n == rate, counts).nonzero()[:, 0])
+        return torch.cat(parts)[torch.argsort(torch.cat(order))]
 
     def _write(self, folder: Path) -> list[tuple[str, str]]:
         from counterpoint.encoders.folder import write_transformer

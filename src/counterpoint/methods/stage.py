@@ -35,7 +35,7 @@ class Stage:
         head: From the encoder's dimension to a projection that is used in training only.
         procedure: From the encoder's dimension to what stands between the vectors and the objective in training.
         view: Of inputs: one for all, or one for anchors and one for what they are contrasted with, or of items one for
-            each view, the last for all that follow.
+            each view, the last for all that follow. Of texts see `counterpoint.views.TextView`.
         views: Of items alone or labelled: how many of each a batch has.
         sampled: Negatives drawn for each anchor, in place of all others of the batch.
         shared: Keys drawn for the whole batch, beside its positives.

@@ -1,6 +1,7 @@
 """Procedures: what stands between the encoder and the objective in training, and what is kept from step to step."""
 
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
+from counterpoint.procedures.composing import Composed
 from counterpoint.procedures.domains import CutDomains, OneDomain
 from counterpoint.procedures.gates import PairGates
 from counterpoint.procedures.hard_pairs import MixHardPairs, shares
@@ -31,6 +32,7 @@ __all__ = [
     "Chain",
     "ClassVectors",
     "ClusteredNeighbours",
+    "Composed",
     "CutDomains",
     "Forget",
     "Futures",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import abc
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,8 +21,33 @@ from counterpoint.points import Points
 from counterpoint.training._processes import Processes
 from counterpoint.training.payload import Arguments, Payload
 
-View: TypeAlias = Callable[[Any], Any]
-"""Inputs to as many inputs of the same kind; random choices follow torch's global state."""
+
+class ItemView(abc.ABC):
+    """A view that is drawn for each item by a number of its own, and may change the item before it becomes inputs.
+
+    The numbers follow from one draw a batch and side, which all processes share, and from the item: what is drawn is
+    the same in whatever chunks and on however many processes.
+    """
+
+    @abc.abstractmethod
+    def check(self, items: Items, encoder: nn.Module) -> None:
+        """Refuse, before training, items or an encoder that it cannot do anything with."""
+
+    @abc.abstractmethod
+    def __call__(self, items: Items, inputs: Any, encoder: Any, kind: Kind, numbers: Sequence[int]) -> Any:
+        """The inputs of the items' views.
+
+        Args:
+            items: Some, in order.
+            inputs: What the encoder makes of them as they are.
+            encoder: Makes inputs of items; of two towers that of this side.
+            kind: Of the items.
+            numbers: From 0 to 2^63 - 1, one an item.
+        """
+
+
+View: TypeAlias = Callable[[Any], Any] | ItemView
+"""Inputs to as many inputs of the same kind; random choices follow torch's global state, or see `ItemView`."""
 Views: TypeAlias = View | tuple[View | None, ...] | None
 """One for all, or two: one for anchors and one for what they are contrasted with; None: as they are.
 
@@ -99,6 +125,11 @@ class RowBatches:
         first = inputs_of(encoder, data.anchors, anchors)
         same = others is data.anchors and anchors == keys
         self._inputs = (first, first if same else inputs_of(encoder, others, keys))
+        self._items, self._kinds = (data.anchors, others), (anchors, keys)
+        self._towers = tuple(encoder.side(k) if isinstance(encoder, Towers) else encoder for k in self._kinds)
+        for side, one in enumerate(self._view):
+            if isinstance(one, ItemView):
+                one.check(self._items[min(side, 1)], self._towers[min(side, 1)])
         self._hash = (data.anchors.hashes(), others.hashes())
         # of the whole data, so that all processes agree on which columns there are
         self._copies = len(self._hash[0][data.anchor].unique()) < len(data)
@@ -132,7 +163,7 @@ class RowBatches:
             same = self._inputs[0] is self._inputs[1]
             plain += [plain[0] if same else take(self._inputs[1], data.anchor)] * (views - 1)
         # where there are no keys, queries are what a view for keys alone is for
-        parts = [self._seen(inputs, v if views > 1 else 1) for v, inputs in enumerate(plain)]
+        parts = [self._seen(inputs, v if views > 1 else 1, min(v, 1), data.anchor) for v, inputs in enumerate(plain)]
 
         def arguments(z: Float[Tensor, "n *d"]) -> Arguments:
             if views == 1:
@@ -176,7 +207,7 @@ class RowBatches:
         belongs = self._together[torch.searchsorted(self._together, number)] == number
         valid = ~belongs | positive.bool()
         parts = [
-            self._seen(take(inputs, at), side)
+            self._seen(take(inputs, at), side, side, at)
             for side, (inputs, at) in enumerate(zip(self._inputs, (data.anchor, own.flatten()), strict=True))
         ]
 
@@ -205,7 +236,7 @@ class RowBatches:
         self, anchor: Tensor, columns: dict[str, Tensor], keys: Tensor, key_columns: dict[str, Tensor]
     ) -> Payload:
         parts = [
-            self._seen(take(inputs, at), side)
+            self._seen(take(inputs, at), side, side, at)
             for side, (inputs, at) in enumerate(zip(self._inputs, (anchor, keys), strict=True))
         ]
 
@@ -214,9 +245,15 @@ class RowBatches:
 
         return self._payload(parts, arguments)
 
-    def _seen(self, inputs: Any, side: int) -> Any:
-        view = self._view[min(side, len(self._view) - 1)]
-        return inputs if view is None else view(inputs)
+    def _seen(self, inputs: Any, view: int, side: int, at: Int[Tensor, " m"]) -> Any:
+        """The inputs of the items `at` of a side, by a view."""
+        seen = self._view[min(view, len(self._view) - 1)]
+        if not isinstance(seen, ItemView):
+            return inputs if seen is None else seen(inputs)
+        # the first process draws what one alone would
+        drawn = Processes.current().broadcast(int(torch.randint(2**62, ())))
+        numbers = [hash((drawn, item)) % 2**63 for item in at.tolist()]
+        return seen(self._items[side][at], inputs, self._towers[side], self._kinds[side], numbers)
 
     def _payload(self, parts: list[Any], arguments: Callable[[Float[Tensor, "n *d"]], Arguments]) -> Payload:
         inputs: Inputs

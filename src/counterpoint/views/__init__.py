@@ -1,29 +1,55 @@
 """Views: how positives are made, one file a modality."""
 
+from counterpoint.views import logic, tokens, words
+from counterpoint.views.adversarial import fast_gradient
 from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
+from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.masking import MaskedLM
-from counterpoint.views.texts import delete_words, shuffle_partners
+from counterpoint.views.meaning import eda, insertion, synonyms
+from counterpoint.views.templates import template_alone
+from counterpoint.views.text_view import TextView, chained, one_of
+from counterpoint.views.texts import defined, delete_words, neighbours, paired, parts, shuffle_partners
+from counterpoint.views.typos import typos
 
 __all__ = [
+    "MEANING_VIEWS",
+    "TOKEN_VIEWS",
+    "WORD_VIEWS",
     "MaskedLM",
+    "TextView",
     "View",
     "affine",
     "blur",
     "boxes",
     "brightness",
+    "chained",
     "compose",
     "crop",
+    "defined",
     "delete_words",
+    "eda",
+    "fast_gradient",
     "grey",
+    "insertion",
     "jitter",
+    "logic",
     "low_contrast",
     "multi_crop",
+    "neighbours",
     "noise",
+    "one_of",
+    "paired",
+    "parts",
     "pixelated",
     "quarter_turns",
     "recolour",
     "shuffle_partners",
+    "synonyms",
+    "template_alone",
+    "tokens",
+    "typos",
+    "words",
 ]

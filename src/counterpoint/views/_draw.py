@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from counterpoint.errors import InputError
+
 Range: TypeAlias = tuple[float, float]
 
 
@@ -39,3 +41,24 @@ def where(
         return change(pixels, rows)
     at = rows.to(pixels.device)
     return pixels.index_copy(0, at, change(pixels[at], rows))
+
+
+def below(n: int, generator: torch.Generator) -> int:
+    """A whole number from 0 to `n - 1`."""
+    return int(torch.randint(n, (), generator=generator))
+
+
+def some(n: int, k: int, generator: torch.Generator) -> list[int]:
+    """`k` different whole numbers below `n`, in random order."""
+    chosen: list[int] = torch.randperm(n, generator=generator)[:k].tolist()
+    return chosen
+
+
+def check_share(share: float, what: str = "share") -> None:
+    """Refuse a share that is not from 0 to below 1.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not 0 <= share < 1:
+        raise InputError(f"{what} {share} is not from 0 to below 1", fix=f"give such a {what}")

@@ -1,8 +1,8 @@
-"""Discrete views of texts, and noise in pairs: the baselines of methods that do without."""
+"""Steps before training that make pairs of texts: with a view, a neighbour, parts, definitions; and noise in pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,11 @@ from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.types import Example
+from counterpoint.errors import refuse_string
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
+    from counterpoint.views.words import WordView
 
 
 def delete_words(text: str, share: float, generator: torch.Generator) -> str:
@@ -37,12 +39,113 @@ def deleted_words(share: float) -> Prepare:
         >>> deleted_words(0.5)(data, nn.Identity(), 0).others.texts
         ['three four']
     """
+    return paired(lambda text, generator: delete_words(text, share, generator))
+
+
+def paired(view: WordView) -> Prepare:
+    """A step before training: each text becomes a pair with its view, which is drawn once, here.
+
+    For what is dear to make, or is published so: a translation there and back, a paraphrase by a language model, any
+    function of a text, `lambda text, generator: f(text)`. What is cheap is drawn anew in every step by `TextView`.
+
+    Examples:
+        >>> data = Data.alone(Items("text", ["a cat", "a dog"]))
+        >>> paired(lambda text, generator: text.upper())(data, nn.Identity(), 0).others.texts
+        ['A CAT', 'A DOG']
+    """
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
         generator = torch.Generator().manual_seed(seed)
-        fewer = [delete_words(data.anchors.texts[i], share, generator) for i in data.anchor.tolist()]
-        return replace(data, others=Items("text", fewer), positives=torch.arange(len(data))[:, None])
+        views = [view(data.anchors.texts[i], generator) for i in data.anchor.tolist()]
+        return replace(data, others=Items("text", views), positives=torch.arange(len(data))[:, None])
+
+    return prepare
+
+
+def neighbours(column: str = "document") -> Prepare:
+    """A step before training: each text becomes a pair with the next one, where both are of one document.
+
+    Texts are in their order; the column, where there is one, says which document each is of. Source: the next sentence
+    of DiscSent (Jernite et al. 2017), the neighbours of USE and DiscoEval, Logeswaran and Lee 2018 ("Quick thoughts").
+
+    Examples:
+        >>> data = Data.alone(Items("text", ["one", "two", "three"]), document=torch.tensor([0, 0, 1]))
+        >>> pairs = neighbours()(data, nn.Identity(), 0)
+        >>> [(pairs.anchors.texts[a], pairs.others.texts[b]) for a, (b,) in zip(pairs.anchor, pairs.positives)]
+        [('one', 'two')]
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        document = data.columns.get(column, torch.zeros(len(data), dtype=torch.long))
+        first = (document[:-1] == document[1:]).nonzero()[:, 0]
+        return replace(data[first], others=data.anchors, positives=data.anchor[first + 1][:, None])
+
+    return prepare
+
+
+def in_half(text: str) -> tuple[str, str]:
+    """The first half of a text's words, and the second, which is never shorter.
+
+    Examples:
+        >>> in_half("one two three")
+        ('one', 'two three')
+    """
+    words = text.split()
+    return " ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])
+
+
+def parts(split: Callable[[str], Sequence[str]] = in_half) -> Prepare:
+    """A step before training: each text has its parts for positives, which `procedures.Composed` makes one key of.
+
+    Texts of fewer parts than others, or with an empty one, are left out. Source: Chanchani and Huang 2023,
+    "Composition-contrastive Learning for Sentence Embeddings" (CompCSE), section 3, whose phrases are a discourse
+    parser's.
+
+    Args:
+        split: From a text to its parts.
+
+    Examples:
+        >>> data = Data.alone(Items("text", ["one two three", "four"]))
+        >>> halved = parts()(data, nn.Identity(), 0)
+        >>> halved.others.texts, halved.positives.tolist()
+        (['one', 'two three'], [[0, 1]])
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        pieces = _lists(split, data)
+        most = max(map(len, pieces), default=0)
+        kept = [i for i, found in enumerate(pieces) if len(found) == most and all(part.strip() for part in found)]
+        items = Items("text", [part for i in kept for part in pieces[i]])
+        rows = torch.tensor(kept, dtype=torch.long)
+        return replace(data[rows], others=items, positives=torch.arange(len(items)).view(len(kept), -1))
+
+    return prepare
+
+
+def defined(definitions: Callable[[str], Sequence[str]]) -> Prepare:
+    """A step before training: each word becomes a pair with each of its definitions; those without are left out.
+
+    Source: DefSent+ (Liu et al. 2024) and DefSent (Tsukagoshi et al. 2021), who classify definitions into words.
+
+    Args:
+        definitions: Of a word, such as `counterpoint.data.WordNet().definitions`.
+
+    Examples:
+        >>> data = Data.alone(Items("text", ["cat", "xyz"]))
+        >>> pairs = defined({"cat": ["a feline", "a gossip"], "xyz": []}.get)(data, nn.Identity(), 0)
+        >>> pairs.anchor.tolist(), pairs.others.texts
+        ([0, 0], ['a feline', 'a gossip'])
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        glosses = _lists(definitions, data)
+        rows = torch.tensor([row for row, found in enumerate(glosses) for _ in found], dtype=torch.long)
+        others = Items("text", [gloss for found in glosses for gloss in found])
+        return replace(data[rows], others=others, positives=torch.arange(len(others))[:, None])
 
     return prepare
 
@@ -73,3 +176,13 @@ def shuffle_partners(examples: Sequence[Example], share: float, seed: int) -> tu
         for i, j in zip(chosen, chosen[1:] + chosen[:1], strict=True):
             noisy[i], right[i] = replace(examples[i], positives=examples[j].positives), False
     return noisy, right
+
+
+def _lists(of: Callable[[str], Sequence[str]], data: Data) -> list[list[str]]:
+    """What a function that gives texts gives for each anchor."""
+    found = []
+    for i in data.anchor.tolist():
+        texts = of(data.anchors.texts[i])
+        refuse_string(texts, "what a text becomes")
+        found.append(list(texts))
+    return found
