@@ -14,16 +14,16 @@ from counterpoint.methods.stage import Stage, train_stage
 from counterpoint.objectives import InfoNCE
 from counterpoint.procedures import Composed
 from counterpoint.training import TrainConfig, train
-from counterpoint.views import MaskedLM, defined, delete_words, neighbours, paired, parts, shuffle_partners, words
+from counterpoint.views import MaskedLM, defined, neighbours, paired, parts, shuffle_partners, words
 from counterpoint.views.texts import deleted_words
 
 TEXTS = [e.positives[0] for e in debian().train.examples[:64]]
 some_words = st.lists(st.sampled_from(["one", "two", "three", "four"]), min_size=1, max_size=12)
 
 
-@given(some_words, st.floats(0, 1), st.integers(0, 100))
+@given(some_words, st.floats(0, 1, exclude_max=True), st.integers(0, 100))
 def test_deleted_words_are_as_many_as_asked_and_the_rest_keeps_its_order(text, share, seed):
-    left = delete_words(" ".join(text), share, torch.Generator().manual_seed(seed)).split()
+    left = words.deletion(share)(" ".join(text), torch.Generator().manual_seed(seed)).split()
     assert len(left) == len(text) - min(round(share * len(text)), len(text) - 1)
     rest = iter(text)
     assert all(word in rest for word in left)

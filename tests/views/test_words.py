@@ -16,7 +16,6 @@ from counterpoint.views import (
     TOKEN_VIEWS,
     WORD_VIEWS,
     chained,
-    delete_words,
     logic,
     one_of,
     typos,
@@ -230,11 +229,6 @@ def test_a_view_is_drawn_by_its_weight():
             one_of(*views, weights=weights)
     with pytest.raises(InputError, match="no words"):
         words.substitution([])
-
-
-@given(text=texts, share=shares, seed=seeds)
-def test_deletion_is_delete_words(text, share, seed):
-    assert drawn(words.deletion(share), text, seed) == delete_words(text, share, torch.Generator().manual_seed(seed))
 
 
 def truth(sentence, small, old):

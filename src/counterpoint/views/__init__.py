@@ -11,7 +11,7 @@ from counterpoint.views.masking import MaskedLM
 from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.templates import template_alone
 from counterpoint.views.text_view import TextView, chained, one_of
-from counterpoint.views.texts import defined, delete_words, neighbours, paired, parts, shuffle_partners
+from counterpoint.views.texts import defined, neighbours, paired, parts, shuffle_partners
 from counterpoint.views.typos import typos
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "compose",
     "crop",
     "defined",
-    "delete_words",
     "eda",
     "fast_gradient",
     "grey",

@@ -12,34 +12,23 @@ from torch import nn
 from counterpoint.data.items import Data, Items
 from counterpoint.data.types import Example
 from counterpoint.errors import refuse_string
+from counterpoint.views.words import WordView, deletion
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
-    from counterpoint.views.words import WordView
-
-
-def delete_words(text: str, share: float, generator: torch.Generator) -> str:
-    """The text without a random `share` of its words; at least one stays (Gao et al. 2021, table 1's word deletion).
-
-    Examples:
-        >>> delete_words("one two three four", 0.5, torch.Generator().manual_seed(0))
-        'three four'
-    """
-    words = text.split()
-    gone = min(round(share * len(words)), len(words) - 1)
-    out = set(torch.randperm(len(words), generator=generator)[:gone].tolist()) if gone > 0 else set()
-    return " ".join(word for i, word in enumerate(words) if i not in out)
 
 
 def deleted_words(share: float) -> Prepare:
     """A step before training: texts alone become pairs of each with itself without a share of its words.
+
+    Source: Gao et al. 2021, "SimCSE", table 1's word deletion.
 
     Examples:
         >>> data = Data.alone(Items("text", ["one two three four"]))
         >>> deleted_words(0.5)(data, nn.Identity(), 0).others.texts
         ['three four']
     """
-    return paired(lambda text, generator: delete_words(text, share, generator))
+    return paired(deletion(share))
 
 
 def paired(view: WordView) -> Prepare:

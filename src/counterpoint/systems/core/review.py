@@ -21,7 +21,7 @@ TAXONOMY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "counterpoint.views.brightness",
             "counterpoint.views.blur",
             "counterpoint.views.noise",
-            "counterpoint.views.delete_words",
+            "counterpoint.views.words.deletion",
         ),
         "several signals of one thing": (
             "counterpoint.training.rows.RowBatches",
