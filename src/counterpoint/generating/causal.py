@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -56,6 +57,7 @@ class CausalLM:
             raise InputError("the tokenizer has no chat template", fix="give chat=False")
         ends = [getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id]
         self._ends = {n for end in ends if end is not None for n in (end if isinstance(end, list) else [end])}
+        self._takes = inspect.signature(model.forward).parameters
         # any token does where the mask is 0
         self._pad = min(self._ends, default=0)
         self._context = int(getattr(model.config, "max_position_embeddings", 0) or 2**31)
@@ -213,13 +215,14 @@ class CausalLM:
     ) -> tuple[Float[Tensor, "n kept v"], Any]:
         # positions are counted from each row's first token, and not from its padding
         places_nk = (mask_nl.cumsum(dim=1) - 1).clamp(min=0)
+        helpful = {"position_ids": places_nk[:, -ids_nl.shape[1] :], "logits_to_keep": kept}
         out = self.model(
             input_ids=ids_nl,
             attention_mask=mask_nl,
-            position_ids=places_nk[:, -ids_nl.shape[1] :],
             past_key_values=past,
             use_cache=True,
-            logits_to_keep=kept,
+            # not every architecture takes them: it finds positions itself, or gives the logits of all tokens
+            **{name: value for name, value in helpful.items() if name in self._takes},
         )
         return out.logits, out.past_key_values
 

@@ -133,13 +133,14 @@ class Endpoint:
             fix = "use CausalLM"
             raise InputError("a prompt to write against needs the model's logits, which no endpoint gives", fix=fix)
         path, body, read = self._body(request)
+        token = self._token()
         wait, why = self.wait, ""
         for left in reversed(range(self.tries)):
             try:
-                return read(json.loads(self._send(path, body)))
+                return read(json.loads(self._send(path, body, token)))
             except urllib.error.HTTPError as error:
                 with error:
-                    status, why = error.code, self._why(error)
+                    status, why = error.code, _why(error, token)
                     after = error.headers.get("Retry-After", "")
                 if status not in _AGAIN and status < 500:
                     return self._no(status, why)
@@ -190,10 +191,9 @@ class Endpoint:
     def _with_extra(self, body: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in {**body, **self.extra}.items() if value is not None}
 
-    def _send(self, path: str, body: dict[str, Any]) -> bytes:
+    def _send(self, path: str, body: dict[str, Any], token: str) -> bytes:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if token := self._token():
-            headers["Authorization"] = f"Bearer {token}"
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
         url = self.url.rstrip("/") + path
         request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
         # a socket's time-out is between two bytes; a server that drips could take for ever
@@ -217,16 +217,6 @@ class Endpoint:
             raise InputError(f"the token in {self.token_from} holds characters that no token has", fix="set it again")
         return token
 
-    def _why(self, error: urllib.error.HTTPError) -> str:
-        """The status and the beginning of what the server says, without the token should it repeat it."""
-        try:
-            said = error.read(2**12).decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException):
-            said = ""
-        token = self._token()
-        said = " ".join((said.replace(token, "***") if token else said).split())
-        return f"{error.code} {said[:120] or error.reason}"
-
 
 class _Unanswered(Refusal):
     """A refusal that may be the server's state, and not the request's."""
@@ -247,6 +237,16 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def _opener() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(_NoRedirect)
+
+
+def _why(error: urllib.error.HTTPError, token: str) -> str:
+    """The status and the beginning of what the server says, without the token should it repeat it."""
+    try:
+        said = error.read(2**12).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):
+        said = ""
+    said = " ".join((said.replace(token, "***") if token else said).split())
+    return f"{error.code} {said[:120] or error.reason}"
 
 
 def _reason(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -13,6 +14,7 @@ _NUMBER = re.compile(r"(?<![\w.,/:-])-?(?:\d+(?:\.\d+)?|\.\d+)(?![\w%]|[.,/:-]\d
 _LABEL = re.compile(r"\s*(?:[*_#>]*[A-Za-z][\w ]{0,30}[*_]*:[*_]*)?\s*")
 _MARK = re.compile(r"\s*(?:[-*•]|\(?\d{1,3}[.)])\s+")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "„": "“", "`": "`"}
+_OPENINGS = 100  # brackets that JSON is looked for at; each costs the length of what follows
 _REFUSALS = re.compile(
     r"(i['’]?m sorry|i am sorry|sorry,|i can(?:no|['’])t |i am unable|i['’]m unable|as an ai\b|as a language model|"
     r"unfortunately, i)",
@@ -196,17 +198,13 @@ def json_fields(*names: str) -> Callable[[Answer], dict[str, str]]:
 
 def _json(answer: Answer, bracket: str, fits: Callable[[Any], bool], what: str) -> Any:
     decoder, text = json.JSONDecoder(), answer.text
-    at = text.find(bracket)
-    while at >= 0:
+    for opening in itertools.islice(re.finditer(re.escape(bracket), text), _OPENINGS):
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, _ = decoder.raw_decode(text, opening.start())
         except (ValueError, RecursionError):  # a number or a nesting without end, too
-            end = at + 1
-        else:
-            if fits(value):
-                return value
-            end = at + 1
-        at = text.find(bracket, end)
+            continue
+        if fits(value):
+            return value
     raise UnparsedError(f"not {what}: {_shown(text)}")
 
 
