@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from generating.served import asked, completion, reply, serving
-from generating.test_causal import made
 from typer.testing import CliRunner
 
 from counterpoint.cli.main import app
 from counterpoint.data import read
 from counterpoint.errors import InputError
 from counterpoint.generating import CausalLM
+from generating.served import asked, completion, reply, serving
+from generating.tiny import made
 
 TEXTS = ["a plane takes off", "dogs run", "rain falls"]
 
@@ -72,7 +72,7 @@ def test_failures_are_listed(texts, tmp_path):
         reply(handler, completion("no idea" if "dogs" in asked(body) else "0.5"))
 
     output = tmp_path / "scores.jsonl"
-    with serving(answer) as (url, served):
+    with serving(answer) as (url, _):
         command = [texts, "-p", "Score: {text}", "-o", output, "-m", "m", "--url", url, "--parse", "number:0:1"]
         done = run(*command, "--temperature", 1, "--tries", 2, "--price", "1:2", "--json")
     assert done.exit_code == 0, done.output

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +15,6 @@ from counterpoint.errors import InputError
 from counterpoint.generating import (
     Account,
     Answer,
-    Endpoint,
     Generator,
     LanguageModel,
     Message,
@@ -272,30 +267,6 @@ def test_the_bar_is_on_standard_error(capsys):
     out, err = capsys.readouterr()
     assert not out
     assert "2/2" in err
-
-
-SCRIPT = """
-import sys
-from generating.test_generator import job
-print(job(*sys.argv[1:])[0])
-"""
-
-
-def job(url, folder):
-    """What every prompt was answered, and the account."""
-    generator = Generator(Endpoint(url, "m", at_once=3, wait=0.01), folder)
-    prompts = [f"p{i}" for i in range(30)]
-    results = generator.ask(prompts, number(0, 1), WARM, samples=2, tries=2)
-    return values(results), generator.account
-
-
-def started(url, folder):
-    """`job` in a process of its own."""
-    paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, url, folder], env=environment, stdout=subprocess.PIPE, text=True
-    )
 
 
 def drawn(handler, body, count):

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -36,7 +37,9 @@ class Kept:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         with self._errors():
             # each statement is a transaction; another process's write is waited for
-            self.database = sqlite3.connect(self.file or ":memory:", isolation_level=None, timeout=60)
+            where = self.file or ":memory:"
+            self.database = sqlite3.connect(where, isolation_level=None, timeout=60, check_same_thread=False)
+            weakref.finalize(self, self.database.close)
             self.database.execute("PRAGMA journal_mode = WAL")
             # the system's crash may lose the last answers, a killed process loses none
             self.database.execute("PRAGMA synchronous = NORMAL")

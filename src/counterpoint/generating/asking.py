@@ -90,8 +90,8 @@ class Request:
         continuation: A text that is not to be written: its log-probability after the prompt is asked.
 
     Examples:
-        >>> Request("one").key("a model") == Request("one").key("a model"), Request("one").key("another model")[:8]
-        (True, 'e5a0d3d5')
+        >>> Request("one").key("a model") == Request("one").key("a model"), len(Request("one").key("a model"))
+        (True, 32)
     """
 
     prompt: str | tuple[Message, ...]

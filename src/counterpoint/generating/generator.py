@@ -129,7 +129,7 @@ class Generator:
         >>> judge = Generator(Rules(lambda prompt, draw: draw.choice(["Score: 0.8", "no idea"])))
         >>> results = judge.ask(["Are they alike?", "And these?"], number(0, 1), Sampling(temperature=1))
         >>> [result.value for (result,) in results], judge.account.asked
-        ([0.8, 0.8], 3)
+        ([0.8, 0.8], 4)
     """
 
     def __init__(
@@ -270,7 +270,7 @@ class Generator:
 
 
 def _request(prompt: Prompt, sampling: Sampling, against: Prompt | None, sample: int, attempt: int) -> Request:
-    """One draw. What changes nothing makes no other request: seed and share of tokens where nothing is drawn, ..."""
+    """One draw, without what changes nothing of it: a seed where none is drawn, guidance where nothing guides."""
     frozen, other = _frozen(prompt), None if against is None else _frozen(against)
     sampling = sampling if other is not None else replace(sampling, guidance=1.0)
     if not sampling.temperature:
