@@ -27,6 +27,7 @@ from counterpoint.generating import (
     one_line,
     unlike,
 )
+from generating.jobs import job, started
 from generating.served import asked, completion, reply, serving
 
 WARM = Sampling(temperature=1.0)

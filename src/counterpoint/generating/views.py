@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from counterpoint.data.items import Data, Items
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.generating.asking import Sampling
 from counterpoint.generating.generator import Generator, Result
 from counterpoint.generating.parsing import one_line, unlike
@@ -92,7 +92,7 @@ def back_translated(
 
     Args:
         generator: What translates.
-        languages: Through which; each gives one positive.
+        languages: Through which, one or more; each gives one positive.
         source: The language of the texts.
         template: The prompt of both ways, with `{language}` and `{text}`.
         sampling: How translations are drawn.
@@ -104,6 +104,9 @@ def back_translated(
         >>> back_translated(Generator(shouting))(data, nn.Identity(), 0).others.texts
         ['dogs run']
     """
+    refuse_string(languages, "languages")
+    if not languages:
+        raise InputError("no language to translate into", fix="give one or more")
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
