@@ -50,7 +50,7 @@ def test_every_option_in_the_docs_exists():
     helps = {}
     for page in PAGES:
         for command, rest in re.findall(
-            r"counterpoint (fit|encode|index|search|evaluate|export) ([^`\n]*)", page.read_text()
+            r"counterpoint (fit|encode|index|search|evaluate|export|generate) ([^`\n]*)", page.read_text()
         ):
             for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
                 if command not in helps:

@@ -34,6 +34,7 @@ from counterpoint.encoders import (
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.exporting import export
+from counterpoint.generating import Generator, Rules, Sampling, back_translated
 from counterpoint.methods import Takes
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
@@ -104,6 +105,9 @@ CALLS = {
     "Takes columns": lambda s: Takes("text", columns=s),
     "Takes schemas": lambda s: Takes("text", schemas=s),
     "debian languages": lambda s: debian(languages=s),
+    "Generator.weigh texts": lambda s: Generator(Rules(lambda prompt, draw: "")).weigh(["a"], [s]),
+    "Sampling stop": lambda s: Sampling(stop=s),
+    "back_translated languages": lambda s: back_translated(Generator(Rules(lambda prompt, draw: "")), s),
     "distill texts": lambda s: distill(SMALL, s, dim=4),
     "unknown_note texts": lambda s: unknown_note(ENCODER, s),
     "unknown_share texts": lambda s: unknown_share(ENCODER, s),

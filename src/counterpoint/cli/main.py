@@ -16,6 +16,7 @@ from counterpoint.cli import (
     evaluating,
     exporting,
     fitting,
+    generating,
     ledger,
     pushing,
     searching,
@@ -42,6 +43,7 @@ app.command()(searching.index)
 app.command()(searching.search)
 app.command()(evaluating.evaluate)
 app.command()(distilling.distill)
+app.command()(generating.generate)
 app.command()(pushing.push)
 app.command()(exporting.export)
 app.command()(comparing.compare)

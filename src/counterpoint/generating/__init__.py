@@ -1,0 +1,49 @@
+"""Language models as generators: ask, keep what they say, go on after a stop, know what it cost."""
+
+from counterpoint.generating.asking import Answer, LanguageModel, Message, Prompt, Refusal, Request, Role, Sampling
+from counterpoint.generating.causal import CausalLM
+from counterpoint.generating.endpoint import Endpoint
+from counterpoint.generating.generator import Account, Generator, Price, Result
+from counterpoint.generating.parsing import (
+    UnparsedError,
+    choice,
+    json_fields,
+    json_list,
+    lines,
+    number,
+    one_line,
+    unlike,
+    whole,
+)
+from counterpoint.generating.rules import Rules
+from counterpoint.generating.views import back_translated, fill, paraphrased
+
+__all__ = [
+    "Account",
+    "Answer",
+    "CausalLM",
+    "Endpoint",
+    "Generator",
+    "LanguageModel",
+    "Message",
+    "Price",
+    "Prompt",
+    "Refusal",
+    "Request",
+    "Result",
+    "Role",
+    "Rules",
+    "Sampling",
+    "UnparsedError",
+    "back_translated",
+    "choice",
+    "fill",
+    "json_fields",
+    "json_list",
+    "lines",
+    "number",
+    "one_line",
+    "paraphrased",
+    "unlike",
+    "whole",
+]

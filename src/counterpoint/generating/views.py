@@ -1,0 +1,150 @@
+"""Positives that a language model writes: steps before training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from counterpoint.data.items import Data, Items
+from counterpoint.errors import InputError, refuse_string
+from counterpoint.generating.asking import Sampling
+from counterpoint.generating.generator import Generator, Result
+from counterpoint.generating.parsing import one_line, unlike
+
+if TYPE_CHECKING:
+    from counterpoint.methods.stage import Prepare
+
+PARAPHRASE = "Say the following in other words, with the same meaning, in one line and nothing else.\n\n{text}"
+TRANSLATE = "Translate the following into {language}, in one line and nothing else.\n\n{text}"
+_DRAWN = Sampling(max_tokens=128, temperature=0.7, top_p=0.9)
+
+
+def fill(template: str, **fields: str) -> str:
+    """A template with `{name}` replaced by the field of that name; other braces stay.
+
+    Raises:
+        InputError: It names a field that is not there.
+
+    Examples:
+        >>> fill('Answer {"score": 1}: is {text} polite?', text="{name}!")
+        'Answer {"score": 1}: is {name}! polite?'
+    """
+
+    def one(match: re.Match[str]) -> str:
+        if match[1] not in fields:
+            raise InputError(f"the template names {match[0]}", fix=f"known are: {', '.join(sorted(fields))}")
+        return fields[match[1]]
+
+    return re.sub(r"\{([A-Za-z_]\w*)\}", one, template)
+
+
+def paraphrased(
+    generator: Generator, template: str = PARAPHRASE, sampling: Sampling = _DRAWN, *, samples: int = 1
+) -> Prepare:
+    """A step before training: texts alone become texts with `samples` paraphrases each, their positives.
+
+    What is no paraphrase (nothing, a refusal, a line that is cut off, the same text) is asked for again; a row one of
+    whose samples fails for good is left out, which the stage says. The seed of the run is that of the draws.
+
+    Args:
+        generator: What writes them.
+        template: The prompt, with `{text}`.
+        sampling: How they are drawn.
+        samples: Paraphrases a text.
+
+    Raises:
+        InputError: The items are no texts, no text has a paraphrase, or the generator cannot go on.
+
+    Examples:
+        >>> from counterpoint.generating import Rules
+        >>> turned = Rules(lambda prompt, draw: " ".join(reversed(prompt.split("\\n")[-1].split())))
+        >>> step = paraphrased(Generator(turned))
+        >>> step(Data.alone(Items("text", ["dogs run", "cats sleep"])), nn.Identity(), 0).others.texts
+        ['run dogs', 'sleep cats']
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        texts = _alone(data)
+        prompts = [fill(template, text=text) for text in texts]
+        drawn = replace(sampling, seed=seed)
+        return _with_positives(data, generator.ask(prompts, [unlike(t) for t in texts], drawn, samples=samples))
+
+    return prepare
+
+
+def back_translated(
+    generator: Generator,
+    languages: Sequence[str] = ("German",),
+    source: str = "English",
+    template: str = TRANSLATE,
+    sampling: Sampling = _DRAWN,
+) -> Prepare:
+    """A step before training: texts alone become texts with their translations there and back, one a language.
+
+    (Sennrich, Haddow and Birch 2016 made such texts; as two views, for example, in SCT, Limkonchotiwat et al. 2023.)
+    What cannot be used is treated as in `paraphrased`; that a text comes back as it was is none of it.
+
+    Args:
+        generator: What translates.
+        languages: Through which, one or more; each gives one positive.
+        source: The language of the texts.
+        template: The prompt of both ways, with `{language}` and `{text}`.
+        sampling: How translations are drawn.
+
+    Examples:
+        >>> from counterpoint.generating import Rules
+        >>> shouting = Rules(lambda prompt, draw: prompt.split("\\n")[-1].swapcase())
+        >>> data = Data.alone(Items("text", ["dogs run"]))
+        >>> back_translated(Generator(shouting))(data, nn.Identity(), 0).others.texts
+        ['dogs run']
+    """
+    refuse_string(languages, "languages")
+    if not languages:
+        raise InputError("no language to translate into", fix="give one or more")
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        drawn, texts = replace(sampling, seed=seed), _alone(data)
+        pairs = [(text, language) for text in texts for language in languages]
+        asked = [fill(template, text=text, language=language) for text, language in pairs]
+        there = [result for (result,) in generator.ask(asked, one_line, drawn)]
+        abroad = [fill(template, text=result.value, language=source) for result in there if result.value is not None]
+        back = iter(generator.ask(abroad, one_line, drawn))
+        every = [result if result.value is None else next(back)[0] for result in there]
+        k = len(languages)
+        return _with_positives(data, [every[i * k : (i + 1) * k] for i in range(len(texts))])
+
+    return prepare
+
+
+def _alone(data: Data) -> list[str]:
+    """The text of each row.
+
+    Raises:
+        InputError: They are no texts, or have positives already.
+    """
+    if data.anchors.modality != "text" or data.others is not None:
+        raise InputError("a language model writes positives of texts alone", fix="leave the step out for other data")
+    return [data.anchors.texts[i] for i in data.anchor.tolist()]
+
+
+def _with_positives(data: Data, results: list[list[Result[str]]]) -> Data:
+    """The rows of which nothing failed, with what was written as their positives."""
+    whole = [all(result.value is not None for result in row) for row in results]
+    if results and not any(whole):
+        why = next(result.failure for result in results[0] if result.value is None)
+        raise InputError(
+            f"nothing that was written for {len(results):,} texts can be used (the first: {why})",
+            fix="change the prompt, or take a better model",
+        )
+    kept = torch.tensor([i for i, is_whole in enumerate(whole) if is_whole], dtype=torch.long)
+    written = [str(result.value) for i in kept.tolist() for result in results[i]]
+    columns = len(results[0]) if results else 1
+    positives = torch.arange(len(written)).view(-1, columns)
+    return replace(data[kept], others=Items("text", written), positives=positives)
