@@ -41,8 +41,8 @@ def simclr(temperature: float = 0.5) -> Recipe:
 
 
 def longer() -> Recipe:
-    """SimCLR, where it has more data and steps."""
-    return simclr().varied("SimCLR with more")
+    """SimCLR at the temperature that is best where it is chosen, for where it has more data and steps."""
+    return simclr(TEMPERATURES[0]).varied("SimCLR with more")
 
 
 TUNED = Tuned(simclr, TEMPERATURES)

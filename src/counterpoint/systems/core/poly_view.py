@@ -14,7 +14,8 @@ from counterpoint.relation import Relation, same
 from counterpoint.systems.core._pictures import SELF_SUPERVISED, TEMPERATURES, TUNED, simclr
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained, Tuned
-from counterpoint.testbeds.figures import probe_accuracy, rank
+from counterpoint.testbeds.contrast import own
+from counterpoint.testbeds.figures import probe_accuracy
 
 VIEWS, ENCODED = 8, 512
 _OWN = same("sample") & same("view")
@@ -87,7 +88,7 @@ system(
             system=Tuned(geometric, TEMPERATURES),
         ),
     ),
-    signal=Signal(rank, off=Trained(simclr)),
+    signal=Signal(own, off=Trained(simclr)),
     setup=f"{VIEWS} views of {ENCODED // VIEWS} pictures against two of {ENCODED // 2}: as many views in a step, as "
     "many steps. The temperature is chosen for each side from three. Head and views are SimCLR's. Of sufficient "
     "statistics the negatives are taken to be the other samples' means, each over all of its views but one.",
