@@ -7,6 +7,7 @@ from counterpoint.data.documents import kept_rows, read_documents, write_rows
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.layouts import read, read_judgements
 from counterpoint.data.retrieval import pairs_from_retrieval, retrieval_from_pairs
+from counterpoint.data.sentence_tasks import SentenceTasks, read_sentence_tasks
 from counterpoint.data.splits import Split, split, split_queries
 from counterpoint.data.summary import account, all_labels, check_trainable, describe
 from counterpoint.data.types import (
@@ -30,6 +31,7 @@ __all__ = [
     "Rejected",
     "Retrieval",
     "Schema",
+    "SentenceTasks",
     "Split",
     "TextData",
     "account",
@@ -44,6 +46,7 @@ __all__ = [
     "read",
     "read_documents",
     "read_judgements",
+    "read_sentence_tasks",
     "retrieval_from_pairs",
     "split",
     "split_queries",

@@ -39,8 +39,9 @@ def figure(
         values: One an item.
         reference: For all statistics but "mean": what is right, one an item.
         statistic: "mean", "pearson", "spearman" (average ranks for ties), "macro_f1" (over the classes that occur) or
-            "micro_f1" (over all decisions together; with one class an item the accuracy). A correlation with a
-            constant is 0: it tells nothing. For F1 the items may be sets: rows `(n, c)` of 0 and 1.
+            "micro_f1" (over all decisions together; with one class an item the accuracy), "average_precision" (of
+            scores, where `reference` is 1 for what should be high and 0 for the rest). A correlation with a constant
+            is 0: it tells nothing. For F1 the items may be sets: rows `(n, c)` of 0 and 1.
         items: The items' names, so that `compare` can check that two systems saw the same ones.
         level: How much of the resamples the interval covers, above 0 and below 1.
         samples: How many resamples; 0 takes no interval, nor does a single item.
@@ -200,6 +201,21 @@ def _micro_f1(values: np.ndarray, reference: np.ndarray) -> Callable[[Counts], n
     return f1
 
 
+def _average_precision(values: np.ndarray, reference: np.ndarray) -> Callable[[Counts], np.ndarray]:
+    order = np.argsort(-values, kind="stable")
+    right = reference[order].astype(np.float64)
+    # equal scores are one step
+    ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
+
+    def precision(counts: Counts) -> np.ndarray:
+        drawn = counts[:, order]
+        seen, hits = (part.cumsum(1)[:, ends] for part in (drawn, drawn * right))
+        gained = np.diff(hits, axis=1, prepend=0.0)
+        return np.asarray((gained * hits / np.where(seen > 0, seen, 1.0)).sum(1) / hits[:, -1].clip(1))
+
+    return precision
+
+
 def _indicators(values: np.ndarray, reference: np.ndarray) -> tuple[Float[np.ndarray, "n c"], Float[np.ndarray, "n c"]]:
     """1 where an item has a class: of one class an item, or of a set that is given as such a row."""
     if values.ndim == 2:
@@ -214,6 +230,7 @@ _STATISTICS = {
     "spearman": _spearman,
     "macro_f1": _macro_f1,
     "micro_f1": _micro_f1,
+    "average_precision": _average_precision,
 }
 
 
