@@ -35,6 +35,7 @@ from counterpoint.evaluate.mean_classifier import (
     mean_classifier_loss,
     mean_classifier_on_two,
 )
+from counterpoint.evaluate.mteb import MtebModel, mteb_content
 from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
 from counterpoint.evaluate.places import Answers, Found, answers_of, own_documents, place, prepared
 from counterpoint.evaluate.ranking import (
@@ -61,6 +62,7 @@ __all__ = [
     "Found",
     "Interval",
     "Judged",
+    "MtebModel",
     "Result",
     "Variation",
     "alignment",
@@ -100,6 +102,7 @@ __all__ = [
     "mean_cosine",
     "mined",
     "mining",
+    "mteb_content",
     "multilabel_classification",
     "named",
     "ndcg",
