@@ -157,4 +157,4 @@ def test_command_line(folder, tmp_path):
     assert [figure["name"] for figure in as_json[0]["figures"]] == ["STS12", "STS-B", "SICK-R", "deu-eng"]
     refused = CliRunner().invoke(app, ["evaluate", str(model), str(small), "--split", "dev"])
     assert isinstance(refused.exception, InputError)
-    assert "the layouts of these tasks are fixed" in str(refused.exception)
+    assert "the layouts of these tests are fixed" in str(refused.exception)

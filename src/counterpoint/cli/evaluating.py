@@ -39,10 +39,10 @@ def evaluate(
     """
     from counterpoint.cli.items import evaluated, load_for, takes
     from counterpoint.cli.searching import open_model
-    from counterpoint.data import Retrieval, account, read_sentence_tasks
+    from counterpoint.data import Retrieval, account, read_association_tests, read_sentence_tasks
     from counterpoint.encoders import unknown_note
     from counterpoint.errors import InputError
-    from counterpoint.evaluate import evaluate_any, evaluate_sentences
+    from counterpoint.evaluate import evaluate_any, evaluate_associations, evaluate_sentences
     from counterpoint.fitting.texts import read_source
 
     encoder = open_model(model, backend)
@@ -58,17 +58,21 @@ def evaluate(
             return
         _show(source, measured.figures, task.notes)
         return
-    if (tasks := read_sentence_tasks(source)) is not None:
-        if train or skip_bad or any(options.values()):
-            raise InputError(
-                "the layouts of these tasks are fixed", file=source, fix="give no options but --backend and --json"
-            )
+    tasks, tests = read_sentence_tasks(source), read_association_tests(source)
+    if (tasks or tests) and (train or skip_bad or any(options.values())):
+        fix = "give no options but --backend and --json"
+        raise InputError("the layouts of these tests are fixed", file=source, fix=fix)
+    if tasks is not None:
         typer.echo(tasks.account(), err=True)
         note(unknown_note(encoder, tasks.texts()))
         with encoder.counting() as cut:
             results = evaluate_sentences(encoder, tasks, say=lambda name: typer.echo(f"{name} ...", err=True))
         note(cut.sentence())
         _print(results, as_json)
+        return
+    if tests is not None:
+        typer.echo(f"read {len(tests)} association tests from {source}", err=True)
+        _print([evaluate_associations(encoder, tests, source=source)], as_json)
         return
     data = read_source(source, **options)
     typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)

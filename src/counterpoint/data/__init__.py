@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from counterpoint.data.association_tests import AssociationTest, read_association_tests
 from counterpoint.data.corpus import DebianCorpus, debian
 from counterpoint.data.documents import kept_rows, read_documents, write_rows
 from counterpoint.data.hashing import input_hash, normalise
@@ -24,6 +25,7 @@ from counterpoint.data.types import (
 
 __all__ = [
     "SCHEMAS",
+    "AssociationTest",
     "DebianCorpus",
     "Documents",
     "Example",
@@ -44,6 +46,7 @@ __all__ = [
     "normalise",
     "pairs_from_retrieval",
     "read",
+    "read_association_tests",
     "read_documents",
     "read_judgements",
     "read_sentence_tasks",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from counterpoint.data._task_lines import cells_of, first_line, lines_of, spaced, there, uneven
 from counterpoint.data.build import BadRowError
 from counterpoint.data.layouts import beir_files, read
 from counterpoint.data.types import Example, TextData
@@ -106,7 +107,7 @@ def read_sentence_tasks(source: str | os.PathLike[str]) -> SentenceTasks | None:
     if path.is_file():
         named = {"sts-": ("STS-B", _benchmark), "SICK_": ("SICK-R", _sick)}
         task, reader = next((made for start, made in named.items() if path.name.startswith(start)), ("", None))
-        if reader is None or path.suffix not in (".csv", ".txt") or "\t" not in _first(path):
+        if reader is None or path.suffix not in (".csv", ".txt") or "\t" not in first_line(path):
             return None
         return SentenceTasks(name, {task: {"": _scored(path, reader(path), notes)}}, notes=tuple(notes))
     found = SentenceTasks(name)
@@ -148,10 +149,10 @@ def _read_scored(folder: Path, gold: Mapping[str, Path], tasks: dict[str, Part],
     if languages:
         _put(tasks, folder.name, {key: _table(file) for key, file in languages.items()}, folder)
     if any(re.fullmatch(r"sts-(train|dev|test)\.csv", name) for name in names):
-        file = _there(folder / "sts-test.csv", "STS-B")
+        file = there(folder / "sts-test.csv", "STS-B")
         _put(tasks, "STS-B", {"": _scored(file, _benchmark(file), notes)}, folder)
     if any(re.fullmatch(r"SICK_(train|trial|test_annotated)\.txt", name) for name in names):
-        file = _there(folder / "SICK_test_annotated.txt", "SICK-R")
+        file = there(folder / "SICK_test_annotated.txt", "SICK-R")
         _put(tasks, "SICK-R", {"": _scored(file, _sick(file), notes)}, folder)
 
 
@@ -163,7 +164,7 @@ def _subsets(
     year = f"STS{said[1]}" if said else next((year for year, own in YEARS.items() if set(own) <= inputs.keys()), "")
     for subset in YEARS.get(year, ()):
         if subset not in inputs:
-            _there(folder / f"STS.input.{subset}.txt", year)
+            there(folder / f"STS.input.{subset}.txt", year)
     wanted = YEARS.get(year, tuple(inputs))
     if left := sorted(inputs.keys() - set(wanted)):
         notes.append(f"not part of {year} in SentEval, so left out: {', '.join(left)}")
@@ -176,9 +177,9 @@ def _subset(file: Path, gold: Mapping[str, Path], notes: list[str]) -> TextData:
     scores = own if own.is_file() else gold.get(name)
     if scores is None:
         raise InputError("pairs without their scores", file=file, fix=f"put {name} beside it")
-    pairs, values = list(_lines(file)), list(_lines(scores))
+    pairs, values = list(lines_of(file)), list(lines_of(scores))
     if len(pairs) != len(values):
-        raise _uneven(file, len(pairs), scores, len(values))
+        raise uneven(file, len(pairs), scores, len(values))
 
     def rows() -> Iterator[tuple[int, str, str, str]]:
         for (number, pair), (_, value) in zip(pairs, values, strict=True):
@@ -207,7 +208,7 @@ def _scored(
             raise InputError(
                 f"the score is not a finite number: {value!r}", file=scores or file, line=line, fix="correct it"
             )
-        texts = (_spaced(first), _spaced(second))
+        texts = (spaced(first), spaced(second))
         if not all(texts):
             raise InputError("a text of the pair is empty", file=file, line=line, fix="correct it")
         examples.append(Example(texts[0], (texts[1],), score=score, line=line))
@@ -221,16 +222,16 @@ def _scored(
 
 def _benchmark(file: Path) -> Iterator[tuple[int, str, str, str]]:
     """Genre, file, year, number, score and two texts, and perhaps more."""
-    yield from ((line, cells[5], cells[6], cells[4]) for line, cells in _cells(file, 7))
+    yield from ((line, cells[5], cells[6], cells[4]) for line, cells in cells_of(file, 7))
 
 
 def _sick(file: Path) -> Iterator[tuple[int, str, str, str]]:
     """A header; number, two texts, relatedness, and more."""
-    yield from ((line, cells[1], cells[2], cells[3]) for line, cells in _cells(file, 4) if line > 1)
+    yield from ((line, cells[1], cells[2], cells[3]) for line, cells in cells_of(file, 4) if line > 1)
 
 
 def _three(file: Path) -> Iterator[tuple[int, str, str, str]]:
-    yield from ((line, *cells[:3]) for line, cells in _cells(file, 3))  # type: ignore[misc]
+    yield from ((line, *cells[:3]) for line, cells in cells_of(file, 3))  # type: ignore[misc]
 
 
 def _table(file: Path) -> TextData:
@@ -249,9 +250,9 @@ def _halves(positive: str, negative: str) -> Callable[[Path], dict[str, list[Exa
     def read_both(folder: Path) -> dict[str, list[Example]]:
         files = {"1": folder / positive, "0": folder / negative}
         rows = [
-            Example(_spaced(text), label=label, line=line)
+            Example(spaced(text), label=label, line=line)
             for label, file in files.items()
-            for line, text in _lines(_there(file, folder.name))
+            for line, text in lines_of(there(file, folder.name))
         ]
         return {"all": rows}
 
@@ -264,10 +265,10 @@ def _parts(
     """A file a part, a row a line."""
 
     def read_parts(folder: Path) -> dict[str, list[Example]]:
-        return {part: list(rows(_there(folder / name, folder.name))) for part, name in files.items()}
+        return {part: list(rows(there(folder / name, folder.name))) for part, name in files.items()}
 
     def rows(file: Path) -> Iterator[Example]:
-        for line, text in _lines(file):
+        for line, text in lines_of(file):
             if line <= header or not text.strip():
                 continue
             try:
@@ -282,7 +283,7 @@ def _sentiment(text: str) -> Example:
     sentence, tab, label = text.strip().rpartition("\t")
     if not tab or label not in ("0", "1"):
         raise BadRowError("not a text, a tab and 0 or 1")
-    return Example(_spaced(sentence), label=label)
+    return Example(spaced(sentence), label=label)
 
 
 def _question(text: str) -> Example:
@@ -290,14 +291,14 @@ def _question(text: str) -> Example:
     _, blank, question = rest.partition(" ")
     if not colon or not blank or label not in ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"):
         raise BadRowError("not COARSE:fine and a question")
-    return Example(_spaced(question), label=label)
+    return Example(spaced(question), label=label)
 
 
 def _paraphrase(text: str) -> Example:
     cells = text.strip().split("\t")
     if len(cells) < 5 or cells[0] not in ("0", "1"):
         raise BadRowError("not 0 or 1, two numbers and two texts")
-    return Example(_spaced(cells[3]), (_spaced(cells[4]),), label=cells[0])
+    return Example(spaced(cells[3]), (spaced(cells[4]),), label=cells[0])
 
 
 _LABELLED: dict[str, tuple[tuple[str, ...], Callable[[Path], dict[str, list[Example]]]]] = {
@@ -349,67 +350,19 @@ def _read_parallel(folder: Path, tasks: dict[str, TextData]) -> None:
         if match is None or match[1] in tasks:
             continue
         sides = [folder / f"tatoeba.{match[1]}.{side}" for side in (match[2], "eng")]
-        first, second = (list(_lines(_there(side, match[1]))) for side in sides)
+        first, second = (list(lines_of(there(side, match[1]))) for side in sides)
         if len(first) != len(second):
-            raise _uneven(sides[0], len(first), sides[1], len(second))
+            raise uneven(sides[0], len(first), sides[1], len(second))
         for side, lines in zip(sides, (first, second), strict=True):
             if empty := next((line for line, text in lines if not text.strip()), None):
                 raise InputError("the line is empty", file=side, line=empty, fix="take it away in both files")
         if len(first) < 2:
             raise InputError(f"{len(first)} pairs of {match[1]}", file=sides[0], fix="give two or more")
-        rows = [Example(_spaced(a), (_spaced(b),), line=line) for (line, a), (_, b) in zip(first, second, strict=True)]
+        rows = [Example(spaced(a), (spaced(b),), line=line) for (line, a), (_, b) in zip(first, second, strict=True)]
         tasks[match[1]] = TextData("pairs", rows, os.fspath(sides[0]))
-
-
-# -- lines
-
-
-def _uneven(first: Path, n: int, second: Path, m: int) -> InputError:
-    shorter, line = (second, m) if m < n else (first, n)
-    return InputError(
-        f"{first.name} has {n:,} lines and {second.name} {m:,}; this is the last line of the shorter",
-        file=shorter,
-        line=line or None,
-        fix="give as many lines of each",
-    )
 
 
 def _put(tasks: dict[str, Part], name: str, parts: Part, folder: Path) -> None:
     if name in tasks:
         raise InputError(f"a second {name}", file=folder, fix="give a folder that has each task once")
     tasks[name] = parts
-
-
-def _there(file: Path, task: str) -> Path:
-    if not file.is_file():
-        raise InputError(f"{task} lacks this file", file=file, fix="add it, or give a folder without the task")
-    return file
-
-
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Number and line, without its end; Latin-1 where it is not UTF-8."""
-    raw = file.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    lines = text.split("\n")
-    yield from enumerate((line.rstrip("\r") for line in lines[: -1 if lines[-1] == "" else None]), 1)
-
-
-def _cells(file: Path, least: int) -> Iterator[tuple[int, list[str]]]:
-    for line, text in _lines(file):
-        cells = text.split("\t")
-        if len(cells) < least:
-            raise InputError(
-                f"{len(cells)} fields where {least} or more belong", file=file, line=line, fix="correct the row"
-            )
-        yield line, cells
-
-
-def _first(file: Path) -> str:
-    return next((text for _, text in _lines(file)), "")
-
-
-def _spaced(text: str) -> str:
-    return " ".join(text.split())

@@ -1,5 +1,6 @@
 """Evaluation: from embeddings or rankings to figures with intervals; nothing here knows about models."""
 
+from counterpoint.evaluate.association import association, evaluate_associations
 from counterpoint.evaluate.bitext import bitext, margins, mined, mining
 from counterpoint.evaluate.bootstrap import compare, figure
 from counterpoint.evaluate.encoder import (
@@ -67,6 +68,7 @@ __all__ = [
     "Variation",
     "alignment",
     "answers_of",
+    "association",
     "average_precision",
     "bitext",
     "classification",
@@ -78,6 +80,7 @@ __all__ = [
     "effective_rank",
     "equal_error_rate",
     "evaluate_any",
+    "evaluate_associations",
     "evaluate_bitext",
     "evaluate_classification",
     "evaluate_clustering",

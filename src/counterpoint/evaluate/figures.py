@@ -34,8 +34,8 @@ class Figure:
             system said (of sets of labels a row of 0 and 1).
         reference: For a correlation or F1: what is right, one an item. Empty for a mean.
         items: What the items are called (query ids), if they have names.
-        statistic: "mean", "pearson", "spearman", "macro_f1", "micro_f1" or "average_precision": how `value` comes from
-            `values`.
+        statistic: "mean", "pearson", "spearman", "macro_f1", "micro_f1", "average_precision" or "effect_size": how
+            `value` comes from `values`.
         interval: The interval of `value`, if one was taken.
 
     Examples:
