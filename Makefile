@@ -21,8 +21,9 @@ test: $(VENV)/.test lint types ## lint, types, tests, the examples in the docs
 test-all: $(VENV)/.test lint types ## the slow ones too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not peer"
 
-test-peers: $(VENV)/.peers ## the parity table; models of ours in four versions of sentence-transformers
+test-peers: $(VENV)/.peers ## the parity table; evaluators; models of ours in four versions of sentence-transformers
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/objectives/peers
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m peer tests/evaluate
 	PYTHON=$(BIN)/python scripts/peers/run.sh
 
 mutate: $(VENV)/.test ## take parts out of every system, one at a time: its tests must notice

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import f1_score
+from sklearn.metrics import average_precision_score, f1_score
 
 from counterpoint.errors import InputError
 from counterpoint.evaluate import Figure, Result, compare, figure
@@ -26,6 +26,8 @@ def oracle(kind, values, reference):
         return np.mean(values)
     if kind == "macro_f1":
         return f1_score(reference, values, average="macro", zero_division=0)
+    if kind == "average_precision":
+        return average_precision_score(reference, values) if reference.any() else 0.0
     if constant(values) or constant(reference):
         return 0.0  # scipy gives NaN
     return (stats.spearmanr if kind == "spearman" else stats.pearsonr)(values, reference)[0]
@@ -33,12 +35,14 @@ def oracle(kind, values, reference):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    kind=st.sampled_from(["mean", "pearson", "spearman", "macro_f1"]),
+    kind=st.sampled_from(["mean", "pearson", "spearman", "macro_f1", "average_precision"]),
     pairs=st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=12),
     shift=st.sampled_from([0, 1000]),
 )
 def test_every_resample_equals_the_oracle(kind, pairs, shift):
     values, reference = (np.array(column, dtype=float) + shift for column in zip(*pairs, strict=True))
+    if kind == "average_precision":
+        reference = (reference > shift).astype(float)
     bare = Figure("f", 0.0, values, np.empty(0) if kind == "mean" else reference, statistic=kind)
     (drawn,) = _resampled([bare], 20, seed=3)
     counts = np.concatenate(list(_draws(len(values), 20, seed=3))).astype(int)

@@ -71,7 +71,12 @@ def test_any_data_finds_its_evaluation():
     labelled = TextData("labelled", [Example(w, label=w) for w in ("x", "x", "y", "y")] * 4, "memory")
     assert evaluate_any(Hashed(), RETRIEVAL)[0].task == "retrieval"
     assert evaluate_any(Hashed(), pairs)[0]["mrr@10"].value == 1
-    assert evaluate_any(Hashed(), scored)[0]["spearman"].value == pytest.approx(1)
+    correlated, told_apart = evaluate_any(Hashed(), scored)
+    assert correlated["spearman"].value == pytest.approx(1)
+    assert told_apart.task == "pair classification"
+    assert told_apart["average precision"].value == 1
+    graded = TextData("scored", [*scored.examples, Example("a", ("a b",), score=0.5)], "memory")
+    assert [result.task for result in evaluate_any(Hashed(), graded)] == ["sts"]
     classified, clustered = evaluate_any(Hashed(), labelled)
     assert classified["knn_accuracy"].value == classified["probe_accuracy"].value == 1
     assert classified["knn_accuracy"].n == 8

@@ -12,14 +12,16 @@ import typer
 from counterpoint.cli.options import Backend, Columns, Json, Schema, SkipBad, Split, note, reading
 
 if TYPE_CHECKING:
-    from counterpoint.evaluate import Figure
+    from counterpoint.evaluate import Figure, Result
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model folder, a name on the hub, or minilm.")],
     source: Annotated[
         str,
-        typer.Argument(help="Scored pairs, pairs, a BEIR folder, labels, pictures, triples, or included:debian."),
+        typer.Argument(
+            help="Scored pairs, pairs, a BEIR folder, a folder of SentEval, labels, pictures, triples, included:debian."
+        ),
     ],
     train: Annotated[
         str | None, typer.Option(help="Labelled items to fit the probes on; else half of the source.")
@@ -37,10 +39,10 @@ def evaluate(
     """
     from counterpoint.cli.items import evaluated, load_for, takes
     from counterpoint.cli.searching import open_model
-    from counterpoint.data import Retrieval, account
+    from counterpoint.data import Retrieval, account, read_association_tests, read_sentence_tasks
     from counterpoint.encoders import unknown_note
     from counterpoint.errors import InputError
-    from counterpoint.evaluate import evaluate_any
+    from counterpoint.evaluate import evaluate_any, evaluate_associations, evaluate_sentences
     from counterpoint.fitting.texts import read_source
 
     encoder = open_model(model, backend)
@@ -56,6 +58,22 @@ def evaluate(
             return
         _show(source, measured.figures, task.notes)
         return
+    tasks, tests = read_sentence_tasks(source), read_association_tests(source)
+    if (tasks or tests) and (train or skip_bad or any(options.values())):
+        fix = "give no options but --backend and --json"
+        raise InputError("the layouts of these tests are fixed", file=source, fix=fix)
+    if tasks is not None:
+        typer.echo(tasks.account(), err=True)
+        note(unknown_note(encoder, tasks.texts()))
+        with encoder.counting() as cut:
+            results = evaluate_sentences(encoder, tasks, say=lambda name: typer.echo(f"{name} ...", err=True))
+        note(cut.sentence())
+        _print(results, as_json)
+        return
+    if tests is not None:
+        typer.echo(f"read {len(tests)} association tests from {source}", err=True)
+        _print([evaluate_associations(encoder, tests, source=source)], as_json)
+        return
     data = read_source(source, **options)
     typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)
     labelled = None if train is None else read_source(train, **options)
@@ -68,6 +86,10 @@ def evaluate(
     with encoder.counting() as cut:
         results = evaluate_any(encoder, data, labelled)
     note(cut.sentence())
+    _print(results, as_json)
+
+
+def _print(results: Sequence[Result], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([r.to_json(items=False) for r in results]))
         return

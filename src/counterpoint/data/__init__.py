@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from counterpoint.data.association_tests import AssociationTest, read_association_tests
 from counterpoint.data.corpus import DebianCorpus, debian
 from counterpoint.data.documents import kept_rows, read_documents, write_rows
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.layouts import read, read_judgements
 from counterpoint.data.retrieval import pairs_from_retrieval, retrieval_from_pairs
+from counterpoint.data.sentence_tasks import SentenceTasks, read_sentence_tasks
 from counterpoint.data.splits import Split, split, split_queries
 from counterpoint.data.summary import account, all_labels, check_trainable, describe
 from counterpoint.data.types import (
@@ -24,6 +26,7 @@ from counterpoint.data.wordnet import WordNet
 
 __all__ = [
     "SCHEMAS",
+    "AssociationTest",
     "DebianCorpus",
     "Documents",
     "Example",
@@ -31,6 +34,7 @@ __all__ = [
     "Rejected",
     "Retrieval",
     "Schema",
+    "SentenceTasks",
     "Split",
     "TextData",
     "WordNet",
@@ -44,8 +48,10 @@ __all__ = [
     "normalise",
     "pairs_from_retrieval",
     "read",
+    "read_association_tests",
     "read_documents",
     "read_judgements",
+    "read_sentence_tasks",
     "retrieval_from_pairs",
     "split",
     "split_queries",

@@ -1,11 +1,14 @@
 """Evaluation: from embeddings or rankings to figures with intervals; nothing here knows about models."""
 
+from counterpoint.evaluate.association import association, evaluate_associations
+from counterpoint.evaluate.bitext import bitext, margins, mined, mining
 from counterpoint.evaluate.bootstrap import compare, figure
 from counterpoint.evaluate.encoder import (
     evaluate_any,
     evaluate_classification,
     evaluate_clustering,
     evaluate_multilabel,
+    evaluate_pairs,
     evaluate_retrieval,
     evaluate_sts,
     named,
@@ -33,6 +36,7 @@ from counterpoint.evaluate.mean_classifier import (
     mean_classifier_loss,
     mean_classifier_on_two,
 )
+from counterpoint.evaluate.mteb import MtebModel, mteb_content
 from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
 from counterpoint.evaluate.places import Answers, Found, answers_of, own_documents, place, prepared
 from counterpoint.evaluate.ranking import (
@@ -47,7 +51,9 @@ from counterpoint.evaluate.ranking import (
     recall,
     reciprocal_rank,
 )
-from counterpoint.evaluate.verification import detection_cost, equal_error_rate
+from counterpoint.evaluate.sentences import evaluate_bitext, evaluate_sentences
+from counterpoint.evaluate.transfer import nested_folds, pair_features, with_dev, with_test
+from counterpoint.evaluate.verification import detection_cost, equal_error_rate, pair_classification
 
 __all__ = [
     "Answers",
@@ -57,11 +63,14 @@ __all__ = [
     "Found",
     "Interval",
     "Judged",
+    "MtebModel",
     "Result",
     "Variation",
     "alignment",
     "answers_of",
+    "association",
     "average_precision",
+    "bitext",
     "classification",
     "clustering",
     "collapse",
@@ -71,12 +80,16 @@ __all__ = [
     "effective_rank",
     "equal_error_rate",
     "evaluate_any",
+    "evaluate_associations",
+    "evaluate_bitext",
     "evaluate_classification",
     "evaluate_clustering",
     "evaluate_judged",
     "evaluate_multilabel",
+    "evaluate_pairs",
     "evaluate_rankings",
     "evaluate_retrieval",
+    "evaluate_sentences",
     "evaluate_sts",
     "few_shot",
     "figure",
@@ -85,16 +98,23 @@ __all__ = [
     "judge",
     "knn",
     "knn_sets",
+    "margins",
     "mean_classifier",
     "mean_classifier_loss",
     "mean_classifier_on_two",
     "mean_cosine",
+    "mined",
+    "mining",
+    "mteb_content",
     "multilabel_classification",
     "named",
     "ndcg",
     "nearest_mean",
+    "nested_folds",
     "neural_collapse",
     "own_documents",
+    "pair_classification",
+    "pair_features",
     "place",
     "precision",
     "prepared",
@@ -110,4 +130,6 @@ __all__ = [
     "transported",
     "uniformity",
     "variation",
+    "with_dev",
+    "with_test",
 ]

@@ -39,8 +39,10 @@ def figure(
         values: One an item.
         reference: For all statistics but "mean": what is right, one an item.
         statistic: "mean", "pearson", "spearman" (average ranks for ties), "macro_f1" (over the classes that occur) or
-            "micro_f1" (over all decisions together; with one class an item the accuracy). A correlation with a
-            constant is 0: it tells nothing. For F1 the items may be sets: rows `(n, c)` of 0 and 1.
+            "micro_f1" (over all decisions together; with one class an item the accuracy), "average_precision" (of
+            scores, where `reference` is 1 for what should be high and 0 for the rest) or "effect_size" (the mean where
+            `reference` is 1 less that where it is 0, over the standard deviation). A correlation with a constant, and
+            the effect on one, is 0: it tells nothing. For F1 the items may be sets: rows `(n, c)` of 0 and 1.
         items: The items' names, so that `compare` can check that two systems saw the same ones.
         level: How much of the resamples the interval covers, above 0 and below 1.
         samples: How many resamples; 0 takes no interval, nor does a single item.
@@ -200,6 +202,34 @@ def _micro_f1(values: np.ndarray, reference: np.ndarray) -> Callable[[Counts], n
     return f1
 
 
+def _average_precision(values: np.ndarray, reference: np.ndarray) -> Callable[[Counts], np.ndarray]:
+    order = np.argsort(-values, kind="stable")
+    right = reference[order].astype(np.float64)
+    # equal scores are one step
+    ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
+
+    def precision(counts: Counts) -> np.ndarray:
+        drawn = counts[:, order]
+        seen, hits = (part.cumsum(1)[:, ends] for part in (drawn, drawn * right))
+        gained = np.diff(hits, axis=1, prepend=0.0)
+        return np.asarray((gained * hits / np.where(seen > 0, seen, 1.0)).sum(1) / hits[:, -1].clip(1))
+
+    return precision
+
+
+def _effect_size(values: np.ndarray, reference: np.ndarray) -> Callable[[Counts], np.ndarray]:
+    s, first = values - values.mean(), reference.astype(np.float64)
+
+    def effect(counts: Counts) -> np.ndarray:
+        n, ones = counts.sum(1), counts @ first
+        gap = counts @ (s * first) / ones.clip(1) - counts @ (s * (1 - first)) / (n - ones).clip(1)
+        variance = (counts @ s**2 - (counts @ s) ** 2 / n) / (n - 1)
+        constant = variance <= 1e-14 * (s**2).max()
+        return np.where(constant, 0.0, gap / np.sqrt(np.where(constant, 1.0, variance)))
+
+    return effect
+
+
 def _indicators(values: np.ndarray, reference: np.ndarray) -> tuple[Float[np.ndarray, "n c"], Float[np.ndarray, "n c"]]:
     """1 where an item has a class: of one class an item, or of a set that is given as such a row."""
     if values.ndim == 2:
@@ -214,6 +244,8 @@ _STATISTICS = {
     "spearman": _spearman,
     "macro_f1": _macro_f1,
     "micro_f1": _micro_f1,
+    "average_precision": _average_precision,
+    "effect_size": _effect_size,
 }
 
 

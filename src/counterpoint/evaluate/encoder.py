@@ -15,10 +15,11 @@ from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.evaluate.figures import Result
-from counterpoint.evaluate.frozen import classification, clustering, sts
+from counterpoint.evaluate.frozen import classification, clustering, similarity, sts
 from counterpoint.evaluate.multilabel import multilabel_classification
 from counterpoint.evaluate.places import Found, by_hash, own_documents, place, prepared
 from counterpoint.evaluate.ranking import METRICS, evaluate_judged, parse_metric
+from counterpoint.evaluate.verification import pair_classification
 from counterpoint.search.exact import Metric, exact_search, score_rows
 
 
@@ -133,21 +134,31 @@ def evaluate_sts(
     Raises:
         InputError: The data are not scored pairs, or all scores are the same: no correlation is defined.
     """
+    return sts(*_scored(encoder, data), metrics=metrics, source=data.source, samples=samples, seed=seed)
+
+
+def evaluate_pairs(encoder: Encodes, data: TextData, *, samples: int = SAMPLES, seed: int = 0) -> Result:
+    """Pairs of which some are the same (score 1) and the others not (0), by the cosine; see `pair_classification`.
+
+    Raises:
+        InputError: The data are not scored pairs, or have other scores than 0 and 1, or one of these alone.
+    """
+    x, y, scores = _scored(encoder, data)
+    if set(scores) != {0.0, 1.0}:
+        raise InputError("scores other than 0 and 1", file=data.source, fix="give 1 for the same and 0 for others")
+    same = np.array(scores) == 1
+    return pair_classification(similarity(x, y), same, source=data.source, samples=samples, seed=seed)
+
+
+def _scored(encoder: Encodes, data: TextData) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]]:
+    """The vectors of both sides, and the scores."""
     _need(data, "scored")
     if len({e.score for e in data.examples}) < 2:
         fix = "give scores that differ, or read them as pairs"
         raise InputError("all scores are the same", file=data.source, fix=fix)
     pairs = [(e.anchor, e.prompt, e.positives[0], e.score) for e in data.examples if e.score is not None]
     first, prompts, second, scores = zip(*pairs, strict=True)
-    return sts(
-        encode_prompted(encoder, first, prompts),
-        encoder.encode(second),
-        scores,
-        metrics=metrics,
-        source=data.source,
-        samples=samples,
-        seed=seed,
-    )
+    return encode_prompted(encoder, first, prompts), encoder.encode(second), scores
 
 
 def evaluate_classification(
@@ -218,7 +229,8 @@ def evaluate_any(
 ) -> list[Result]:
     """Every evaluation the data allow: retrieval of a `Retrieval` or of pairs, STS, or classification and clustering.
 
-    Texts with several labels are not clustered.
+    Scored pairs whose scores are 0 and 1 are classified (`evaluate_pairs`), too. Texts with several labels are not
+    clustered.
 
     Args:
         encoder: What encodes.
@@ -237,7 +249,10 @@ def evaluate_any(
     if isinstance(data, Retrieval):
         return [evaluate_retrieval(encoder, data, samples=samples, seed=seed)]
     if data.schema == "scored":
-        return [evaluate_sts(encoder, data, samples=samples, seed=seed)]
+        results = [evaluate_sts(encoder, data, samples=samples, seed=seed)]
+        if {e.score for e in data.examples} == {0.0, 1.0}:
+            results.append(evaluate_pairs(encoder, data, samples=samples, seed=seed))
+        return results
     _need(data, "labelled")
     test = data
     if train is None:

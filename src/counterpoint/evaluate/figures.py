@@ -34,7 +34,8 @@ class Figure:
             system said (of sets of labels a row of 0 and 1).
         reference: For a correlation or F1: what is right, one an item. Empty for a mean.
         items: What the items are called (query ids), if they have names.
-        statistic: "mean", "pearson", "spearman", "macro_f1" or "micro_f1": how `value` comes from `values`.
+        statistic: "mean", "pearson", "spearman", "macro_f1", "micro_f1", "average_precision" or "effect_size": how
+            `value` comes from `values`.
         interval: The interval of `value`, if one was taken.
 
     Examples:
@@ -103,7 +104,7 @@ class Result(Mapping[str, Figure]):
     """The figures of one evaluation, by name.
 
     Attributes:
-        task: "retrieval", "sts", "classification" or "clustering".
+        task: "retrieval", "sts", "classification", "clustering", "pair classification", "bitext", ...
         source: What it was measured on.
         figures: Name -> figure.
         notes: What a reader should know: items left out, convergence.
