@@ -33,6 +33,7 @@ from counterpoint.heads import (
 from counterpoint.objectives import (
     Alignment,
     Apart,
+    AutoEncoding,
     DistillKL,
     HedgedMatch,
     InfoNCE,
@@ -119,6 +120,13 @@ class Centred(nn.Module):
         return z - z.median(0).values
 
 
+class WithoutNoise(Gaussian):
+    """Whose sample is its mean."""
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return super().forward(z)[:, [1, 1, 2]]
+
+
 class Drawn(Procedure):
     """Remembers a random number."""
 
@@ -194,6 +202,9 @@ CASES = {
     "itself": Case(
         lambda: InfoNCE(0.3, geometry=Parts(1, 2)), lambda: Gaussian(4, 3), AgainstItself, rows=1
     ),
+    "decoded": Case(
+        lambda: AutoEncoding(nn.Linear(3, 2), "pixels"), lambda: WithoutNoise(4, 3), AgainstItself, rows=1
+    ),
     "classes": Case(
         lambda: InfoNCE(1.0, geometry=Dot(), relation=BY_CLASS), procedure=lambda: AgainstClasses(4), rows=2
     ),
@@ -251,6 +262,7 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     first, second = (Items("vector", torch.randn(n, WIDTH, generator=generator).to(dtype)) for _ in range(2))
     rows = torch.arange(n)
     columns = {"label": rows * 7 % 4, "domain": rows * 5 % 3 // 2, "alike": rows % 3 - 1, "age": rows * 3.0 % 11}
+    columns["pixels"] = torch.stack([rows % 2, rows % 3 / 2], 1)
     if isinstance(case.rows, int):
         data = Data.alone(first, **columns)
         return RowBatches(data, encoder, views=case.rows, view=(None, *(partial(turned, view) for view in (1, 2, 3))))
