@@ -23,7 +23,7 @@ from counterpoint.systems.fingerprints import fingerprint
 from counterpoint.systems.measuring import outcome
 from counterpoint.systems.registry import Claim, Registry, Signal
 from counterpoint.systems.rule import judge_interval, why_not
-from counterpoint.testbeds import Figure, Richer, Trained, Tuned
+from counterpoint.testbeds import Figure, Richer, Seen, Trained, Tuned
 from counterpoint.testbeds.bed import digest, root
 from systems import fakes
 
@@ -492,8 +492,21 @@ def test_too_few_seeds_and_a_survey_are_refused(registry, tmp_path):
         running.verify([fakes.system("survey")], seeds=(0, 1), folder=tmp_path)
     with pytest.raises(InputError, match="tunes its arms unequally"):
         fakes.claim(system=Tuned(fakes.trained, (0.1,)))
+    for arm in (Tuned(fakes.trained, ()), Seen(Tuned(fakes.trained, ()), fakes.OTHER)):
+        for role in ("baseline", "system", "off", "ceiling"):
+            with pytest.raises(InputError, match="over no values"):
+                fakes.claim(**{role: arm})
     with pytest.raises(InputError, match="needs a testbed and a baseline"):
         Claim("it is", "words", "others")
+
+
+def test_the_system_itself_by_another_figure_is_what_stands_for_the_system():
+    for system in (fakes.HIGH, Seen(fakes.HIGH, fakes.MEAN)):
+        one = fakes.system("itself", fakes.claim(baseline=Seen(None, fakes.OTHER), system=system))
+        baseline = next(each for each in jobs.asked(one) if each.place[2] == "baseline")
+        assert (baseline.arm, baseline.figure) == (fakes.HIGH, fakes.OTHER)
+    method = fakes.system("method", fakes.claim(baseline=Seen(None, fakes.OTHER), system=Seen(None, fakes.MEAN)))
+    assert {each.arm for each in jobs.asked(method) if each.place[2] != "ceiling"} == {Trained(fakes.trained)}
 
 
 # fingerprints

@@ -77,9 +77,11 @@ def asked(system: System) -> list[Asked]:
         assert claim.bed is not None
         figure = claim.figure
         assert isinstance(figure, Figure)
+        own = claim.system.arm if isinstance(claim.system, Seen) else claim.system
+        itself = own or Trained(system.method)
         for role, arm in arms(system, claim).items():
             measured = arm.figure if isinstance(arm, Seen) else figure
-            seen = (arm.arm or Trained(system.method)) if isinstance(arm, Seen) else arm
+            seen = (arm.arm or itself) if isinstance(arm, Seen) else arm
             found.append(_ask((system.slug, str(i), role), seen, claim.bed, measured))
     if system.signal is not None:
         bed = system.signal.bed or system.claims[0].bed
