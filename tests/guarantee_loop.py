@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -78,7 +79,7 @@ from counterpoint.relation import Relation, same
 from counterpoint.training import TrainConfig
 from counterpoint.training._processes import Processes
 from counterpoint.training.loop import _backward
-from counterpoint.training.payload import Batches
+from counterpoint.training.payload import Batches, Payload
 from counterpoint.training.rows import RowBatches
 
 WIDTH, OUT, BATCH = 6, 5, 11
@@ -98,7 +99,8 @@ def sequences() -> nn.Module:
 class Case:
     """An encoder, a head and what stands behind them.
 
-    Of what the rows are, `rows` says: views of items alone, or "pairs", or "tuples" of two positives and two negatives.
+    Of what the rows are, `rows` says: views of items alone, or "pairs", "sampled" (each with drawn negatives), "shared"
+    (all that there are as keys), or "tuples" of two positives and two negatives.
     """
 
     objective: Callable[[], Objective]
@@ -137,6 +139,14 @@ class Drawn(Procedure):
     def change(self, call: Call) -> Call:
         self.drawn.copy_(torch.rand(()))
         return call
+
+
+class FirstDrawn(RowBatches):
+    """What is drawn for an anchor is always the first item, however many processes draw."""
+
+    def payload(self, rows: torch.Tensor, among: torch.Tensor | None = None) -> Payload:
+        with patch("torch.randint", lambda _most, size: torch.zeros(size, dtype=torch.long)):
+            return super().payload(rows, among)
 
 
 class Fixed(Procedure):
@@ -248,7 +258,9 @@ CASES = {
     "targets mixed": Case(
         lambda: SupCon(0.3, relation=BY_CLASS, geometry=Dot()), procedure=lambda: MixTargets("age"), rows=2
     ),
-    # an encoder that makes no vectors
+    # batches of other keys, and an encoder that makes no vectors
+    "sampled": Case(Triplet, rows="sampled"),
+    "shared": Case(lambda: InfoNCE(0.3), rows="shared"),
     "crossing": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=crossing),
 }  # fmt: skip
 
@@ -266,13 +278,16 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     if isinstance(case.rows, int):
         data = Data.alone(first, **columns)
         return RowBatches(data, encoder, views=case.rows, view=(None, *(partial(turned, view) for view in (1, 2, 3))))
-    positives = rows[:, None] if case.rows == "pairs" else torch.stack([rows, (rows + 1) % n], 1)
-    negatives = None if case.rows == "pairs" else torch.stack([(rows + 5) % n, (rows + 7) % n], 1)
-    if negatives is not None:
+    positives, negatives = rows[:, None], None
+    if case.rows == "tuples":
+        positives, negatives = (torch.stack([(rows + a) % n, (rows + b) % n], 1) for a, b in ((0, 1), (5, 7)))
         teacher = torch.rand(n, 3, generator=generator)
         teacher[::3, 2] = torch.nan
         columns = {"listed": second.hashes()[torch.cat([rows[:, None], negatives], 1)], "teacher": teacher}
-    return RowBatches(Data(first, rows, second, positives, negatives, columns), encoder)
+    data = Data(first, rows, second, positives, negatives, columns)
+    if case.rows == "sampled":
+        return FirstDrawn(data, encoder, sampled=2)
+    return RowBatches(data, encoder, shared=n if case.rows == "shared" else 0)
 
 
 def turned(view: int, x: torch.Tensor) -> torch.Tensor:
@@ -297,7 +312,8 @@ def run(case: Case, dtype: torch.dtype, processes: Processes, chunk: int = 1000)
     for step in range(2):
         torch.manual_seed(step * processes.world + processes.rank)
         rows = torch.arange(step * BATCH, (step + 1) * BATCH)
-        payload = data.payload(processes.share(rows), rows)
+        with patch.object(Processes, "current", lambda: processes):
+            payload = data.payload(processes.share(rows), rows)
         loss, _ = _backward(network, procedure, objective, payload, config, nullcontext, processes)
         if processes.group is not None:
             all_reduce_gradients(parameters, processes.group)
