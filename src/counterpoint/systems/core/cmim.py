@@ -121,6 +121,7 @@ def hidden(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
     """What the decoder makes of the mean code before its last layer: the paper's informative embeddings."""
     assert made.objective is not None
     (machine,) = (part for part in made.objective.modules() if isinstance(part, AutoEncoding))
+    assert isinstance(machine.decoder, nn.Sequential)
     with torch.inference_mode():
         z: Tensor = machine.decoder[:-1](torch.from_numpy(code(made, data)))
     return z.numpy()
