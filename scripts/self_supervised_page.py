@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from counterpoint.systems import System, Verdict, every
-from counterpoint.systems.measuring import REPRODUCED, difference_interval, judge_interval, load
+from counterpoint.systems.measuring import load
+from counterpoint.systems.rule import REPRODUCED, difference_interval, judge_interval
 
 PAGE = Path(__file__).parents[1] / "docs" / "self-supervised.md"
 BED, REFERENCE = "CIFAR-10", "simclr"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 import torch.distributed as dist
 
-import guarantee_heads
+import guarantee_loop
 from counterpoint.engine import all_reduce_gradients, cached
 from counterpoint.geometry import Temperature
 from counterpoint.objectives import REGISTRY, Guide, Objective, RowObjective
@@ -295,13 +295,13 @@ def main(rank: int, world: int, store: str, output: str) -> None:
                 (loss * direction).sum().backward()
                 all_reduce_gradients([*encoder.parameters(), *objective.parameters()])
                 results[f"{case.name}|{dtype}|none"] = (loss.detach(), gradients(encoder, objective))
-    heads = {
-        f"{name}|{dtype}|{chunk}": guarantee_heads.run(case, dtype, Processes(rank, world, dist.group.WORLD), chunk)
+    looped = {
+        f"{name}|{dtype}|{chunk}": guarantee_loop.run(case, dtype, Processes(rank, world, dist.group.WORLD), chunk)
         for dtype in DTYPES
-        for name, case in guarantee_heads.CASES.items()
+        for name, case in guarantee_loop.CASES.items()
         for chunk in (1000, 2)
     }
-    torch.save(heads, f"{output}.heads.{rank}")
+    torch.save(looped, f"{output}.loop.{rank}")
     if rank == 0:
         torch.save(results, output)
     dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""dense = blocked = cached = distributed, for every registered objective."""
+"""dense = blocked = cached = distributed, for every registered objective; in the loop, for every head and procedure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import guarantee_cases as g
-import guarantee_heads
+import guarantee_loop
+from counterpoint import heads, objectives, procedures
 from counterpoint.objectives import REGISTRY, RowObjective
 from counterpoint.training._processes import Processes
 
@@ -47,8 +48,8 @@ def distributed(request, tmp_path_factory):
     for process in processes:
         error = process.communicate(timeout=1500)[1]
         assert process.returncode == 0, error.decode()
-    heads = [torch.load(folder / f"out.heads.{rank}", weights_only=True) for rank in range(world)]
-    return torch.load(folder / "out", weights_only=True), heads
+    looped = [torch.load(folder / f"out.loop.{rank}", weights_only=True) for rank in range(world)]
+    return torch.load(folder / "out", weights_only=True), looped
 
 
 @pytest.mark.parametrize(("dtype", "name"), CASES, ids=[f"{n}-{str(d)[6:]}" for d, n in CASES])
@@ -99,38 +100,55 @@ def test_every_objective_is_covered():
 
 
 @pytest.mark.parametrize("dtype", g.DTYPES, ids=["float64", "float32"])
-@pytest.mark.parametrize("name", guarantee_heads.CASES)
-class TestHeads:
-    """Heads, teachers and predictors with batch statistics: the loop's gradients and running statistics."""
+@pytest.mark.parametrize("name", guarantee_loop.CASES)
+class TestInTheLoop:
+    """Heads and procedures: the loop's losses and gradients, and what is remembered (running statistics, queues)."""
 
     def dense(self, name, dtype):
-        return guarantee_heads.run(guarantee_heads.CASES[name], dtype, Processes())
+        return guarantee_loop.run(guarantee_loop.CASES[name], dtype, Processes())
 
     def same(self, found, wanted, dtype, name):
         for what in wanted:
             assert differ(found[what], wanted[what]) < TOLERANCE[dtype], f"{name}: {what}"
 
     def test_cached(self, name, dtype):
-        # a head's random numbers come after all chunks, those of an encoder without any do not matter
+        # random numbers come after all chunks, those of an encoder without any do not matter
         wanted = self.dense(name, dtype)
         for chunk in (1, 3, 8):
-            found = guarantee_heads.run(guarantee_heads.CASES[name], dtype, Processes(), chunk)
+            found = guarantee_loop.run(guarantee_loop.CASES[name], dtype, Processes(), chunk)
             self.same(found, wanted, dtype, f"{name}, chunks of {chunk}")
 
     def test_distributed(self, distributed, name, dtype):
         wanted = self.dense(name, dtype)
-        for rank, heads in enumerate(distributed[1]):
+        assert float(wanted["gradients"].norm()) > 1e-3
+        if name == guarantee_loop.DRAWN:  # any number will do
+            wanted.pop("buffers")
+        for rank, looped in enumerate(distributed[1]):
             for chunk in (1000, 2):
                 key = f"{name}|{dtype}|{chunk}"
-                if name != "dropout":  # whose random numbers are others in another order of rows
-                    self.same(heads[key], wanted, dtype, f"{key}, process {rank}")
-                if name != "teacher, queue":  # whose keys are everybody's own
-                    assert torch.equal(heads[key]["buffers"], distributed[1][0][key]["buffers"])
+                if name != guarantee_loop.DROPOUT:
+                    self.same(looped[key], wanted, dtype, f"{key}, process {rank}")
+                assert torch.equal(looped[key]["buffers"], distributed[1][0][key]["buffers"])
+
+
+def test_every_head_and_procedure_is_covered():
+    """As is every objective that has no name in the registry."""
+    public = {
+        value
+        for room in (heads, objectives, procedures)
+        for value in map(vars(room).get, room.__all__)
+        if isinstance(value, type) and issubclass(value, torch.nn.Module)
+    }
+    seen = {type(module) for name in REGISTRY for module in g.made(name).modules()}
+    for case in guarantee_loop.CASES.values():
+        parts = [case.head(), case.objective(), *([] if case.procedure is None else [case.procedure()])]
+        seen |= {type(module) for part in parts for module in part.modules()}
+    assert public - {each for one in seen for each in one.__mro__} == set()
 
 
 def test_a_head_by_itself_would_not_be_exact():
     """The cases can tell: with batch statistics of one half of the batch the gradients are others."""
-    case = guarantee_heads.CASES["views together"]
-    whole = guarantee_heads.run(case, torch.float64, Processes())["gradients"]
-    other = guarantee_heads.run(guarantee_heads.CASES["view by view"], torch.float64, Processes())["gradients"]
+    case = guarantee_loop.CASES["views together"]
+    whole = guarantee_loop.run(case, torch.float64, Processes())["gradients"]
+    other = guarantee_loop.run(guarantee_loop.CASES["view by view"], torch.float64, Processes())["gradients"]
     assert differ(whole, other) > 1e-3

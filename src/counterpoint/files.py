@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,6 +181,34 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON, atomically. NaN is refused (it is not JSON)."""
     with atomic(path) as part:
         part.write_text(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def without_nan(value: Any) -> Any:
+    """Mappings and sequences of values with None for what is not a finite number, which JSON does not know.
+
+    Examples:
+        >>> without_nan({"a": [1.0, float("nan")]})
+        {'a': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {name: without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def with_nan(value: Any) -> Any:
+    """Dictionaries and lists as they were before `without_nan`; what was infinite is NaN.
+
+    Examples:
+        >>> with_nan({"a": [1.0, None]})
+        {'a': [1.0, nan]}
+    """
+    if isinstance(value, dict):
+        return {name: with_nan(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [with_nan(one) for one in value]
+    return math.nan if value is None else value
 
 
 def inside(folder: Path, name: str) -> Path:

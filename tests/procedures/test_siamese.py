@@ -16,7 +16,6 @@ from counterpoint.objectives import Alignment, InfoNCE
 from counterpoint.points import Points
 from counterpoint.procedures import Chain, Predictor, Queue, Teacher
 from counterpoint.training import RowBatches, TrainConfig, train
-from counterpoint.training._processes import Processes
 from counterpoint.views import noise
 
 CONFIG = TrainConfig(epochs=4, batch_size=16, learning_rate=0.01, dtype="float32", checkpoint_seconds=0.0)
@@ -33,7 +32,7 @@ def nothing_again(model):
 def test_the_teacher_is_a_running_average_and_gives_the_keys():
     student, x = nn.Linear(3, 2), normal(4, 3)
     teacher = Teacher(0.9)
-    teacher.start(student, Processes())
+    teacher.start(student)
     before = copy.deepcopy(student.weight.detach())
     with torch.no_grad():
         student.weight += 1.0

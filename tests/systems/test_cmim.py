@@ -13,7 +13,7 @@ from torch import nn
 from counterpoint.encoders.image import Perceptron
 from counterpoint.geometry import Parts
 from counterpoint.heads import Gaussian
-from counterpoint.objectives import InfoNCE, averaged
+from counterpoint.objectives import AutoEncoding, InfoNCE, averaged
 from counterpoint.points import Points
 from counterpoint.systems.core import cmim
 from counterpoint.testbeds import Made, Trained
@@ -36,7 +36,7 @@ def parts_of(step):
 
 def machine_loss(step):
     """MIM's loss of each picture."""
-    decoder = next(m for m in step.objective.modules() if isinstance(m, cmim.MutualInformationMachine)).decoder
+    decoder = next(m for m in step.objective.modules() if isinstance(m, AutoEncoding)).decoder
     (x,) = {id(c): c["queries"].columns["pixels"] for c in step.calls}.values()
     out = []
     for z, m, v, pixels in zip(*parts_of(step), x, strict=True):

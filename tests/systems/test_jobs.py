@@ -18,11 +18,12 @@ import pytest
 import torch
 
 from counterpoint.errors import InputError
-from counterpoint.systems import fingerprints, jobs, measuring, running
+from counterpoint.systems import fingerprints, jobs, measuring, rule, running
 from counterpoint.systems.fingerprints import fingerprint
-from counterpoint.systems.measuring import judge_interval, outcome, why_not
+from counterpoint.systems.measuring import outcome
 from counterpoint.systems.registry import Claim, Registry, Signal
-from counterpoint.testbeds import Figure, Richer, Trained, Tuned
+from counterpoint.systems.rule import judge_interval, why_not
+from counterpoint.testbeds import Figure, Richer, Seen, Trained, Tuned
 from counterpoint.testbeds.bed import digest, root
 from systems import fakes
 
@@ -278,7 +279,7 @@ def test_a_figure_that_is_no_number_is_kept_and_told_as_that(registry, tmp_path,
     done, failed = running.verify([registry.get("lost")], seeds=(0, 1), folder=tmp_path)
     assert failed == {}
     (found,) = done["lost"].outcomes
-    assert (found.verdict, found.reason) == (measuring.CANNOT_TELL, "the figure of baseline is not a number")
+    assert (found.verdict, found.reason) == (rule.CANNOT_TELL, "the figure of baseline is not a number")
     log()
     running.verify([registry.get("lost")], seeds=(0, 1), folder=tmp_path)
     assert log() == []
@@ -334,17 +335,17 @@ def test_a_claim_that_contradicts_itself_is_refused(about, said):
 @pytest.mark.parametrize(
     ("interval", "better", "margin", "said"),
     [
-        ((0.01, 0.2), "higher", 0.0, measuring.REPRODUCED),
-        ((0.0, 0.2), "higher", 0.0, measuring.NOT_HERE),
-        ((-0.2, 0.2), "higher", 0.0, measuring.NOT_HERE),
-        ((-0.2, -0.01), "higher", 0.0, measuring.CONTRADICTED),
-        ((-0.2, -0.01), "lower", 0.0, measuring.REPRODUCED),
-        ((0.01, 0.2), "lower", 0.0, measuring.CONTRADICTED),
-        ((-0.04, 0.2), "higher", 0.05, measuring.REPRODUCED),
-        ((-0.06, 0.2), "higher", 0.05, measuring.NOT_HERE),
-        ((-0.09, -0.06), "higher", 0.05, measuring.CONTRADICTED),
-        ((-0.2, 0.04), "lower", 0.05, measuring.REPRODUCED),
-        ((0.06, 0.2), "lower", 0.05, measuring.CONTRADICTED),
+        ((0.01, 0.2), "higher", 0.0, rule.REPRODUCED),
+        ((0.0, 0.2), "higher", 0.0, rule.NOT_HERE),
+        ((-0.2, 0.2), "higher", 0.0, rule.NOT_HERE),
+        ((-0.2, -0.01), "higher", 0.0, rule.CONTRADICTED),
+        ((-0.2, -0.01), "lower", 0.0, rule.REPRODUCED),
+        ((0.01, 0.2), "lower", 0.0, rule.CONTRADICTED),
+        ((-0.04, 0.2), "higher", 0.05, rule.REPRODUCED),
+        ((-0.06, 0.2), "higher", 0.05, rule.NOT_HERE),
+        ((-0.09, -0.06), "higher", 0.05, rule.CONTRADICTED),
+        ((-0.2, 0.04), "lower", 0.05, rule.REPRODUCED),
+        ((0.06, 0.2), "lower", 0.05, rule.CONTRADICTED),
     ],
 )
 def test_an_interval_is_judged_in_the_papers_direction(interval, better, margin, said):
@@ -434,15 +435,13 @@ def test_an_outcome_is_the_paired_difference_and_its_verdict():
     # differences 0.11, 0.12, 0.13: 0.12 -+ 4.3027 x 0.01 / sqrt(3)
     assert found.value == pytest.approx(0.12)
     assert found.interval == pytest.approx((0.12 - 0.024842, 0.12 + 0.024842), abs=1e-6)
-    assert (found.verdict, found.reason) == (measuring.REPRODUCED, "")
+    assert (found.verdict, found.reason) == (rule.REPRODUCED, "")
     assert list(found.values) == ["raw", "baseline", "system", "ceiling"]
     assert found.values["ceiling"] == [1.0] * 3
     assert (found.chosen, found.steps, found.bed) == ({"system": 0.2}, {"system": 7}, "fake places")
-    assert outcome(replace(claim, better="lower", ceiling=0.0, floors=()), rows, {}, {}).verdict == (
-        measuring.CONTRADICTED
-    )
+    assert outcome(replace(claim, better="lower", ceiling=0.0, floors=()), rows, {}, {}).verdict == (rule.CONTRADICTED)
     near = replace(claim, ceiling=0.5)
-    assert outcome(near, rows, {}, {}).verdict == measuring.CANNOT_TELL
+    assert outcome(near, rows, {}, {}).verdict == rule.CANNOT_TELL
     assert outcome(near, rows, {}, {}).reason.startswith("the ceiling (0.5)")
 
 
@@ -450,8 +449,8 @@ def test_an_outcome_is_told_of_collapse_margin_and_signal():
     pairs = [(0.49, 0.5), (0.5, 0.51), (0.509, 0.52)]
     rows = rows_of(*({"system": s, "baseline": b} for s, b in pairs))
     claim = fakes.claim(ceiling=None)
-    assert outcome(claim, rows, {}, {}).verdict == measuring.CONTRADICTED
-    assert outcome(replace(claim, margin=0.02), rows, {}, {}).verdict == measuring.REPRODUCED
+    assert outcome(claim, rows, {}, {}).verdict == rule.CONTRADICTED
+    assert outcome(replace(claim, margin=0.02), rows, {}, {}).verdict == rule.REPRODUCED
     signal = {"name": "rank", "system": [1.0, 2.0, 3.0], "off": [1.0, 2.1, 2.9]}
     assert outcome(claim, rows, signal, {}).reason.startswith("the mechanism moved nothing")
     fell = [{**row, "collapsed": {"baseline": "middle: all alike"}} for row in rows]
@@ -471,7 +470,7 @@ def test_a_verdict_is_judged_saved_and_known_to_be_of_the_code(registry, tmp_pat
     # what moves in the method says nothing of the claim that something else stands for
     assert [o.reason[:28] for o in verdict.outcomes] == ["the mechanism moved nothing:", ""]
     assert verdict.signal == {"name": "value", "system": [0.6, 0.601], "off": [0.6, 0.601]}
-    assert verdict.outcomes[1].verdict == measuring.REPRODUCED
+    assert verdict.outcomes[1].verdict == rule.REPRODUCED
     measuring.save(verdict, "seen", tmp_path)
     again = measuring.load("seen", tmp_path)
     assert again == verdict
@@ -507,8 +506,21 @@ def test_too_few_seeds_and_a_survey_are_refused(registry, tmp_path):
         running.verify([fakes.system("survey")], seeds=(0, 1), folder=tmp_path)
     with pytest.raises(InputError, match="tunes its arms unequally"):
         fakes.claim(system=Tuned(fakes.trained, (0.1,)))
+    for arm in (Tuned(fakes.trained, ()), Seen(Tuned(fakes.trained, ()), fakes.OTHER)):
+        for role in ("baseline", "system", "off", "ceiling"):
+            with pytest.raises(InputError, match="over no values"):
+                fakes.claim(**{role: arm})
     with pytest.raises(InputError, match="needs a testbed and a baseline"):
         Claim("it is", "words", "others")
+
+
+def test_the_system_itself_by_another_figure_is_what_stands_for_the_system():
+    for system in (fakes.HIGH, Seen(fakes.HIGH, fakes.MEAN)):
+        one = fakes.system("itself", fakes.claim(baseline=Seen(None, fakes.OTHER), system=system))
+        baseline = next(each for each in jobs.asked(one) if each.place[2] == "baseline")
+        assert (baseline.arm, baseline.figure) == (fakes.HIGH, fakes.OTHER)
+    method = fakes.system("method", fakes.claim(baseline=Seen(None, fakes.OTHER), system=Seen(None, fakes.MEAN)))
+    assert {each.arm for each in jobs.asked(method) if each.place[2] != "ceiling"} == {Trained(fakes.trained)}
 
 
 # fingerprints

@@ -23,20 +23,16 @@ from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems import Claim, Registry, every, get, system, verify
 from counterpoint.systems.jobs import arms
-from counterpoint.systems.measuring import (
+from counterpoint.systems.measuring import current, entry, load, moves, save
+from counterpoint.systems.registry import ARMS
+from counterpoint.systems.rule import (
     CONTRADICTED,
     NOT_HERE,
     REPRODUCED,
-    current,
     difference_interval,
-    entry,
     judge_interval,
-    load,
-    moves,
-    save,
     why_not,
 )
-from counterpoint.systems.registry import ARMS
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = Path(os.environ.get("COUNTERPOINT_CATALOG", ROOT.parent / "shared" / "catalog")) / "systems.jsonl"

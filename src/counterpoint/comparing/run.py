@@ -21,8 +21,8 @@ from counterpoint.fitting.parts import kind_of_source
 from counterpoint.fitting.run import environment
 from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
 from counterpoint.systems import get
-from counterpoint.systems.measuring import difference_interval
 from counterpoint.systems.registry import slug
+from counterpoint.systems.rule import difference_interval
 from counterpoint.training.checkpoint import has_checkpoint
 
 

@@ -1,4 +1,4 @@
-"""More images than there are: drawn from a model of the data, and mixed with it."""
+"""More images than there are: drawn from a model of the data."""
 
 from __future__ import annotations
 
@@ -45,32 +45,3 @@ def generated(images: Images, n: int, *, components: int = 30, variance: float =
     drawn = torch.from_numpy(axes.inverse_transform(model.sample(n)[0])).float().clamp(0, 1)
     labels = torch.full((n,), -1, dtype=torch.long)
     return Images(drawn.view(n, *images.pixels.shape[1:]), labels, f"generated from {images.source}", images.classes)
-
-
-def inflated(real: Images, more: Images, *, copies: int = 1) -> Images:
-    """Real images, each `copies` times, and generated ones: what a generated image counts, a real one counts so often.
-
-    Source: Wang et al. 2024, "Do Generated Data Always Help Contrastive Learning?", and the authors' code,
-    where copies of an image are images like all others. Names and columns, which generated images lack, are dropped.
-
-    Args:
-        real: The data.
-        more: Images of the same shape.
-        copies: 1 or more; 10 is theirs, for twenty times as many generated images as real ones.
-
-    Raises:
-        InputError: for no copy, or images of another shape.
-
-    Examples:
-        >>> from counterpoint.data.images import digits
-        >>> len(inflated(digits(), digits(), copies=3)) == 4 * len(digits())
-        True
-    """
-    if copies < 1 or real.pixels.shape[1:] != more.pixels.shape[1:]:
-        raise InputError(
-            f"{copies} copies of images of {tuple(real.pixels.shape[1:])} with {tuple(more.pixels.shape[1:])}",
-            fix="give one copy or more, and images of one shape",
-        )
-    pixels = torch.cat([real.pixels.repeat(copies, 1, 1, 1), more.pixels])
-    labels = torch.cat([real.labels.repeat(copies), more.labels])
-    return Images(pixels, labels, f"{real.source}, inflated", real.classes)

@@ -8,7 +8,8 @@ averages, multiply the loss by the world size before `backward`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -100,13 +101,25 @@ def on_whole(
     every = gather(Points(z, view=view, rank=torch.full_like(view, rank)), group)
     # view after view, and within a view process after process: a process's own rows stay in their order
     every = every[torch.argsort(every.columns["view"], stable=True)]
-    seed = _sendable(torch.randint(2**62, (1,)), group)
-    dist.broadcast(seed, 0, group=group)
-    with torch.random.fork_rng(devices=[z.device] if z.is_cuda else []):
-        torch.manual_seed(int(seed))
+    with alike(z.device, group):
         numbers = torch.bincount(every.columns["view"]).tolist()
         out = torch.cat([network(part) for part in every.z.split([n for n in numbers if n])])
     return out[every.columns["rank"] == rank]
+
+
+@contextmanager
+def alike(device: torch.device, group: Group) -> Iterator[None]:
+    """Within: every process has the same random numbers; after it, its own again.
+
+    Args:
+        device: Whose numbers, beside the CPU's.
+        group: The process group.
+    """
+    seed = _sendable(torch.randint(2**62, (1,)), group)
+    dist.broadcast(seed, 0, group=group)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(seed))
+        yield
 
 
 def total(value: Tensor, group: Group) -> Tensor:

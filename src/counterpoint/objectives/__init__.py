@@ -14,6 +14,7 @@ from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature, PairTemperature
 from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
+from counterpoint.objectives.autoencoding import AutoEncoding
 from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
@@ -206,6 +207,7 @@ __all__ = [
     "Angular",
     "AngularSoftmax",
     "Apart",
+    "AutoEncoding",
     "BadPairs",
     "Balance",
     "BarlowTwins",

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from torch import nn
-
-from counterpoint.engine import distributed
-from counterpoint.points import Points
-
-if TYPE_CHECKING:
-    from counterpoint.training._processes import Processes
 
 Call: TypeAlias = Mapping[str, Any]
 """What the objective is called with: `queries`, and where there are some `keys`, `owned`, `guide`."""
@@ -26,23 +20,20 @@ class Procedure(nn.Module):
     optimiser. Parameters are learned with the encoder's, parameters and buffers are kept in checkpoints. Procedures
     compose: `Chain(Teacher(0.99), Predictor(head), Queue(4096, 128))`.
 
+    On several processes each sees the points of all of them, in the order of the batch, with the same random numbers,
+    so that one is written as if there were one process.
+
     Examples:
         >>> Procedure()([{"queries": 1}], lambda model: {})
         [{'queries': 1}]
     """
 
-    processes: Processes | None = None
-    """Of the run; None before `start`."""
-
-    def start(self, model: nn.Module, processes: Processes) -> None:
+    def start(self, model: nn.Module) -> None:
         """Before the first step.
 
         Args:
             model: Encoder and head, one after the other in an `nn.Sequential`.
-            processes: Of the run.
         """
-        del model
-        self.processes = processes
 
     def forward(self, calls: list[Call], again: Again) -> list[Call]:
         """From calls of the objective to calls of the objective, whose losses are averaged.
@@ -60,21 +51,6 @@ class Procedure(nn.Module):
 
     def finish_step(self) -> None:
         """After a step of the optimiser."""
-
-    def everybody(self, points: Points) -> Points:
-        """All processes' points, from this one's; with gradient, which sums what every process found."""
-        here = self.processes
-        return points if here is None or here.group is None else distributed.gather(points, here.group)
-
-    def on_whole(self, network: nn.Module, points: Points) -> Points:
-        """What a network makes of the points, seeing those of all processes, so that its batch statistics are exact."""
-        here = self.processes
-        return points.with_z(distributed.on_whole(network, points.z, group=None if here is None else here.group))
-
-    def own_share(self, points: Points) -> Points:
-        """This process's share of `n` points that all of them hold, every `world`-th: gathered, they are there once."""
-        here = self.processes
-        return points if here is None else points[here.rank :: here.world]
 
 
 class Chain(Procedure):
@@ -96,10 +72,10 @@ class Chain(Procedure):
     def _each(self) -> list[Procedure]:
         return [p for p in self.procedures if isinstance(p, Procedure)]
 
-    def start(self, model: nn.Module, processes: Processes) -> None:
+    def start(self, model: nn.Module) -> None:
         """Start each."""
         for procedure in self._each():
-            procedure.start(model, processes)
+            procedure.start(model)
 
     def forward(self, calls: list[Call], again: Again) -> list[Call]:
         """What one leaves is what the next one gets."""

@@ -14,9 +14,8 @@ class OneDomain(Procedure):
     """Keys are those of one domain, drawn anew in each step, as many of every class; queries are of all domains.
 
     What tells classes apart in one domain only then does not help. A class of which the batch holds fewer is there as
-    often by repetition; one that it lacks is not. All processes draw alike, from all of their keys. Source: Wang et al.
-    2023, "Learning Invariant Representations with a Nonparametric Nadaraya-Watson Head", section 4.2, where the support
-    is drawn from all training data.
+    often by repetition; one that it lacks is not. Source: Wang et al. 2023, "Learning Invariant Representations with a
+    Nonparametric Nadaraya-Watson Head", section 4.2, where the support is drawn from all training data.
 
     Args:
         column: The domain.
@@ -44,7 +43,7 @@ class OneDomain(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with this step's support."""
-        keys = self.everybody(as_points(call["keys"]))
+        keys = as_points(call["keys"])
         domain, label = _column(keys, self.column).cpu(), _column(keys, "label").cpu()
         generator = torch.Generator().manual_seed(int(self.steps))
         domains, rows = domain.unique(), []
@@ -53,7 +52,7 @@ class OneDomain(Procedure):
             of = (here & (label == each)).nonzero()[:, 0]
             order = of[torch.randperm(len(of), generator=generator)]
             rows.append(order[torch.arange(self.shots) % len(of)])
-        return {**call, "keys": self.own_share(keys[torch.cat(rows).to(keys.z.device)])}
+        return {**call, "keys": keys[torch.cat(rows).to(keys.z.device)]}
 
     def finish_step(self) -> None:
         """The next draw."""

@@ -58,7 +58,7 @@ class PairGates(Procedure):
         if not self.learned:
             return torch.ones(len(first), self.dim, device=first.device)
         mean = (self.embedding(first) + self.embedding(second)) / 2
-        return torch.sigmoid(self.on_whole(self.network, Points(mean)).z)
+        return torch.sigmoid(self.network(mean))
 
     def change(self, call: Call) -> Call:
         """The call with pairs of its own."""

@@ -66,7 +66,7 @@ class MixHardPairs(Procedure):
         every = torch.cat([z, positive, negative])
         return {
             "queries": Points(
-                torch.cat([every, self.on_whole(self.network, Points(every)).z], 1),
+                torch.cat([every, self.network(every)], 1),
                 label=torch.cat([y, y, y[drawn]]),
                 other=torch.cat([y, y[nearest], y]),
                 share=torch.cat([torch.ones_like(a), a, b]),

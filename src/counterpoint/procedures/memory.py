@@ -106,7 +106,7 @@ class ClusteredNeighbours(Procedure):
     @torch.no_grad()
     def finish_step(self) -> None:
         """The newest keys come in, the oldest go, and the prototypes follow."""
-        new = self.everybody(Points(torch.cat(self._new))).z
+        new = torch.cat(self._new)
         self._new.clear()
         scores = new @ F.normalize(self.prototypes, dim=1).T
         cluster = sinkhorn(scores / self.epsilon, iterations=10).argmax(1)

@@ -14,7 +14,7 @@ from counterpoint.points import Points, as_points
 from counterpoint.procedures._base import Call, Procedure
 
 Each: TypeAlias = Literal["batch", "pair", "dimension"]
-"""What has a mixing weight of its own: the batch (of a process), each pair, or each dimension of each pair."""
+"""What has a mixing weight of its own: the batch, each pair, or each dimension of each pair."""
 
 
 class MixNegatives(Procedure):

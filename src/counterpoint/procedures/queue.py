@@ -17,8 +17,6 @@ class Queue(Procedure):
     batch then needs its sides in the same order. Source: He et al. 2020, "Momentum Contrast for Unsupervised Visual
     Representation Learning", section 3.2 and algorithm 1. The queue begins empty, where theirs holds random vectors.
 
-    Every process holds the whole queue and shows its own part of it, so that what is gathered is the queue once.
-
     Args:
         size: How many keys are kept, 1 or more.
         dim: Of the keys.
@@ -53,7 +51,7 @@ class Queue(Procedure):
         keys = as_points(call["keys"])
         self._new.append(keys.z.detach())
         filled = bool(self.filled)
-        past = self.own_share(unmatched(self.z[: int(self.filled)]))
+        past = unmatched(self.z[: int(self.filled)])
         if self.in_batch:
             return {**call, "keys": Points.cat([keys, past]) if filled else keys}
         queries = as_points(call["queries"])
@@ -69,7 +67,7 @@ class Queue(Procedure):
     @torch.no_grad()
     def finish_step(self) -> None:
         """The newest keys come in, the oldest go."""
-        new = self.everybody(Points(torch.cat(self._new))).z
+        new = torch.cat(self._new)
         self._new.clear()
         whole = torch.cat([new.to(self.z), self.z])
         self.z.copy_(whole[: len(self.z)])

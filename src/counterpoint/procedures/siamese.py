@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -11,9 +10,6 @@ from torch import nn
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
 from counterpoint.procedures._base import Again, Call, Procedure
-
-if TYPE_CHECKING:
-    from counterpoint.training._processes import Processes
 
 
 class Teacher(Procedure):
@@ -52,9 +48,8 @@ class Teacher(Procedure):
         # a list, so that the student is no part of this module
         self._student: list[nn.Module] = []
 
-    def start(self, model: nn.Module, processes: Processes) -> None:
+    def start(self, model: nn.Module) -> None:
         """The teacher begins as the student is."""
-        del processes
         if self.decay:
             self._student, self.model = [model], copy.deepcopy(model).requires_grad_(False)
 
@@ -92,8 +87,8 @@ class Predictor(Procedure):
     Representation Learning", eq. 1.
 
     Args:
-        network: `h`, from and to the dimension of the keys. It sees the queries of all processes, each call by itself:
-            after a symmetric `Teacher` its batch statistics are those of one view.
+        network: `h`, from and to the dimension of the keys. It sees each call by itself: after a symmetric `Teacher`
+            its batch statistics are those of one view.
 
     Examples:
         >>> (call,) = Predictor(nn.Linear(2, 2))([{"queries": torch.eye(2), "keys": torch.eye(2)}], lambda model: {})
@@ -107,4 +102,5 @@ class Predictor(Procedure):
 
     def change(self, call: Call) -> Call:
         """The queries, predicted."""
-        return {**call, "queries": self.on_whole(self.network, as_points(call["queries"]))}
+        queries = as_points(call["queries"])
+        return {**call, "queries": queries.with_z(self.network(queries.z))}

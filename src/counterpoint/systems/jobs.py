@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import torch
 
 from counterpoint.errors import InputError
-from counterpoint.files import check_output, write_json
+from counterpoint.files import check_output, with_nan, without_nan, write_json
 from counterpoint.systems.fingerprints import fingerprint
 from counterpoint.systems.registry import Claim, Say, System, get
 from counterpoint.testbeds import Arm, Figure, Made, Parts, Seen, Testbed, Trained, Tuned, Untrained
@@ -77,9 +77,11 @@ def asked(system: System) -> list[Asked]:
         assert claim.bed is not None
         figure = claim.figure
         assert isinstance(figure, Figure)
+        own = claim.system.arm if isinstance(claim.system, Seen) else claim.system
+        itself = own or Trained(system.method)
         for role, arm in arms(system, claim).items():
             measured = arm.figure if isinstance(arm, Seen) else figure
-            seen = (arm.arm or Trained(system.method)) if isinstance(arm, Seen) else arm
+            seen = (arm.arm or itself) if isinstance(arm, Seen) else arm
             found.append(_ask((system.slug, str(i), role), seen, claim.bed, measured))
     if system.signal is not None:
         bed = system.signal.bed or system.claims[0].bed
@@ -256,21 +258,8 @@ def _kept(each: Asked, seed: int, folder: Path) -> dict[str, Any]:
         return nothing
     if not isinstance(found, dict) or not {"name", "collapsed", "steps"} <= found.keys():
         return nothing
-    found["figures"] = _read(found.get("figures"))
+    found["figures"] = with_nan(found.get("figures"))
     return found if _are_figures(found["figures"], each.arm is None) else nothing
-
-
-def _written(value: Any) -> Any:
-    """A figure as JSON: what is not a number, which JSON does not know, is null."""
-    if isinstance(value, Mapping):
-        return {name: _written(one) for name, one in value.items()}
-    return float(value) if math.isfinite(value) else None
-
-
-def _read(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _read(one) for name, one in value.items()}
-    return math.nan if value is None else value
 
 
 def _are_figures(figures: Any, of_check: bool) -> bool:
@@ -333,7 +322,7 @@ def _work(task: tuple[list[tuple[Place, float | None]], int], folder: Path) -> s
     file = _file(group[0], seed, folder)
     about["figures"] = _kept(group[0], seed, folder)["figures"] | about["figures"]
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, about | {"figures": {key: _written(value) for key, value in about["figures"].items()}})
+    write_json(file, about | {"figures": without_nan(about["figures"])})
     return f"{about['name']} in {about['seconds']:.0f} s"
 
 
@@ -343,7 +332,7 @@ def _measured(group: Sequence[Asked], seed: int) -> dict[str, Any]:
         slug, number, _ = first.place
         check = get(slug).claims[int(number)].check
         assert check is not None
-        found = dict(check(seed))
+        found = {arm: float(value) for arm, value in check(seed).items()}
         return {"name": slug, "seed": seed, "figures": {first.figure_key: found}, "collapsed": "", "steps": 0}
     assert first.bed is not None
     parts = first.bed.parts(seed) if seed != CHOOSING else _validation(first.bed.parts(seed), first.bed.apart)

@@ -1,14 +1,4 @@
-"""Verdicts: what the claims came to when they were measured, kept as data.
-
-The rule, the same for every claim and written before any was measured. Over the seeds, take the paired difference of
-the system and its baseline, signed so that the paper's direction is up, and its 95% interval (Student's t over seeds).
-Above 0: *reproduced*. Below 0: *contradicted*. Else: *not reproduced at this scale*. ("As good as": above minus the
-margin, below it.) There is a verdict only where the set-up can tell, else it is *this set-up cannot tell*: every
-figure is a number; nothing has collapsed; the baseline is clearly better than every floor (its paired interval lies
-above 0); the ceiling is better than the baseline by more than twice the seeds' noise (the standard deviation of the
-paired difference); and what the mechanism moves inside has moved (the paired interval of system and mechanism off does
-not hold 0).
-"""
+"""Verdicts: what measured claims came to by the rule (`counterpoint.systems.rule`), kept as data."""
 
 from __future__ import annotations
 
@@ -24,16 +14,14 @@ import numpy as np
 import torch
 
 from counterpoint.errors import InputError
-from counterpoint.files import write_json
+from counterpoint.files import with_nan, without_nan, write_json
 from counterpoint.systems import jobs
 from counterpoint.systems.registry import ARMS, Claim, System
+from counterpoint.systems.rule import CANNOT_TELL, difference_interval, judge_interval, why_not
 from counterpoint.testbeds import Tuned
 
 FOLDER = Path(__file__).with_name("verdicts")
 SEEDS = tuple(range(5))
-REPRODUCED, NOT_HERE, CONTRADICTED = "reproduced", "not reproduced at this scale", "contradicted"
-CANNOT_TELL = "this set-up cannot tell"
-_NOISES = 2.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +37,7 @@ class Outcome:
         values: Of each arm (`counterpoint.systems.registry.ARMS`) the figure for each seed.
         value: Mean paired difference, system minus baseline.
         interval: Its 95% interval over seeds.
-        verdict: By the rule of this module.
+        verdict: By the rule (`counterpoint.systems.rule`).
         reason: Why the set-up cannot tell, if it cannot.
         margin: Of "as good as".
         steps: Of training, by arm.
@@ -110,103 +98,6 @@ class Verdict:
     code: str
     commit: str
     versions: dict[str, str]
-
-
-def difference_interval(pairs: Sequence[Sequence[float]], level: float = 0.95) -> tuple[float, tuple[float, float]]:
-    """Mean paired difference (first minus second) and its t-interval, `mean -+ t_{n-1} s / sqrt(n)`.
-
-    Args:
-        pairs: System and baseline, one pair a seed, two or more.
-        level: Of the interval.
-
-    Raises:
-        InputError: for fewer than two pairs.
-
-    Examples:
-        >>> value, (low, high) = difference_interval([(1.0, 0.0), (2.0, 0.0), (3.0, 0.0)])
-        >>> value, round(low, 3), round(high, 3)  # 2 -+ 4.3027 / sqrt(3)
-        (2.0, -0.484, 4.484)
-    """
-    from scipy.stats import t
-
-    if len(pairs) < 2:
-        raise InputError("an interval over seeds needs two seeds or more", fix="use 5")
-    d = np.array([pair[0] - pair[1] for pair in pairs])
-    half = float(t.ppf((1 + level) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5)
-    mean = float(d.mean())
-    return mean, (mean - half, mean + half)
-
-
-def judge_interval(interval: tuple[float, float], better: str, margin: float = 0.0) -> str:
-    """The verdict on an interval of system minus baseline, by the rule of this module.
-
-    Examples:
-        >>> judge_interval((-0.2, -0.1), "lower"), judge_interval((-0.1, 0.2), "higher")
-        ('reproduced', 'not reproduced at this scale')
-        >>> judge_interval((-0.1, 0.2), "higher", margin=0.15)
-        'reproduced'
-    """
-    low, high = interval if better == "higher" else (-interval[1], -interval[0])
-    return REPRODUCED if low > -margin else CONTRADICTED if high < -margin else NOT_HERE
-
-
-def why_not(
-    values: Mapping[str, Sequence[float]],
-    *,
-    better: str = "higher",
-    floors: Sequence[str] = (),
-    collapsed: Mapping[str, Sequence[str]] | None = None,
-    spread: bool = False,
-    signal: Mapping[str, Sequence[float]] | None = None,
-) -> str:
-    """Why a set-up cannot tell, in words; "" if it can.
-
-    Args:
-        values: Of each arm, one a seed: `baseline`, `system`, and whichever others there are.
-        better: The paper's direction.
-        floors: Which arms the baseline must be clearly better than.
-        collapsed: What training ended in, by arm; "" where all was well.
-        spread: Whether the figure is how far vectors are spread: then a baseline may have collapsed.
-        signal: What the mechanism moves, of `system` and `off`.
-
-    Examples:
-        >>> why_not({"system": [0.5, 0.6], "baseline": [0.4, 0.5], "raw": [0.4, 0.6]}, floors=["raw"])
-        'the baseline (0.45) is not clearly better than the floor: raw (0.5)'
-    """
-    sign = 1.0 if better == "higher" else -1.0
-    for arm, measured in values.items():
-        if not np.isfinite(measured).all():
-            return f"the figure of {arm} is not a number"
-    for arm, said in (collapsed or {}).items():
-        fell = [words for words in said if words]
-        if fell and arm in ("system", "baseline") and not (spread and arm == "baseline"):
-            return f"collapsed in {len(fell)} of {len(said)} seeds ({fell[0]})"
-    base = np.array(values["baseline"])
-    for floor in floors:
-        pairs = list(zip(sign * base, sign * np.array(values[floor]), strict=True))
-        if difference_interval(pairs)[1][0] <= 0:
-            return (
-                f"the baseline ({base.mean():.3g}) is not clearly better than the floor: {floor} "
-                f"({np.mean(values[floor]):.3g})"
-            )
-    if "ceiling" in values:
-        room = sign * (np.array(values["ceiling"]) - base).mean()
-        noise = float((np.array(values["system"]) - base).std(ddof=1))
-        if room <= _NOISES * noise:
-            return (
-                f"the ceiling ({np.mean(values['ceiling']):.3g}) is not above the baseline ({base.mean():.3g}) by more "
-                f"than twice the seeds' noise ({noise:.2g})"
-            )
-    if signal:
-        if not np.isfinite([*signal["system"], *signal["off"]]).all():
-            return f"the signal ({signal['name']}) is not a number"
-        low, high = difference_interval(list(zip(signal["system"], signal["off"], strict=True)))[1]
-        if low <= 0 <= high:
-            return (
-                f"the mechanism moved nothing: {signal['name']} is {np.mean(signal['system']):.3g}, and "
-                f"{np.mean(signal['off']):.3g} without it"
-            )
-    return ""
 
 
 def outcome(
@@ -302,25 +193,8 @@ def moves(system: System, i: int) -> bool:
 def save(verdict: Verdict, slug: str, folder: Path = FOLDER) -> Path:
     """Keep a verdict as JSON, atomically; gives the file."""
     file = folder / f"{slug}.json"
-    write_json(file, _without_nan(asdict(verdict)))
+    write_json(file, without_nan(asdict(verdict)))
     return file
-
-
-def _without_nan(value: Any) -> Any:
-    """With null for what is not a number, which JSON does not know."""
-    if isinstance(value, dict):
-        return {name: _without_nan(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _with_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _with_nan(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_with_nan(one) for one in value]
-    return float("nan") if value is None else value
 
 
 def load(slug: str, folder: Path = FOLDER) -> Verdict | None:
@@ -333,7 +207,7 @@ def load(slug: str, folder: Path = FOLDER) -> Verdict | None:
     if not file.exists():
         return None
     try:
-        about = _with_nan(json.loads(file.read_text("utf-8")))
+        about = with_nan(json.loads(file.read_text("utf-8")))
         outcomes = [Outcome(**{**o, "interval": tuple(o["interval"])}) for o in about.pop("outcomes")]
         return Verdict(outcomes=outcomes, **about)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -393,7 +267,7 @@ def entry(system: System, verdict: Verdict | None) -> dict[str, Any]:
                 "current": current(system, verdict),
             }
         claims.append(about)
-    return _without_nan({  # type: ignore[no-any-return]
+    return without_nan({  # type: ignore[no-any-return]
         "title": system.title,
         "name": system.name,
         "year": system.year,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from counterpoint.errors import MissingExtra
+from counterpoint.points import Points
+
+Rows = TypeVar("Rows", Tensor, Points)
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,14 @@ class Processes:
         """The process that speaks and writes."""
         return self.rank == 0
 
-    def share(self, rows: Tensor) -> Tensor:
-        """This process's part of a batch."""
-        return rows[self.rank :: self.world]
+    def share(self, rows: Rows) -> Rows:
+        """This process's part of a batch; all parts, in order of rank, are the batch.
+
+        Examples:
+            >>> [Processes(rank, 2).share(torch.arange(5)).tolist() for rank in range(2)]
+            [[0, 1], [2, 3, 4]]
+        """
+        return rows[slice(len(rows) * self.rank // self.world, len(rows) * (self.rank + 1) // self.world)]
 
     def same_start(self, modules: Iterable[nn.Module]) -> None:
         """Every process begins with the first one's weights."""

@@ -19,6 +19,7 @@ from counterpoint.heads import PerView
 from counterpoint.objectives import Objective
 from counterpoint.points import Points
 from counterpoint.procedures import Call, Procedure
+from counterpoint.procedures._whole import on_whole_batch
 from counterpoint.training._processes import Processes
 from counterpoint.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from counterpoint.training.config import TrainConfig
@@ -99,7 +100,7 @@ def train(
         modules["head"] = head.to(device)
     network = nn.Sequential(encoder, nn.Identity() if head is None else head)
     if procedure is not None:
-        procedure.start(network, processes)
+        procedure.start(network)
         modules["procedure"] = procedure.to(device)
     processes.same_start(modules.values())
     optimizer = make_optimizer(modules.values(), config)
@@ -210,7 +211,7 @@ def _backward(
 ) -> tuple[Tensor, dict[str, Any]]:
     """Loss of a batch, its gradients added; and what the objective saw, for the monitor.
 
-    The encoder sees chunks, the head the whole batch of all processes.
+    The encoder sees chunks, head and procedure the whole batch of all processes.
     """
     chunks = payload.chunks(config.chunk_tokens)
     back = torch.argsort(torch.cat(chunks))
@@ -239,7 +240,7 @@ def _backward(
         if not isinstance(network[1], nn.Identity):
             seen["encoded"] = z
         if procedure is not None:
-            calls = procedure(calls, again)
+            calls = on_whole_batch(procedure, calls, again, processes)
         seen["called"] = calls[0]
         losses = [objective(**call, group=processes.group) for call in calls]
         return torch.stack(losses).mean() / config.accumulate

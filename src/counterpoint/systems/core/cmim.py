@@ -8,18 +8,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Normal
 
 from counterpoint.data.items import Data
 from counterpoint.encoders.inputs import take
 from counterpoint.evaluate import uniformity
-from counterpoint.geometry import Dot, Parts
+from counterpoint.geometry import Parts
 from counterpoint.heads import Gaussian, projection
 from counterpoint.methods import Recipe, Takes
-from counterpoint.objectives import InfoNCE, Objective, PointObjective, SupCon, averaged
-from counterpoint.points import Points
+from counterpoint.objectives import AutoEncoding, InfoNCE, Objective, SupCon, averaged
 from counterpoint.procedures import AgainstItself
 from counterpoint.relation import Relation, same
 from counterpoint.systems.core._pictures import simclr
@@ -29,31 +27,6 @@ from counterpoint.testbeds import figures as of
 from counterpoint.testbeds.marked import CODE, CODED, CODED_DIGITS, SIDE, perceptron
 
 TEMPERATURE, BATCH, GROUPS = 0.1, 128, 16
-
-
-class MutualInformationMachine(PointObjective):
-    """`-log p(x|z) - (log q(z|x) + log p(z)) / 2`, `z` a sample of `q(z|x)`: codes that say much and lie together.
-
-    `p(x|z)` is Bernoulli for each pixel, `p(z)` the standard normal. Source: Livne et al. 2019, "MIM: Mutual
-    Information Machine", the asymmetric loss with the decoder's marginal for `q(x)`.
-
-    Args:
-        decoder: From codes to logits of the pixels.
-    """
-
-    def __init__(self, decoder: nn.Sequential) -> None:
-        super().__init__(geometry=Dot())
-        self.decoder = decoder
-
-    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
-        """Mean over the queries, whose column `pixels` is what is to be decoded."""
-        del keys, i, j
-        sample, mean, log_variance = queries.z.unbind(1)
-        decoded = -F.binary_cross_entropy_with_logits(self.decoder(sample), queries.columns["pixels"], reduction="none")
-        inferred = Normal(mean, (log_variance / 2).exp()).log_prob(sample)
-        prior = Normal(0.0, 1.0).log_prob(sample)
-        loss: Tensor = -(decoded.sum(1) + (inferred.sum(1) + prior.sum(1)) / 2).mean()
-        return loss
 
 
 def with_pixels(data: Data, encoder: nn.Module, seed: int) -> Data:
@@ -66,9 +39,9 @@ def with_pixels(data: Data, encoder: nn.Module, seed: int) -> Data:
     return replace(data, columns={**data.columns, "pixels": decoded, "lot": lot})
 
 
-def machine() -> MutualInformationMachine:
-    """With a decoder of one hidden layer."""
-    return MutualInformationMachine(projection(CODE, hidden=(256,), out=SIDE * SIDE))
+def machine() -> AutoEncoding:
+    """The mutual information machine, with a decoder of one hidden layer."""
+    return AutoEncoding(projection(CODE, hidden=(256,), out=SIDE * SIDE), "pixels")
 
 
 def contrasted(*, mean: bool = True, few: bool = False) -> Objective:
@@ -147,7 +120,8 @@ def code(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
 def hidden(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
     """What the decoder makes of the mean code before its last layer: the paper's informative embeddings."""
     assert made.objective is not None
-    (machine,) = (part for part in made.objective.modules() if isinstance(part, MutualInformationMachine))
+    (machine,) = (part for part in made.objective.modules() if isinstance(part, AutoEncoding))
+    assert isinstance(machine.decoder, nn.Sequential)
     with torch.inference_mode():
         z: Tensor = machine.decoder[:-1](torch.from_numpy(code(made, data)))
     return z.numpy()

@@ -1,0 +1,334 @@
+"""Every head and procedure, and whatever else stands in the loop: what the guarantee test runs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from unittest.mock import patch
+
+import torch
+from torch import nn
+
+from counterpoint.data import Example
+from counterpoint.data.items import Data, Items
+from counterpoint.data.rows import rows_of
+from counterpoint.encoders import StaticEncoder
+from counterpoint.encoders.crossing import CrossEncoder, CrossLists
+from counterpoint.engine import all_reduce_gradients
+from counterpoint.geometry import Dot, Gated, Parts
+from counterpoint.heads import (
+    AlsoStopped,
+    Gaussian,
+    Halves,
+    MeanContext,
+    NonNegative,
+    PerView,
+    Predictions,
+    Reweight,
+    Several,
+    Unit,
+    projection,
+)
+from counterpoint.objectives import (
+    Alignment,
+    Apart,
+    AutoEncoding,
+    DistillKL,
+    HedgedMatch,
+    InfoNCE,
+    Matching,
+    Matryoshka,
+    Objective,
+    SoftContrastive,
+    StandardNormal,
+    SupCon,
+    Triplet,
+)
+from counterpoint.procedures import (
+    Again,
+    AgainstClasses,
+    AgainstItself,
+    Call,
+    Chain,
+    ClassVectors,
+    ClusteredNeighbours,
+    CutDomains,
+    Forget,
+    Futures,
+    InterpolateNegatives,
+    Lists,
+    MeanOfBlocks,
+    MixHardPairs,
+    MixNegatives,
+    MixPositives,
+    MixTargets,
+    OneDomain,
+    PairGates,
+    PairsOfViews,
+    Predictor,
+    Procedure,
+    Prototypes,
+    Queue,
+    RestOfViews,
+    Teacher,
+    TurnedViews,
+)
+from counterpoint.relation import Relation, same
+from counterpoint.training import TrainConfig
+from counterpoint.training._processes import Processes
+from counterpoint.training.loop import _backward
+from counterpoint.training.payload import Batches, Payload
+from counterpoint.training.rows import RowBatches
+
+WIDTH, OUT, BATCH = 6, 5, 11
+BY_CLASS = Relation(same("label"))
+
+
+def plain() -> nn.Module:
+    return nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, 4))
+
+
+def sequences() -> nn.Module:
+    """Three steps of eight numbers."""
+    return nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, 24), nn.Unflatten(1, (3, 8)))
+
+
+@dataclass(frozen=True)
+class Case:
+    """An encoder, a head and what stands behind them.
+
+    Of what the rows are, `rows` says: views of items alone, or "pairs", "sampled" (each with drawn negatives), "shared"
+    (all that there are as keys), or "tuples" of two positives and two negatives.
+    """
+
+    objective: Callable[[], Objective]
+    head: Callable[[], nn.Module] = nn.Identity
+    procedure: Callable[[], Procedure] | None = None
+    rows: int | str = "pairs"
+    encoder: Callable[[], nn.Module] = plain
+
+
+def both() -> nn.Module:
+    """BatchNorm within and at the end."""
+    return projection(4, hidden=(7,), out=OUT, norm=nn.BatchNorm1d, last=lambda: nn.BatchNorm1d(OUT, affine=False))
+
+
+class Centred(nn.Module):
+    """Statistics of a batch that no BatchNorm layer says it has."""
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return z - z.median(0).values
+
+
+class WithoutNoise(Gaussian):
+    """Whose sample is its mean."""
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return super().forward(z)[:, [1, 1, 2]]
+
+
+class Drawn(Procedure):
+    """Remembers a random number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("drawn", torch.zeros(()))
+
+    def change(self, call: Call) -> Call:
+        self.drawn.copy_(torch.rand(()))
+        return call
+
+
+class FirstDrawn(RowBatches):
+    """What is drawn for an anchor is always the first item, however many processes draw."""
+
+    def payload(self, rows: torch.Tensor, among: torch.Tensor | None = None) -> Payload:
+        with patch("torch.randint", lambda _most, size: torch.zeros(size, dtype=torch.long)):
+            return super().payload(rows, among)
+
+
+class Fixed(Procedure):
+    """The same random numbers however it is executed, so that what is made of them can be compared."""
+
+    def __init__(self, procedure: Procedure) -> None:
+        super().__init__()
+        self.procedure = procedure
+        self.start, self.finish_step = procedure.start, procedure.finish_step
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            return self.procedure(calls, again)
+
+
+def predictor(*before: Procedure) -> Procedure:
+    return Chain(*before, Predictor(projection(OUT, hidden=(3,), norm=nn.BatchNorm1d)))
+
+
+def crossing() -> CrossEncoder:
+    return CrossEncoder(StaticEncoder.from_corpus([t for e in LISTS for t in e.texts], dim=4, prompts={}))
+
+
+DROPOUT = "dropout"
+"""Whose random numbers are others in another order of rows."""
+DRAWN = "drawn"
+LISTS = [
+    Example(f"a {c} thing {n}", (f"{c} {n} is here",), (f"no {c}", "nothing")[: 1 + n % 2])
+    for n in range(8)
+    for c in ("red", "blue", "pink")
+][: 2 * BATCH]
+CASES = {
+    # heads
+    "views together": Case(lambda: InfoNCE(0.3, layout="views"), both),
+    "view by view": Case(lambda: InfoNCE(0.3, layout="views"), lambda: PerView(both())),
+    "three views": Case(lambda: InfoNCE(0.3, layout="views"), lambda: PerView(both()), rows=3),
+    "no BatchNorm layer": Case(lambda: InfoNCE(0.3), lambda: nn.Sequential(nn.Linear(4, OUT), Centred())),
+    DROPOUT: Case(
+        lambda: InfoNCE(0.3), lambda: nn.Sequential(nn.Linear(4, OUT), nn.Dropout(0.5), nn.BatchNorm1d(OUT))
+    ),
+    "side by side": Case(
+        lambda: Matryoshka(InfoNCE(0.3), (12, 5)),
+        lambda: Several(
+            Halves(nn.Linear(2, 3), nn.Linear(2, 2)),
+            Reweight(4, kappa=1.5),
+            nn.Sequential(nn.Linear(4, 3), NonNegative(smooth=True), Unit()),
+        ),
+    ),
+    "also stopped": Case(lambda: InfoNCE(0.3, geometry=Parts(0, 1)), lambda: AlsoStopped(both())),
+    "mean of steps": Case(lambda: InfoNCE(0.3), lambda: MeanContext(4), rows=2, encoder=sequences),
+    "clouds": Case(
+        lambda: SoftContrastive(geometry=HedgedMatch(0)) + StandardNormal(), lambda: nn.Linear(4, 6)
+    ),
+    # procedures
+    "stopped, predicted": Case(Alignment, lambda: PerView(both()), lambda: predictor(Teacher(0.0))),
+    "teacher, predicted": Case(Alignment, lambda: PerView(both()), lambda: predictor(Teacher(0.9))),
+    "teacher, queue": Case(
+        lambda: InfoNCE(0.3), both, lambda: Chain(Teacher(0.9, symmetric=False), Queue(15, OUT, in_batch=True))
+    ),
+    "queue": Case(lambda: InfoNCE(0.3), procedure=lambda: Queue(15, 4)),
+    DRAWN: Case(lambda: InfoNCE(0.3), procedure=Drawn),
+    "itself": Case(
+        lambda: InfoNCE(0.3, geometry=Parts(1, 2)), lambda: Gaussian(4, 3), AgainstItself, rows=1
+    ),
+    "decoded": Case(
+        lambda: AutoEncoding(nn.Linear(3, 2), "pixels"), lambda: WithoutNoise(4, 3), AgainstItself, rows=1
+    ),
+    "classes": Case(
+        lambda: InfoNCE(1.0, geometry=Dot(), relation=BY_CLASS), procedure=lambda: AgainstClasses(4), rows=2
+    ),
+    "class vectors": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: ClassVectors(6, 4), rows=2),
+    "futures": Case(
+        lambda: InfoNCE(0.3), lambda: Predictions(4, 4, steps=2), Futures, rows=1, encoder=sequences
+    ),
+    "blocks": Case(Triplet, procedure=MeanOfBlocks, rows="tuples"),
+    "rest of views": Case(lambda: InfoNCE(0.3), procedure=RestOfViews, rows=3),
+    "pairs of views": Case(lambda: InfoNCE(0.3), procedure=PairsOfViews, rows=3),
+    "turned views": Case(
+        lambda: InfoNCE(0.3, layout="views"), procedure=lambda: TurnedViews("alike"), rows=4
+    ),
+    "forgotten": Case(lambda: InfoNCE(0.3), procedure=lambda: Forget("input", "partner")),
+    "lists": Case(
+        lambda: Apart("owned", DistillKL(0.5)) + 0.2 * Apart("keys", InfoNCE(0.3)), procedure=Lists, rows="tuples"
+    ),
+    "one domain": Case(
+        lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: OneDomain("domain", 2), rows=2
+    ),
+    "domains cut": Case(lambda: Matching("mixture"), procedure=lambda: CutDomains("domain"), rows=2),
+    "gates": Case(
+        lambda: InfoNCE(0.3, geometry=Gated(), relation=PairGates.relation),
+        procedure=lambda: PairGates(4, 4, width=5), rows=2,
+    ),
+    "neighbours": Case(
+        lambda: InfoNCE(0.3), procedure=lambda: ClusteredNeighbours(15, 4, clusters=3, k=2), rows=2
+    ),
+    "prototypes": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: Prototypes(2), rows=2),
+    "negatives mixed": Case(lambda: InfoNCE(0.3), procedure=lambda: Chain(Queue(15, 4), MixNegatives(5, 3, 2))),
+    "moved apart": Case(
+        lambda: InfoNCE(0.3), procedure=lambda: Chain(MixPositives(each="batch"), MixPositives(each="pair"))
+    ),
+    "queue mixed": Case(
+        lambda: InfoNCE(0.3),
+        procedure=lambda: Chain(Queue(15, 4, in_batch=True), InterpolateNegatives(each="dimension")),
+    ),
+    "hard pairs": Case(
+        lambda: SupCon(0.3), procedure=lambda: MixHardPairs(projection(4, hidden=(3,), norm=nn.BatchNorm1d)), rows=2
+    ),
+    "targets mixed": Case(
+        lambda: SupCon(0.3, relation=BY_CLASS, geometry=Dot()), procedure=lambda: MixTargets("age"), rows=2
+    ),
+    # batches of other keys, and an encoder that makes no vectors
+    "sampled": Case(Triplet, rows="sampled"),
+    "shared": Case(lambda: InfoNCE(0.3), rows="shared"),
+    "crossing": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=crossing),
+}  # fmt: skip
+
+
+def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
+    """Vectors with all that may be known of them, the same whoever asks for them."""
+    if isinstance(encoder, CrossEncoder):
+        return CrossLists(rows_of(LISTS), encoder)
+    n = 2 * BATCH
+    generator = torch.Generator().manual_seed(1)
+    first, second = (Items("vector", torch.randn(n, WIDTH, generator=generator).to(dtype)) for _ in range(2))
+    rows = torch.arange(n)
+    columns = {"label": rows * 7 % 4, "domain": rows * 5 % 3 // 2, "alike": rows % 3 - 1, "age": rows * 3.0 % 11}
+    columns["pixels"] = torch.stack([rows % 2, rows % 3 / 2], 1)
+    if isinstance(case.rows, int):
+        data = Data.alone(first, **columns)
+        return RowBatches(data, encoder, views=case.rows, view=(None, *(partial(turned, view) for view in (1, 2, 3))))
+    positives, negatives = rows[:, None], None
+    if case.rows == "tuples":
+        positives, negatives = (torch.stack([(rows + a) % n, (rows + b) % n], 1) for a, b in ((0, 1), (5, 7)))
+        teacher = torch.rand(n, 3, generator=generator)
+        teacher[::3, 2] = torch.nan
+        columns = {"listed": second.hashes()[torch.cat([rows[:, None], negatives], 1)], "teacher": teacher}
+    data = Data(first, rows, second, positives, negatives, columns)
+    if case.rows == "sampled":
+        return FirstDrawn(data, encoder, sampled=2)
+    return RowBatches(data, encoder, shared=n if case.rows == "shared" else 0)
+
+
+def turned(view: int, x: torch.Tensor) -> torch.Tensor:
+    return 1.1 * x + x.roll(view, 1)
+
+
+def run(case: Case, dtype: torch.dtype, processes: Processes, chunk: int = 1000) -> dict[str, torch.Tensor]:
+    """Two steps of the loop: losses, every gradient of both, and every buffer at the end, each in one vector."""
+    torch.manual_seed(0)
+    encoder = case.encoder().to(dtype)
+    head, objective = case.head().to(dtype), case.objective().to(dtype)
+    procedure = None if case.procedure is None else case.procedure().to(dtype)
+    if procedure is not None and not isinstance(procedure, Drawn):
+        procedure = Fixed(procedure)
+    network = nn.Sequential(encoder, head)
+    if procedure is not None:
+        procedure.start(network)
+    modules = [network, objective, *([] if procedure is None else [procedure])]
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    config, data = TrainConfig(chunk_tokens=chunk, dtype="float32"), batches(case, encoder, dtype)
+    losses, gradients = [], []
+    for step in range(2):
+        torch.manual_seed(step * processes.world + processes.rank)
+        rows = torch.arange(step * BATCH, (step + 1) * BATCH)
+        with patch.object(Processes, "current", lambda: processes):
+            payload = data.payload(processes.share(rows), rows)
+        loss, _ = _backward(network, procedure, objective, payload, config, nullcontext, processes)
+        if processes.group is not None:
+            all_reduce_gradients(parameters, processes.group)
+        losses.append(loss)
+        gradients += [torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters]
+        with torch.no_grad():
+            for p in parameters:
+                if p.grad is not None:
+                    p -= 0.1 * p.grad
+                p.grad = None
+        if procedure is not None:
+            procedure.finish_step()
+    kept = [b.to(dtype).flatten() for m in modules for b in m.buffers()]
+    return {
+        "loss": torch.stack(losses),
+        "gradients": torch.cat(gradients),
+        "buffers": torch.cat(kept) if kept else torch.zeros(0),
+    }

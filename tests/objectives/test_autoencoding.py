@@ -1,0 +1,57 @@
+"""The auto-encoder's loss against densities written out, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from counterpoint.errors import InputError
+from counterpoint.objectives import AutoEncoding
+from counterpoint.points import Points
+
+
+def log_density(x, mean, variance):
+    return -((x - mean) ** 2) / (2 * variance) - torch.log(2 * math.pi * variance) / 2
+
+
+def naive(z, target, decoder):
+    total = 0.0
+    for (sample, mean, log_variance), x in zip(z, target, strict=True):
+        p = 1 / (1 + torch.exp(-decoder(sample)))
+        for pixel in range(len(x)):
+            total = total - torch.log(p[pixel] if x[pixel] else 1 - p[pixel])
+        for d in range(len(sample)):
+            q = log_density(sample[d], mean[d], torch.exp(log_variance[d]))
+            total = total - (q + log_density(sample[d], torch.zeros(()), torch.ones(()))) / 2
+    return total / len(z)
+
+
+def test_loss_and_gradients_are_those_of_the_densities():
+    torch.manual_seed(0)
+    decoder = nn.Linear(4, 6).double()
+    z = torch.randn(5, 3, 4, dtype=torch.float64, requires_grad=True)
+    target = (torch.rand(5, 6) < 0.5).double()
+    loss = AutoEncoding(decoder, "x")(Points(z, x=target, sample=torch.arange(5)))
+    wanted = naive(z, target, decoder)
+    torch.testing.assert_close(loss, wanted)
+    leaves = [z, *decoder.parameters()]
+    for a, b in zip(torch.autograd.grad(loss, leaves), torch.autograd.grad(wanted, leaves), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_keys_are_not_looked_at():
+    decoder, sample = nn.Linear(4, 2), torch.arange(3)
+    codes = Points(torch.randn(3, 3, 4), target=torch.ones(3, 2), sample=sample)
+    others = Points(torch.randn(3, 3, 4), sample=sample)
+    assert torch.equal(AutoEncoding(decoder)(codes, others), AutoEncoding(decoder)(codes))
+
+
+def test_vectors_and_codes_without_what_is_decoded_are_refused():
+    sample = torch.arange(2)
+    with pytest.raises(InputError, match="no sample, mean and log-variance"):
+        AutoEncoding(nn.Linear(4, 2))(Points(torch.eye(2, 4), target=torch.ones(2, 2), sample=sample))
+    with pytest.raises(InputError, match="column 'pixels'"):
+        AutoEncoding(nn.Linear(4, 2), "pixels")(Points(torch.zeros(2, 3, 4), sample=sample))
