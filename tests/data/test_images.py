@@ -64,7 +64,7 @@ def test_no_images(tmp_path):
 
 def test_further_arrays_are_names_and_columns(tmp_path):
     path = tmp_path / "a.npz"
-    further = {"names": np.array(list("wxyz")), "domain": np.array(["s", "p", "s", "q"]), "other": np.zeros((4, 2))}
+    further = {"names": np.array(list("wxyz")), "domain": np.array(["s", "p", "s", "q"]), "other": np.zeros((4, 2, 2))}
     np.savez(path, images=np.zeros((4, 5, 5), np.uint8), labels=np.array([3, 5, 5, 3]), **further)
     images = read_images(path)
     assert images.names == tuple("wxyz")

@@ -200,6 +200,28 @@ def test_arrays_without_labels_and_of_other_types(tmp_path):
     assert loaded.notes == ("0 and 1 are black and white",)
 
 
+def test_numbers_beside_pictures_are_columns_as_they_are(tmp_path):
+    known = {
+        "angle": np.array([90, 0, 45, 90], np.uint8),
+        "weight": np.array([0.5, -1, 2, 0]),
+        "colour": np.arange(12).reshape(4, 3) / 16,
+        "turned": np.array([True, False, False, True]),
+        "domain": np.array(["sketch", "photo", "photo", "art"]),
+    }
+    np.savez(tmp_path / "a.npz", x=IMAGES, label=np.array(list("abab")), **known, stroke=np.zeros((4, 2, 2)))
+    loaded = load_source(tmp_path / "a.npz")
+    columns = loaded.data.columns
+    assert {name: (column.dtype, column.tolist()) for name, column in columns.items()} == {
+        "label": (torch.int64, [0, 1, 0, 1]),
+        "angle": (torch.int64, [90, 0, 45, 90]),
+        "weight": (torch.float32, [0.5, -1, 2, 0]),
+        "colour": (torch.float32, known["colour"].tolist()),
+        "turned": (torch.int64, [1, 0, 0, 1]),
+        "domain": (torch.int64, [2, 1, 1, 0]),
+    }
+    assert loaded.notes == ("columns: 'angle', 'weight', 'colour', 'turned', 'domain'", "not read: 'stroke'")
+
+
 IMAGES = np.zeros((4, 5, 5), np.uint8)
 BAD = {
     "no pictures": ({"features": np.zeros((4, 5))}, r"no array 'images' \(there is features\)"),
@@ -212,6 +234,8 @@ BAD = {
     "names of nothing": ({"x": IMAGES, "names": np.array(["a", "b"])}, "4 images and 2 names"),
     "none": ({"x": np.zeros((0, 5, 5), np.uint8)}, "do not fit"),
     "pickled": ({"x": np.array([{"a": 1}], object)}, "cannot be read"),
+    "no number": ({"x": IMAGES, "angle": np.array([0, 1, np.nan, 3])}, r"a.npz:3: 'angle' is no number"),
+    "no numbers": ({"x": IMAGES, "colour": np.array([[0.1, np.inf]] * 4)}, r"a.npz:1: 'colour' is no number"),
 }
 
 

@@ -17,7 +17,7 @@ from counterpoint.data.types import PARTS
 from counterpoint.errors import InputError
 
 IMAGES = ("images", "x")
-LABELS = ("labels", "y")
+LABELS = ("labels", "label", "y")
 FIX = "write it with numpy.savez(path, images=..., labels=...)"
 
 
@@ -49,17 +49,18 @@ def from_arrays(arrays: Mapping[str, np.ndarray], source: str) -> Loaded:
     | `labels` or `y` | `(n,)` whole numbers or names; may be absent |
     | `x_train`, `y_train`, `x_test`, `y_test`, `x_val`, `y_val` | the same by parts |
     | `names` | `(n,)`: of the pictures; else, one a label from 0, of the classes |
-    | any other `(n,)` of whole numbers or names | a column |
+    | any other `(n,)` or `(n, k)` of numbers, or `(n,)` of names | a column of what is trained on |
 
     Pixels are uint8 in [0, 255], or floating point in [0, 1]; uint8 (or truth values) of 0 and 1 alone are black and
-    white. Floating point in steps of 1/255 becomes uint8, which is the same; all else stays as it is.
+    white. Floating point in steps of 1/255 becomes uint8, which is the same; all else stays as it is. So do the numbers
+    of columns (a domain, an angle, attributes); names are numbered in their order.
 
     Args:
         arrays: By name.
         source: What to call them.
 
     Raises:
-        InputError: Shapes that do not fit, pixels outside their range, one class only.
+        InputError: Shapes that do not fit, pixels outside their range, one class only, a number that is missing.
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -90,8 +91,10 @@ def from_arrays(arrays: Mapping[str, np.ndarray], source: str) -> Loaded:
         classes = _named(classes, given, n, source)
     columns = {}
     for name in list(left):
-        if left[name].shape == (n,) and left[name].dtype.kind in "biuUS":
-            columns[name] = torch.from_numpy(np.unique(left.pop(name), return_inverse=True)[1]).long()
+        if _is_column(left[name], n):
+            columns[name] = _column(name, left.pop(name), source)
+    if columns:
+        notes.append("columns: " + ", ".join(map(repr, columns)))
     if left:
         notes.append("not read: " + ", ".join(map(repr, left)))
     data = {}
@@ -107,6 +110,24 @@ def from_arrays(arrays: Mapping[str, np.ndarray], source: str) -> Loaded:
 
 def _take(arrays: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray | None:
     return next((arrays.pop(name) for name in names if name in arrays), None)
+
+
+def _is_column(values: np.ndarray, n: int) -> bool:
+    """Names or numbers, one a picture, or several numbers."""
+    return (values.shape == (n,) and values.dtype.kind in "biufUS") or (
+        values.ndim == 2 and len(values) == n and values.dtype.kind in "biuf"
+    )
+
+
+def _column(name: str, values: np.ndarray, source: str) -> Shaped[Tensor, "n ..."]:
+    """Numbers as they are, names by their numbers."""
+    if values.dtype.kind in "US":
+        return torch.from_numpy(np.unique(values, return_inverse=True)[1]).long()
+    if values.dtype.kind != "f":
+        return torch.from_numpy(values.astype(np.int64))
+    if len(missing := np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(1))):
+        raise InputError(f"{name!r} is no number", file=source, line=int(missing[0]) + 1, fix="give each picture one")
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def _pixels(images: np.ndarray, source: str, notes: list[str]) -> Shaped[Tensor, "n c h w"]:
