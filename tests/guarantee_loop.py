@@ -54,6 +54,7 @@ from counterpoint.procedures import (
     Chain,
     ClassVectors,
     ClusteredNeighbours,
+    Composed,
     CutDomains,
     Forget,
     Futures,
@@ -100,7 +101,7 @@ class Case:
     """An encoder, a head and what stands behind them.
 
     Of what the rows are, `rows` says: views of items alone, or "pairs", "sampled" (each with drawn negatives), "shared"
-    (all that there are as keys), or "tuples" of two positives and two negatives.
+    (all that there are as keys), "parts" (two positives each) or "tuples" of two positives and two negatives.
     """
 
     objective: Callable[[], Objective]
@@ -228,6 +229,10 @@ CASES = {
     "turned views": Case(
         lambda: InfoNCE(0.3, layout="views"), procedure=lambda: TurnedViews("alike"), rows=4
     ),
+    "composed": Case(
+        lambda: InfoNCE(0.3),
+        procedure=lambda: Composed(2, "halves", then=projection(4, hidden=(3,), norm=nn.BatchNorm1d)), rows="parts",
+    ),
     "forgotten": Case(lambda: InfoNCE(0.3), procedure=lambda: Forget("input", "partner")),
     "lists": Case(
         lambda: Apart("owned", DistillKL(0.5)) + 0.2 * Apart("keys", InfoNCE(0.3)), procedure=Lists, rows="tuples"
@@ -279,6 +284,9 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
         data = Data.alone(first, **columns)
         return RowBatches(data, encoder, views=case.rows, view=(None, *(partial(turned, view) for view in (1, 2, 3))))
     positives, negatives = rows[:, None], None
+    if case.rows == "parts":
+        second = Items("vector", torch.randn(2 * n, WIDTH, generator=generator).to(dtype))
+        positives = torch.stack([rows, rows + n], 1)
     if case.rows == "tuples":
         positives, negatives = (torch.stack([(rows + a) % n, (rows + b) % n], 1) for a, b in ((0, 1), (5, 7)))
         teacher = torch.rand(n, 3, generator=generator)

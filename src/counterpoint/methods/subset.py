@@ -15,6 +15,7 @@ from counterpoint.data.selection import expected_similarity, greedy_cut
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.inputs import take
 from counterpoint.methods.stage import Stage, train_stage
+from counterpoint.training.rows import ItemView
 
 Choose: TypeAlias = Callable[[Float[Tensor, "n n"], int], Int[Tensor, " k"]]
 """From similarities and a number to so many rows."""
@@ -46,6 +47,7 @@ def by_proxy(
     train_stage(proxy, data, model, seed)
     assert isinstance(model, PixelEncoder)
     assert callable(proxy.view)
+    assert not isinstance(proxy.view, ItemView)
     pixels = take(data.anchors.tensor, data.anchor)
     assert isinstance(pixels, Tensor)
     with torch.random.fork_rng(devices=[]):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from counterpoint.errors import InputError
-from counterpoint.points import Points
+from counterpoint.points import Points, as_points
 from counterpoint.procedures._base import Call, Procedure
 
 How = Literal["mean", "max", "halves"]
@@ -60,5 +60,5 @@ class Composed(Procedure):
         first = torch.arange(0, len(sample), p, device=sample.device)
         composed = Points(whole, {name: column[first] for name, column in keys.columns.items()})
         if self.then is not None:
-            queries, composed = self.on_whole(self.then, queries), self.on_whole(self.then, composed)
+            queries, composed = (points.with_z(self.then(points.z)) for points in (as_points(queries), composed))
         return {**call, "queries": queries, "keys": composed}
