@@ -17,6 +17,7 @@ from counterpoint.cli import (
     exporting,
     fitting,
     ledger,
+    pretraining,
     pushing,
     searching,
 )
@@ -42,6 +43,7 @@ app.command()(searching.index)
 app.command()(searching.search)
 app.command()(evaluating.evaluate)
 app.command()(distilling.distill)
+app.command()(pretraining.pretrain)
 app.command()(pushing.push)
 app.command()(exporting.export)
 app.command()(comparing.compare)

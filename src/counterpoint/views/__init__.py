@@ -1,10 +1,10 @@
 """Views: how positives are made, one file a modality."""
 
+from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
-from counterpoint.views.masking import MaskedLM
 from counterpoint.views.texts import delete_words, shuffle_partners
 
 __all__ = [
