@@ -1,4 +1,4 @@
-"""`counterpoint pretrain`."""
+"""`counterpoint pretrain` and `counterpoint first-layers`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def pretrain(
     from rich.console import Console
 
     from counterpoint.cli.fitting import progress
-    from counterpoint.pretraining import pretrain as run
+    from counterpoint.fitting import pretrain as run
 
     errors = Console(stderr=True)
     with progress(errors) as on_row:
@@ -89,3 +89,33 @@ def pretrain(
             f"{name} tokens of held-out texts: {right:.1%} right (always the most frequent: {floor:.1%}), "
             f"loss {loss:.3f}, perplexity {perplexity:,.1f}"
         )
+
+
+def first_layers(
+    model: Annotated[
+        str, typer.Argument(help="A transformer: a model folder, a file MODEL.gguf, a name on the hub, or minilm.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the smaller model.")],
+    layers: Annotated[int, typer.Option(min=0, help="How many stay; 0: the embeddings.")] = 2,
+    pooling: Annotated[str, typer.Option(help="mean, cls, max, last, weighted_mean or mean_sqrt_len.")] = "mean",
+    max_length: Annotated[int | None, typer.Option(min=4, help="Tokens at which it cuts texts.")] = None,
+) -> None:
+    """Make an encoder of a language model's embeddings and first layers, which compare texts better than the whole.
+
+    Example: counterpoint first-layers minilm --layers 2 --output runs/first
+
+    The folder is a model, and a base for fit; --base smollm2 is made so.
+    """
+    from counterpoint.encoders import TransformerEncoder, load
+    from counterpoint.encoders.adapting import first_layers as run
+    from counterpoint.errors import InputError
+    from counterpoint.files import check_output
+    from counterpoint.fitting.bases import resolve_base
+
+    check_output(output, "replaced folder", ours=["modules.json"], source=model)
+    options = {} if max_length is None else {"max_seq_length": max_length}
+    encoder = load(resolve_base(model), backend="torch", pooling=pooling, **options)
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError(f"{model} is no transformer", fix="give one")
+    run(encoder, layers).save(output)
+    typer.echo(f"{output}: {layers} layers, {encoder.dim} dimensions, {pooling}-pooled")

@@ -2,6 +2,5 @@
 
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
-from counterpoint.pretraining.run import Pretrained, pretrain
 
-__all__ = ["MaskedLM", "Pretrained", "guesses", "pretrain"]
+__all__ = ["MaskedLM", "guesses"]

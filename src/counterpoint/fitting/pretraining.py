@@ -22,9 +22,8 @@ from counterpoint.fitting.parts import amount
 from counterpoint.fitting.resuming import TRAINING, bind, check_run
 from counterpoint.fitting.run import environment
 from counterpoint.fitting.texts import all_texts
+from counterpoint.pretraining import MaskedLM, guesses
 from counterpoint.pretraining._base import Guessing
-from counterpoint.pretraining.masked import MaskedLM
-from counterpoint.pretraining.measuring import guesses
 from counterpoint.training import TrainConfig, train
 from counterpoint.training._processes import Processes
 
