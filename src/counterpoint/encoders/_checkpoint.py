@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import io
 import json
 import logging
@@ -123,6 +124,9 @@ def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, b
             file=folder,
             fix="get the model's files again",
         )
+    if len(missing) < len(info["missing_keys"]) and "add_pooling_layer" in inspect.signature(type(model)).parameters:
+        # drawn at random, it would be saved, and no two runs would leave the same folder
+        model.pooler = None
     names = getattr(config, "architectures", None) or [""]
     return model, tokenizer, names[0].endswith("ForCausalLM") or _is_causal(model)
 

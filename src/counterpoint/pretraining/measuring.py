@@ -19,7 +19,7 @@ def guesses(task: Guessing, features: Features, *, batch_size: int = 64, seed: i
 
     Args:
         task: What was trained.
-        features: Held-out texts.
+        features: Held-out texts, one or more.
         batch_size: Texts encoded at once.
         seed: Of what is masked.
 
@@ -54,12 +54,12 @@ def guesses(task: Guessing, features: Features, *, batch_size: int = 64, seed: i
     over.train(was)
     figures: dict[str, float] = {}
     for i, name in enumerate(task.terms):
-        n = max(1, answers[i].total())
+        n = answers[i].total()
         figures |= {
             f"{name} loss": loss[i] / n,
             f"{name} perplexity": math.exp(min(loss[i] / n, 700.0)),
             f"{name} accuracy": right[i] / n,
-            f"{name} floor": answers[i].most_common(1)[0][1] / n if answers[i] else 0.0,
+            f"{name} floor": answers[i].most_common(1)[0][1] / n,
         }
     return figures
 
