@@ -41,6 +41,7 @@ from counterpoint.objectives import (
     Matching,
     Matryoshka,
     Objective,
+    Only,
     SoftContrastive,
     StandardNormal,
     SupCon,
@@ -233,6 +234,7 @@ CASES = {
         lambda: InfoNCE(0.3),
         procedure=lambda: Composed(2, "halves", then=projection(4, hidden=(3,), norm=nn.BatchNorm1d)), rows="parts",
     ),
+    "some of them": Case(lambda: Only("label", 1, InfoNCE(0.3))),
     "forgotten": Case(lambda: InfoNCE(0.3), procedure=lambda: Forget("input", "partner")),
     "lists": Case(
         lambda: Apart("owned", DistillKL(0.5)) + 0.2 * Apart("keys", InfoNCE(0.3)), procedure=Lists, rows="tuples"

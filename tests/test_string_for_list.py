@@ -36,9 +36,10 @@ from counterpoint.errors import InputError
 from counterpoint.exporting import export
 from counterpoint.generating import Generator, Rules, Sampling, back_translated
 from counterpoint.methods import Takes
+from counterpoint.pretraining import Condenser, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
-from counterpoint.views import MaskedLM, defined, parts
+from counterpoint.views import defined, parts
 
 LISTS = re.compile(r"\b(Sequence|Iterable|Collection|[lL]ist|tuple)\[(str\b|str \||Metric\b)|\bWhere\b")
 # what computes results holds them in such fields; nobody gives them
@@ -49,6 +50,7 @@ RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
 COLLECTION = Collection.of(RETRIEVAL)
 JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
 SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
+GUESSING = (Condenser, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE)
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
 Z = np.eye(3, dtype=np.float32)
@@ -84,9 +86,9 @@ CALLS = {
     "Example positives": lambda s: Example("a", s),
     "Example negatives": lambda s: Example("a", ("b",), s),
     "Example labels": lambda s: Example("a", labels=s),
-    "MaskedLM texts": lambda s: MaskedLM(SMALL, s),
     "parts split": lambda s: parts(lambda _: s)(Data.alone(Items("text", ["a b"])), SMALL, 0),
     "defined definitions": lambda s: defined(lambda _: s)(Data.alone(Items("text", ["a b"])), SMALL, 0),
+    **{f"{kind.__name__} texts": lambda s, kind=kind: kind(SMALL, s) for kind in GUESSING},
     "StaticEncoder.encode texts": ENCODER.encode,
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,
     "StaticEncoder.tokenize texts": ENCODER.tokenize,
@@ -149,13 +151,14 @@ CALLS = {
     "Find metrics": lambda s: Find(COLLECTION, COLLECTION, metrics=s),
     "retrieval_from_pairs extra_documents": lambda s: retrieval_from_pairs([Example("a", ("b",))], s),
 }
-# results, which nobody makes by hand, a protocol, what a transformer's encoder has already, and a digest of a text or
-# of several
+# results, which nobody makes by hand, a protocol, sources, of which a string is one, what a transformer's encoder has
+# already, and a digest of a text or of several
 OTHERS = {
     *("ExportedEncoder.encode texts", "ExportedEncoder.tokenize texts"),
     *("DebianCorpus more", "DebianCorpus packages", "DebianCorpus sections"),
     *("Documents ids", "Documents notes", "Documents texts"),
     *("Encoder.encode texts", "Encoder.tokenize texts", "input_hash text"),
+    *("pretrain sources",),
     *("KnowledgeGraph.tokenize texts", "Projected.tokenize texts", "Towers.tokenize texts"),
 }
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     )
     from counterpoint.engine import all_reduce_gradients, cached
     from counterpoint.exporting import export
-    from counterpoint.fitting import fit
+    from counterpoint.fitting import fit, pretrain
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
     from counterpoint.methods import Recipe, Stage, Takes
     from counterpoint.objectives import (
@@ -98,7 +98,7 @@ _WHERE = {
     "load",
     "engine": "all_reduce_gradients cached",
     "exporting": "export",
-    "fitting": "fit",
+    "fitting": "fit pretrain",
     "geometry": "Cosine Dot Euclidean Temperature",
     "objectives": "JSD NWJ Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
     "PointObjective RowObjective Sigmoid Spectral Sum SupCon Triplet Uniformity VICReg objective",
@@ -197,6 +197,7 @@ __all__ = [
     "load_sources",
     "never",
     "objective",
+    "pretrain",
     "push",
     "read",
     "read_documents",

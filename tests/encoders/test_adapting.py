@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from counterpoint.encoders import StaticEncoder, load
-from counterpoint.encoders.adapting import first_token, tanh_layer, two_towers, without_dropout
+from counterpoint.encoders import StaticEncoder, TransformerEncoder, load
+from counterpoint.encoders.adapting import first_layers, first_token, tanh_layer, two_towers, without_dropout
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.tasks import similarity_of
@@ -62,3 +62,39 @@ def test_towers_begin_as_copies_and_are_compared_as_their_encoder_is():
     kinds = [towers.encode(TEXTS, kind=kind) for kind in ("query", "document")]
     assert np.array_equal(*kinds)
     assert towers.query.embedding.weight is not towers.document.embedding.weight
+
+
+def test_first_layers_are_those_of_the_whole():
+    whole, few = (small_transformer(TEXTS, layers=2, width=8, heads=2).eval() for _ in range(2))
+    first_layers(few, 1)
+    ids = whole.tokenize(TEXTS[:1])["input_ids"][None]
+    states = whole.model(input_ids=ids, output_hidden_states=True).hidden_states
+    assert torch.equal(few.model(input_ids=ids).last_hidden_state, states[1])
+    assert torch.equal(first_layers(few, 0).model(input_ids=ids).last_hidden_state, states[0])
+
+
+def test_first_layers_of_a_decoder_keep_the_last_normalisation(tmp_path):
+    import transformers
+
+    config = transformers.LlamaConfig(
+        vocab_size=60, hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2
+    )
+    torch.manual_seed(0)
+    model = transformers.LlamaModel(config).eval()
+    torch.nn.init.normal_(model.norm.weight)
+    tokenizer = small_transformer(TEXTS, layers=1, width=8, heads=2, vocab_size=60).tokenizer
+    encoder = TransformerEncoder(model, tokenizer, max_seq_length=32)
+    ids = encoder.tokenize(TEXTS[:1])["input_ids"][None]
+    expected = model.norm(model(input_ids=ids, output_hidden_states=True).hidden_states[2])
+    few = first_layers(encoder, 2)
+    torch.testing.assert_close(few.model(input_ids=ids).last_hidden_state, expected)
+    few.save(tmp_path / "few")
+    again = load(tmp_path / "few")
+    assert len(again.model.layers) == again.model.config.num_hidden_layers == 2
+    assert np.array_equal(again.encode(TEXTS, dtype="float32"), few.encode(TEXTS, dtype="float32"))
+
+
+@pytest.mark.parametrize("layers", [-1, 3])
+def test_layers_that_are_not_there_are_refused(layers):
+    with pytest.raises(InputError, match=f"the first {layers} layers of 1"):
+        first_layers(bert(), layers)

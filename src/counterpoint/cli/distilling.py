@@ -34,25 +34,14 @@ def distill(
     from counterpoint.cli.searching import open_model
     from counterpoint.encoders import distill as run
     from counterpoint.files import check_output, remove
+    from counterpoint.fitting.texts import all_texts
 
     check_output(output, "replaced folder", ours=["modules.json"], source=texts)
     encoder = open_model(model)
-    given = None if texts is None else read_texts(texts, reading(columns, schema, split, skip_bad), output)
+    options, rejected = reading(columns, schema, split, skip_bad), output.with_name(output.name + ".rejected.jsonl")
+    given = None if texts is None else all_texts(texts, options, rejected)[0]
     vectors = output.with_name(f".{output.name}.tokens.npy")
     student = run(encoder, given, dim=dim, vocabulary=vocabulary, progress=True, out=vectors)
     student.save(output)
     remove(vectors)
     typer.echo(f"{output}: {len(student.embedding.weight):,} tokens of {student.dim} dimensions")
-
-
-def read_texts(source: str, options: dict[str, object], output: Path) -> list[str]:
-    """All texts of a source, of queries and of documents."""
-    from counterpoint.data import Retrieval, debian, read, write_rejects
-    from counterpoint.fitting import INCLUDED
-
-    if source == INCLUDED:
-        return list(debian().train.texts())
-    data = read(source, **options)  # type: ignore[arg-type]
-    if data.rejected:
-        write_rejects(data.rejected, output.with_name(output.name + ".rejected.jsonl"))
-    return [*data.corpus.values(), *data.queries.values()] if isinstance(data, Retrieval) else list(data.texts())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +13,8 @@ import typer
 from counterpoint.cli.options import Columns, Json, Language, Schema, SkipBad, Split, reading
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from counterpoint.report import Content
 
 
@@ -68,7 +72,7 @@ def fit(
     from rich.console import Console
 
     from counterpoint.fitting import fit as run
-    from counterpoint.report import TrainingView, print_figures
+    from counterpoint.report import print_figures
 
     method = None
     if system is not None:
@@ -76,18 +80,7 @@ def fit(
 
         method = get(system).method()
     errors = Console(stderr=True)
-    view: list[TrainingView] = []
-
-    def on_row(row: dict[str, object]) -> None:
-        if not view:
-            # the pace counts from here: what went before may be another run's, before it was stopped
-            step, steps = int(str(row["step"])), int(str(row["steps"]))
-            view.append(TrainingView(steps, start_step=step, console=errors).__enter__())
-        if "warning" in row:
-            view[0].warn(str(row["warning"]))
-        view[0].update({k: v for k, v in row.items() if isinstance(v, (int, float))})
-
-    try:
+    with progress(errors) as on_row:
         result = run(
             sources[0],
             output,
@@ -113,15 +106,35 @@ def fit(
             dtype=dtype,
             checkpoint_seconds=checkpoint_seconds,
         )
-    finally:
-        if view:
-            view[0].__exit__(None, None, None)
     if not result.measured:
         return
     if as_json:
         typer.echo(json.dumps({"folder": str(result.folder), "report": result.content.to_json()}))
     else:
         print_figures(result.content, Console())
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[dict[str, object]], None]]:
+    """Within: what training is told to call with each of its rows, which are shown."""
+    from counterpoint.report import TrainingView
+
+    view: list[TrainingView] = []
+
+    def on_row(row: dict[str, object]) -> None:
+        if not view:
+            # the pace counts from here: what went before may be another run's, before it was stopped
+            step, steps = int(str(row["step"])), int(str(row["steps"]))
+            view.append(TrainingView(steps, start_step=step, console=console).__enter__())
+        if "warning" in row:
+            view[0].warn(str(row["warning"]))
+        view[0].update({k: v for k, v in row.items() if isinstance(v, (int, float))})
+
+    try:
+        yield on_row
+    finally:
+        if view:
+            view[0].__exit__(None, None, None)
 
 
 def report(

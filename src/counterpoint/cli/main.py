@@ -18,6 +18,7 @@ from counterpoint.cli import (
     fitting,
     generating,
     ledger,
+    pretraining,
     pushing,
     searching,
 )
@@ -44,6 +45,8 @@ app.command()(searching.search)
 app.command()(evaluating.evaluate)
 app.command()(distilling.distill)
 app.command()(generating.generate)
+app.command()(pretraining.pretrain)
+app.command()(pretraining.first_layers)
 app.command()(pushing.push)
 app.command()(exporting.export)
 app.command()(comparing.compare)

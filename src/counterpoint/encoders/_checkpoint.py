@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, MissingExtra
 
 # enough to load a model; leaves other formats (ONNX, TensorFlow) on the hub
 WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.py", "*/pytorch_model.bin"]
@@ -26,9 +28,9 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken")
 
 
 def resolve(name: str | PathLike[str]) -> Path:
-    """The local folder of a model; a hub name is fetched (or taken from the cache)."""
+    """The local folder of a model, or its GGUF file; a hub name is fetched (or taken from the cache)."""
     folder = Path(name)
-    if folder.is_dir():
+    if folder.is_dir() or (folder.suffix == ".gguf" and folder.is_file()):
         return folder
     text = str(name)
     if folder.exists() or folder.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1:
@@ -122,8 +124,36 @@ def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, b
             file=folder,
             fix="get the model's files again",
         )
+    if len(missing) < len(info["missing_keys"]) and "add_pooling_layer" in inspect.signature(type(model)).parameters:
+        # drawn at random, it would be saved, and no two runs would leave the same folder
+        model.pooler = None
     names = getattr(config, "architectures", None) or [""]
     return model, tokenizer, names[0].endswith("ForCausalLM") or _is_causal(model)
+
+
+def read_gguf(path: Path) -> tuple[Any, Any, bool]:
+    """The same of a GGUF file, whose weights are as they were before they were quantised, but for rounding.
+
+    Raises:
+        MissingExtra: gguf is not installed.
+        InputError: It is not a model that can be loaded.
+    """
+    import importlib.util
+
+    import transformers
+
+    if importlib.util.find_spec("gguf") is None:
+        raise MissingExtra("gguf", extra="gguf")
+    where = {"gguf_file": path.name, "local_files_only": True}
+    # it tells of its progress on a bar of its own
+    with _loading(path), contextlib.redirect_stderr(io.StringIO()):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, **where)
+        read = transformers.AutoModel.from_pretrained(path.parent, dtype=torch.float32, **where)
+        # what was read says that it is quantised, and can then not be saved; it is a model like any other
+        plain = {name: value for name, value in read.config.to_dict().items() if name != "quantization_config"}
+        model = transformers.AutoModel.from_config(type(read.config).from_dict(plain), dtype=torch.float32)
+        model.load_state_dict(read.state_dict())
+    return model.eval(), tokenizer, _is_causal(model)
 
 
 @contextlib.contextmanager

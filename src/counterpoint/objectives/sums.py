@@ -90,6 +90,52 @@ class Apart(Objective):
         return value
 
 
+class Only(Objective):
+    """An objective of the points that have a value in a column, such as one of several losses of a batch.
+
+    Of keys that lack the column all are seen, and of owned keys those of the queries that are left.
+
+    Args:
+        column: Of the queries.
+        value: Of those that are seen.
+        objective: It.
+
+    Raises:
+        InputError: in a call, if queries lack the column.
+
+    Examples:
+        >>> from counterpoint.objectives import InfoNCE
+        >>> q = torch.eye(3)
+        >>> points = Points(q, term=torch.tensor([0, 0, 1]), sample=torch.arange(3))
+        >>> some = Only("term", 0, InfoNCE())(points, points)
+        >>> torch.equal(some, InfoNCE()(q[:2], q[:2]))
+        True
+    """
+
+    kind = "point"
+
+    def __init__(self, column: str, value: int, objective: Objective) -> None:
+        super().__init__()
+        self.column, self.value, self.objective = column, value, objective
+        self.uses = objective.uses  # type: ignore[misc]
+
+    def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
+        """The objective's, of these points."""
+        if self.column not in sides.queries.columns:
+            raise InputError(f"points are told apart by the column {self.column!r}, which is lacking", fix="add it")
+        if reduction != "mean":
+            raise InputError("an objective of some points has no value for each query", fix="use reduction='mean'")
+        seen = sides.queries.columns[self.column] == self.value
+        keys = sides.keys
+        if keys is not None and self.column in keys.columns:
+            keys = keys[keys.columns[self.column] == self.value]
+        owned = None if sides.owned is None else sides.owned[seen]
+        alone = replace(sides, queries=sides.queries[seen], keys=keys, owned=owned)
+        value = self.objective.loss(alone, block, group, reduction)
+        self.left_out = self.objective.left_out
+        return value
+
+
 class Matryoshka(Objective):
     """One objective on the first 1, 2, ... dimensions, so that embeddings may be cut short afterwards.
 

@@ -1,5 +1,6 @@
 """Views: how positives are made, one file a modality."""
 
+from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.views import logic, tokens, words
 from counterpoint.views.adversarial import fast_gradient
 from counterpoint.views.colour import grey, jitter, recolour
@@ -7,7 +8,6 @@ from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
-from counterpoint.views.masking import MaskedLM
 from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.templates import template_alone
 from counterpoint.views.text_view import TextView, chained, one_of

@@ -1,0 +1,10 @@
+"""Encoders from texts alone, before any contrast: tokens are guessed."""
+
+from counterpoint.pretraining._base import Guessing
+from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
+from counterpoint.pretraining.denoising import Denoising
+from counterpoint.pretraining.masked import MaskedLM
+from counterpoint.pretraining.measuring import guesses
+from counterpoint.pretraining.replaced import ReplacedTokens
+
+__all__ = ["Condenser", "Denoising", "Guessing", "MaskedLM", "ReplacedTokens", "RetroMAE", "guesses"]
