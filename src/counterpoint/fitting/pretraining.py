@@ -63,7 +63,7 @@ def pretrain(
     vocabulary: int | None = None,
     whole_words: bool = False,
     max_length: int | None = None,
-    held_out: float | int = 0.02,
+    held_out: float | int | str = 0.02,
     reading: dict[str, Any] | None = None,
     seed: int = 0,
     say: Callable[[str], None] = print,
@@ -236,7 +236,7 @@ def _digest(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def _held_out(texts: Sequence[str], held_out: float | int, seed: int) -> tuple[list[str], list[str]]:
+def _held_out(texts: Sequence[str], held_out: float | int | str, seed: int) -> tuple[list[str], list[str]]:
     """What is trained on, and what is measured by."""
     wanted = amount(held_out)
     n = wanted if isinstance(wanted, int) else round(wanted * len(texts))

@@ -74,6 +74,10 @@ class Guessing(nn.Module):
     def __len__(self) -> int:
         return len(self._features["offsets"]) - 1
 
+    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
+        """These texts, as they are shown and what is asked of them."""
+        raise NotImplementedError
+
     def over(self: Self, features: Features) -> Self:
         """The same weights for other texts."""
         other = copy.copy(self)

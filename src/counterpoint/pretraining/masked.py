@@ -61,10 +61,7 @@ class MaskedLM(Guessing):
         del among
         features = take(self._features, rows)
         original, chosen = features["input_ids"], self._choose(features)
-        what = torch.rand(len(original))
-        anything = torch.randint(len(self._table), original.shape)
-        shown = torch.where(what < 0.8, torch.tensor(self.encoder.tokenizer.mask_token_id), anything)
-        shown = torch.where(chosen & (what < 0.9), shown, original)
+        shown = self._shown(original, chosen)
         at = places(chosen, features["offsets"])
         target, there = at_places(original, features, at)
         inputs = {**features, "input_ids": shown, "at": at}
@@ -75,6 +72,13 @@ class MaskedLM(Guessing):
         if not chosen.any():
             chosen[len(chosen) // 2] = True
         return chosen
+
+    def _shown(self, original: Int[Tensor, " t"], chosen: Bool[Tensor, " t"]) -> Int[Tensor, " t"]:
+        """What the encoder sees of tokens, some of which are chosen."""
+        what = torch.rand(len(original))
+        anything = torch.randint(len(self._table), original.shape)
+        shown = torch.where(what < 0.8, torch.tensor(self.encoder.tokenizer.mask_token_id), anything)
+        return torch.where(chosen & (what < 0.9), shown, original)
 
     def forward(self, features: Features) -> Float[Tensor, "n m d"]:
         """Transformed hidden states of the chosen places of each text."""
