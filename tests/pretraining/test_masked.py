@@ -123,3 +123,8 @@ def test_figures_are_those_of_all_places(encoder, texts):
     assert found["masked floor"] == pytest.approx(float(answers.bincount().max() / len(answers)))
     # in pieces other masks are drawn, but the same texts are there
     assert guesses(task, features, batch_size=7)["masked loss"] == pytest.approx(float(loss), rel=0.05)
+
+
+def test_a_batch_with_one_place_trains(encoder):
+    task = MaskedLM(encoder, ["a", "b"], share=0.01)
+    assert train(task, task, task.objective(), TrainConfig(batch_size=2, dtype="float32")).steps == 1

@@ -25,7 +25,7 @@ def fit(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")] = Path("runs/fit"),
     base: Annotated[
-        str, typer.Option(help="auto, static, minilm, resnet, complex, ..., or a model folder or name.")
+        str, typer.Option(help="auto, static, smollm2, minilm, resnet, complex, ..., or a model folder or name.")
     ] = "auto",
     system: Annotated[str | None, typer.Option(help="A system of `counterpoint systems`; else by the schema.")] = None,
     dev: Annotated[

@@ -81,14 +81,13 @@ def pretrain(
     if as_json:
         typer.echo(json.dumps({"folder": str(made.folder), "steps": made.steps, "figures": made.figures}))
         return
+    if made.figures:
+        typer.echo("Tokens of held-out texts; the floor is to say the most frequent one always:")
     for name in dict.fromkeys(figure.rsplit(" ", 1)[0] for figure in made.figures):
         loss, perplexity, right, floor = (
             made.figures[f"{name} {figure}"] for figure in ("loss", "perplexity", "accuracy", "floor")
         )
-        typer.echo(
-            f"{name} tokens of held-out texts: {right:.1%} right (always the most frequent: {floor:.1%}), "
-            f"loss {loss:.3f}, perplexity {perplexity:,.1f}"
-        )
+        typer.echo(f"  {name}: {right:.1%} right (floor {floor:.1%}), loss {loss:.3f}, perplexity {perplexity:,.1f}")
 
 
 def first_layers(

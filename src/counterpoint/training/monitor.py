@@ -26,7 +26,8 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
         seen: The objective's arguments, and `encoded`, the vectors before the head, if there is one.
 
     Returns:
-        `alignment`, `uniformity`, `effective_rank`, `mean_cosine`, and `warning` where the points have collapsed.
+        `alignment`, `uniformity`, `effective_rank`, `mean_cosine`, and `warning` where the points have collapsed;
+        nothing of fewer than two points.
 
     Examples:
         >>> row = measure({"queries": torch.eye(4), "keys": torch.eye(4)})
@@ -37,6 +38,9 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
     """
     queries, keys = seen["queries"], seen.get("keys")
     q = _sample(queries)
+    if len(q) < 2:
+        # of what this process was asked, too little to say how it is spread
+        return {}
     k = None if keys is None else _sample(keys)
     row: dict[str, Any] = {
         "uniformity": uniformity(q),
