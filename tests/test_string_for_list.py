@@ -66,6 +66,11 @@ def index() -> Index:
 
 INDEX = index()
 CALLS = {
+    "bitext texts": lambda s: evaluate.bitext(Z, Z, texts=(s, ["a"] * 3)),
+    "nested_folds labels_n": lambda s: evaluate.nested_folds(Z, s),
+    "with_test labels_n": lambda s: evaluate.with_test(Z, s, Z),
+    "with_dev labels_n": lambda s: evaluate.with_dev(Z, s, Z, ["a"] * 3, Z),
+    "with_dev labels_k": lambda s: evaluate.with_dev(Z, ["a", "b", "a"], Z, s, Z),
     "BM25 texts": BM25,
     "BM25.search queries": lambda s: BM25(["one", "two"]).search(s, 1),
     "BM25.answered queries": lambda s: BM25(["one", "two"]).answered(s),
@@ -157,6 +162,7 @@ OTHERS = {
     *("ExportedEncoder.encode texts", "ExportedEncoder.tokenize texts"),
     *("DebianCorpus more", "DebianCorpus packages", "DebianCorpus sections"),
     *("Documents ids", "Documents notes", "Documents texts"),
+    *("AssociationTest categories", "AssociationTest sets", "SentenceTasks notes"),
     *("Encoder.encode texts", "Encoder.tokenize texts", "input_hash text"),
     *("pretrain sources",),
     *("KnowledgeGraph.tokenize texts", "Projected.tokenize texts", "Towers.tokenize texts"),

@@ -59,13 +59,13 @@ def bitext(
         >>> [round(result[name].value, 2) for name in ("accuracy", "accuracy back", "f1")]
         [1.0, 0.67, 1.0]
     """
+    for side in texts or ():
+        refuse_string(side, "texts")
     n = len(x_nd)
     if x_nd.shape != y_nd.shape or n < 2 or (texts is not None and any(len(side) != n for side in texts)):
         raise InputError(
             f"rows of {x_nd.shape} and {y_nd.shape} do not pair up", fix="give two or more, as many of each"
         )
-    for side in texts or ():
-        refuse_string(side, "texts")
     names = [np.unique(side, return_inverse=True)[1] for side in texts] if texts else [np.arange(n)] * 2
     measured = partial(figure, samples=samples, seed=seed)
     figures: dict[str, Figure] = {}
