@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Language, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import CheckpointSeconds, Columns, Dtype, Json, Language, Schema, SkipBad, Split, reading
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,10 +43,8 @@ def fit(
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many validations without a new best; if not given, never.")
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
-    checkpoint_seconds: Annotated[
-        float | None, typer.Option(help="Save so often: at most so much work is lost in a kill.")
-    ] = None,
+    dtype: Dtype = None,
+    checkpoint_seconds: CheckpointSeconds = None,
     strict_split: Annotated[
         bool, typer.Option("--strict-split", help="Retrieval data: no document that was trained on is searched for.")
     ] = False,

@@ -26,6 +26,8 @@ SkipBad = Annotated[bool, typer.Option(help="Leave bad rows out, say how many, a
 Language = Annotated[str, typer.Option(help="Of the texts, for BM25's stems: auto, none, or a name such as german.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Model = Annotated[str, typer.Option("--model", "-m", help="A model folder, a name on the hub, or minilm.")]
+Dtype = Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")]
+CheckpointSeconds = Annotated[float | None, typer.Option(help="Save so often: at most so much work is lost in a kill.")]
 Backend = Annotated[
     str, typer.Option(help="torch, openvino or onnx; auto: the folder's exported graph, if it was measured faster.")
 ]

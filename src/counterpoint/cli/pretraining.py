@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Schema, SkipBad, Split, reading
+from counterpoint.cli.options import CheckpointSeconds, Columns, Dtype, Json, Schema, SkipBad, Split, reading
 
 
 def pretrain(
@@ -32,10 +32,8 @@ def pretrain(
     learning_rate: Annotated[
         float | None, typer.Option(help="The highest; 1e-3 of a small one, else 5e-5, if not given.")
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
-    checkpoint_seconds: Annotated[
-        float | None, typer.Option(help="Save so often: at most so much work is lost in a kill.")
-    ] = None,
+    dtype: Dtype = None,
+    checkpoint_seconds: CheckpointSeconds = None,
     columns: Columns = None,
     schema: Schema = None,
     split: Split = None,

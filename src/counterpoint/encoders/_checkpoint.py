@@ -9,6 +9,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def read_settings(folder: Path, trust_remote_code: bool) -> tuple[Any, Any]:
     # transformers 5 makes an empty tokenizer when it finds none
     if not any(any(folder.glob(pattern)) for pattern in TOKENIZER_FILES):
         raise InputError("is missing", file=folder / "tokenizer.json", fix="copy the whole model folder")
-    with _loading(folder):
+    with loading(folder):
         options = {"trust_remote_code": trust_remote_code, "local_files_only": True}
         config = transformers.AutoConfig.from_pretrained(folder, **options)
         return config, transformers.AutoTokenizer.from_pretrained(folder, **options)
@@ -104,7 +105,7 @@ def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, b
     config, tokenizer = read_settings(folder, trust_remote_code)
     for weights in folder.glob("*.safetensors"):
         _check_safetensors(weights)
-    with _loading(folder):
+    with loading(folder):
         # of an encoder-decoder only the encoder gives vectors
         make = transformers.AutoModelForTextEncoding if config.is_encoder_decoder else transformers.AutoModel
         model, info = make.from_pretrained(
@@ -131,6 +132,16 @@ def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, b
     return model, tokenizer, names[0].endswith("ForCausalLM") or _is_causal(model)
 
 
+def need_gguf() -> None:
+    """Refuse to read a GGUF file without the package that reads it.
+
+    Raises:
+        MissingExtra: gguf is not installed.
+    """
+    if find_spec("gguf") is None:
+        raise MissingExtra("gguf", extra="gguf")
+
+
 def read_gguf(path: Path) -> tuple[Any, Any, bool]:
     """The same of a GGUF file, whose weights are as they were before they were quantised, but for rounding.
 
@@ -138,15 +149,12 @@ def read_gguf(path: Path) -> tuple[Any, Any, bool]:
         MissingExtra: gguf is not installed.
         InputError: It is not a model that can be loaded.
     """
-    import importlib.util
-
     import transformers
 
-    if importlib.util.find_spec("gguf") is None:
-        raise MissingExtra("gguf", extra="gguf")
+    need_gguf()
     where = {"gguf_file": path.name, "local_files_only": True}
     # it tells of its progress on a bar of its own
-    with _loading(path), contextlib.redirect_stderr(io.StringIO()):
+    with loading(path), contextlib.redirect_stderr(io.StringIO()):
         tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, **where)
         read = transformers.AutoModel.from_pretrained(path.parent, dtype=torch.float32, **where)
         # what was read says that it is quantised, and can then not be saved; it is a model like any other
@@ -157,7 +165,7 @@ def read_gguf(path: Path) -> tuple[Any, Any, bool]:
 
 
 @contextlib.contextmanager
-def _loading(folder: Path) -> Iterator[None]:
+def loading(folder: Path) -> Iterator[None]:
     """Within: whatever transformers raises is one sentence."""
     try:
         with _quiet():

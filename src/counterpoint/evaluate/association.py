@@ -11,10 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from counterpoint.data.association_tests import AssociationTest
-from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import InputError
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
-from counterpoint.evaluate.encoder import Encodes
+from counterpoint.evaluate.encoder import Encodes, encoded_in_full
 from counterpoint.evaluate.figures import Figure, Result
 
 PERMUTATIONS = 10_000
@@ -111,7 +110,7 @@ def evaluate_associations(
     notes = []
     # tests share their words
     texts = list(dict.fromkeys(text for test in tests for some in test.sets for text in some))
-    z = encoder.encode(texts, dtype="float32") if isinstance(encoder, TextEncoder) else encoder.encode(texts)
+    z = encoded_in_full(encoder, texts)
     row = {text: i for i, text in enumerate(texts)}
     for test in tests:
         x, y, a, b = (z[[row[text] for text in some]] for some in test.sets)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from counterpoint.data import Example, Retrieval, TextData, all_labels, retrieval_from_pairs
+from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES
@@ -31,6 +32,11 @@ class Encodes(Protocol):
     ) -> Float[np.ndarray, "n d"]:
         """One row a text; `kind` chooses the prompt."""
         ...
+
+
+def encoded_in_full(encoder: Encodes, texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
+    """Vectors in float32, as the figures of papers are: bfloat16 would move them by some 0.0001."""
+    return encoder.encode(texts, dtype="float32") if isinstance(encoder, TextEncoder) else encoder.encode(texts)
 
 
 def rank(encoder: Encodes, retrieval: Retrieval, k: int = 100, *, metric: Metric = "cosine") -> dict[str, list[str]]:

@@ -10,11 +10,10 @@ from jaxtyping import Float
 
 from counterpoint.data import Example, SentenceTasks, TextData
 from counterpoint.data.sentence_tasks import STS, TRANSFER
-from counterpoint.encoders._base import TextEncoder
 from counterpoint.errors import InputError
 from counterpoint.evaluate.bitext import bitext
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
-from counterpoint.evaluate.encoder import Encodes
+from counterpoint.evaluate.encoder import Encodes, encoded_in_full
 from counterpoint.evaluate.figures import Figure, Result
 from counterpoint.evaluate.frozen import similarity
 from counterpoint.evaluate.transfer import FOLDS, nested_folds, pair_features, with_dev, with_test
@@ -119,7 +118,7 @@ def evaluate_bitext(encoder: Encodes, data: TextData, *, samples: int = SAMPLES,
     if data.schema != "pairs" or any(len(example.positives) != 1 for example in data.examples):
         raise InputError(f"rows of {data.schema}, where pairs of translations are needed", file=data.source)
     sides = [e.anchor for e in data.examples], [e.positives[0] for e in data.examples]
-    z = [_in_full(encoder, side) for side in sides]
+    z = [encoded_in_full(encoder, side) for side in sides]
     return bitext(z[0], z[1], texts=sides, source=data.source, samples=samples, seed=seed)
 
 
@@ -129,7 +128,7 @@ def _sts(
     cosines, scores = {}, {}
     for name, data in subsets.items():
         pairs = [(e.anchor, e.positives[0]) for e in data.examples]
-        first, second = (_in_full(encoder, side) for side in zip(*pairs, strict=True))
+        first, second = (encoded_in_full(encoder, side) for side in zip(*pairs, strict=True))
         cosines[name] = similarity(first, second)
         scores[name] = np.array([e.score for e in data.examples], dtype=np.float64)
 
@@ -173,15 +172,10 @@ def _sorted(examples: Sequence[Example]) -> list[Example]:
 
 
 def _features(encoder: Encodes, examples: Sequence[Example]) -> Float[np.ndarray, "n d"]:
-    first = _in_full(encoder, [e.anchor for e in examples])
+    first = encoded_in_full(encoder, [e.anchor for e in examples])
     if not examples[0].positives:
         return first
-    return pair_features(first, _in_full(encoder, [e.positives[0] for e in examples]))
-
-
-def _in_full(encoder: Encodes, texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
-    """In float32, as the figures of papers are: bfloat16 would move them by some 0.0001."""
-    return encoder.encode(texts, dtype="float32") if isinstance(encoder, TextEncoder) else encoder.encode(texts)
+    return pair_features(first, encoded_in_full(encoder, [e.positives[0] for e in examples]))
 
 
 def _average(name: str, figures: Mapping[str, Figure], of: Sequence[str]) -> Figure:

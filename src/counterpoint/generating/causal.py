@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,8 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from counterpoint.encoders import fast_bfloat16
-from counterpoint.encoders._checkpoint import _loading, resolve
-from counterpoint.errors import InputError, MissingExtra
+from counterpoint.encoders._checkpoint import loading, need_gguf, resolve
+from counterpoint.errors import InputError
 from counterpoint.generating.asking import Answer, Message, Refusal, Request, Sampling
 from counterpoint.generating.rules import cut
 
@@ -98,10 +97,9 @@ class CausalLM:
         if gguf_file is None:
             folder = resolve(name)
         else:
-            if find_spec("gguf") is None:
-                raise MissingExtra("gguf", extra="gguf")
+            need_gguf()
             folder, options = _with_gguf(path, str(name), gguf_file), {"gguf_file": gguf_file}
-        with _loading(folder if gguf_file is None else folder / gguf_file):
+        with loading(folder if gguf_file is None else folder / gguf_file):
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
             model, info = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, dtype=number, local_files_only=True, output_loading_info=True, **options

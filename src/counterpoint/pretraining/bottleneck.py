@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -26,9 +26,8 @@ class Bottleneck(MaskedLM, abc.ABC):
     Args:
         encoder: Its model is trained; its tokenizer must have a mask token.
         texts: The corpus, or what its tokenizer makes of it.
-        share: Of the tokens, or words, that the encoder does not see.
-        whole_words: Words are chosen, with all their tokens.
         bias: Whether tokens have one.
+        **options: See `MaskedLM`.
 
     Raises:
         InputError: As `MaskedLM`.
@@ -42,11 +41,10 @@ class Bottleneck(MaskedLM, abc.ABC):
         encoder: TransformerEncoder,
         texts: Sequence[str] | Features,
         *,
-        share: float = 0.15,
-        whole_words: bool = False,
         bias: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__(encoder, texts, share=share, whole_words=whole_words, bias=bias)
+        super().__init__(encoder, texts, bias=bias, **options)
 
     @abc.abstractmethod
     def asked(self, features: Features, at: Int[Tensor, "n m"]) -> Int[Tensor, "n k"]:
@@ -111,8 +109,8 @@ class Condenser(Bottleneck):
         True
     """
 
-    def __init__(self, encoder: TransformerEncoder, texts: Sequence[str] | Features, **options: bool | float) -> None:
-        super().__init__(encoder, texts, **options)  # type: ignore[arg-type]
+    def __init__(self, encoder: TransformerEncoder, texts: Sequence[str] | Features, **options: Any) -> None:
+        super().__init__(encoder, texts, **options)
         config = encoder.model.config
         width = int(config.hidden_size)
         self.head = nn.TransformerEncoder(
@@ -165,7 +163,7 @@ class RetroMAE(Bottleneck):
         *,
         share: float = 0.3,
         hidden: float = 0.5,
-        **options: bool,
+        **options: Any,
     ) -> None:
         super().__init__(encoder, texts, share=share, **options)
         config = encoder.model.config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -27,9 +27,8 @@ class ReplacedTokens(MaskedLM):
     Args:
         encoder: What tells replaced tokens; its tokenizer must have a mask token.
         texts: The corpus, or what its tokenizer makes of it.
-        share: Of the tokens, or words, that are masked.
-        whole_words: Words are chosen, with all their tokens.
         bias: Whether the vocabulary's tokens have one.
+        **options: See `MaskedLM`.
 
     Raises:
         InputError: As `MaskedLM`.
@@ -51,13 +50,12 @@ class ReplacedTokens(MaskedLM):
         encoder: TransformerEncoder,
         texts: Sequence[str] | Features,
         *,
-        share: float = 0.15,
-        whole_words: bool = False,
         bias: bool = True,
+        **options: Any,
     ) -> None:
         import transformers
 
-        super().__init__(encoder, texts, share=share, whole_words=whole_words, bias=bias)
+        super().__init__(encoder, texts, bias=bias, **options)
         config = encoder.model.config
         width, narrow = int(config.hidden_size), 64 * max(1, int(config.hidden_size) // 256)
         model = transformers.ElectraModel(

@@ -15,6 +15,7 @@ from torch import Tensor
 from counterpoint.data.items import Data
 from counterpoint.encoders import StaticEncoder, TransformerEncoder
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.pretraining import MaskedLM
 from counterpoint.tasks import Collection, pairs
 from counterpoint.testbeds.bed import Figure, Made, Testbed
 from counterpoint.testbeds.corpora import (
@@ -34,7 +35,6 @@ from counterpoint.testbeds.corpora import (
 from counterpoint.testbeds.figures import found, spearman
 from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.training import TrainConfig, train
-from counterpoint.views import MaskedLM
 
 TABLE: dict[str, Any] = {"learning_rate": 2e-2, "weight_decay": 0.0, "clip": 0.0, "chunk_tokens": 1 << 20}
 """Settings for a table of token vectors, which learns from scratch; papers' are of pretrained transformers."""

@@ -1,6 +1,5 @@
 """Views: how positives are made, one file a modality."""
 
-from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.views import logic, tokens, words
 from counterpoint.views.adversarial import fast_gradient
 from counterpoint.views.colour import grey, jitter, recolour
@@ -18,7 +17,6 @@ __all__ = [
     "MEANING_VIEWS",
     "TOKEN_VIEWS",
     "WORD_VIEWS",
-    "MaskedLM",
     "TextView",
     "View",
     "affine",
