@@ -14,7 +14,7 @@ from counterpoint.evaluate.frozen import similarity
 from counterpoint.report.content import Content, Data, Figure, Model, System
 from counterpoint.search.exact import Metric, score_rows
 
-_NAMES: dict[Metric, str] = {"cosine": "cosine", "dot": "dot", "euclidean": "euclidean", "manhattan": "manhattan"}
+_KNOWN: tuple[Metric, ...] = ("cosine", "dot", "euclidean", "manhattan")
 
 
 class MtebModel:
@@ -45,7 +45,7 @@ class MtebModel:
         self.metric: Metric = getattr(encoder, "similarity", "cosine")
         if name.count("/") != 1 or not all(name.split("/")):
             raise InputError(f"{name!r} is not OWNER/MODEL", fix="name the model so")
-        if self.metric not in _NAMES:
+        if self.metric not in _KNOWN:
             raise InputError(f"MTEB does not know the similarity {self.metric!r}", fix="give another model")
 
     @property
@@ -61,7 +61,7 @@ class MtebModel:
             raise MissingExtra("mteb", extra="mteb") from error
         known = {"name": self.name, "revision": self.revision, "modalities": ["text"]}
         dim = getattr(self.encoder, "dim", None)
-        return ModelMeta.create_empty({**known, "embed_dim": dim, "similarity_fn_name": _NAMES[self.metric]})
+        return ModelMeta.create_empty({**known, "embed_dim": dim, "similarity_fn_name": str(self.metric)})
 
     def encode(
         self, inputs: Iterable[Mapping[str, Any]], *, prompt_type: Any = None, **told: Any
