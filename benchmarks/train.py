@@ -57,9 +57,10 @@ def without_dropout(model: nn.Module) -> None:
 
 def batch_order(n: int) -> list[list[int]]:
     """The batches of our loop, for both."""
-    from counterpoint.training.payload import batch_rows
+    from counterpoint.training.order import Order
 
-    return [batch_rows(n, BATCH, i, 0).tolist() for i in range(n // BATCH)]
+    order = Order(n, BATCH, seed=0)
+    return [order.rows(i).tolist() for i in range(len(order))]
 
 
 def theirs(pairs: Pairs, dtype: str, *, dropout: bool = True) -> tuple[float, list[float], int]:

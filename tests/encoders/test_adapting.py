@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from counterpoint.encoders import StaticEncoder, TransformerEncoder, load
-from counterpoint.encoders.adapting import first_layers, first_token, tanh_layer, two_towers, without_dropout
+from counterpoint.encoders.adapting import (
+    first_layers,
+    first_token,
+    tanh_layer,
+    two_towers,
+    with_dropout,
+    without_dropout,
+)
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.tasks import similarity_of
@@ -98,3 +105,38 @@ def test_first_layers_of_a_decoder_keep_the_last_normalisation(tmp_path):
 def test_layers_that_are_not_there_are_refused(layers):
     with pytest.raises(InputError, match=f"the first {layers} layers of 1"):
         first_layers(bert(), layers)
+
+
+def llama():
+    from transformers import LlamaConfig, LlamaModel
+
+    size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    return TransformerEncoder(LlamaModel(LlamaConfig(vocab_size=200, **size)), bert().tokenizer)
+
+
+def test_a_causal_model_keeps_its_pooling_and_knows_dropout_in_training_only(tmp_path):
+    plain = llama()
+    encoder = with_dropout(with_dropout(first_token(llama())))
+    assert encoder.pooling == "mean"
+    features = encoder.tokenize(TEXTS)
+    drawn = [encoder.train()(features) for _ in range(2)]
+    assert not torch.isclose(*drawn).all(1).any()
+    assert torch.equal(encoder.eval()(features), plain.eval()(features))
+    parts = [m for m in encoder.modules() if isinstance(m, torch.nn.Dropout)]
+    assert [m.p for m in parts] == [0.1] * 3  # the embedding and two perceptrons, once
+    torch.manual_seed(0)
+    one = encoder.train()(features)
+    torch.manual_seed(0)
+    assert torch.equal(encoder(features), one)
+    encoder.eval().save(tmp_path / "model")
+    assert np.allclose(load(tmp_path / "model").encode(TEXTS, dtype="float32"), plain.encode(TEXTS, dtype="float32"))
+    quiet = without_dropout(encoder).train()
+    assert torch.equal(quiet(features), quiet(features))
+
+
+def test_a_model_that_knows_dropout_keeps_its_own():
+    encoder = with_dropout(bert(dropout=0.3))
+    assert {m.p for m in encoder.modules() if isinstance(m, torch.nn.Dropout)} == {0.3}
+    table = StaticEncoder.from_corpus(TEXTS, dim=4)
+    assert with_dropout(table) is table

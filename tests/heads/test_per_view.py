@@ -11,7 +11,7 @@ from counterpoint.encoders import ImageEncoder
 from counterpoint.errors import InputError
 from counterpoint.heads import PerView
 from counterpoint.objectives import InfoNCE
-from counterpoint.training import Payload, RowBatches, TrainConfig, train
+from counterpoint.training import Batches, Payload, RowBatches, TrainConfig, train
 from counterpoint.views import noise
 
 ONE = TrainConfig(epochs=1, batch_size=16, dtype="float32")
@@ -47,7 +47,7 @@ def test_each_view_is_a_call_and_all_views_are_one_without_it(views, chunk):
     assert count.calls == [16 * views]
 
 
-class Bare:
+class Bare(Batches):
     """Batches of one's own that do not say which rows are a view."""
 
     def __len__(self):

@@ -13,7 +13,6 @@ from counterpoint.errors import InputError
 from counterpoint.objectives import InfoNCE
 from counterpoint.training import Payload, RowBatches, TrainConfig, train
 from counterpoint.training.optimizer import Average, learning_rate
-from counterpoint.training.payload import batch_rows
 
 ROWS = [Example(f"the {c} thing {n}", (f"{c} {n} is here",)) for c in ("red", "blue", "pink") for n in range(20)]
 DROPPED = (lambda x: drop_tokens(x, 0.0), lambda x: drop_tokens(x, 0.2))
@@ -172,13 +171,6 @@ def test_diverged_loss_is_an_error():
         model.embedding.weight.fill_(float("nan"))
     with pytest.raises(InputError, match="row 0 of the queries holds NaN"):
         train(model, RowBatches(rows_of(ROWS), model), InfoNCE(), CONFIG)
-
-
-def test_epochs_cover_everything_once():
-    for epoch in range(2):
-        rows = torch.cat([batch_rows(10, 3, epoch * 3 + i, seed=5) for i in range(3)])
-        assert len(set(rows.tolist())) == 9
-    assert sorted(batch_rows(4, 100, 7, seed=0).tolist()) == [0, 1, 2, 3]
 
 
 def test_schedule():

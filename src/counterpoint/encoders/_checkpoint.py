@@ -129,7 +129,7 @@ def read_transformer(folder: Path, trust_remote_code: bool) -> tuple[Any, Any, b
         # drawn at random, it would be saved, and no two runs would leave the same folder
         model.pooler = None
     names = getattr(config, "architectures", None) or [""]
-    return model, tokenizer, names[0].endswith("ForCausalLM") or _is_causal(model)
+    return model, tokenizer, names[0].endswith("ForCausalLM") or is_causal(model)
 
 
 def need_gguf() -> None:
@@ -161,7 +161,7 @@ def read_gguf(path: Path) -> tuple[Any, Any, bool]:
         plain = {name: value for name, value in read.config.to_dict().items() if name != "quantization_config"}
         model = transformers.AutoModel.from_config(type(read.config).from_dict(plain), dtype=torch.float32)
         model.load_state_dict(read.state_dict())
-    return model.eval(), tokenizer, _is_causal(model)
+    return model.eval(), tokenizer, is_causal(model)
 
 
 @contextlib.contextmanager
@@ -175,7 +175,8 @@ def loading(folder: Path) -> Iterator[None]:
         raise InputError(f"is not a model that can be loaded ({first})", file=folder) from error
 
 
-def _is_causal(model: nn.Module) -> bool:
+def is_causal(model: nn.Module) -> bool:
+    """Whether a token sees those before it alone."""
     attention = (m for m in model.modules() if hasattr(m, "is_causal"))
     return any(m.is_causal for m in attention)
 

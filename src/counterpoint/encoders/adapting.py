@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
+from counterpoint.encoders._checkpoint import is_causal
 from counterpoint.encoders.towers import Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.errors import InputError
@@ -12,7 +13,8 @@ from counterpoint.errors import InputError
 def first_token(encoder: nn.Module) -> nn.Module:
     """Transformers give the last state of their first token, [CLS], in place of whatever they pooled.
 
-    A table of token vectors has no such token and stays as it is.
+    A table of token vectors has no such token, and the first of a causal language model has seen nothing but itself:
+    both stay as they are.
 
     Examples:
         >>> from counterpoint.encoders.scratch import small_transformer
@@ -20,7 +22,8 @@ def first_token(encoder: nn.Module) -> nn.Module:
         'cls'
     """
     for part in _transformers(encoder):
-        part.pooling = "cls"
+        if not is_causal(part.model):
+            part.pooling = "cls"
     return encoder
 
 
@@ -91,6 +94,42 @@ def tanh_layer(encoder: nn.Module) -> nn.Module:
         if not len(part.heads):
             part.heads.append(Dense(part.width, part.width).to(part.device))
     return encoder
+
+
+def with_dropout(encoder: nn.Module, p: float = 0.1) -> nn.Module:
+    """Transformers that know no dropout drop values of their token vectors, and of what each layer's perceptron adds.
+
+    Language models of today have none, and two encodings of a text in training would be the same. Others keep theirs.
+
+    Args:
+        encoder: Changed in place; it is saved as it was.
+        p: The share, that of BERT.
+
+    Examples:
+        >>> from counterpoint.encoders import TransformerEncoder
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> from transformers import LlamaConfig, LlamaModel
+        >>> tokenizer = small_transformer(["a small corpus"], layers=1, width=8, heads=2).tokenizer
+        >>> size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+        >>> model = LlamaModel(LlamaConfig(vocab_size=99, **size))
+        >>> encoder = with_dropout(TransformerEncoder(model, tokenizer)).train()
+        >>> inputs = encoder.tokenize(["a small corpus"])
+        >>> bool((encoder(inputs) == encoder(inputs)).all())
+        False
+    """
+    for part in _transformers(encoder):
+        if not any(isinstance(module, nn.Dropout) for module in part.model.modules()):
+            added = [module for name, module in part.model.named_modules() if name.endswith(".mlp")]
+            for module in (part.model.get_input_embeddings(), *added):
+                # within, not around: the names of all weights stay what they are
+                module.add_module("dropout", nn.Dropout(p))
+                module.register_forward_hook(_dropped)
+    return encoder
+
+
+def _dropped(module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    dropped: Tensor = module.get_submodule("dropout")(output)
+    return dropped
 
 
 def without_dropout(encoder: nn.Module) -> nn.Module:

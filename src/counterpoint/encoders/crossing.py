@@ -18,7 +18,7 @@ from counterpoint.objectives import InfoNCE
 from counterpoint.points import Points
 from counterpoint.training.config import TrainConfig
 from counterpoint.training.loop import train
-from counterpoint.training.payload import Arguments, Payload
+from counterpoint.training.payload import Arguments, Batches, Payload
 
 _MEANS = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, -0.1, -0.3)
 _NARROW, _WIDE = 1e-3, 0.1
@@ -85,7 +85,7 @@ class CrossEncoder(nn.Module):
         return torch.cat(found).numpy() if found else np.zeros(0, np.float32)
 
 
-class CrossLists:
+class CrossLists(Batches):
     """Queries with their first positive and all their mined negatives, as batches for a cross-encoder.
 
     Args:

@@ -39,6 +39,7 @@ class Stage:
         views: Of items alone or labelled: how many of each a batch has.
         sampled: Negatives drawn for each anchor, in place of all others of the batch.
         shared: Keys drawn for the whole batch, beside its positives.
+        together: A column: each batch is drawn from rows that have one value of it, such as a cluster or a source.
         prepare: What is done to the data before, in order.
 
     Examples:
@@ -55,6 +56,7 @@ class Stage:
     views: int = 2
     sampled: int = 0
     shared: int = 0
+    together: str = ""
     prepare: tuple[Prepare, ...] = ()
 
 
@@ -100,7 +102,14 @@ def train_stage(
         if len(data) < before:
             said.append(_LEFT_OUT.format(before - len(data), before, (before - len(data)) / before))
     batches = RowBatches(
-        data, encoder, view=stage.view, views=stage.views, sampled=stage.sampled, shared=stage.shared, kinds=kinds
+        data,
+        encoder,
+        view=stage.view,
+        views=stage.views,
+        sampled=stage.sampled,
+        shared=stage.shared,
+        together=stage.together,
+        kinds=kinds,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -17,12 +17,12 @@ from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE, Objective, Only, Sum
 from counterpoint.points import Points
 from counterpoint.training._processes import Processes
-from counterpoint.training.payload import Arguments, Payload
+from counterpoint.training.payload import Arguments, Batches, Payload
 
 Self = TypeVar("Self", bound="Guessing")
 
 
-class Guessing(nn.Module):
+class Guessing(nn.Module, Batches):
     """A transformer that guesses tokens: what `counterpoint.training.train` takes as encoder, and as batches.
 
     With `h` the state of a place, transformed, and `e_v`, `b_v` the input embedding and the bias of token v, the loss

@@ -25,7 +25,8 @@ from counterpoint.training.checkpoint import load_checkpoint, load_weights, save
 from counterpoint.training.config import TrainConfig
 from counterpoint.training.monitor import measure
 from counterpoint.training.optimizer import Average, learning_rate, make_optimizer
-from counterpoint.training.payload import Batches, Payload, batch_rows
+from counterpoint.training.order import Order
+from counterpoint.training.payload import Batches, Payload
 
 Row = dict[str, Any]
 Validate = Callable[[], Mapping[str, float]]
@@ -105,7 +106,8 @@ def train(
     processes.same_start(modules.values())
     optimizer = make_optimizer(modules.values(), config)
     average = Average(encoder, config.average) if config.average else None
-    per_epoch = len(batches) // min(len(batches), config.batch_size)
+    order = Order(len(batches), config.batch_size, config.seed, batches.groups)
+    per_epoch = len(order)
     steps = config.steps or max(1, math.ceil(config.epochs * per_epoch / config.accumulate))
     # where the best is kept is said by the validation, so there must be at least one
     marks = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
@@ -149,7 +151,7 @@ def train(
         for micro in range(config.accumulate):
             index = step * config.accumulate + micro
             torch.manual_seed(hash((config.seed, index, processes.rank)) % 2**63)
-            rows = batch_rows(len(batches), config.batch_size, index, config.seed)
+            rows = order.rows(index)
             items += len(rows)
             payload = batches.payload(processes.share(rows), rows)
             loss, seen = _backward(network, procedure, objective, payload, config, autocast, processes)

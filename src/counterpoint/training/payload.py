@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -52,13 +53,20 @@ class Payload:
         return [torch.tensor(rows, dtype=torch.long) for rows in chunks]
 
 
-class Batches(Protocol):
-    """A training set: how many examples there are, and the payload of some of them."""
+class Batches(abc.ABC):
+    """A training set: how many examples there are, and the payload of some of them.
 
+    Attributes:
+        groups: A number of each example's group, if every batch is to be drawn from one group; None: from all.
+    """
+
+    groups: Int[Tensor, " n"] | None = None
+
+    @abc.abstractmethod
     def __len__(self) -> int:
         """Examples."""
-        ...
 
+    @abc.abstractmethod
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """The batch of these examples; random choices follow torch's global random state.
 
@@ -66,21 +74,3 @@ class Batches(Protocol):
             rows: The examples that are encoded here.
             among: The whole batch, where other processes encode the rest of it.
         """
-        ...
-
-
-def batch_rows(n: int, batch_size: int, index: int, seed: int) -> Int[Tensor, " b"]:
-    """The examples of batch `index`: epochs are fresh permutations, each drawn from the seed and its own number.
-
-    An epoch is `n // batch_size` whole batches; what is left over falls in another place in the next epoch. With fewer
-    examples than a batch, every batch has them all.
-
-    Examples:
-        >>> first = torch.cat([batch_rows(6, 2, i, seed=0) for i in range(3)])
-        >>> sorted(first.tolist())
-        [0, 1, 2, 3, 4, 5]
-    """
-    size = min(n, batch_size)
-    epoch, place = divmod(index, n // size)
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return torch.randperm(n, generator=generator)[place * size : (place + 1) * size]

@@ -19,7 +19,7 @@ from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
 from counterpoint.points import Points
 from counterpoint.training._processes import Processes
-from counterpoint.training.payload import Arguments, Payload
+from counterpoint.training.payload import Arguments, Batches, Payload
 
 
 class ItemView(abc.ABC):
@@ -55,7 +55,7 @@ Of items in several views there may be more than two: one for each view, the las
 """
 
 
-class RowBatches:
+class RowBatches(Batches):
     """A data set as batches of points.
 
     | schema | queries | keys |
@@ -81,12 +81,13 @@ class RowBatches:
         shared: Drawn for the whole batch from all that the data contrast with, as keys beside the positives; if that
             many are there, they are all keys: a classification into items (1-vs-all, Lacroix et al. 2018). What other
             rows say of an anchor is a negative here, as it is there.
+        together: The column whose value all rows of a batch share; "": no column.
         kinds: The kinds of anchors and of the others; ("query", "document") of pairs and tuples, else none, if not
             given.
 
     Raises:
-        InputError: No views, negatives to be drawn where there are no positives or hard negatives already, or
-            shared ones where rows are no pairs.
+        InputError: No views, no such column, negatives to be drawn where there are no positives or hard negatives
+            already, or shared ones where rows are no pairs.
 
     Examples:
         >>> from counterpoint.data import Example
@@ -108,6 +109,7 @@ class RowBatches:
         views: int = 2,
         sampled: int = 0,
         shared: int = 0,
+        together: str = "",
         kinds: tuple[Kind, Kind] | None = None,
     ) -> None:
         if views < 1:
@@ -116,6 +118,12 @@ class RowBatches:
             raise InputError("negatives are drawn for rows with positives and no hard negatives", fix="give such data")
         if shared and (sampled or data.schema != "pairs"):
             raise InputError("keys are drawn for all anchors of pairs", fix="give pairs, and draw none for each anchor")
+        if together:
+            if together not in data.columns:
+                raise InputError(
+                    f"batches are to share {together!r}, a column that is not there", fix="give the data it"
+                )
+            self.groups = torch.unique(data.columns[together], dim=0, return_inverse=True)[1]
         self._data, self._views, self._sampled, self._shared = data, views, sampled, shared
         self._view = view if isinstance(view, tuple) else (view, view)
         self._two = isinstance(encoder, Towers)

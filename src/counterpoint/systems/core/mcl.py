@@ -12,8 +12,6 @@ from counterpoint.data.items import Data
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.joined import Joined
 from counterpoint.methods import Recipe, train_stage
-from counterpoint.objectives import InfoNCE
-from counterpoint.relation import Relation, same
 from counterpoint.systems.core._pictures import simclr
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Figure, Made, Richer, Trained
@@ -22,7 +20,7 @@ from counterpoint.testbeds.marked import MARKED, MARKED_DIGITS, broad
 from counterpoint.training import TrainResult
 from counterpoint.views.standard import picture_view
 
-STAGES, CLUSTERS, BATCH = 3, 10, 512
+STAGES, CLUSTERS, BATCH = 3, 10, 64
 _APART = 1000
 """Between the seeds of two stages."""
 
@@ -32,7 +30,9 @@ def refined(cluster: Tensor, model: PixelEncoder, data: Data, seed: int, *, chan
     from sklearn.cluster import KMeans
 
     vectors = model.encode_items(data.anchors[data.anchor])
-    found = torch.from_numpy(KMeans(min(CLUSTERS, len(data)), n_init=1, random_state=seed).fit_predict(vectors)).long()
+    # of little data no more than there are batches: a picture alone in its cluster is in none
+    number = max(1, min(CLUSTERS, len(data) // BATCH))
+    found = torch.from_numpy(KMeans(number, n_init=1, random_state=seed).fit_predict(vectors)).long()
     if chance:
         found = found[torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))]
     place: Tensor = torch.unique(torch.stack([cluster, found], 1), dim=0, return_inverse=True)[1]
@@ -96,15 +96,9 @@ def staged(name: str, recipe: Recipe, *, chance: bool = False) -> InStages:
     return InStages(name, recipe.stages, recipe.takes, recipe.start, own_start=True, chance=chance)
 
 
-def clustered() -> InfoNCE:
-    """InfoNCE with negatives of the anchor's clusters only."""
-    relation = Relation(negative=same("cluster") & ~same("sample"))
-    return InfoNCE(0.5, layout="views", relation=relation)
-
-
 def mcl() -> Recipe:
-    """Zhang et al. 2024: negatives of the anchor's clusters only; SimCLR otherwise."""
-    return staged("MCL", one_stage().varied("MCL", objective=clustered))
+    """Zhang et al. 2024: each batch is of one cluster, in the history of all stages before; SimCLR otherwise."""
+    return staged("MCL", one_stage().varied("MCL", together="cluster"))
 
 
 def all_negatives() -> Recipe:
@@ -113,8 +107,8 @@ def all_negatives() -> Recipe:
 
 
 def by_chance() -> Recipe:
-    """As many negatives, of clusters that say nothing."""
-    return staged("MCL by chance", one_stage().varied("MCL", objective=clustered), chance=True)
+    """Batches of clusters of the same sizes that say nothing."""
+    return staged("MCL by chance", one_stage().varied("MCL", together="cluster"), chance=True)
 
 
 def unmarked(pixels: Tensor) -> Tensor:
@@ -143,7 +137,7 @@ system(
     title="Learning the Unlearned: Mitigating Feature Suppression in Contrastive Learning",
     year=2024,
     family="core",
-    mechanism="tests/systems/test_mcl.py::test_negatives_share_the_clusters_of_every_stage_before",
+    mechanism="tests/systems/test_mcl.py::test_batches_share_the_clusters_of_every_stage_before",
     sample=MARKED_DIGITS,
     claims=(
         Claim(
@@ -170,7 +164,7 @@ system(
     signal=Signal(Figure("probe accuracy of mark, last stage alone", _marks_left), off=Trained(all_negatives)),
     setup=f"{STAGES} stages, each in full and anew, where the paper's CLIP goes on from a pretrained model. The "
     "easy feature is a mark that views leave alone; what it suppresses may fall below an untrained network, which "
-    f"is the finding, so there are no floors. {CLUSTERS} clusters a stage, as in the authors' code. Batches of "
-    f"{BATCH} are drawn from all images and a row's negatives are those of its clusters, where the authors draw "
-    "each batch from one cluster: a row of the third stage has about ten negatives.",
+    f"is the finding, so there are no floors. {CLUSTERS} clusters a stage and batches of one cluster, as in the "
+    f"authors' code, of {BATCH} where theirs have 1,000. What the third stage draws from has about as many; a cluster "
+    "with fewer is a batch of its own, where theirs is left out.",
 )(mcl)
