@@ -50,7 +50,7 @@ RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
 COLLECTION = Collection.of(RETRIEVAL)
 JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
 SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
-GUESSING = (Condenser, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE)
+GUESSING = (Condenser, Denoising, MaskedLM, ReplacedTokens, RetroMAE)
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
 Z = np.eye(3, dtype=np.float32)
@@ -94,6 +94,7 @@ CALLS = {
     "parts split": lambda s: parts(lambda _: s)(Data.alone(Items("text", ["a b"])), SMALL, 0),
     "defined definitions": lambda s: defined(lambda _: s)(Data.alone(Items("text", ["a b"])), SMALL, 0),
     **{f"{kind.__name__} texts": lambda s, kind=kind: kind(SMALL, s) for kind in GUESSING},
+    "Guessing texts": lambda s: type("Own", (Guessing,), {"payload": MaskedLM.payload})(SMALL, s),
     "StaticEncoder.encode texts": ENCODER.encode,
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,
     "StaticEncoder.tokenize texts": ENCODER.tokenize,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from counterpoint.data.emoji import emoji
     from counterpoint.data.glyphs import glyphs
-    from counterpoint.data.images import Images, digits, load_images, read_images
+    from counterpoint.data.images import digits
     from counterpoint.data.items import Data, Items
     from counterpoint.data.rows import rows_of
     from counterpoint.data.several import load_sources
@@ -93,7 +93,7 @@ _WHERE = {
     "data.several": "load_sources",
     "data.sources": "load_source",
     "methods": "Recipe Stage Takes",
-    "data.images": "Images digits load_images read_images",
+    "data.images": "digits",
     "encoders": "Encoder ImageEncoder KnowledgeGraph StaticEncoder Towers TransformerEncoder VisionTransformer distill "
     "load",
     "engine": "all_reduce_gradients cached",
@@ -141,7 +141,6 @@ __all__ = [
     "Example",
     "Guide",
     "ImageEncoder",
-    "Images",
     "Index",
     "InfoNCE",
     "InputError",
@@ -192,7 +191,6 @@ __all__ = [
     "itself",
     "kernel",
     "load",
-    "load_images",
     "load_source",
     "load_sources",
     "never",
@@ -201,7 +199,6 @@ __all__ = [
     "push",
     "read",
     "read_documents",
-    "read_images",
     "reciprocal_rank_fusion",
     "rows_of",
     "same",

@@ -300,5 +300,5 @@ def test_pictures_by_name_are_the_same_as_ever():
     from counterpoint.data.images import digits
 
     loaded = load_source("digits")
-    assert torch.equal(loaded.data.anchors.tensor, digits().pixels)
-    assert torch.equal(loaded.data.columns["label"], digits().labels)
+    assert torch.equal(loaded.data.anchors.tensor, digits().anchors.tensor)
+    assert torch.equal(loaded.data.columns["label"], digits().columns["label"])

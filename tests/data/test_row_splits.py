@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from counterpoint.data import TextData, normalise, split
 from counterpoint.data.items import Data, Items
-from counterpoint.data.row_splits import kept_apart, split_data
+from counterpoint.data.row_splits import kept_apart, split_classes, split_data
 from counterpoint.data.rows import rows_of
 from counterpoint.data.sources import load_source
 from counterpoint.errors import InputError
@@ -46,9 +46,12 @@ def contents(data: Data) -> list[set[object]]:
     return found
 
 
+KINDS = st.sampled_from([("image", "text"), ("text", "text"), ("image", None), ("text", None)])
+
+
 @st.composite
-def row_data(draw: st.DrawFn) -> Data:
-    modality, other = draw(st.sampled_from([("image", "text"), ("text", "text"), ("image", None), ("text", None)]))
+def row_data(draw: st.DrawFn, kinds=KINDS) -> Data:
+    modality, other = draw(kinds)
     anchors = items(modality, draw(st.lists(st.integers(0, 90), min_size=4, max_size=40)))
     n = draw(st.integers(4, 50))
     anchor = torch.tensor(draw(st.lists(st.integers(0, len(anchors) - 1), min_size=n, max_size=n)))
@@ -78,10 +81,9 @@ def test_no_item_is_in_two_parts_whatever_it_is(data, test, dev, seed):
     assert all(len(kept_apart(one, *(p for p in parts if p is not one))) == len(one) for one in parts)
 
 
-@given(data=row_data(), other=row_data())
-def test_rows_that_share_an_item_are_not_kept(data, other):
-    if (data.others is None) != (other.others is None) or data.modalities != other.modalities:
-        reject()
+@given(KINDS.flatmap(lambda kind: st.tuples(*[row_data(st.just(kind))] * 2)))
+def test_rows_that_share_an_item_are_not_kept(both):
+    data, other = both
     seen = set().union(*contents(other))
     kept = kept_apart(data, other, None)
     assert contents(kept) == [row for row in contents(data) if not row & seen]
@@ -169,3 +171,20 @@ def test_a_real_graph_is_cut_as_asked():
     train, dev, test = split_data(data, test=0.1, dev=0.1)
     assert [len(part) // 2 for part in (train, dev, test)] == [5216 - 2 * 522, 522, 522]
     assert len(train.positives.unique()) == len(data.others) == 135
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_classes_are_divided_alike_and_nothing_is_shared(seed):
+    names = [str(i) for i in range(40)]
+    pixels = torch.arange(40).to(torch.uint8).view(40, 1, 1, 1)
+    label = torch.arange(40) % 4
+    data = Data.alone(Items("image", pixels, names), classes=tuple("abcd"), label=label, domain=torch.arange(40) % 3)
+    train, test = split_classes(data, test=0.3, seed=seed)
+    assert sorted(train.anchor.tolist() + test.anchor.tolist()) == list(range(40))
+    assert test.columns["label"].bincount().tolist() == [3] * 4
+    for part in (train, test):
+        assert torch.equal(part.columns["label"], label[part.anchor])
+        assert torch.equal(part.columns["domain"], part.anchor % 3)
+        assert part.anchors[part.anchor].names == [names[i] for i in part.anchor]
+    assert torch.equal(split_classes(data, test=0.3, seed=seed)[1].anchor, test.anchor)
+    assert not torch.equal(split_classes(data, test=0.3, seed=seed + 2)[1].anchor, test.anchor)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTModel
 
-from counterpoint.data.images import digits, rows_of_images
+from counterpoint.data.images import digits
+from counterpoint.data.row_splits import split_classes
 from counterpoint.encoders.image import ImageEncoder, VisionTransformer
 from counterpoint.errors import InputError
 from counterpoint.evaluate import knn
@@ -169,16 +170,16 @@ def test_what_does_not_divide_is_said():
 
 
 def test_the_transformer_learns_digits():
-    parts = digits().split(seed=0)
+    parts = split_classes(digits(), seed=0)
     encoder = tiny()
 
     def accuracy():
-        names = [[str(label) for label in part.labels.tolist()] for part in parts]
-        z = [encoder.encode(part.pixels) for part in parts]
+        names = [[str(label) for label in part.columns["label"].tolist()] for part in parts]
+        z = [encoder.encode(part.anchors.tensor[part.anchor]) for part in parts]
         return float((knn(z[0], names[0], z[1]) == np.array(names[1])).mean())
 
     before = accuracy()
     config = TrainConfig(epochs=8, batch_size=64, learning_rate=2e-3, validations=1, dtype="float32")
-    train(encoder, RowBatches(rows_of_images(parts[0]), encoder, view=noise(0.1)), SupCon(0.1, layout="views"), config)
+    train(encoder, RowBatches(parts[0], encoder, view=noise(0.1)), SupCon(0.1, layout="views"), config)
     assert before < 0.75
     assert accuracy() > 0.92

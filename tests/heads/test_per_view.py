@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from counterpoint.data.images import digits, rows_of_images
+from counterpoint.data.images import digits
 from counterpoint.encoders import ImageEncoder
 from counterpoint.errors import InputError
 from counterpoint.heads import PerView
@@ -18,7 +18,7 @@ ONE = TrainConfig(epochs=1, batch_size=16, dtype="float32")
 
 
 def batches(images, views):
-    return RowBatches(rows_of_images(images), ImageEncoder(), view=noise(0.1), views=views)
+    return RowBatches(images, ImageEncoder(), view=noise(0.1), views=views)
 
 
 class Count(nn.Module):

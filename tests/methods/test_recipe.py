@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from counterpoint.data import Example
-from counterpoint.data.images import Images, digits
-from counterpoint.data.items import Data, Items
+from counterpoint.data.images import digits
+from counterpoint.data.items import Data
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
@@ -23,10 +23,6 @@ TEXTS = [Example(f"{c} {n}", (f"the {c} {n} is here",)) for c in ("red", "blue",
 SMALL = TrainConfig(batch_size=4, epochs=2, learning_rate=1e-2, dtype="float32", validations=1)
 
 
-def pictures(images: Images) -> Data:
-    return Data.alone(Items("image", images.pixels), label=images.labels)
-
-
 def table() -> StaticEncoder:
     torch.manual_seed(0)
     return StaticEncoder.from_corpus([t for e in TEXTS for t in e.texts], dim=8)
@@ -37,8 +33,8 @@ def equal(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 
 
 def test_pictures_end_with_the_weights_of_the_loop_written_out() -> None:
-    (images, _), recipe = digits().split(seed=0), simclr().changed(steps=3)
-    stage, data = recipe.stages[0], pictures(images)
+    data, recipe = digits()[torch.arange(0, 1797, 2)], simclr().changed(steps=3)
+    stage = recipe.stages[0]
     old = recipe.started(data, 3)
     torch.manual_seed(3)
     assert stage.head is not None

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from counterpoint.data.images import digits, rows_of_images
+from counterpoint.data.images import digits
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.errors import InputError
 from counterpoint.objectives import Alignment, InfoNCE
@@ -112,7 +112,7 @@ def run(folder=None, until=None):
             raise Stop
 
     result = train(
-        model, RowBatches(rows_of_images(images), model, view=noise(0.1)), InfoNCE(0.2), CONFIG,
+        model, RowBatches(images, model, view=noise(0.1)), InfoNCE(0.2), CONFIG,
         folder=folder, head=head, procedure=procedure, on_row=on_row,
     )  # fmt: skip
     return torch.cat([p.detach().flatten() for m in (model, procedure) for p in m.parameters()]), result

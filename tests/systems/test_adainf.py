@@ -65,21 +65,21 @@ def test_a_perfect_generator_gives_all_other_pictures(monkeypatch):
 
 
 def test_drawn_images_have_the_moments_of_the_real_ones_and_are_new():
-    real = digits()
+    real = digits().anchors.tensor
     drawn = generated(real, 4000, components=10, seed=1)
-    x, y = (part.pixels.flatten(1).double().numpy() for part in (real, drawn))
+    x, y = (part.flatten(1).double().numpy() for part in (real, drawn))
     assert np.abs(x.mean(0) - y.mean(0)).max() < 0.05
     assert np.corrcoef(np.cov(x.T).ravel(), np.cov(y.T).ravel())[0, 1] > 0.97
-    assert float(torch.cdist(drawn.pixels.flatten(1), real.pixels.flatten(1)).min()) > 0
+    assert float(torch.cdist(drawn.flatten(1), real.flatten(1)).min()) > 0
     again, other = (generated(real, 4000, components=10, seed=seed) for seed in (1, 2))
-    assert torch.equal(again.pixels, drawn.pixels)
-    assert not torch.equal(other.pixels, drawn.pixels)
+    assert torch.equal(again, drawn)
+    assert not torch.equal(other, drawn)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_weak_views_stay_nearer_to_the_image(channels):
     torch.manual_seed(0)
-    x = digits().pixels[:500].expand(-1, channels, -1, -1).contiguous()
+    x = digits().anchors.tensor[:500].expand(-1, channels, -1, -1).contiguous()
     if channels == 3:
         x = x * torch.rand(500, 3, 1, 1)
     mine = get("AdaInf").method().stages[0].view
@@ -95,4 +95,4 @@ def test_what_it_is_compared_with_differs_in_what_it_says():
 
 def test_too_few_images_to_draw_from_are_refused():
     with pytest.raises(InputError, match="30 images for 30 components"):
-        generated(digits()[torch.arange(30)], 5)
+        generated(digits().anchors.tensor[:30], 5)

@@ -16,7 +16,7 @@ TEXTS = ["the cat and the dog", "a dog: a cat!", "so long " * 40]
 
 def test_an_image_s_vector_does_not_depend_on_its_batch():
     torch.manual_seed(0)
-    encoder, pixels = ImageEncoder(widths=(8, 16)).train(), digits().pixels[:10]
+    encoder, pixels = ImageEncoder(widths=(8, 16)).train(), digits().anchors.tensor[:10]
     alone = torch.cat([encoder(x[None]) for x in pixels])
     torch.testing.assert_close(alone, encoder(pixels), rtol=1e-4, atol=1e-5)
     assert encoder.encode(pixels, batch=3) == pytest.approx(alone.detach().numpy(), abs=1e-5)

@@ -18,7 +18,7 @@ from counterpoint.objectives import HedgedMatch, Logits, Part, Pool, Pooled, Sof
 from counterpoint.procedures import AgainstClasses
 from counterpoint.testbeds import Made
 from counterpoint.testbeds.angles import ANGLES, absolute_error, more_angles, ordered, turned
-from counterpoint.testbeds.beds import small_cifar
+from counterpoint.testbeds.beds import digit_halves, small_cifar
 from counterpoint.testbeds.classifiers import accuracy, its_classifier
 from counterpoint.testbeds.domains import NEW_DOMAIN, TURNED_DIGITS, domain_gap, known_domain
 from counterpoint.testbeds.figures import representation
@@ -95,7 +95,7 @@ def test_backgrounds_are_targets_without_digits():
     assert train.columns["digit"][target == 0].unique().tolist() == [-1]
     assert sorted(test.columns["digit"].unique().tolist()) == list(range(-1, 10))
     # the digit is the picture's: with the stripes taken away it is half of one
-    whole = digits().pixels
+    whole = digits().anchors.tensor
     row = int((target == 1).nonzero()[0, 0])
     rest = pixels[row] - whole / 2
     plain = [r for r in rest if float(r.min()) >= 0 and float(r.max()) <= 0.5]
@@ -134,7 +134,7 @@ def test_joint_entropy_is_that_of_the_head():
 
 def test_domains_are_turned_and_the_test_domain_is_new():
     train, test = TURNED_DIGITS.parts(1)
-    plain, held = (part.pixels for part in digits().split(seed=1))
+    plain, held = (pixels for pixels, _ in digit_halves(1))
     for d in range(5):
         these = train.columns["domain"] == d
         assert 175 < int(these.sum()) < 185

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from counterpoint.data.images import digits, rows_of_images
+from counterpoint.data.images import digits
 from counterpoint.encoders import ImageEncoder
 from counterpoint.training import RowBatches
 from counterpoint.views import affine, blur, brightness, compose, noise
 from counterpoint.views.standard import picture_view
 
-DIGITS = digits().pixels[:32]
+DIGITS = digits().anchors.tensor[:32]
 
 
 def ramp(n: int = 200, size: int = 33) -> torch.Tensor:
@@ -84,7 +84,9 @@ def test_blur_is_scipy_s_gaussian_over_three_pixels(sigma):
 
 def test_a_share_is_blurred():
     torch.manual_seed(0)
-    changed = (blur((1.0, 1.0), p=0.25)(digits().pixels[:400]) - digits().pixels[:400]).abs().amax((1, 2, 3)) > 1e-4
+    changed = (blur((1.0, 1.0), p=0.25)(digits().anchors.tensor[:400]) - digits().anchors.tensor[:400]).abs().amax(
+        (1, 2, 3)
+    ) > 1e-4
     assert 60 < int(changed.sum()) < 140
 
 
@@ -108,7 +110,7 @@ def test_every_image_has_numbers_of_its_own():
 
 
 def test_batches_take_chunks_of_the_views():
-    payload = RowBatches(rows_of_images(digits()), ImageEncoder(), view=noise(0.1)).payload(torch.tensor([4, 2, 7]))
+    payload = RowBatches(digits(), ImageEncoder(), view=noise(0.1)).payload(torch.tensor([4, 2, 7]))
     chunks = payload.chunks(4)
     assert [len(c) for c in chunks] == [4, 2]
     parts = torch.cat([payload.take(payload.inputs, c) for c in chunks])

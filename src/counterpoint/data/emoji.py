@@ -15,7 +15,7 @@ from fontTools.ttLib import TTFont, TTLibError
 from PIL import Image, ImageFont
 
 from counterpoint.data.decoding import pixels
-from counterpoint.data.images import Images
+from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError
 
 FONT = "NotoColorEmoji.ttf"
@@ -30,15 +30,15 @@ def emoji(
     keywords: bool = False,
     font: str | os.PathLike[str] = FONT,
     unicode: str | os.PathLike[str] = UNICODE,
-) -> Images:
+) -> Data:
     """Some 1,370 emoji in eight groups (smileys, people, animals, food, travel, activities, objects, symbols).
 
     An emoji is taken if it is one code point. What is a sequence of several is left out: skin tones, genders, families,
     keycaps and the flags of countries, which are variants of one drawing, and a few others (the polar bear). The five
     flags that are left are too few for a group. Clocks (24) and coloured shapes stay, alike as they are.
 
-    The pictures are the font's bitmaps of 128 x 128 pixels over white. `labels` are the groups, the column `subgroup`
-    the hundred subgroups of Unicode Technical Standard 51 (`emoji-test.txt`), and `names` the CLDR short names there.
+    The pictures are the font's bitmaps of 128 x 128 pixels over white. Labels are the groups, the column `subgroup`
+    the hundred subgroups of Unicode Technical Standard 51 (`emoji-test.txt`), and names the CLDR short names there.
 
     Args:
         size: Width and height, in pixels.
@@ -50,8 +50,8 @@ def emoji(
         InputError: The font or the lists are not installed, or are not what they should be.
 
     Examples:
-        >>> images = emoji()  # doctest: +SKIP
-        >>> tuple(images.pixels.shape), images.names[0], images.classes[0]  # doctest: +SKIP
+        >>> data = emoji()  # doctest: +SKIP
+        >>> tuple(data.anchors.tensor.shape), data.anchors.names[0], data.classes[0]  # doctest: +SKIP
         ((1372, 3, 24, 24), 'grinning face', 'Smileys & Emotion')
         >>> emoji(font="none.ttf", unicode="nowhere")
         Traceback (most recent call last):
@@ -73,13 +73,12 @@ fonts-noto-color-emoji unicode-data unicode-cldr-core.
         # the name is often one of its own keywords
         names = [", ".join(dict.fromkeys([n, *known.get(p, [])])) for n, p in zip(names, points, strict=True)]
     classes, labels = _numbered(groups)
-    return Images(
-        torch.from_numpy(pictures).float() / 255,
-        labels,
-        f"emoji of {Path(font).name}",
-        classes,
-        tuple(names),
-        {"subgroup": _numbered(subgroups)[1]},
+    return Data.alone(
+        Items("image", torch.from_numpy(pictures), tuple(names)),
+        source=f"emoji of {Path(font).name}",
+        classes=classes,
+        label=labels,
+        subgroup=_numbered(subgroups)[1],
     )
 
 

@@ -12,17 +12,17 @@ from fontTools.ttLib import TTFont
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from counterpoint.data.images import Images
+from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError
 
 
 def glyphs(
     size: int = 24, *, letters: str = ascii_uppercase, fonts: Sequence[str | os.PathLike[str]] | None = None
-) -> Images:
+) -> Data:
     """Each letter in each font: grey, bright on dark, its ink in the middle.
 
-    `labels` are the letters, the column `domain` the fonts in the order of their names, and `names` say both. Fonts
-    that lack a letter or draw all of them as an earlier font does are left out.
+    Labels are the letters, the column `domain` the fonts in the order of their names, and the items' names say both.
+    Fonts that lack a letter or draw all of them as an earlier font does are left out.
 
     Args:
         size: Width and height, in pixels; a letter's em is three quarters of it.
@@ -35,10 +35,10 @@ def glyphs(
     Examples:
         >>> import matplotlib
         >>> folder = matplotlib.get_data_path() + "/fonts/ttf/"
-        >>> images = glyphs(16, letters="AB", fonts=[folder + "DejaVuSans.ttf", folder + "DejaVuSerif.ttf"])
-        >>> images.names
+        >>> data = glyphs(16, letters="AB", fonts=[folder + "DejaVuSans.ttf", folder + "DejaVuSerif.ttf"])
+        >>> data.anchors.names
         ('A, DejaVu Sans Book', 'B, DejaVu Sans Book', 'A, DejaVu Serif Book', 'B, DejaVu Serif Book')
-        >>> images.labels.tolist(), images.columns["domain"].tolist()
+        >>> data.columns["label"].tolist(), data.columns["domain"].tolist()
         ([0, 1, 0, 1], [0, 0, 1, 1])
     """
     if size < 1 or len(set(letters)) < max(2, len(letters)):
@@ -61,14 +61,13 @@ def glyphs(
     if len(drawn) < 2:
         raise InputError(f"{len(drawn)} fonts have {letters!r}", fix="install more, or name the files of two or more")
     names, arrays = zip(*sorted(drawn.values(), key=lambda each: each[0]), strict=True)
-    pixels = torch.from_numpy(np.concatenate(arrays)).float()[:, None] / 255
-    return Images(
-        pixels,
-        torch.arange(len(letters)).repeat(len(names)),
-        f"glyphs of {len(names)} fonts",
-        tuple(letters),
-        tuple(f"{letter}, {name}" for name in names for letter in letters),
-        {"domain": torch.arange(len(names)).repeat_interleave(len(letters))},
+    pixels = torch.from_numpy(np.concatenate(arrays))[:, None]
+    return Data.alone(
+        Items("image", pixels, tuple(f"{letter}, {name}" for name in names for letter in letters)),
+        source=f"glyphs of {len(names)} fonts",
+        classes=tuple(letters),
+        label=torch.arange(len(letters)).repeat(len(names)),
+        domain=torch.arange(len(names)).repeat_interleave(len(letters)),
     )
 
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from counterpoint.data.arrays import from_arrays
 from counterpoint.data.build import build
 from counterpoint.data.hub import by_part, dataset_table
-from counterpoint.data.images import Images, rows_of_images
 from counterpoint.data.items import Data
 from counterpoint.data.loaded import Loaded, Reading, SourceKind
 from counterpoint.data.picture_tables import Open, load_picture_table, shows
@@ -36,7 +35,7 @@ def load_memory(source: Any, reading: Reading = Reading()) -> Loaded:
     | a list of texts, tuples or dicts; a pandas or polars `DataFrame` | a table of texts, pictures or triples |
     | a pyarrow `Table`, a `datasets.Dataset` or `DatasetDict` | the same |
     | an array of pictures, a tuple of it and labels, a dict of arrays | as `from_arrays` |
-    | `Data`, `Images`, `TextData`, `Retrieval`, a list of `Example` | what it is |
+    | `Data`, `TextData`, `Retrieval`, a list of `Example` | what it is |
 
     Pictures in a table are files, their bytes (`{"bytes": ...}`) or open ones (`PIL.Image.Image`). Bad rows are counted
     from 1.
@@ -116,8 +115,6 @@ def _ready(source: Any) -> Loaded | None:
     """What is rows, examples or pictures already."""
     if isinstance(source, Loaded):
         return source
-    if isinstance(source, Images):
-        return Loaded("pictures", rows_of_images(source), source.source)
     if isinstance(source, Data):
         kinds: dict[str, SourceKind] = {"text": "texts", "query": "triples"}
         kind = kinds.get(source.anchors.modality, "pictures" if source.others is None else "pictures with texts")

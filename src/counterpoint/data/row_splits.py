@@ -53,6 +53,29 @@ def split_data(
     return data[_rows_in(where_n, 0)], data[_rows_in(where_n, 2)], data[_rows_in(where_n, 1)]
 
 
+def split_classes(data: Data, *, test: float = 0.5, seed: int = 0) -> tuple[Data, Data]:
+    """Train and test parts of labelled rows, each class divided alike.
+
+    Args:
+        data: Rows with a column `label`.
+        test: Share of each class for test, above 0 and below 1; at least one row of each.
+        seed: Same seed, same parts.
+
+    Examples:
+        >>> from counterpoint.data.images import digits
+        >>> train, test = split_classes(digits(), seed=0)
+        >>> len(train), len(test)
+        (899, 898)
+    """
+    generator, labels = torch.Generator().manual_seed(seed), data.columns["label"]
+    held = torch.zeros(len(data), dtype=torch.bool)
+    for label in labels.unique():
+        rows = (labels == label).nonzero()[:, 0]
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        held[rows[: max(1, round(test * len(rows)))]] = True
+    return data[~held], data[held]
+
+
 def kept_apart(data: Data, *others: Data | None) -> Data:
     """The rows that share no item with any of the others, by content (texts after `normalise`).
 

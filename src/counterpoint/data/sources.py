@@ -20,7 +20,7 @@ from counterpoint.data.hub import (
     saved_features,
     saved_splits,
 )
-from counterpoint.data.images import NAMED, load_images, rows_of_images
+from counterpoint.data.images import NAMED
 from counterpoint.data.layouts import find, read
 from counterpoint.data.loaded import Loaded, Reading, SourceKind
 from counterpoint.data.memory import load_datasets, load_memory
@@ -164,7 +164,7 @@ def _load(source: Any, reading: Reading) -> Loaded:
         reading.check(name, "a folder of pictures", "size")
         return load_folder(path, reading)
     reading.check(name, "arrays of pictures")
-    return read_arrays(path) if name not in NAMED else Loaded(kind, rows_of_images(load_images(name)), name)
+    return read_arrays(path) if name not in NAMED else Loaded(kind, NAMED[name](), name)
 
 
 def _load_saved(path: Path, reading: Reading) -> Loaded:

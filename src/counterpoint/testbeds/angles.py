@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from counterpoint.data.images import digits
 from counterpoint.data.items import Data, Items
 from counterpoint.testbeds.bed import PIXELS, Figure, Made, Parts, Testbed
-from counterpoint.testbeds.beds import small_network
+from counterpoint.testbeds.beds import digit_halves, small_network
 from counterpoint.testbeds.figures import Vectors, projection, representation
 
 WIDEST = 90
@@ -38,9 +37,9 @@ def angles(seed: int, times: int = 1) -> Parts:
         items = Items("image", turned(pixels, angle.float()))
         return Data.alone(items, source="turned digits", label=labels, angle=angle)
 
-    train, test = digits().split(seed=seed)
-    held = turn(test.pixels, test.labels)
-    return turn(train.pixels.repeat(times, 1, 1, 1), train.labels.repeat(times)), held
+    (pixels, labels), test = digit_halves(seed)
+    held = turn(*test)
+    return turn(pixels.repeat(times, 1, 1, 1), labels.repeat(times)), held
 
 
 def more_angles(seed: int) -> Parts:

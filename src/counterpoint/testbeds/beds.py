@@ -7,9 +7,11 @@ from functools import cache
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from counterpoint.data.images import digits
 from counterpoint.data.items import Data, Items
+from counterpoint.data.row_splits import split_classes
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.testbeds.bed import PIXELS, Parts, Testbed
 from counterpoint.testbeds.figures import PICTURES
@@ -21,8 +23,16 @@ _DRAWN = 5000
 
 def halves(seed: int) -> Parts:
     """Digits, half of each class for test."""
-    train, test = (_rows(part.pixels, part.labels) for part in digits().split(seed=seed))
+    train, test = (
+        Data.alone(Items("image", pixels), source="digits", label=label) for pixels, label in digit_halves(seed)
+    )
     return train, test
+
+
+def digit_halves(seed: int) -> list[tuple[Tensor, Tensor]]:
+    """Pixels and labels of the digits for training, and of those for test."""
+    parts = split_classes(digits(), seed=seed)
+    return [(part.anchors.tensor[part.anchor], part.columns["label"]) for part in parts]
 
 
 def small_cifar(seed: int) -> Parts:
@@ -154,7 +164,3 @@ def _whole() -> Parts:
 def _smaller(data: Data) -> Data:
     pixels = F.interpolate(data.anchors.tensor.float(), (SIDE, SIDE), mode="area").round().byte()
     return Data.alone(Items("image", pixels), source=data.source, classes=data.classes, **data.columns)
-
-
-def _rows(pixels: torch.Tensor, labels: torch.Tensor) -> Data:
-    return Data.alone(Items("image", pixels), source="digits", label=labels)

@@ -7,11 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from counterpoint.data.images import digits
 from counterpoint.data.items import Data, Items
 from counterpoint.testbeds.angles import turned
 from counterpoint.testbeds.bed import PIXELS, Figure, Made, Parts, Testbed
-from counterpoint.testbeds.beds import OWN_RATE, PACS, small_network
+from counterpoint.testbeds.beds import OWN_RATE, PACS, digit_halves, small_network
 from counterpoint.testbeds.figures import representation
 from counterpoint.testbeds.pictures import pacs
 
@@ -23,14 +22,14 @@ def turned_domains(seed: int) -> Parts:
 
     Columns: `label`, `domain`, and `mixed`: groups of the domains' sizes that say nothing.
     """
-    train, test = digits().split(seed=seed)
+    train, test = digit_halves(seed)
     generator = torch.Generator().manual_seed(seed)
-    domain = torch.arange(len(train))[torch.randperm(len(train), generator=generator)] % TURNS
-    new = torch.full((len(test),), float(STEP * TURNS))
-    pixels = turned(train.pixels, STEP * domain.float()), turned(test.pixels, new)
+    domain = torch.arange(len(train[0]))[torch.randperm(len(train[0]), generator=generator)] % TURNS
+    new = torch.full((len(test[0]),), float(STEP * TURNS))
+    pixels = turned(train[0], STEP * domain.float()), turned(test[0], new)
     made = [
-        Data.alone(Items("image", x), source="turned digits", label=part.labels)
-        for x, part in zip(pixels, (train, test), strict=True)
+        Data.alone(Items("image", x), source="turned digits", label=label)
+        for x, (_, label) in zip(pixels, (train, test), strict=True)
     ]
     return _grouped(made[0], domain, generator), made[1]
 

@@ -12,14 +12,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from counterpoint.data.images import digits
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.image import ImageEncoder
 from counterpoint.encoders.joined import Joined
 from counterpoint.heads import Halves
 from counterpoint.objectives import KernelEntropy
 from counterpoint.testbeds.bed import PIXELS, Figure, Made, Parts, Testbed
-from counterpoint.testbeds.beds import CIFAR, SIDE, small_cifar
+from counterpoint.testbeds.beds import CIFAR, SIDE, digit_halves, small_cifar
 from counterpoint.testbeds.figures import Vectors, probe_accuracy, projection, representation
 
 STRIPES = 4
@@ -40,7 +39,7 @@ def over_stripes(seed: int) -> Parts:
         stripes = (1 + (1.5 * across + phase[:, None, None]).sin()) / 2
         return _overlaid(stripes[:, None], pixels, pattern, labels, "digits over stripes")
 
-    train, test = (over(part.pixels, part.labels) for part in digits().split(seed=seed))
+    train, test = (over(*part) for part in digit_halves(seed))
     return train, test
 
 
@@ -51,13 +50,13 @@ def over_cifar(seed: int) -> Parts:
     others than those of training. Source: Louiset et al. 2024, section 4, with MNIST.
     """
     generator, made = torch.Generator().manual_seed(seed), []
-    for backgrounds, part in zip(small_cifar(seed), digits().split(seed=seed), strict=True):
+    for backgrounds, (digits, labels) in zip(small_cifar(seed), digit_halves(seed), strict=True):
         assert isinstance(backgrounds, Data)
         pixels = backgrounds.anchors.tensor[backgrounds.anchor].float() / 255
-        drawn = torch.randint(len(part), (len(pixels),), generator=generator)
-        wide = F.interpolate(part.pixels[drawn], (SIDE, SIDE), mode="bilinear")
+        drawn = torch.randint(len(digits), (len(pixels),), generator=generator)
+        wide = F.interpolate(digits[drawn], (SIDE, SIDE), mode="bilinear")
         label = backgrounds.columns["label"]
-        made.append(_overlaid(pixels, wide, label, part.labels[drawn], "digits over CIFAR-10"))
+        made.append(_overlaid(pixels, wide, label, labels[drawn], "digits over CIFAR-10"))
     return made[0], made[1]
 
 

@@ -118,9 +118,9 @@ def glyph_families(seed: int = 0, folder: Folder = None, *, size: int = 24, held
 
     place = Path(folder or os.environ.get("COUNTERPOINT_DATA") or ".") / "fonts"
     files = sorted(file for kind in ("ttf", "otf") for file in place.rglob(f"*.{kind}") if file.is_file())
-    images = glyphs(size, fonts=files or None)
-    letters = len(images.classes)
-    families = [name.split(", ", 1)[1].split()[0] for name in images.names[::letters]]
+    data = glyphs(size, fonts=files or None)
+    letters = len(data.classes)
+    families = [name.split(", ", 1)[1].split()[0] for name in data.anchors.names[::letters]]
     known, family = np.unique(families, return_inverse=True)
     if len(known) < 4:
         raise InputError(
@@ -135,15 +135,16 @@ def glyph_families(seed: int = 0, folder: Folder = None, *, size: int = 24, held
     made, generator = [], torch.Generator().manual_seed(seed)
     for fonts in (~test & (place_n < _MOST), test & (place_n < _MOST)):
         rows = np.flatnonzero(np.repeat(fonts, letters))
-        data = _data(
-            (_put(images.pixels[rows], generator) * 255).round().byte(),
+        pixels = data.anchors.tensor[rows].float() / 255
+        some = _data(
+            (_put(pixels, generator) * 255).round().byte(),
             f"glyphs of {len(np.unique(family[fonts]))} families",
-            images.classes,
-            label=images.labels.numpy()[rows],
+            data.classes,
+            label=data.columns["label"].numpy()[rows],
             domain=rows // letters,
             family=family[rows // letters],
         )
-        made.append(data)
+        made.append(some)
     return made[0], made[1]
 
 

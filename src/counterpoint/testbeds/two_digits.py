@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from counterpoint.data.images import digits
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.image import Perceptron
 from counterpoint.objectives import HedgedMatch
 from counterpoint.testbeds.bed import PIXELS, Figure, Made, Parts, Testbed
+from counterpoint.testbeds.beds import digit_halves
 from counterpoint.testbeds.figures import projection
 from counterpoint.views import View
 
@@ -26,13 +26,13 @@ def two_digits(seed: int) -> Parts:
     both make. Source: Oh et al. 2019, section 4.1, with MNIST and rectangles.
     """
     generator, made = torch.Generator().manual_seed(seed), []
-    for n, part, hides in zip((2000, 1000), digits().split(seed=seed), (False, True), strict=True):
-        drawn = torch.randint(len(part), (2, n), generator=generator)
-        pixels = torch.cat([part.pixels[rows] for rows in drawn], 3)
+    for n, (digits, labels), hides in zip((2000, 1000), digit_halves(seed), (False, True), strict=True):
+        drawn = torch.randint(len(digits), (2, n), generator=generator)
+        pixels = torch.cat([digits[rows] for rows in drawn], 3)
         hidden = (torch.arange(n) % 2) * int(hides)
         which = F.one_hot(torch.randint(2, (n,), generator=generator), 2)
         side = torch.randint(4, (n, 2), generator=generator)
-        label = 10 * part.labels[drawn[0]] + part.labels[drawn[1]]
+        label = 10 * labels[drawn[0]] + labels[drawn[1]]
         items = Items("image", half_hidden(pixels, hidden[:, None] * which == 1, side))
         made.append(Data.alone(items, source="two digits", label=label, hidden=hidden))
     return made[0], made[1]

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from counterpoint.data.images import Images
 from counterpoint.data.inflation import generated
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.inputs import take
@@ -185,8 +184,7 @@ def drawn(times: int, copies: int) -> Prepare:
         del encoder
         pixels = take(data.anchors.tensor, data.anchor)
         assert isinstance(pixels, Tensor)
-        real = Images(pixels, torch.zeros(len(data), dtype=torch.long), data.source)
-        new = generated(real, times * len(data), components=min(30, len(data) // 4), seed=seed).pixels
+        new = generated(pixels, times * len(data), components=min(30, len(data) // 4), seed=seed)
         if data.anchors.tensor.dtype == torch.uint8:
             new = (new * 255).round().byte()
         return inflated(data, new, copies)

@@ -17,7 +17,7 @@ from counterpoint.testbeds import OMNIGLOT, Seen, Trained
 from counterpoint.testbeds.figures import rank
 from counterpoint.testbeds.weak import episodes
 
-DECAY, MEMORY, CLUSTERS, NEIGHBOURS, AFTER, EARLY = 0.99, 1024, 40, 5, 100, 4
+DECAY, MEMORY, CLUSTERS, NEIGHBOURS, AFTER = 0.99, 1024, 40, 5, 150
 
 
 def projector(width: int) -> nn.Module:
@@ -33,13 +33,9 @@ def _without(width: int) -> Procedure:
     return Chain(Teacher(DECAY), _predictor(width))
 
 
-def _with(width: int, after: int = AFTER) -> Procedure:
-    memory = ClusteredNeighbours(MEMORY, width, clusters=CLUSTERS, k=NEIGHBOURS, after=after)
+def _with(width: int) -> Procedure:
+    memory = ClusteredNeighbours(MEMORY, width, clusters=CLUSTERS, k=NEIGHBOURS, after=AFTER)
     return Chain(Teacher(DECAY), memory, _predictor(width))
-
-
-def _early(width: int) -> Procedure:
-    return _with(width, EARLY)
 
 
 def loss() -> Objective:
@@ -61,11 +57,6 @@ def no_memory() -> Recipe:
     return beclr().varied("BECLR, no memory", procedure=_without)
 
 
-def early() -> Recipe:
-    """With neighbours nearly from the start."""
-    return beclr().varied("BECLR, early", procedure=_early)
-
-
 def small_simclr() -> Recipe:
     """SimCLR with batches as small."""
     return simclr().varied("SimCLR, batches of 128", train=beclr().stages[-1].train)
@@ -77,6 +68,13 @@ def supervised() -> Recipe:
     return recipe.varied("SupCon", takes=Takes("image", schemas=("labelled",)), objective=lambda: SupCon(0.1))
 
 
+BED = replace(
+    OMNIGLOT,
+    name="Omniglot, four times the epochs",
+    about=OMNIGLOT.about.replace("20 epochs of two views", "80 epochs of two views"),
+    epochs=80,
+)
+"""In 20 epochs a method without negatives has learned little: 0.58 without the memory, 0.79 in 80."""
 _PLAIN, _MOVED = episodes(), episodes(align=transported)
 system(
     "BECLR",
@@ -89,7 +87,7 @@ system(
             "Both together are better than contrastive learning alone",
             _MOVED,
             "SimCLR with prototypes as they are",
-            OMNIGLOT,
+            BED,
             Seen(Trained(small_simclr), _PLAIN),
             ceiling=Seen(Trained(supervised), _MOVED),
         ),
@@ -97,7 +95,7 @@ system(
             "Positives from the clustered memory improve the representation",
             _PLAIN,
             "the same without the memory",
-            OMNIGLOT,
+            BED,
             Trained(no_memory),
             ceiling=Trained(supervised),
         ),
@@ -105,18 +103,17 @@ system(
             "Transporting prototypes to the queries improves inference",
             _MOVED,
             "prototypes as they are",
-            OMNIGLOT,
+            BED,
             Seen(None, _PLAIN),
             ceiling=Seen(Trained(supervised), _MOVED),
         ),
     ),
-    signal=Signal(rank, off=Trained(no_memory), system=Trained(early)),
+    signal=Signal(rank, off=Trained(no_memory)),
     setup="600 episodes of characters of other alphabets, each of five with one shot and 15 queries, a logistic "
     "regression on prototypes as theirs. Over so few steps "
     f"the teacher's decay is {DECAY} (0.995 there), the memory has {MEMORY:,} of its keys in {CLUSTERS} clusters by "
-    f"cosine (8,000 in 200 by distance), and k-means is every {AFTER} steps (from epoch 60 of 400 on there). "
+    f"cosine (8,000 in 200 by distance), and k-means is every {AFTER} steps (from epoch 60 of 400 on there, as here). "
     "Only keys bring neighbours, where theirs extends students too, and the repelling term is on predictions of one "
     "view, where theirs is on projections of both: here a loss sees one pair of sides. Drawings are not masked, which "
-    "would leave strokes out. Without its memory, too, it learns far less here than SimCLR in as many steps (0.60 "
-    "against 0.84): its verdict may be one on so few steps.",
+    "would leave strokes out.",
 )(beclr)

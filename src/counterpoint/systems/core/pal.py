@@ -9,7 +9,8 @@ from counterpoint.negatives.answers import Partner, asked, at_random, nearest, o
 from counterpoint.systems.core._pictures import simclr
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import OMNIGLOT, Trained
-from counterpoint.testbeds.figures import recall_within, tolerant
+from counterpoint.testbeds.figures import recall_within
+from counterpoint.testbeds.tuning import class_margin
 
 SHARE = 0.4
 """Questions for each picture."""
@@ -73,7 +74,7 @@ system(
             off=Trained(wrong_answers),
         ),
     ),
-    signal=Signal(tolerant, off=Trained(wrong_answers)),
+    signal=Signal(class_margin, off=Trained(wrong_answers)),
     setup=f"An oracle answers {SHARE} questions a picture, whether two are of one class. The learner trains for "
     "half of the steps, asks once about each drawn picture and its nearest neighbour as it then sees them, and "
     "goes on with a new head; nothing is concluded from two answers. The graph is sampled: a picture with an "
