@@ -119,7 +119,7 @@ def naive(step):
 
 @pytest.fixture(scope="module")
 def late():
-    return step_of("beclr", steps=102)
+    return step_of("beclr", steps=152)
 
 
 def test_the_system_pulls_predictions_to_neighbours_of_their_keys(late):

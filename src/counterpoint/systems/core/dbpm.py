@@ -104,5 +104,5 @@ system(
     f"knows. Warm-up of {WARMUP} of {EPOCHS} epochs, as the authors' 50 of 80; mean losses weighed by epoch, "
     f"thresholds of two standard deviations (their script's defaults; their run on ECG has three above), temperature "
     f"{TEMPERATURE} and a head without BatchNorm as in their code. A bad pair's weight is at most 1, where theirs may "
-    "be more. The ceiling leaves the bad pairs out.",
+    "be more. The ceiling leaves the bad pairs out, in as many steps.",
 )(dbpm)
