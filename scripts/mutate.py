@@ -67,9 +67,9 @@ def of_stage(stage: Stage) -> Iterator[tuple[str, Stage]]:
         yield "view", replace(stage, view=views)
     if stage.views > 2:
         yield "views beyond two", replace(stage, views=2)
-    for name in ("sampled", "shared"):
+    for name, none in (("sampled", 0), ("shared", 0), ("together", "")):
         if getattr(stage, name):
-            yield name, replace(stage, **{name: 0})
+            yield name, replace(stage, **{name: none})
     for i in range(len(stage.prepare)):
         steps = (*stage.prepare[:i], _unprepared, *stage.prepare[i + 1 :])
         yield f"step {i + 1} before training", replace(stage, prepare=steps)

@@ -16,8 +16,8 @@ from counterpoint.testbeds.starts import contrasted
 
 
 def tuning(seed: int) -> Parts:
-    """CIFAR-10 of 16 x 16: 100 pictures each of five classes drawn by the seed to learn from, the test of these."""
-    return _of_half(small_cifar(seed), seed, first=True, most=100)
+    """CIFAR-10 of 16 x 16: 250 pictures each of five classes drawn by the seed to learn from, the test of these."""
+    return _of_half(small_cifar(seed), seed, first=True, most=250)
 
 
 def more_tuning(seed: int) -> Parts:
@@ -68,7 +68,7 @@ class_margin = Figure("mean cosine within classes less that between them", _clas
 TUNING = Testbed(
     "CIFAR-10, five classes",
     tuning,
-    "CIFAR-10 brought to 16 x 16, 100 pictures each of five classes drawn by the seed, their 1,000 for test; a "
+    "CIFAR-10 brought to 16 x 16, 250 pictures each of five classes drawn by the seed, their 1,000 for test; a "
     "residual network of 32, 64, 128 channels that SimCLR has trained for 20 epochs on the five other classes (2,500 "
     "pictures), 40 epochs of one view (20 of two), AdamW at the method's rate",
     pretrained,
@@ -79,7 +79,7 @@ TUNING = Testbed(
 
 
 MORE_TUNING = replace(TUNING, name="CIFAR-10, five classes, more", parts=more_tuning)
-"""Five times the pictures and steps."""
+"""Twice the pictures and steps."""
 
 
 TUNING_DIGITS = Testbed(
