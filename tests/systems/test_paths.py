@@ -40,7 +40,7 @@ OWN = [name for name in NAMES if get(name).method().own_start]
 SHARED = [name for name in NAMES if name not in OWN]
 STEPS = {"mochi": 14, "swav": 22, "swav-two-views": 22, "dbpm": 40}
 """Where something begins later than in ten steps: after 10 or 19 steps, or with the 11th epoch."""
-LONG = (("beclr", 104), ("e5-fine-tuning", 10))
+LONG = (("beclr", 154), ("e5-fine-tuning", 10))
 """Ten seconds each: neighbours are looked for from the 100th step on; a cross-encoder is trained first."""
 BATCHES = {"w-mse": 72, "w-mse-4": 72}
 """Where vectors must be more than their 64 dimensions."""
