@@ -66,6 +66,7 @@ from counterpoint.procedures import (
     MixNegatives,
     MixPositives,
     MixTargets,
+    MomentumQueue,
     OneDomain,
     PairGates,
     PairsOfViews,
@@ -210,6 +211,9 @@ CASES = {
         lambda: InfoNCE(0.3), both, lambda: Chain(Teacher(0.9, symmetric=False), Queue(15, OUT, in_batch=True))
     ),
     "queue": Case(lambda: InfoNCE(0.3), procedure=lambda: Queue(15, 4)),
+    "momentum queue": Case(
+        lambda: InfoNCE(0.3), both, lambda: MomentumQueue(15, OUT)
+    ),
     DRAWN: Case(lambda: InfoNCE(0.3), procedure=Drawn),
     "itself": Case(
         lambda: InfoNCE(0.3, geometry=Parts(1, 2)), lambda: Gaussian(4, 3), AgainstItself, rows=1

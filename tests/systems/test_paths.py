@@ -31,6 +31,7 @@ from counterpoint.methods import stage
 from counterpoint.systems import every, get, run
 from counterpoint.systems.registry import slug
 from counterpoint.training import loop
+from counterpoint.views import TextView
 from systems.golden import sample, taken
 from systems.words import small_bert
 
@@ -116,6 +117,8 @@ def alike(a, b):
         return isinstance(b, tuple) and len(a) == len(b) and all(map(alike, a, b))
     if isinstance(a, partial):
         return isinstance(b, partial) and alike(a.func, b.func) and a.keywords.keys() == b.keywords.keys()
+    if isinstance(a, TextView):
+        return isinstance(b, TextView) and all(map(alike, vars(a).values(), vars(b).values()))
     code = getattr(a, "__code__", None)
     return a is b or a == b if code is None else code is getattr(b, "__code__", None)
 

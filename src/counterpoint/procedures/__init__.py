@@ -8,7 +8,7 @@ from counterpoint.procedures.hard_pairs import MixHardPairs, shares
 from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
 from counterpoint.procedures.prototypes import Prototypes
-from counterpoint.procedures.queue import Queue
+from counterpoint.procedures.queue import MomentumQueue, Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
 from counterpoint.procedures.sides import (
     AgainstClasses,
@@ -43,6 +43,7 @@ __all__ = [
     "MixNegatives",
     "MixPositives",
     "MixTargets",
+    "MomentumQueue",
     "OneDomain",
     "PairGates",
     "PairsOfViews",

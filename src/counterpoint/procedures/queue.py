@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points, unmatched
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures.siamese import Teacher
 
 
 class Queue(Procedure):
@@ -48,8 +50,12 @@ class Queue(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with the queue among its keys."""
+        return self.with_past(call, as_points(call["keys"]).z)
+
+    def with_past(self, call: Call, new: Float[Tensor, "n d"]) -> Call:
+        """The call with the queue among its keys; after the step these new vectors are in the queue."""
         keys = as_points(call["keys"])
-        self._new.append(keys.z.detach())
+        self._new.append(new.detach())
         filled = bool(self.filled)
         past = unmatched(self.z[: int(self.filled)])
         if self.in_batch:
@@ -72,3 +78,50 @@ class Queue(Procedure):
         whole = torch.cat([new.to(self.z), self.z])
         self.z.copy_(whole[: len(self.z)])
         self.filled.fill_(min(len(self.z), int(self.filled) + len(new)))
+
+
+class MomentumQueue(Procedure):
+    """Queries of past batches are further negatives, as an encoder that follows slowly sees them, without dropout.
+
+    A teacher follows the encoder, `teacher <- decay * teacher + (1 - decay) * encoder` after each step, and begins as
+    it is; the head is the student's own. Positives and the batch's other keys stay the student's, with gradient, which
+    is where this differs from MoCo (`Teacher` and `Queue`).
+
+    Source: Wu et al. 2021, "ESimCSE: Enhanced Sample Building Method for Contrastive Learning of Unsupervised Sentence
+    Embedding", section 3.2, and the authors' code, whose momentum encoder has no head of its own. As read, it begins
+    with random weights there, which the text does not say.
+
+    Args:
+        size: How many are kept, 1 or more.
+        dim: Of the vectors.
+        decay: From 0 to below 1.
+
+    Examples:
+        >>> queue, model = MomentumQueue(3, 2), nn.Sequential(nn.Identity(), nn.Identity())
+        >>> queue.start(model)
+        >>> batch = {"queries": torch.eye(2), "keys": torch.eye(2)}
+        >>> for _ in range(2):
+        ...     (call,) = queue([batch], lambda model: batch)
+        ...     queue.finish_step()
+        >>> len(call["keys"])  # the batch's two, and those before
+        4
+    """
+
+    def __init__(self, size: int, dim: int, decay: float = 0.995) -> None:
+        super().__init__()
+        self.teacher, self.queue = Teacher(decay), Queue(size, dim, in_batch=True)
+
+    def start(self, model: nn.Module) -> None:
+        """The teacher begins as the encoder is."""
+        self.teacher.start(model)
+
+    def forward(self, calls: list[Call], again: Again) -> list[Call]:
+        """The call with the queue among its keys."""
+        (call,) = calls
+        taught = again(self.teacher.encoder())
+        return [self.queue.with_past(call, as_points(taught["queries"]).z)]
+
+    def finish_step(self) -> None:
+        """The teacher follows, and the newest come in."""
+        self.teacher.finish_step()
+        self.queue.finish_step()

@@ -100,6 +100,23 @@ alignment_of_like = Figure("alignment of like pairs", _aligned)
 """Wang and Isola 2020, equation 1, of the test pairs that people find alike (from 0.8 of the highest score)."""
 
 
+def _length_bias(made: Made) -> float:
+    from scipy.stats import spearmanr
+
+    texts = made.test.anchors[made.test.anchor]
+    # each with the next one: nobody has said that they are alike
+    z = F.normalize(torch.from_numpy(made.encoder.encode_items(texts)).float(), dim=1)
+    words = torch.tensor([len(text.split()) for text in texts.texts])
+    return float(spearmanr((z * z.roll(1, 0)).sum(1), (words - words.roll(1)).abs()).statistic)
+
+
+length_bias = Figure("correlation of likeness with difference in length", _length_bias)
+"""Spearman's, over test sentences that have nothing to do with each other; below 0: equal lengths look alike.
+
+Source: Wu et al. 2021, "ESimCSE", section 1, who compare pairs of like and of other lengths.
+"""
+
+
 def _answered(made: Made) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
     """Unit vectors of 512 test queries, and of a document that answers each."""
     test = made.parts[1] if isinstance(made.parts[1], Collection) else pairs(made.parts[1])
