@@ -21,6 +21,7 @@ from counterpoint.geometry import Dot, Gated, Parts
 from counterpoint.heads import (
     AlsoStopped,
     Gaussian,
+    GroupWhitening,
     Halves,
     MeanContext,
     NonNegative,
@@ -231,6 +232,9 @@ CASES = {
     "blocks": Case(Triplet, procedure=MeanOfBlocks, rows="tuples"),
     "rest of views": Case(lambda: InfoNCE(0.3), procedure=RestOfViews, rows=3),
     "pairs of views": Case(lambda: InfoNCE(0.3), procedure=PairsOfViews, rows=3),
+    "pairs with the first": Case(lambda: InfoNCE(0.3), procedure=lambda: PairsOfViews(first=True), rows=3),
+    # one group is the same however its dimensions are shuffled
+    "whitened": Case(lambda: InfoNCE(0.3), lambda: PerView(GroupWhitening(4), both())),
     "turned views": Case(
         lambda: InfoNCE(0.3, layout="views"), procedure=lambda: TurnedViews("alike"), rows=4
     ),

@@ -7,10 +7,12 @@ from counterpoint.heads.prediction import MeanContext, Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
 from counterpoint.heads.several import AlsoStopped, Halves, Several
+from counterpoint.heads.whitening import GroupWhitening
 
 __all__ = [
     "AlsoStopped",
     "Gaussian",
+    "GroupWhitening",
     "Halves",
     "MeanContext",
     "NonNegative",

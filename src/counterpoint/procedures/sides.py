@@ -189,7 +189,10 @@ class PairsOfViews(Procedure):
     """Every two views of the batch are a call of their own, whose points no other view is a negative of.
 
     The usual way to train on more than two views: the mean over pairs of a loss of two (Tian et al. 2020, "Contrastive
-    Multiview Coding", equation 8).
+    Multiview Coding", equation 8 for all pairs, 7 for those with the first view).
+
+    Args:
+        first: Only those with the first view, which are queries.
 
     Raises:
         InputError: in a call, for points that do not say which view they are.
@@ -201,6 +204,10 @@ class PairsOfViews(Procedure):
         [(0, 1), (0, 2), (1, 2)]
     """
 
+    def __init__(self, *, first: bool = False) -> None:
+        super().__init__()
+        self.first = first
+
     def forward(self, calls: list[Call], again: Again) -> list[Call]:
         """A call for each pair."""
         del again
@@ -210,7 +217,8 @@ class PairsOfViews(Procedure):
             raise InputError("nothing says which points are of one view", fix="give points a 'view' column")
         view = every.columns["view"]
         sides = [every[view == number] for number in torch.unique(view).tolist()]
-        return [{"queries": a, "keys": b} for a, b in combinations(sides, 2)]
+        pairs = combinations(sides, 2) if not self.first else ((sides[0], other) for other in sides[1:])
+        return [{"queries": a, "keys": b} for a, b in pairs]
 
 
 class TurnedViews(Procedure):

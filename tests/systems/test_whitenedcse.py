@@ -1,0 +1,69 @@
+"""WhitenedCSE: three views, each whitened by itself, the first against the two others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+
+from counterpoint.heads import GroupWhitening
+from counterpoint.systems import get
+from counterpoint.systems.sentences import whitenedcse
+from systems.through import same
+from systems.words import ALONE, small_bert, step_of_texts
+
+LONG = [replace(e, anchor=f"{e.anchor} in the deep dark wood {'very ' * i}near") for i, e in enumerate(ALONE * 2)]
+
+
+def steady(data):
+    """Without dropout, whose masks a second forward would draw anew."""
+    return small_bert(data, dropout=0.0)
+
+
+def contrast(first, second):
+    """Cross-entropy of each anchor's cosines with all of the other view."""
+    total = torch.zeros(())
+    for i, z in enumerate(first):
+        s = torch.stack([F.cosine_similarity(z, k, dim=0) / 0.05 for k in second])
+        total = total + (torch.logsumexp(s, 0) - s[i]) / len(first)
+    return total
+
+
+def whitened_views(step):
+    """Each view by itself through the head, its groups of dimensions as in the run."""
+    encoder, head = step.network
+    return [head(view) for view in encoder(step.payload.inputs).chunk(3)]
+
+
+def test_loss_is_that_of_a_naive_loop_over_whitened_views(monkeypatch):
+    # the groups are drawn by chance: here they are always the same
+    monkeypatch.setattr(torch, "randperm", lambda n, **_: torch.arange(n).view(-1, 2).T.flatten())
+    step = step_of_texts("whitenedcse", LONG, make=steady, n=24)
+    assert step.layers() == ["GroupWhitening", "Linear", "Tanh"]
+    assert step.network[1][0].size == 8
+    first, second, third = whitened_views(step)
+    assert len(step.calls) == 2
+    same(step, (contrast(first, second) + contrast(first, third)) / 2, rtol=1e-3)
+
+
+def test_groups_are_six_dimensions_where_six_divides_the_width():
+    assert [whitenedcse.whitened(width)[0].size for width in (768, 576, 384, 128, 16)] == [6, 6, 6, 8, 8]
+
+
+def test_views_differ_by_dropout_and_by_their_groups(monkeypatch):
+    step = step_of_texts("whitenedcse", LONG, n=24, make=small_bert)
+    assert len(step.payload.views) == 3
+    assert step.network[0].pooling == "cls"
+    drawn = []
+    forward = GroupWhitening.forward
+    monkeypatch.setattr(GroupWhitening, "forward", lambda self, x: drawn.append(len(x)) or forward(self, x))
+    step_of_texts(get("whitenedcse").method(), LONG, n=24, make=small_bert)
+    assert drawn == [24] * 3
+
+
+def test_without_whitening_it_is_simcse_with_three_views():
+    step = step_of_texts(whitenedcse.three_views(), LONG, make=steady, n=24)
+    first, second, third = step.network(step.payload.inputs).chunk(3)
+    same(step, (contrast(first, second) + contrast(first, third)) / 2, rtol=1e-3)
+    assert step.layers() == ["Linear", "Tanh"]
