@@ -47,6 +47,18 @@ def test_a_layer_follows_on_both_sides():
     assert made["queries"].columns["sample"].tolist() == [0, 1, 2]
 
 
+def test_wholes_are_no_copies_because_they_share_a_part():
+    columns = {"input": torch.tensor([7, 1, 7, 2, 7, 3]), "group": torch.zeros(6).long(), "kept": torch.arange(6)}
+    given = call(**columns)
+    queries = given["queries"]
+    given["queries"] = Points(queries.z, {**queries.columns, "partner": torch.full((3,), 7)})
+    (made,) = Composed()([given], lambda model: {})
+    assert made["queries"].columns.keys() == {"sample"}
+    assert {name: column.tolist() for name, column in made["keys"].columns.items()} == {
+        "sample": [0, 1, 2], "kept": [0, 2, 4],
+    }  # fmt: skip
+
+
 def test_what_cannot_be_composed_is_said():
     with pytest.raises(InputError, match="of 3 positives"):
         Composed(3)([call()], lambda model: {})

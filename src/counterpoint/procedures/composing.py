@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
@@ -20,6 +21,8 @@ class Composed(Procedure):
     `mean`: their mean; `max`: the greatest in each dimension; `halves`: of d dimensions the first d/p from the first of
     p parts, the next from the second, and so on. Source: Chanchani and Huang 2023, "Composition-contrastive Learning
     for Sentence Embeddings" (CompCSE), section 3, with two phrases of each sentence (`counterpoint.views.texts.parts`).
+    Which rows share a part says nothing of the wholes: what the batch knows of copies (`input`, `partner`, `group`) is
+    forgotten.
 
     Args:
         parts: Of each row.
@@ -58,7 +61,12 @@ class Composed(Procedure):
         else:
             whole = z.mean(1) if self.how == "mean" else z.amax(1)
         first = torch.arange(0, len(sample), p, device=sample.device)
-        composed = Points(whole, {name: column[first] for name, column in keys.columns.items()})
+        queries, known = as_points(queries), {name: column[first] for name, column in keys.columns.items()}
+        queries, composed = Points(queries.z, _whole(queries.columns)), Points(whole, _whole(known))
         if self.then is not None:
-            queries, composed = (points.with_z(self.then(points.z)) for points in (as_points(queries), composed))
+            queries, composed = (points.with_z(self.then(points.z)) for points in (queries, composed))
         return {**call, "queries": queries, "keys": composed}
+
+
+def _whole(columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: column for name, column in columns.items() if name not in ("input", "partner", "group")}
