@@ -20,7 +20,7 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
 
     The effective rank is that of centred points and stays high where all of them are nearly the same; the mean cosine
     does not. A head with BatchNorm centres by itself, and spreads what is nearly the same: what it was given is looked
-    at, too.
+    at, too. Of points of several vectors it is the one that is spread most.
 
     Args:
         seen: The objective's arguments, and `encoded`, the vectors before the head, if there is one.
@@ -63,8 +63,11 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sample(side: Points | Tensor) -> Tensor:
-    z = side.z if isinstance(side, Points) else side
-    return z[:_SAMPLE].detach().flatten(1).float()
+    z = (side.z if isinstance(side, Points) else side)[:_SAMPLE].detach().float()
+    if z.ndim > 2 and len(z) > 1:
+        # of a mean and a variance, say, the variance may rightly be the same for all: what is spread most counts
+        z = min(z.unbind(1), key=mean_cosine)
+    return z.flatten(1)
 
 
 def _pairs(queries: Points | Tensor, keys: Points | Tensor | None) -> tuple[Tensor, Tensor] | None:

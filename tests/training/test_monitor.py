@@ -1,0 +1,28 @@
+"""What is said of the points of a step."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from counterpoint.training.monitor import measure
+
+
+def spread(n=64, d=8):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(0))
+
+
+def test_of_several_vectors_the_one_that_is_spread_counts():
+    alike = torch.full((64, 8), -6.0)
+    both = measure({"queries": torch.stack([alike, spread()], 1)})
+    assert "warning" not in both
+    alone = measure({"queries": spread()})
+    assert both == alone
+    collapsed = measure({"queries": torch.stack([alike, alike + 0.01 * spread()], 1)})
+    assert collapsed["warning"].startswith("complete collapse")
+    assert collapsed["mean_cosine"] == pytest.approx(1, abs=1e-3)
+
+
+def test_keys_of_several_vectors_have_an_alignment():
+    z = torch.stack([torch.full((64, 8), -6.0), spread()], 1)
+    assert measure({"queries": z, "keys": z})["alignment"] == pytest.approx(0, abs=1e-6)
