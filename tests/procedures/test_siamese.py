@@ -14,7 +14,7 @@ from counterpoint.encoders.image import ImageEncoder
 from counterpoint.errors import InputError
 from counterpoint.objectives import Alignment, InfoNCE
 from counterpoint.points import Points
-from counterpoint.procedures import Chain, Predictor, Queue, Teacher
+from counterpoint.procedures import Chain, MomentumQueue, Predictor, Queue, Teacher
 from counterpoint.training import RowBatches, TrainConfig, train
 from counterpoint.views import noise
 
@@ -127,3 +127,8 @@ def test_a_run_with_teacher_predictor_and_queue_resumes_exactly(tmp_path):
     assert [r["loss"] for r in result.history][-2:] == [r["loss"] for r in wanted.history][-2:]
     # each query sees its own key and, once it is full, the whole queue
     assert wanted.history[-1]["ln_batch"] == pytest.approx(torch.tensor(65.0).log().item())
+
+
+def test_a_momentum_queue_follows_slowly():
+    with pytest.raises(InputError, match="decay is 0"):
+        MomentumQueue(8, 2, decay=0.0)

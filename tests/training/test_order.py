@@ -14,7 +14,7 @@ from counterpoint.encoders import ImageEncoder
 from counterpoint.errors import InputError
 from counterpoint.methods import Stage, train_stage
 from counterpoint.objectives import InfoNCE
-from counterpoint.training import RowBatches, TrainConfig
+from counterpoint.training import RowBatches, TrainConfig, loop
 from counterpoint.training.order import Order
 
 
@@ -73,6 +73,14 @@ def test_a_stage_trains_on_batches_that_share_a_column():
     result, _ = train_stage(stage, pictures(), ImageEncoder(1, widths=(8,)))
     assert result.steps == 6
     assert sorted(seen) == [[0], [0], [5], [5], [10], [10]]
+
+
+def test_a_batch_smaller_than_the_processes_is_refused(monkeypatch):
+    monkeypatch.setattr(loop.Processes, "current", lambda: loop.Processes(0, 3, None))
+    data = pictures(8)[torch.tensor([0, 1, 3, 4])]  # two of each topic
+    stage = Stage(InfoNCE, TrainConfig(batch_size=4, dtype="float32"), together="topic")
+    with pytest.raises(InputError, match="a batch of 2 examples on 3 processes"):
+        train_stage(stage, data, ImageEncoder(1, widths=(8,)))
 
 
 def test_a_column_that_is_not_there_is_refused():

@@ -94,7 +94,10 @@ class MomentumQueue(Procedure):
     Args:
         size: How many are kept, 1 or more.
         dim: Of the vectors.
-        decay: From 0 to below 1.
+        decay: Above 0 and below 1.
+
+    Raises:
+        InputError: for a size or a decay out of its range.
 
     Examples:
         >>> queue, model = MomentumQueue(3, 2), nn.Sequential(nn.Identity(), nn.Identity())
@@ -109,6 +112,8 @@ class MomentumQueue(Procedure):
 
     def __init__(self, size: int, dim: int, decay: float = 0.995) -> None:
         super().__init__()
+        if not decay:
+            raise InputError("the teacher's decay is 0, it must be above 0", fix="0.995 is common")
         self.teacher, self.queue = Teacher(decay), Queue(size, dim, in_batch=True)
 
     def start(self, model: nn.Module) -> None:

@@ -54,12 +54,11 @@ class Teacher(Procedure):
             self._student, self.model = [model], copy.deepcopy(model).requires_grad_(False)
 
     def encoder(self) -> nn.Sequential:
-        """The teacher's encoder as it is at test, behind which stands the student's own head."""
+        """The encoder of a teacher with a decay above 0, as it is at test; behind it the student's own head."""
         student = self._student[0]
-        assert isinstance(student, nn.Sequential)  # what a procedure is started with
-        teacher = student if self.model is None else self.model
-        assert isinstance(teacher, nn.Sequential)
-        return nn.Sequential(teacher[0].eval(), student[1])
+        # what a procedure is started with
+        assert isinstance(self.model, nn.Sequential) and isinstance(student, nn.Sequential)  # noqa: PT018
+        return nn.Sequential(self.model[0].eval(), student[1])
 
     def forward(self, calls: list[Call], again: Again) -> list[Call]:
         """Keys by the teacher; both ways if symmetric."""

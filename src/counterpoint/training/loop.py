@@ -92,7 +92,8 @@ def train(
         on_row: Called with each new row of the history.
 
     Raises:
-        InputError: if the loss is not finite, or the folder's checkpoint is of another run.
+        InputError: if the loss is not finite, the folder's checkpoint is of another run, or there are fewer examples in
+            a batch than processes.
     """
     processes = Processes.current()
     device = next(encoder.parameters()).device
@@ -107,6 +108,10 @@ def train(
     optimizer = make_optimizer(modules.values(), config)
     average = Average(encoder, config.average) if config.average else None
     order = Order(len(batches), config.batch_size, config.seed, batches.groups)
+    if order.smallest < processes.world:
+        raise InputError(
+            f"a batch of {order.smallest} examples on {processes.world} processes", fix="use fewer, or larger batches"
+        )
     per_epoch = len(order)
     steps = config.steps or max(1, math.ceil(config.epochs * per_epoch / config.accumulate))
     # where the best is kept is said by the validation, so there must be at least one
