@@ -225,7 +225,8 @@ def _texts(sources: Sequence[Any], reading: dict[str, Any], output: Path, say: C
     if len(once) < len(texts):
         say(f"{len(texts) - len(once):,} of {len(texts):,} texts are empty or copies, and left out")
     if len(once) < 2:
-        raise InputError("fewer than two texts", file=None, fix="give more")
+        one = sources[0] if len(sources) == 1 and isinstance(sources[0], str | os.PathLike) else None
+        raise InputError("fewer than two texts", file=one, fix="give more")
     return once
 
 

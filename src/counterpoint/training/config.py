@@ -67,11 +67,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "learning_rate", "chunk_tokens", "validations"):
             if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}, it must be above 0")
+                raise InputError(f"{name} is {getattr(self, name)}, it must be above 0 and finite")
         if self.steps < 0:
             raise InputError(f"steps is {self.steps}, it must be 0 or more")
         for name in ("warmup", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, it must be from 0 to below 1")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}, it must be from 0 to below 2^63")
         if self.batch_size < 2:
             raise InputError("batch_size is 1, and one example has nothing to be contrasted with", fix="use 2 or more")
