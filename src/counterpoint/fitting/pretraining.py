@@ -114,6 +114,7 @@ def pretrain(
     shape = {name: v for name, v in (("layers", layers), ("width", width), ("vocabulary", vocabulary)) if v is not None}
     given = {name: value for name, value in settings.items() if value is not None}
     config = _checked(objective, base, shape, given, seed)
+    amount(held_out)  # refuses what is no amount, before anything is read
     names = [os.fspath(source) if isinstance(source, str | os.PathLike) else "memory" for source in sources]
     asked: dict[str, Any] = {
         "sources": names, "objective": objective, "base": base, **_SHAPE, **shape, "whole_words": whole_words,

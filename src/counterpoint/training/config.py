@@ -8,6 +8,13 @@ from typing import Literal
 
 from counterpoint.errors import InputError
 
+_NAMES = {
+    "optimizer": ("adamw", "sgd"),
+    "schedule": ("cosine", "linear", "constant"),
+    "dtype": ("auto", "float32", "bfloat16"),
+}
+"""What settings that are names can be."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -73,6 +80,9 @@ class TrainConfig:
         for name in ("warmup", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, it must be from 0 to below 1")
+        for name, known in _NAMES.items():
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is {getattr(self, name)!r}", fix=f"choose one of {', '.join(known)}")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}, it must be from 0 to below 2^63")
         if self.batch_size < 2:
