@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMANDS = "fit|encode|index|search|evaluate|export|generate|compare|pretrain|first-layers"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -50,7 +51,8 @@ def test_every_option_in_the_docs_exists():
     helps = {}
     for page in PAGES:
         for command, rest in re.findall(
-            r"counterpoint (fit|encode|index|search|evaluate|export|generate) ([^`\n]*)", page.read_text()
+            rf"counterpoint ({COMMANDS}) ([^`\n]*)",
+            page.read_text(),
         ):
             for option in re.findall(r"(?<!\S)--[a-z-]+", rest):
                 if command not in helps:

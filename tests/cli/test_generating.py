@@ -95,7 +95,43 @@ def test_nothing_that_can_be_used(texts, tmp_path):
             texts, "-p", "Score: {text}", "-o", tmp_path / "o.jsonl", "-m", "m", "--url", url, "--parse", "json-list"
         )
     assert isinstance(done.exception, InputError)
-    assert "no answer can be used" in str(done.exception)
+    assert "no answer can be used (not a JSON array of texts" in str(done.exception)
+    assert str(done.exception).endswith("change the prompt or --parse.")
+
+
+def test_no_answer_at_all_says_why_and_leaves_what_is_there(texts, tmp_path):
+    """It is the server, not the prompt."""
+    output = tmp_path / "o.jsonl"
+    output.write_text("kept\n")
+    with serving(lambda h, b, c: reply(h, {"error": "too long"}, status=400)) as (url, _):
+        done = run(texts, "-p", "Turn: {text}", "-o", output, "-m", "m", "--url", url)
+    assert isinstance(done.exception, InputError)
+    assert "no answer can be used (http://" in str(done.exception)
+    assert "too long" in str(done.exception)
+    assert str(done.exception).endswith("see to the model and run the same again.")
+    assert output.read_text() == "kept\n"
+    assert "0 answers new, 0 kept, 3 refused" in done.stderr
+
+
+def test_one_prompt_for_all_is_asked_of_nobody(texts, tmp_path):
+    done = run(texts, "-p", "Say it again", "-o", tmp_path / "o.jsonl", "-m", "m", "--url", "http://127.0.0.1:9/v1")
+    assert "the prompt is the same for all texts; write {text}" in str(done.exception)
+    assert not (tmp_path / "o.jsonl.answers").exists()
+
+
+def test_columns_of_a_table_of_pairs(tmp_path):
+    file = tmp_path / "pairs.tsv"
+    file.write_text("query\tdocument\na\tb\nc\td\n")
+    command = [file, "-p", "{text} or {document}", "-o", tmp_path / "o.jsonl", "-m", "m"]
+    with serving(lambda h, b, c: reply(h, completion(asked(b)))) as (url, _):
+        wrong = run(*command, "--url", url)
+        assert "known are: id, text; with --column text=NAME all columns of a table" in str(wrong.exception)
+        done = run(*command, "--url", url, "--column", "text=query")
+    assert done.exit_code == 0, done.output
+    assert [(row["document"], row["answer"]) for row in rows(tmp_path / "o.jsonl")] == [
+        ("b", "a or b"),
+        ("d", "c or d"),
+    ]
 
 
 def test_a_table_with_columns(tmp_path):
@@ -107,6 +143,19 @@ def test_a_table_with_columns(tmp_path):
         assert {asked(body) for body in served.bodies} == {"sport a: dogs run", "home b: cats sleep"}
         wrong = run(file, "-p", "{topic}", "-o", tmp_path / "o.jsonl", "-m", "m", "--url", url)
     assert "row 1: the template names {topic}; known are: genre, id, text" in str(wrong.exception)
+
+
+def test_columns_of_the_source_come_with_the_answer(tmp_path):
+    file, output = tmp_path / "table.csv", tmp_path / "o.jsonl"
+    file.write_text("id,text,year,sample\na,dogs run,1990,x\nb,cats sleep,,y\n")
+    with serving(turned) as (url, _):
+        done = run(file, "-p", "Turn: {text}", "-o", output, "-m", "m", "--url", url)
+    assert done.exit_code == 0, done.output
+    assert rows(output) == [
+        {"id": "a", "text": "dogs run", "year": 1990, "sample": 0, "answer": "run dogs"},
+        {"id": "b", "text": "cats sleep", "year": None, "sample": 0, "answer": "sleep cats"},
+    ]
+    assert f"note: not in {output}, whose rows have such columns of their own: 'sample'" in done.stderr
 
 
 def test_a_local_model(texts, tmp_path):
@@ -124,6 +173,10 @@ def test_a_local_model(texts, tmp_path):
 WRONG = {
     "parse": (["--parse", "score"], "--parse is score; give whole"),
     "numbers": (["--parse", "number:a:b"], "no two numbers"),
+    "no number": (["--parse", "number:nan:1"], "--parse number:nan:1 lets no number through"),
+    "upside down": (["--parse", "number:5:1"], "give the smaller one first"),
+    "price of less": (["--price=-1:1"], "a price of -1 and 1"),
+    "no budget": (["--price", "1:1", "--budget", "nan", "--url", "http://127.0.0.1:9/v1"], "a budget of nan is spent"),
     "price": (["--price", "cheap"], "--price is cheap; write READ:WRITTEN"),
     "budget": (["--budget", "3", "--url", "http://127.0.0.1:9/v1"], "a budget without a price"),
     "token": (["--token-from", "KEY"], "--token-from is for a server"),

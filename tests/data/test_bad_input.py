@@ -229,6 +229,10 @@ def test_a_misspelt_name_and_a_folder_say_what_is_there(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no known layout; known are"):
         read(tmp_path / "empty")
+    (tmp_path / "pictures" / "a").mkdir(parents=True)
+    (tmp_path / "pictures" / "a" / "1.png").touch()
+    with pytest.raises(InputError, match="pictures: a folder of pictures, and texts are needed here"):
+        read(tmp_path / "pictures")
 
 
 @pytest.mark.parametrize(

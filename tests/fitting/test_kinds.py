@@ -182,9 +182,11 @@ def test_epochs_are_epochs_of_triples_too(tmp_path):
     assert result.content.history[-1]["epoch"] == pytest.approx(1, abs=0.5)
 
 
-@pytest.mark.parametrize("setting", [{"epochs": float("nan")}, {"learning_rate": float("inf")}, {"dev": "nan"}])
+@pytest.mark.parametrize(
+    "setting", [{"epochs": float("nan")}, {"learning_rate": float("inf")}, {"dev": "nan"}, {"seed": -1}]
+)
 def test_numbers_that_are_none_are_refused_before_anything_is_written(tmp_path, setting):
-    with pytest.raises(InputError, match=r"must be above 0|cannot be held out"):
+    with pytest.raises(InputError, match=r"must be above 0|cannot be held out|must be from 0"):
         fit(made("triples", tmp_path), tmp_path / "run", **{"say": lambda _: None} | setting)
     assert not (tmp_path / "run").exists()
 

@@ -81,6 +81,8 @@ def test_long_texts_are_cut_into_pieces_and_nothing_is_lost():
         ({"width": 100}, "a small model of 1 layers of 100"),
         ({"base": "elsewhere", "layers": 2}, "of a small base"),
         ({"held_out": 149}, "cannot be held out"),
+        ({"held_out": "half"}, "half rows cannot be held out; give a fraction, a number of rows"),
+        ({"seed": 2**64}, "seed is 18446744073709551616, it must be from 0"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
     ],
 )
@@ -99,6 +101,9 @@ def test_no_texts_and_strings_are_refused(tmp_path):
         pretrain(output=tmp_path / "a", **SMALL)
     with pytest.raises(InputError, match="fewer than two texts"):
         pretrain(["one", "one", " "], output=tmp_path / "a", **SMALL)
+    (tmp_path / "one.txt").write_text("one\n")
+    with pytest.raises(InputError, match=r"one\.txt: fewer than two texts"):
+        pretrain(tmp_path / "one.txt", output=tmp_path / "a", **SMALL)
 
 
 def test_a_table_of_vectors_is_no_base(tmp_path):

@@ -151,6 +151,13 @@ def test_nonsense_once_is_no_failure():
         assert texts(at(url), ["a"]) == ["said a"]
 
 
+def test_half_a_character_is_replaced():
+    """No file could hold it."""
+    body = b'{"choices": [{"message": {"content": "a \\ud83d cat \\ud83d\\ude00"}}]}'
+    with serving(lambda handler, _, count: reply(handler, body)) as (url, _):
+        assert texts(at(url), ["a"]) == ["a \ufffd cat \U0001f600"]
+
+
 def test_a_connection_that_ends_half_way_is_tried_again():
     def answer(handler, body, count):
         if count == 1:
@@ -285,6 +292,10 @@ WRONG = {
     "a query": ({"url": "http://localhost/v1?key=s3cret"}, "holds a user or a query"),
     "no token": ({"token_from": "NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE is not set"),
     "no tries": ({"tries": 0}, "tries is 0"),
+    "a bracket": ({"url": "http://[bad/v1"}, "is no address"),
+    "no such port": ({"url": "http://me:s3cret@localhost:99999/v1"}, "this is no address"),
+    "endless": ({"timeout": float("inf")}, "timeout is inf"),
+    "no time": ({"timeout": float("nan")}, "timeout is nan"),
 }
 
 

@@ -225,7 +225,14 @@ def test_ragged_positives_and_duplicates_are_never_negatives():
 
 @pytest.mark.parametrize(
     ("settings", "what"),
-    [({"batch_size": 1}, "batch_size is 1"), ({"epochs": 0}, "epochs is 0"), ({"warmup": 1.0}, "warmup is 1.0")],
+    [
+        ({"batch_size": 1}, "batch_size is 1"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"warmup": 1.0}, "warmup is 1.0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"dtype": "int9"}, "dtype is 'int9'; choose one of auto, float32, bfloat16"),
+        ({"schedule": "step"}, "schedule is 'step'; choose one of cosine"),
+    ],
 )
 def test_bad_settings(settings, what):
     with pytest.raises(InputError, match=what):

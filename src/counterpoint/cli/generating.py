@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from counterpoint.data import Documents
     from counterpoint.generating import Answer, LanguageModel, Message, Price, Result
 
+_OWN = ("id", "text", "sample", "answer", "failure", "said")
+"""What a row of the output says itself."""
+
 
 def generate(
     source: Annotated[str, typer.Argument(help="Texts: any file that fit takes.")],
@@ -81,37 +84,41 @@ def generate(
     sampling = Sampling(max_tokens, temperature, top_p, tuple(stop or ()), seed)
     documents = read_documents(source, **reading(columns, schema, split, skip_bad), anchors=True)
     note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
+    if lost := [name for name in documents.columns if name in _OWN]:
+        note(f"not in {output}, whose rows have such columns of their own: {', '.join(map(repr, lost))}")
     prompts = prompts_of(documents, prompt, system)
     kept = answers or output.with_name(output.name + ".answers")
     asked = _model(model, url, token_from, chat, batch_size, dtype, at_once, timeout)
     generator = Generator(asked, kept, price=cost, budget=budget, progress=True)
     results = generator.ask(prompts, parser, sampling, samples=samples, tries=tries)
     rows, failed = rows_of(documents, results)
-    with atomic(output) as part:
-        part.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    if rows:
+        with atomic(output) as part:
+            part.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     failures = output.with_name(output.name + ".failed.jsonl")
     remove(failures)
     if failed:
         with atomic(failures) as part:
             part.write_text("".join(json.dumps(row) + "\n" for row in failed), encoding="utf-8")
         note(f"{len(failed):,} of {len(rows) + len(failed):,} failed, listed with the reasons in {failures}")
+    if not rows:
+        note(generator.account.sentence())
+        said = any(row["said"] for row in failed)
+        fix = "change the prompt or --parse" if said else "see to the model and run the same again"
+        raise InputError(f"no answer can be used ({failed[0]['failure']})", file=failures, fix=fix)
     if as_json:
         figures = {k: v for k, v in dataclasses.asdict(generator.account).items() if k != "price"}
-        said = {
+        told = {
             "output": str(output),
             "rows": len(rows),
             "failed": len(failed),
             **figures,
             "cost": generator.account.cost,
         }
-        typer.echo(json.dumps(said))
+        typer.echo(json.dumps(told))
     else:
         typer.echo(
             f"{output}: {len(rows):,} row{'s' * (len(rows) != 1)}\n{generator.account.sentence()}\n{kept}: every answer"
-        )
-    if not rows:
-        raise InputError(
-            "no answer can be used", file=failures, fix="change the prompt or --parse; nothing is paid twice"
         )
 
 
@@ -136,9 +143,12 @@ def parser_of(text: str) -> Callable[[Answer], Any]:
         return plain[name]
     if name == "number" and len(rest) == 2:
         try:
-            return generating.number(float(rest[0]), float(rest[1]))
+            low, high = map(float, rest)
         except ValueError as error:
             raise InputError(f"--parse {text} has no two numbers", fix="write, for example, number:0:1") from error
+        if not low <= high:
+            raise InputError(f"--parse {text} lets no number through", fix="give the smaller one first")
+        return generating.number(low, high)
     if name in ("choice", "json") and rest and all(rest):
         return generating.choice(*rest) if name == "choice" else generating.json_fields(*rest)
     fix = "give whole, line, lines, number:LOW:HIGH, choice:WORD:WORD..., json-list or json:NAME:NAME..."
@@ -167,7 +177,7 @@ def prompts_of(documents: Documents, template: str, system: str | None) -> list[
     """The prompt of each document.
 
     Raises:
-        InputError: A column that is not there, or of which a row has nothing.
+        InputError: A column that is not there, or of which a row has nothing; the same prompt for all.
     """
     from counterpoint.generating import Message, fill
 
@@ -181,19 +191,29 @@ def prompts_of(documents: Documents, template: str, system: str | None) -> list[
                 asked if system is None else (Message("system", fill(system, **fields)), Message("user", asked))
             )
         except InputError as error:
-            raise InputError(f"row {i + 1}: {error.what}", file=documents.source, fix=error.fix) from error
+            # of pairs and the like only the anchors are read
+            more = "" if documents.columns else "; with --column text=NAME all columns of a table can be named"
+            what = f"row {i + 1}: {error.what}"
+            raise InputError(what, file=documents.source, fix=error.fix + more) from error
+    if len(set(made)) == 1 < len(set(documents.texts)):
+        raise InputError("the prompt is the same for all texts", fix="write {text} where the text is to stand")
     return made
 
 
 def rows_of(
     documents: Documents, results: list[list[Result[Any]]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A row for each answer that is what was asked for, and one with the reason for each that is not."""
+    """A row for each answer that is what was asked for, and one with the reason for each that is not.
+
+    Each has the columns of its document, too, but for those that are called like one of the row itself.
+    """
     rows: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
-    for own, text, several in zip(documents.ids, documents.texts, results, strict=True):
+    others = {name: cells for name, cells in documents.columns.items() if name not in _OWN}
+    for i, (own, text, several) in enumerate(zip(documents.ids, documents.texts, results, strict=True)):
         for sample, result in enumerate(several):
-            row: dict[str, Any] = {"id": own, "text": text, "sample": sample}
+            row: dict[str, Any] = {"id": own, "text": text, **{name: cells[i] for name, cells in others.items()}}
+            row |= {"sample": sample}
             if result.value is not None:
                 rows.append(row | {"answer": result.value})
             else:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from counterpoint.cli.options import CheckpointSeconds, Columns, Dtype, Json, Schema, SkipBad, Split, reading
+
+if TYPE_CHECKING:
+    from counterpoint.encoders.pooling import Pooling
 
 
 def pretrain(
@@ -105,14 +108,17 @@ def first_layers(
     """
     from counterpoint.encoders import TransformerEncoder, load
     from counterpoint.encoders.adapting import first_layers as run
+    from counterpoint.encoders.pooling import check_pooling
     from counterpoint.errors import InputError
     from counterpoint.files import check_output
     from counterpoint.fitting.bases import resolve_base
 
+    check_pooling(pooling)
     check_output(output, "replaced folder", ours=["modules.json"], source=model)
     options: dict[str, Any] = {} if max_length is None else {"max_seq_length": max_length}
-    encoder = load(resolve_base(model), backend="torch", pooling=pooling, **options)
+    encoder = load(resolve_base(model), backend="torch", **options)
     if not isinstance(encoder, TransformerEncoder):
         raise InputError(f"{model} is no transformer", fix="give one")
+    encoder.pooling = cast("Pooling", pooling)
     run(encoder, layers).save(output)
     typer.echo(f"{output}: {layers} layers, {encoder.dim} dimensions, {pooling}-pooled")

@@ -23,6 +23,7 @@ from counterpoint.report import Content, Data, Difference, Figure, Model, System
 from counterpoint.systems import get
 from counterpoint.systems.registry import slug
 from counterpoint.systems.rule import difference_interval
+from counterpoint.training import TrainConfig
 from counterpoint.training.checkpoint import has_checkpoint
 
 
@@ -85,8 +86,7 @@ def compare(
     kind = kind_of_source(source, (reading or {}).get("columns"))
     base = choose_base("static" if (base, kind) == ("auto", "texts") else base, kind)
     job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {})
-    if not job.settings.get("epochs", 1) > 0:
-        raise InputError(f"{job.settings['epochs']} epochs are no training", fix="give more than 0")
+    TrainConfig(**job.settings)  # refuses what is out of its range, before anything is read
     check_output(output, ours=("asked.json", "comparison.json"), source=source)
     parts = parts_of(job, output)
     for name in chosen:

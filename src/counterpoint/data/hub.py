@@ -16,6 +16,8 @@ def read_saved(folder: Path, split: str | None, reject: Rejects) -> Table:
     """A folder that `datasets.save_to_disk` wrote, read with pyarrow alone."""
     import pyarrow
 
+    from counterpoint.data.pictures import holds_pictures
+
     if (folder / "dataset_dict.json").is_file():
         splits = _json(folder / "dataset_dict.json").get("splits", [])
         return read_saved(folder / _choose(splits, split, folder), None, reject)
@@ -23,6 +25,8 @@ def read_saved(folder: Path, split: str | None, reject: Rejects) -> Table:
         known = "corpus.jsonl + queries.jsonl + qrels (BEIR), a saved Hugging Face dataset, pictures (perhaps with"
         known += " captions.tsv, or a folder a class), train.tsv + valid.tsv + test.tsv of head, relation, tail"
         files = sorted(p.name for p in folder.iterdir() if p.is_file() and suffix(p) in FORMATS)
+        if not files and holds_pictures(folder):
+            raise InputError("a folder of pictures, and texts are needed here", file=folder, fix="give a file of texts")
         fix = f"name one file, such as {folder / files[0]}" if files else f"known are: {known}"
         raise InputError("a folder of no known layout", file=folder, fix=fix)
     features = saved_features(folder)

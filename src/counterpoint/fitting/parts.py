@@ -206,7 +206,10 @@ def is_file(part: float | int | str) -> bool:
 
 def amount(part: float | int | str) -> float | int:
     """A fraction, or a number of rows."""
-    value = float(part)
+    try:
+        value = float(part)
+    except ValueError:
+        value = math.nan
     if not math.isfinite(value):
         raise InputError(f"{part} rows cannot be held out", fix="give a fraction, a number of rows, or a file")
     return int(value) if value >= 1 and value.is_integer() else value

@@ -114,6 +114,7 @@ def pretrain(
     shape = {name: v for name, v in (("layers", layers), ("width", width), ("vocabulary", vocabulary)) if v is not None}
     given = {name: value for name, value in settings.items() if value is not None}
     config = _checked(objective, base, shape, given, seed)
+    amount(held_out)  # refuses what is no amount, before anything is read
     names = [os.fspath(source) if isinstance(source, str | os.PathLike) else "memory" for source in sources]
     asked: dict[str, Any] = {
         "sources": names, "objective": objective, "base": base, **_SHAPE, **shape, "whole_words": whole_words,
@@ -225,7 +226,8 @@ def _texts(sources: Sequence[Any], reading: dict[str, Any], output: Path, say: C
     if len(once) < len(texts):
         say(f"{len(texts) - len(once):,} of {len(texts):,} texts are empty or copies, and left out")
     if len(once) < 2:
-        raise InputError("fewer than two texts", file=None, fix="give more")
+        one = sources[0] if len(sources) == 1 and isinstance(sources[0], str | os.PathLike) else None
+        raise InputError("fewer than two texts", file=one, fix="give more")
     return once
 
 

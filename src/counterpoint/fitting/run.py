@@ -136,7 +136,7 @@ def fit(
     settings = {name: value for name, value in settings.items() if value is not None}
     refuse_string(more, "more")
     # what is out of its range is said before anything is written
-    TrainConfig(**settings)
+    TrainConfig(**settings, seed=seed)
     base = choose_base(base, kind_of_source(source, columns))
     names = [os.fspath(each) if isinstance(each, str | os.PathLike) else "memory" for each in (source, *more)]
     name = " and ".join(names)

@@ -68,18 +68,24 @@ class Endpoint:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise InputError(f"{self.url!r} is no address", fix="write, for example, http://localhost:8000/v1")
+        try:
+            parts = urlsplit(self.url)
+            proper = parts.scheme in ("http", "https") and bool(parts.netloc) and parts.port != 0
+        except ValueError:  # a bracket too many, a port beyond 65,535
+            proper = False
+        if not proper:
+            # not shown where it may hold a secret
+            shown = "this" if set("@?") & set(self.url) else repr(self.url)
+            raise InputError(f"{shown} is no address", fix="write, for example, http://localhost:8000/v1")
         if "@" in parts.netloc or parts.query:
-            # not shown: it may be a secret
             fix = "name the environment variable of the token with token_from"
             raise InputError("the address holds a user or a query, which would be kept with the answers", fix=fix)
         if self.token_from and not os.environ.get(self.token_from):
             raise InputError(f"the environment variable {self.token_from} is not set", fix="set it to the access token")
         for name in ("at_once", "timeout", "tries", "give_up"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name} is {getattr(self, name)}", fix="give 1 or more")
+            # a day: sockets take no infinity
+            if not 0 < getattr(self, name) <= 86_400:
+                raise InputError(f"{name} is {getattr(self, name)}", fix="give 1 or more, and 86400 at most")
 
     @property
     def identity(self) -> str:
@@ -262,6 +268,8 @@ def _written(said: Any) -> Answer | Refusal:
         return Refusal(f"the server withheld its answer ({reason})")
     if not isinstance(text, str):
         raise TypeError(f"a text is {type(text).__name__}")
+    # JSON can hold half a surrogate pair, which no file can
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     usage = said.get("usage") or {}
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
     return Answer(text, "length" if reason == "length" else "stop", *counts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,6 +41,9 @@ class Result(Generic[T]):
 class Price:
     """What a million tokens cost, of prompts and of what is written, in any currency.
 
+    Raises:
+        InputError: Less than nothing, or no number.
+
     Examples:
         >>> Price(0.5, 1.5).of(2_000_000, 1_000_000)
         2.5
@@ -47,6 +51,10 @@ class Price:
 
     prompt: float
     written: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.prompt < math.inf and 0 <= self.written < math.inf):
+            raise InputError(f"a price of {self.prompt:g} and {self.written:g}", fix="give 0 or more for each")
 
     def of(self, prompt_tokens: int, tokens: int) -> float:
         """The cost of so many tokens."""
@@ -122,7 +130,7 @@ class Generator:
         progress: True shows a bar with the time left on standard error; or a function of (done, total).
 
     Raises:
-        InputError: The folder cannot be used, or there is a budget without a price.
+        InputError: The folder cannot be used, there is a budget without a price, or of nothing.
 
     Examples:
         >>> from counterpoint.generating import Rules, number
@@ -143,6 +151,8 @@ class Generator:
     ) -> None:
         if budget is not None and price is None:
             raise InputError("a budget without a price", fix="give the price of a million tokens, too")
+        if budget is not None and not budget > 0:
+            raise InputError(f"a budget of {budget:g} is spent before anything is asked", fix="give more than 0")
         self.model, self.budget, self.progress = model, budget, progress
         self.account = Account(price=price)
         self._kept = Kept(None if folder is None else Path(folder))

@@ -8,6 +8,13 @@ from typing import Literal
 
 from counterpoint.errors import InputError
 
+_NAMES = {
+    "optimizer": ("adamw", "sgd"),
+    "schedule": ("cosine", "linear", "constant"),
+    "dtype": ("auto", "float32", "bfloat16"),
+}
+"""What settings that are names can be."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -67,11 +74,16 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "learning_rate", "chunk_tokens", "validations"):
             if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}, it must be above 0")
+                raise InputError(f"{name} is {getattr(self, name)}, it must be above 0 and finite")
         if self.steps < 0:
             raise InputError(f"steps is {self.steps}, it must be 0 or more")
         for name in ("warmup", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, it must be from 0 to below 1")
+        for name, known in _NAMES.items():
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is {getattr(self, name)!r}", fix=f"choose one of {', '.join(known)}")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}, it must be from 0 to below 2^63")
         if self.batch_size < 2:
             raise InputError("batch_size is 1, and one example has nothing to be contrasted with", fix="use 2 or more")
