@@ -271,11 +271,11 @@ def test_verify_keeps_and_prints_the_verdict(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gradcache"])
-def test_a_sample_measured_again_agrees_with_the_kept_verdict(name, tmp_path):
+def test_a_sample_measured_again_has_the_kept_values(name, tmp_path):
     kept, seeds = load(name), (0, 1)
     assert kept is not None
     again = verify([get(name)], seeds=seeds, folder=tmp_path)[0][name]
     for before, now in zip(kept.outcomes, again.outcomes, strict=True):
-        assert now.verdict == before.verdict
+        # of fewer seeds the interval is wider, so the verdict may be another
         for arm, values in now.values.items():
             assert values == pytest.approx(before.values[arm][:2], rel=0.05, abs=1e-5)
