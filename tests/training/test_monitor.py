@@ -26,3 +26,9 @@ def test_of_several_vectors_the_one_that_is_spread_counts():
 def test_keys_of_several_vectors_have_an_alignment():
     z = torch.stack([torch.full((64, 8), -6.0), spread()], 1)
     assert measure({"queries": z, "keys": z})["alignment"] == pytest.approx(0, abs=1e-6)
+
+
+def test_points_of_vectors_in_rows_and_columns_are_looked_at_one_by_one():
+    z = torch.full((64, 2, 3, 8), -6.0)
+    z[:, 1, 2] = spread()
+    assert measure({"queries": z}) == measure({"queries": spread()})

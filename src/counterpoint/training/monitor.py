@@ -66,7 +66,7 @@ def _sample(side: Points | Tensor) -> Tensor:
     z = (side.z if isinstance(side, Points) else side)[:_SAMPLE].detach().float()
     if z.ndim > 2 and len(z) > 1:
         # of a mean and a variance, say, the variance may rightly be the same for all: what is spread most counts
-        z = min(z.unbind(1), key=mean_cosine)
+        z = min(z.flatten(1, -2).unbind(1), key=mean_cosine)
     return z.flatten(1)
 
 

@@ -17,7 +17,7 @@ from counterpoint.testbeds import OMNIGLOT, Seen, Trained
 from counterpoint.testbeds.figures import rank
 from counterpoint.testbeds.weak import episodes
 
-DECAY, MEMORY, CLUSTERS, NEIGHBOURS, AFTER = 0.99, 1024, 40, 5, 150
+DECAY, MEMORY, CLUSTERS, NEIGHBOURS, AFTER, EARLY = 0.99, 1024, 40, 5, 150, 4
 
 
 def projector(width: int) -> nn.Module:
@@ -33,9 +33,13 @@ def _without(width: int) -> Procedure:
     return Chain(Teacher(DECAY), _predictor(width))
 
 
-def _with(width: int) -> Procedure:
-    memory = ClusteredNeighbours(MEMORY, width, clusters=CLUSTERS, k=NEIGHBOURS, after=AFTER)
+def _with(width: int, after: int = AFTER) -> Procedure:
+    memory = ClusteredNeighbours(MEMORY, width, clusters=CLUSTERS, k=NEIGHBOURS, after=after)
     return Chain(Teacher(DECAY), memory, _predictor(width))
+
+
+def _early(width: int) -> Procedure:
+    return _with(width, EARLY)
 
 
 def loss() -> Objective:
@@ -55,6 +59,11 @@ def beclr() -> Recipe:
 def no_memory() -> Recipe:
     """The same without the memory."""
     return beclr().varied("BECLR, no memory", procedure=_without)
+
+
+def early() -> Recipe:
+    """With neighbours nearly from the start."""
+    return beclr().varied("BECLR, early", procedure=_early)
 
 
 def small_simclr() -> Recipe:
@@ -108,7 +117,7 @@ system(
             ceiling=Seen(Trained(supervised), _MOVED),
         ),
     ),
-    signal=Signal(rank, off=Trained(no_memory)),
+    signal=Signal(rank, off=Trained(no_memory), system=Trained(early)),
     setup="600 episodes of characters of other alphabets, each of five with one shot and 15 queries, a logistic "
     "regression on prototypes as theirs. Over so few steps "
     f"the teacher's decay is {DECAY} (0.995 there), the memory has {MEMORY:,} of its keys in {CLUSTERS} clusters by "
