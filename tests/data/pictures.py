@@ -6,8 +6,10 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import torch
 from PIL import Image
 
 RNG = np.random.default_rng(0)
@@ -15,6 +17,20 @@ RNG = np.random.default_rng(0)
 
 def colours(*shape):
     return RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+def shown(data):
+    """Labelled pictures, their pixels as numbers from 0 to 1."""
+    items = data.anchors[data.anchor]
+    pixels = items.tensor.float() / 255 if items.tensor.dtype == torch.uint8 else items.tensor
+    columns = {name: column for name, column in data.columns.items() if name != "label"}
+    return SimpleNamespace(
+        pixels=pixels,
+        labels=data.columns.get("label"),
+        names=tuple(items.names),
+        classes=data.classes,
+        columns=columns,
+    )
 
 
 def save(folder, name, array, **options):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from counterpoint.data.emoji import FONT, UNICODE, emoji
 from counterpoint.errors import InputError
+from data.pictures import shown
 
 try:
     PATH = ImageFont.truetype(FONT, 109).path
@@ -28,17 +28,6 @@ annotated = pytest.mark.skipif(not ANNOTATIONS.exists(), reason="no annotations 
 @pytest.fixture(scope="module")
 def images():
     return shown(emoji())
-
-
-def shown(data):
-    pixels = data.anchors.tensor.float() / 255
-    return SimpleNamespace(
-        pixels=pixels,
-        labels=data.columns["label"],
-        names=data.anchors.names,
-        classes=data.classes,
-        columns=data.columns,
-    )
 
 
 @installed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -14,23 +13,13 @@ from PIL import Image
 from counterpoint.data.glyphs import glyphs
 from counterpoint.data.sources import load_source, source_kind
 from counterpoint.errors import InputError
-from data.pictures import bomb, colours, png, save
+from data.pictures import bomb, colours, png, save, shown
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
 
 def read(path, **options):
-    """Labelled pictures of a source, in full and as numbers from 0 to 1."""
-    data = load_source(path, **options).data
-    pixels = data.anchors.tensor[data.anchor]
-    columns = {name: column for name, column in data.columns.items() if name != "label"}
-    return SimpleNamespace(
-        pixels=pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels,
-        labels=data.columns.get("label"),
-        names=tuple(data.anchors.names),
-        classes=data.classes,
-        columns=columns,
-    )
+    return shown(load_source(path, **options).data)
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 5), (6, 5, 5, 3), (6, 3, 5, 5)])

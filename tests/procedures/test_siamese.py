@@ -129,6 +129,6 @@ def test_a_run_with_teacher_predictor_and_queue_resumes_exactly(tmp_path):
     assert wanted.history[-1]["ln_batch"] == pytest.approx(torch.tensor(65.0).log().item())
 
 
-def test_a_momentum_queue_follows_slowly():
+def test_a_momentum_queue_needs_a_momentum():
     with pytest.raises(InputError, match="decay is 0"):
         MomentumQueue(8, 2, decay=0.0)

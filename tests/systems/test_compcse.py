@@ -6,33 +6,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from counterpoint.systems import get
 from counterpoint.systems.sentences import compcse
 from systems.through import same
-from systems.words import ALONE, small_bert, step_of_texts
+from systems.words import ALONE, contrast, small_bert, steady_bert, step_of_texts
 
 # the first halves are all the same
 LONG = [replace(e, anchor=f"in the deep dark {e.anchor} near a river") for e in ALONE]
 
 
-def steady(data):
-    """Without dropout, whose masks a second forward would draw anew."""
-    return small_bert(data, dropout=0.0)
-
-
-def contrast(first, second):
-    total = torch.zeros(())
-    for i, z in enumerate(first):
-        s = torch.stack([F.cosine_similarity(z, k, dim=0) / 0.05 for k in second])
-        total = total + (torch.logsumexp(s, 0) - s[i]) / len(first)
-    return total
-
-
 @pytest.mark.parametrize("name", ["compcse", "CompCSE, halves of dimensions"])
 def test_loss_is_that_of_a_naive_loop_over_composed_halves(name):
-    step = step_of_texts(name, LONG, make=steady, n=8)
+    step = step_of_texts(name, LONG, make=steady_bert, n=8)
     h, then = step.network(step.payload.inputs), step.procedure.then
     assert step.network[0].pooling == "cls"
     assert len(h) == 24  # eight sentences, then sixteen halves
@@ -58,7 +44,7 @@ def test_halves_are_those_of_the_words_and_few_dimensions_are_seen():
 
 
 def test_simcse_in_few_dimensions_has_the_same_layer_and_no_halves():
-    step = step_of_texts(compcse.few_dimensions(), LONG, make=steady, n=8)
+    step = step_of_texts(compcse.few_dimensions(), LONG, make=steady_bert, n=8)
     z = step.network(step.payload.inputs)
     assert z.shape == (16, 5)
     same(step, contrast(z[:8], z[8:]), rtol=1e-3)

@@ -5,34 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 
 from counterpoint.encoders import lengths
 from counterpoint.systems import get
 from counterpoint.systems.sentences import esimcse, simcse
 from counterpoint.testbeds.texts import length_bias
 from systems.through import same
-from systems.words import ALONE, small_bert, step_of_texts
+from systems.words import ALONE, contrast, small_bert, steady_bert, step_of_texts
 
 LONG = [replace(e, anchor=e.anchor + " in the deep dark wood near the river") for e in ALONE]
 
 
-def steady(data):
-    """Without dropout, whose masks a second forward would draw anew."""
-    return small_bert(data, dropout=0.0)
-
-
-def contrast(first, second, past=()):
-    """Anchors are first sides only; all second sides and the queue are in the denominator."""
-    total = torch.zeros(())
-    for i, z in enumerate(first):
-        s = torch.stack([F.cosine_similarity(z, k, dim=0) / 0.05 for k in (*second, *past)])
-        total = total + torch.logsumexp(s, 0) - s[i]
-    return total / len(first)
-
-
 def test_loss_is_that_of_a_naive_loop_over_batch_and_queue():
-    step = step_of_texts("esimcse", ALONE, make=steady, n=4, steps=3)
+    step = step_of_texts("esimcse", ALONE, make=steady_bert, n=4, steps=3)
     first, second = step.z()
     queue = step.procedure.queue
     # two batches of four have come before the third
@@ -40,7 +25,7 @@ def test_loss_is_that_of_a_naive_loop_over_batch_and_queue():
     past = queue.z[:8]
     assert len(past.unique(dim=0)) == 8
     same(step, contrast(first, second, past), rtol=1e-3)
-    plain = step_of_texts(esimcse.repeated(), ALONE, make=steady, n=4, steps=3)
+    plain = step_of_texts(esimcse.repeated(), ALONE, make=steady_bert, n=4, steps=3)
     same(plain, contrast(*plain.z()), rtol=1e-3)
 
 

@@ -5,29 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 
 from counterpoint.heads import GroupWhitening
 from counterpoint.systems import get
 from counterpoint.systems.sentences import whitenedcse
 from systems.through import same
-from systems.words import ALONE, small_bert, step_of_texts
+from systems.words import ALONE, contrast, small_bert, steady_bert, step_of_texts
 
 LONG = [replace(e, anchor=f"{e.anchor} in the deep dark wood {'very ' * i}near") for i, e in enumerate(ALONE * 2)]
-
-
-def steady(data):
-    """Without dropout, whose masks a second forward would draw anew."""
-    return small_bert(data, dropout=0.0)
-
-
-def contrast(first, second):
-    """Cross-entropy of each anchor's cosines with all of the other view."""
-    total = torch.zeros(())
-    for i, z in enumerate(first):
-        s = torch.stack([F.cosine_similarity(z, k, dim=0) / 0.05 for k in second])
-        total = total + (torch.logsumexp(s, 0) - s[i]) / len(first)
-    return total
 
 
 def whitened_views(step):
@@ -39,7 +24,7 @@ def whitened_views(step):
 def test_loss_is_that_of_a_naive_loop_over_whitened_views(monkeypatch):
     # the groups are drawn by chance: here they are always the same
     monkeypatch.setattr(torch, "randperm", lambda n, **_: torch.arange(n).view(-1, 2).T.flatten())
-    step = step_of_texts("whitenedcse", LONG, make=steady, n=24)
+    step = step_of_texts("whitenedcse", LONG, make=steady_bert, n=24)
     assert step.layers() == ["GroupWhitening", "Linear", "Tanh"]
     assert step.network[1][0].size == 8
     first, second, third = whitened_views(step)
@@ -63,7 +48,7 @@ def test_views_differ_by_dropout_and_by_their_groups(monkeypatch):
 
 
 def test_without_whitening_it_is_simcse_with_three_views():
-    step = step_of_texts(whitenedcse.three_views(), LONG, make=steady, n=24)
+    step = step_of_texts(whitenedcse.three_views(), LONG, make=steady_bert, n=24)
     first, second, third = step.network(step.payload.inputs).chunk(3)
     same(step, (contrast(first, second) + contrast(first, third)) / 2, rtol=1e-3)
     assert step.layers() == ["Linear", "Tanh"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from counterpoint.data import Example
@@ -39,6 +40,20 @@ def small_bert(data: Data, dropout: float = 0.1, pooling: str = "mean"):
             if isinstance(part, nn.Linear | nn.Embedding):
                 part.weight.mul_(16)
     return encoder
+
+
+def steady_bert(data: Data):
+    """The same without dropout, whose masks a second forward would draw anew."""
+    return small_bert(data, dropout=0.0)
+
+
+def contrast(first, second, past=(), temperature: float = 0.05) -> torch.Tensor:
+    """Cross-entropy of each anchor's cosines with all second sides and what is past: a loop over each."""
+    total = torch.zeros(())
+    for i, z in enumerate(first):
+        s = torch.stack([F.cosine_similarity(z, k, dim=0) / temperature for k in (*second, *past)])
+        total = total + (torch.logsumexp(s, 0) - s[i]) / len(first)
+    return total
 
 
 def step_of_texts(method, examples=PAIRS, *, make=small_table, **options) -> Step:

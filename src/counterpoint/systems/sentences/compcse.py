@@ -8,10 +8,10 @@ from counterpoint.heads import projection
 from counterpoint.methods import Recipe
 from counterpoint.procedures import Composed, Procedure
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.systems.sentences.simcse import judged, simcse
-from counterpoint.testbeds import Richer, Trained
+from counterpoint.systems.sentences.simcse import CEILING, simcse
+from counterpoint.testbeds import Trained
 from counterpoint.testbeds.figures import spearman
-from counterpoint.testbeds.texts import LIKENESS, SCORED_SENTENCES, SENTENCES, alignment_of_like
+from counterpoint.testbeds.texts import LIKENESS, SENTENCES, alignment_of_like
 from counterpoint.views.texts import parts
 
 SHARE = 3
@@ -48,8 +48,6 @@ def few_dimensions() -> Recipe:
     return simcse().varied("SimCSE, a third of the dimensions", head=narrow)
 
 
-_CEILING = Richer(Trained(judged), SCORED_SENTENCES)
-
 system(
     "CompCSE",
     title="Composition-contrastive Learning for Sentence Embeddings",
@@ -65,7 +63,7 @@ system(
             SENTENCES,
             Trained(simcse),
             off=Trained(few_dimensions),
-            ceiling=_CEILING,
+            ceiling=CEILING,
         ),
         Claim(
             "It is not the few dimensions that do it",
@@ -73,7 +71,7 @@ system(
             "SimCSE in as few dimensions",
             SENTENCES,
             Trained(few_dimensions),
-            ceiling=_CEILING,
+            ceiling=CEILING,
         ),
     ),
     signal=Signal(alignment_of_like, off=Trained(few_dimensions)),

@@ -9,10 +9,10 @@ from counterpoint.encoders.adapting import without_dropout
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE, Objective
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.systems.sentences.simcse import judged
-from counterpoint.testbeds import Richer, Trained, Untrained
+from counterpoint.systems.sentences.simcse import CEILING
+from counterpoint.testbeds import Trained, Untrained
 from counterpoint.testbeds.figures import spearman
-from counterpoint.testbeds.texts import LIKENESS, SCORED_SENTENCES, SENTENCES, alignment_of_like
+from counterpoint.testbeds.texts import LIKENESS, SENTENCES, alignment_of_like
 from counterpoint.training import TrainConfig
 from counterpoint.views import TextView
 from counterpoint.views.tokens import feature_cutoff, shuffled_tokens
@@ -57,7 +57,7 @@ system(
             SENTENCES,
             Untrained(consert),
             off=Trained(unchanged),
-            ceiling=Richer(Trained(judged), SCORED_SENTENCES),
+            ceiling=CEILING,
             floors=(),
         ),
         Claim(
@@ -66,7 +66,7 @@ system(
             "the same without views or dropout",
             SENTENCES,
             Trained(unchanged),
-            ceiling=Richer(Trained(judged), SCORED_SENTENCES),
+            ceiling=CEILING,
         ),
     ),
     signal=Signal(alignment_of_like, off=Trained(unchanged)),

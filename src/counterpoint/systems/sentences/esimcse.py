@@ -5,10 +5,10 @@ from __future__ import annotations
 from counterpoint.methods import Recipe
 from counterpoint.procedures import MomentumQueue, Procedure
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.systems.sentences.simcse import judged, simcse
-from counterpoint.testbeds import Richer, Trained
+from counterpoint.systems.sentences.simcse import CEILING, simcse
+from counterpoint.testbeds import Trained
 from counterpoint.testbeds.figures import spearman
-from counterpoint.testbeds.texts import LIKENESS, SCORED_SENTENCES, SENTENCES, length_bias
+from counterpoint.testbeds.texts import LIKENESS, SENTENCES, length_bias
 from counterpoint.views import TextView
 from counterpoint.views.tokens import repeated_tokens
 
@@ -31,9 +31,6 @@ def queued() -> Recipe:
     return simcse().varied("SimCSE, queue", procedure=past)
 
 
-_CEILING = Richer(Trained(judged), SCORED_SENTENCES)
-
-
 @system(
     "ESimCSE",
     title="ESimCSE: Enhanced Sample Building Method for Contrastive Learning of Unsupervised Sentence Embedding",
@@ -47,7 +44,7 @@ _CEILING = Richer(Trained(judged), SCORED_SENTENCES)
             "SimCSE",
             SENTENCES,
             Trained(simcse),
-            ceiling=_CEILING,
+            ceiling=CEILING,
         ),
         Claim(
             "Repetition alone does",
@@ -56,7 +53,7 @@ _CEILING = Richer(Trained(judged), SCORED_SENTENCES)
             SENTENCES,
             Trained(simcse),
             system=Trained(repeated),
-            ceiling=_CEILING,
+            ceiling=CEILING,
         ),
         Claim(
             "The momentum queue alone does",
@@ -65,7 +62,7 @@ _CEILING = Richer(Trained(judged), SCORED_SENTENCES)
             SENTENCES,
             Trained(simcse),
             system=Trained(queued),
-            ceiling=_CEILING,
+            ceiling=CEILING,
         ),
     ),
     signal=Signal(length_bias, off=Trained(simcse)),

@@ -10,10 +10,10 @@ from counterpoint.heads import GroupWhitening, PerView, projection
 from counterpoint.methods import Recipe
 from counterpoint.procedures import PairsOfViews, Procedure
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.systems.sentences.simcse import judged, mlp, simcse
-from counterpoint.testbeds import Richer, Trained
+from counterpoint.systems.sentences.simcse import CEILING, mlp, simcse
+from counterpoint.testbeds import Trained
 from counterpoint.testbeds.figures import spearman, uniform
-from counterpoint.testbeds.texts import LIKENESS, SCORED_SENTENCES, SENTENCES
+from counterpoint.testbeds.texts import LIKENESS, SENTENCES
 
 GROUP, VIEWS = 6, 3
 
@@ -35,9 +35,6 @@ def three_views() -> Recipe:
     return whitenedcse().varied("SimCSE, three views", head=mlp)
 
 
-_CEILING = Richer(Trained(judged), SCORED_SENTENCES)
-
-
 @system(
     "WhitenedCSE",
     title="Whitening-based Contrastive Learning of Sentence Embeddings",
@@ -52,7 +49,7 @@ _CEILING = Richer(Trained(judged), SCORED_SENTENCES)
             SENTENCES,
             Trained(simcse),
             off=Trained(three_views),
-            ceiling=_CEILING,
+            ceiling=CEILING,
         ),
         Claim(
             "It is the whitening that does it",
@@ -60,7 +57,7 @@ _CEILING = Richer(Trained(judged), SCORED_SENTENCES)
             "SimCSE with as many views",
             SENTENCES,
             Trained(three_views),
-            ceiling=_CEILING,
+            ceiling=CEILING,
         ),
     ),
     signal=Signal(uniform, off=Trained(three_views)),
