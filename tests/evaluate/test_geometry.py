@@ -101,6 +101,23 @@ def test_collapsed_clouds_are_named(z, kind):
     assert kind in str(found)
 
 
+@pytest.mark.parametrize(
+    ("z", "kind"),
+    [
+        (20 + cloud(500, 8), None),
+        (20 + 0.01 * cloud(500, 8), "complete"),
+        (torch.zeros(100, 8), "complete"),
+        (20 + cloud(500, 1) @ cloud(1, 64), "dimensional"),
+        (torch.full((10, 8), torch.nan), "not finite"),
+    ],
+)
+def test_where_distances_count_an_offset_does_not(z, kind):
+    found = collapse(z, distances=True)
+    assert (found and found.kind) == kind
+    if kind is None:
+        assert collapse(z).kind == "complete"
+
+
 def test_few_classes_need_few_directions():
     z = torch.eye(4).repeat(100, 1) @ torch.linalg.qr(cloud(128, 4)).Q.T
     assert collapse(z).kind == "dimensional"

@@ -18,6 +18,7 @@ from torch import Tensor
 from counterpoint.errors import InputError
 
 SAME = 0.99
+SAME_PLACE = 1 / 256
 NARROW = 0.05
 
 
@@ -294,7 +295,7 @@ class Collapse:
 
 
 @torch.no_grad()
-def collapse(z_nd: Float[Tensor, "n d"], *, classes: int | None = None) -> Collapse | None:
+def collapse(z_nd: Float[Tensor, "n d"], *, classes: int | None = None, distances: bool = False) -> Collapse | None:
     """Whether an embedding cloud has collapsed, and how (Jing et al. 2022, "Understanding Dimensional Collapse").
 
     - *complete*: two different texts have a cosine of 0.99 or more on average, an angle under 8 degrees. A
@@ -306,9 +307,14 @@ def collapse(z_nd: Float[Tensor, "n d"], *, classes: int | None = None) -> Colla
     Training on few classes ends, rightly, with one direction a class (Papyan et al. 2020): say how many there
     are, and the highest rank expected is `classes - 1`.
 
+    Where points are compared by their distances, not by their directions, an offset that all of them share says
+    nothing: they are then at one place where they are from their mean, in the root mean square, less than 1/256 of
+    their length (what bfloat16 tells apart), and the rank is that of the points as they are, centred.
+
     Args:
         z_nd: Embeddings of different inputs, some hundred or more: of `n` rows no rank above `n - 1` can be seen.
         classes: How many classes the model was trained to tell apart, if it was.
+        distances: Points are compared by distances of the vectors as they are.
 
     Returns:
         The verdict, or None if all is well. Below 4 possible dimensions only complete collapse is looked for.
@@ -332,8 +338,10 @@ def collapse(z_nd: Float[Tensor, "n d"], *, classes: int | None = None) -> Colla
         sentence = f"not finite: {bad} of {len(z_nd)} embeddings hold NaN or infinite values"
         return Collapse("not finite", 0.0, 0.0, limit, sentence)
     cosine = mean_cosine(z_nd)
-    rank = effective_rank(F.normalize(z_nd, dim=1), center=True)
-    if cosine >= SAME or not z_nd.any():
+    rank = effective_rank(z_nd if distances else F.normalize(z_nd, dim=1), center=True)
+    off = (z_nd - z_nd.mean(0)).square().sum()
+    same = off <= SAME_PLACE**2 * z_nd.square().sum() if distances else cosine >= SAME
+    if same or not z_nd.any():
         sentence = f"complete collapse: all embeddings are nearly the same (mean cosine {cosine:.4f})"
         return Collapse("complete", cosine, rank, limit, sentence)
     if limit >= 4 and rank < max(1.5, NARROW * limit):

@@ -1,6 +1,6 @@
 """Geometry: scores of queries against keys, and temperature. A higher score is always a closer pair."""
 
-from counterpoint.geometry._base import Geometry
+from counterpoint.geometry._base import Geometry, translation_invariant
 from counterpoint.geometry.angles import Angle, Cosine, Dot, normalize
 from counterpoint.geometry.distances import Euclidean, Lp, Modulus, NoiseToSignal
 from counterpoint.geometry.several import Gated, Parts, SubCentres
@@ -31,4 +31,5 @@ __all__ = [
     "Temperature",
     "check_temperature",
     "normalize",
+    "translation_invariant",
 ]

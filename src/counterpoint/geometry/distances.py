@@ -28,6 +28,7 @@ class Euclidean:
 
     def __init__(self, *, squared: bool = False, normalized: bool = False) -> None:
         self.squared, self.normalized = squared, normalized
+        self.translation_invariant = not normalized
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """Scale to length one if `normalized`."""
@@ -84,6 +85,7 @@ class Lp:
         if not p >= 1:
             raise InputError(f"p is {p}", fix="give 1 or more")
         self.p, self.power, self.normalized = p, power, normalized
+        self.translation_invariant = not normalized
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """Scale to `p`-norm one if `normalized`."""
@@ -109,6 +111,8 @@ class Modulus:
         >>> Modulus().shared(torch.tensor([[0.0, 0.0, 0.0, 0.0]]), torch.tensor([[3.0, 1.0, 4.0, 0.0]]), 1.0).item()
         -6.0
     """
+
+    translation_invariant = True
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """Nothing: the vectors as they are.

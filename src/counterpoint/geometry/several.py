@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from counterpoint.geometry._base import Geometry
+from counterpoint.geometry._base import Geometry, translation_invariant
 from counterpoint.geometry.angles import Cosine
 
 
@@ -28,6 +28,7 @@ class SubCentres:
 
     def __init__(self, geometry: Geometry | None = None, *, softness: float = 0.0) -> None:
         self.geometry, self.softness = geometry or Cosine(), softness
+        self.translation_invariant = translation_invariant(self.geometry)
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """As the inner geometry does."""
@@ -100,6 +101,7 @@ class Parts:
 
     def __init__(self, query: int, key: int, geometry: Geometry | None = None) -> None:
         self.query, self.key, self.geometry = query, key, geometry or Cosine()
+        self.translation_invariant = translation_invariant(self.geometry)
 
     def prepare(self, z: Float[Tensor, "n *d"]) -> Float[Tensor, "n *d"]:
         """As the inner geometry does."""

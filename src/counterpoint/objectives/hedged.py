@@ -42,6 +42,8 @@ class HedgedMatch(nn.Module):
         0.1192...
     """
 
+    translation_invariant = True  # the means; variances are compared with nothing
+
     def __init__(self, samples: int = 8, *, scale: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
         if samples < 0:

@@ -182,7 +182,7 @@ def train(
                 "loss": sum(losses) / len(losses),
                 "learning_rate": optimizer.param_groups[0]["lr"],
                 "items_per_second": items / max(now - since, 1e-9),
-                **measure(seen),
+                **measure(seen, objective, head),
             }
             guess = _guess(objective, seen["called"])
             if guess is not None:

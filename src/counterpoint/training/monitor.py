@@ -6,24 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from counterpoint.evaluate.geometry import SAME, alignment, collapse, effective_rank, mean_cosine, uniformity
+from counterpoint.geometry import translation_invariant
+from counterpoint.heads import GroupWhitening
 from counterpoint.points import Points
 
 _SAMPLE = 512
 
 
 @torch.no_grad()
-def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
+def measure(
+    seen: Mapping[str, Any], objective: nn.Module | None = None, head: nn.Module | None = None
+) -> dict[str, Any]:
     """Figures of what the objective saw in this step, on its first 512 points a side.
 
     The effective rank is that of centred points and stays high where all of them are nearly the same; the mean cosine
     does not. A head with BatchNorm centres by itself, and spreads what is nearly the same: what it was given is looked
-    at, too. Of points of several vectors it is the one that is spread most.
+    at, too; what another head was given is spread where the points are. Of points of several vectors it is the one that
+    is spread most. Directions do not count where the objective (the first part of a sum) compares by distances.
 
     Args:
         seen: The objective's arguments, and `encoded`, the vectors before the head, if there is one.
+        objective: Its geometry says whether directions count; they do if it is not given.
+        head: What was between `encoded` and the points.
 
     Returns:
         `alignment`, `uniformity`, `effective_rank`, `mean_cosine`, and `warning` where the points have collapsed;
@@ -33,7 +40,7 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
         >>> row = measure({"queries": torch.eye(4), "keys": torch.eye(4)})
         >>> row["alignment"], round(row["effective_rank"], 4), row["mean_cosine"]
         (0.0, 4.0, 0.0)
-        >>> measure({"queries": torch.eye(4), "encoded": torch.ones(4, 2)})["warning"]
+        >>> measure({"queries": torch.eye(4), "encoded": torch.ones(4, 2)}, head=nn.BatchNorm1d(2))["warning"]
         'complete collapse before the head: all vectors are nearly the same (mean cosine 1.0000)'
     """
     queries, keys = seen["queries"], seen.get("keys")
@@ -52,14 +59,27 @@ def measure(seen: Mapping[str, Any]) -> dict[str, Any]:
         i, j = pair
         row["alignment"] = alignment(q[i], k[j])
     labels = queries.columns.get("label") if isinstance(queries, Points) else None
-    found = collapse(q, classes=None if labels is None else len(torch.unique(labels)))
+    classes = None if labels is None else len(torch.unique(labels))
+    found = collapse(q, classes=classes, distances=objective is not None and _by_distance(objective))
     if found is not None:
         row["warning"] = str(found)
-    elif "encoded" in seen and (cosine := mean_cosine(_sample(seen["encoded"]))) >= SAME:
+    elif head is not None and _of_the_batch(head) and (cosine := mean_cosine(_sample(seen["encoded"]))) >= SAME:
         row["warning"] = (
             f"complete collapse before the head: all vectors are nearly the same (mean cosine {cosine:.4f})"
         )
     return row
+
+
+def _by_distance(objective: nn.Module) -> bool:
+    every = (getattr(part, "geometry", None) for part in objective.modules())
+    first = next((geometry for geometry in every if geometry is not None), None)
+    return first is not None and translation_invariant(first)
+
+
+def _of_the_batch(head: nn.Module) -> bool:
+    """Whether a point depends on the others of its batch."""
+    of_the_batch = (nn.BatchNorm1d, nn.BatchNorm2d, GroupWhitening)
+    return any(isinstance(layer, of_the_batch) for layer in head.modules())
 
 
 def _sample(side: Points | Tensor) -> Tensor:
