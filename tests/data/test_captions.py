@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from counterpoint.data.row_splits import split_data
 from counterpoint.data.sources import load_source, source_kind
@@ -269,3 +270,39 @@ def test_real_captions(tmp_path):
     beside = load_source(FOLDER / "imagetext" / "flickr8k_750.tsv.gz", size=32)
     assert pairs(beside.data) == rows
     assert torch.equal(beside.data.anchors.tensor, loaded.data.anchors.tensor)
+
+
+def test_what_else_a_table_says_of_its_pictures(tmp_path):
+    rows = ["image,label,domain,angle,url,age,weight"]
+    for i in range(4):
+        save(tmp_path, f"{i}.png", colours(4, 4))
+        rows.append(f"{i}.png,{'ab'[i % 2]},{'ink' if i < 3 else 'oil'},{90 * i},http://{i},{i or ''},0.{i}")
+    save(tmp_path, "torn.png", colours(4, 4))
+    (tmp_path / "torn.png").write_bytes(b"no picture")
+    rows.insert(2, "torn.png,a,oil,5,http://t,1,9")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    loaded = load_source(tmp_path / "table.csv", skip_bad=True)
+    assert {name: column.tolist() for name, column in loaded.data.columns.items()} == {
+        "label": [0, 1, 0, 1],
+        "domain": [0, 0, 0, 1],
+        "angle": [0, 90, 180, 270],
+        "weight": [pytest.approx(i / 10) for i in range(4)],
+    }
+    assert loaded.notes[-2:] == ("columns: 'domain', 'angle', 'weight'", "not read: 'url', 'age'")
+
+
+def test_further_columns_of_frames_are_of_their_rows(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pictures = [Image.fromarray(colours(4, 4)) for _ in range(4)]
+    frame = pandas.DataFrame(
+        {
+            "image": pictures,
+            "caption": list("wxyz"),
+            "colour": [[0.0, 1.0], [2.0, 3.0]] * 2,
+            "other": pictures,
+            "score": 1,
+        }
+    )
+    data = load_source(frame).data
+    assert data.schema == "pairs"
+    assert {name: column.tolist() for name, column in data.columns.items()} == {"colour": [[0, 1], [2, 3]] * 2}

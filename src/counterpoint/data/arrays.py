@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -110,6 +111,47 @@ def from_arrays(arrays: Mapping[str, np.ndarray], source: str) -> Loaded:
 
 def _take(arrays: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray | None:
     return next((arrays.pop(name) for name in names if name in arrays), None)
+
+
+def columns_of_cells(cells: Mapping[str, Sequence[Any]], source: str) -> dict[str, Tensor]:
+    """The columns of a table that are numbers, rows of as many numbers, or names that come back.
+
+    As an array of that name would be: numbers as they are, names by their numbers. What has missing values, or is
+    different in more than half of the rows, such as an address, is no such column.
+
+    Args:
+        cells: Column -> its cells, one a row.
+        source: What to call the table.
+
+    Examples:
+        >>> columns_of_cells({"angle": ["0.5", "2"], "domain": ["b", "b"], "url": ["x", "y"], "age": [3, None]}, "t")
+        {'angle': tensor([0.5000, 2.0000]), 'domain': tensor([0, 0])}
+    """
+    found = {}
+    for name, column in cells.items():
+        values = _array_of(column)
+        if values is None or not _is_column(values, len(column)):
+            continue
+        if values.dtype.kind not in "US" or 2 * len(np.unique(values)) <= len(values):
+            found[name] = _column(name, values, source)
+    return found
+
+
+def _array_of(cells: Sequence[Any]) -> np.ndarray | None:
+    if any(cell is None or cell == "" for cell in cells if not isinstance(cell, np.ndarray | list)):
+        return None
+    try:
+        values = np.asarray(cells)
+    except ValueError:  # rows of different lengths
+        return None
+    if values.dtype.kind == "U":
+        for kind in (np.int64, np.float64):
+            try:
+                numbers = values.astype(kind)
+            except (ValueError, OverflowError):
+                continue
+            return numbers if np.isfinite(numbers).all() else None
+    return None if values.dtype.kind == "f" and not np.isfinite(values).all() else values
 
 
 def _is_column(values: np.ndarray, n: int) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from counterpoint.data.arrays import number_labels
+from counterpoint.data.arrays import columns_of_cells, number_labels
 from counterpoint.data.build import BadRowError, label_of, texts_of
 from counterpoint.data.decoding import SUFFIXES, Encoded, decode
 from counterpoint.data.items import Data, Items
@@ -30,6 +30,9 @@ IMAGE_NAMES = (
 TEXT_NAMES = ("caption", "captions", *GENERIC, "sentences", "texts", "description", "alt_text", "title")
 LABEL_NAMES = (*NAMES["label"], "category")
 ROLES = ("image", "text", "label")
+_TAKEN = {"label", "labels", "score", "sample", "view", "input", "partner", "source"}
+"""What training itself calls columns."""
+_PLAIN = (str, int, float, list, tuple, np.generic, np.ndarray)
 
 Open = Callable[[Rejects], Table]
 """Opens the table anew: it is gone through more than once, since pictures are not kept encoded."""
@@ -43,7 +46,8 @@ def load_picture_table(
     """Pictures with texts, with labels, or alone, by the columns of a table.
 
     Each picture with each of its texts is a row, so that training sees one caption at a time and an epoch all of them;
-    `split_data` keeps the rows of a picture together. Equal pictures (bytes) and equal texts are one item.
+    `split_data` keeps the rows of a picture together. Equal pictures (bytes) and equal texts are one item. Further
+    columns of numbers, or of names that come back, are columns (`columns_of_cells`); what is not read is noted.
 
     Args:
         parts: "train", "dev" and "test" -> the table, where its pictures are found by name, and the file to name in an
@@ -95,7 +99,16 @@ def load_picture_table(
         if labelled
         else ((), [])
     )
-    data = {}
+    every = [row for each in there.values() for row in each]
+    cells = {name: [row.further.get(name) for row in every] for name in listing.further if name not in _TAKEN}
+    columns = columns_of_cells(cells, source)
+    for how, named in (
+        ("columns", [*columns]),
+        ("not read", [name for name in listing.further if name not in columns]),
+    ):
+        if named:
+            listing.notes[f"{how}: " + ", ".join(map(repr, named))] = None
+    data, start = {}, 0
     for i, (part, each) in enumerate(there.items()):
         # of the items only those of the part
         picture = {p: k for k, p in enumerate(dict.fromkeys(row.picture for row in each))}
@@ -104,7 +117,9 @@ def load_picture_table(
         pixels = whole.pixels if all_of_them else whole.pixels[torch.tensor([place[p] for p in picture])]
         items = Items("image", pixels, tuple(listing.firsts[p].name for p in picture))
         anchor = torch.tensor([picture[row.picture] for row in each])
-        known = {"label": numbers[i]} if labelled else {}
+        known = {name: column[start : start + len(each)] for name, column in columns.items()}
+        known |= {"label": numbers[i]} if labelled else {}
+        start += len(each)
         data[part] = Data(items, anchor, columns=known, source=source, classes=classes)
         if "text" in listing.said:
             positives = torch.tensor([[text[row.text]] for row in each])
@@ -116,13 +131,14 @@ def load_picture_table(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A picture, by its number, with a text or a label."""
+    """A picture, by its number, with a text or a label, and what else its row says."""
 
     picture: int
     part: str
     line: int
     text: str = ""
     label: str = ""
+    further: Row = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +159,7 @@ class _Listing:
     rows: list[_Row] = field(default_factory=list)
     images: dict[str, str] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
+    further: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
     def read(self, part: str, table: Table, roles: Columns, find: Find, reject: Rejects) -> None:
@@ -154,8 +171,8 @@ class _Listing:
         self.said |= columns_of
         self.images[part] = columns_of["image"]
         self.notes |= dict.fromkeys(table.notes)
-        if ignored := [column for column in table.columns if (column,) not in roles.values()]:
-            self.notes["not read: " + ", ".join(map(repr, ignored))] = None
+        further = dict.fromkeys(column for column in table.columns if (column,) not in roles.values())
+        self.further |= further
         for line, row in table.rows:
             cell = row.get(columns_of["image"])
             try:
@@ -168,7 +185,9 @@ class _Listing:
             if key not in self.numbers:
                 self.numbers[key] = len(self.numbers)
                 self.firsts.append(_First(part, line, _name(cell, line)))
-            self.rows += [_Row(self.numbers[key], part, line, text, label) for text in texts]
+            # pictures among them are not kept: they would fill the memory
+            known = {name: cell for name in further if isinstance(cell := row.get(name), _PLAIN)}
+            self.rows += [_Row(self.numbers[key], part, line, text, label, known) for text in texts]
 
     def encoded(self, part: str, open_table: Open, find: Find, file: str) -> Iterator[Encoded]:
         """The pictures that first occur in a part."""
