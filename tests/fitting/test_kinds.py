@@ -89,6 +89,8 @@ def test_every_kind_ends_with_a_measured_model_and_is_searched(tmp_path, monkeyp
         graph = result.encoder
         known = {(graph.entities[h], graph.entities[t]) for h, r, t in graph.known.tolist() if r == 0}
         assert not {h["id"] for h in hits} & {tail for head, tail in known if head == "p3"}
+        refused = CliRunner().invoke(app, ["search", "run", QUERIES[kind], "--where", "year = 1990"])
+        assert "a knowledge graph has no columns" in str(refused.exception)
     again = CliRunner().invoke(app, ["evaluate", "run/model", str(source), "--json"])
     assert again.exit_code == 0, again.output
     assert METRICS[kind] in json.loads(again.stdout)[0]["figures"]
@@ -200,6 +202,7 @@ def test_a_model_says_what_it_takes_instead(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for command, said in {
         ("search", "texts", "source/red/1.png"): "a picture, and the model takes texts",
+        ("search", "texts", "red", "--where", "lang = en"): "no column 'lang': the documents of this index have none",
         ("encode", "a.tsv", "-m", "run/model", "-o", "z.npy"): "the model takes image, and these are texts",
         ("encode", "source", "-m", "texts/model", "-o", "z.npy"): "the model takes text, and these are pictures",
     }.items():

@@ -112,6 +112,13 @@ def test_a_table_of_vectors_is_no_base(tmp_path):
         pretrain(TEXTS, output=tmp_path / "start", base=str(tmp_path / "table"), say=lambda _: None)
 
 
+def test_an_absent_base_is_said_before_texts_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("counterpoint.fitting.pretraining._texts", lambda *_: pytest.fail("texts were read"))
+    with pytest.raises(InputError, match="nowhere"):
+        pretrain(TEXTS, output=tmp_path / "start", base=str(tmp_path / "nowhere"), say=lambda _: None)
+    assert not (tmp_path / "start").exists()
+
+
 def test_a_finished_run_and_other_settings_are_refused(tmp_path):
     pretrain(TEXTS, output=tmp_path / "start", steps=1, **SMALL)
     with pytest.raises(InputError, match="this run is finished"):

@@ -30,7 +30,7 @@ def pretrain(
     ] = None,
     held_out: Annotated[str, typer.Option(help="Texts to measure by: a fraction or a number; 0: none.")] = "0.02",
     epochs: Annotated[float | None, typer.Option(help="Passes over the texts; 1 if not given.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps, in place of epochs.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, in place of epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pieces of text a step; 64 if not given.")] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="The highest; 1e-3 of a small one, else 5e-5, if not given.")

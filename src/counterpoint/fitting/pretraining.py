@@ -125,11 +125,13 @@ def pretrain(
         for name in names:
             check_output(output, "replaced folder", ours=MODEL_FILES, source=None if name == "memory" else name)
         check_run(output, asked, **where)
+    # before texts are read, which takes long
+    encoder = None if base == SMALL else _given(base, max_length)
     texts = _texts(sources, reading or {}, output, say)
     if processes.first:
         bind(output, {**asked, "data": _digest(texts)}, **where)
     kept, held = _held_out(texts, held_out, seed)
-    encoder = _base(kept, base, {**_SHAPE, **shape}, max_length, seed, output, processes)
+    encoder = encoder or _small(kept, {**_SHAPE, **shape}, max_length, seed, output, processes)
     features, measured = pieces(encoder, kept), pieces(encoder, held)
     say(
         f"training on {len(features['input_ids']):,} tokens in {len(features['offsets']) - 1:,} pieces of at most "
@@ -248,27 +250,27 @@ def _held_out(texts: Sequence[str], held_out: float | int | str, seed: int) -> t
     return [texts[i] for i in sorted(order[n:])], [texts[i] for i in sorted(order[:n])]
 
 
-def _base(
-    texts: Sequence[str],
-    base: str,
-    shape: dict[str, int],
-    max_length: int | None,
-    seed: int,
-    output: Path,
-    processes: Processes,
+def _length(max_length: int | None) -> dict[str, Any]:
+    return {} if max_length is None else {"max_seq_length": max_length}
+
+
+def _given(base: str, max_length: int | None) -> TransformerEncoder:
+    """A transformer to go on from."""
+    encoder = load(resolve_base(base), backend="torch", **_length(max_length))
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError(f"{base} is no transformer", fix="give one, or small")
+    return encoder
+
+
+def _small(
+    texts: Sequence[str], shape: dict[str, int], max_length: int | None, seed: int, output: Path, processes: Processes
 ) -> TransformerEncoder:
-    """What is trained; a small one is kept, so that a resumed run has the same tokenizer."""
-    options: dict[str, Any] = {} if max_length is None else {"max_seq_length": max_length}
-    if base != SMALL:
-        encoder = load(resolve_base(base), backend="torch", **options)
-        if not isinstance(encoder, TransformerEncoder):
-            raise InputError(f"{base} is no transformer", fix="give one, or small")
-        return encoder
+    """BERT in miniature; it is kept, so that a resumed run has the same tokenizer."""
     kept = output / TRAINING / "base"
     if processes.first and not kept.exists():
         small_transformer(
             texts, layers=shape["layers"], width=shape["width"], heads=shape["width"] // 64,
-            vocab_size=shape["vocabulary"], seed=seed, **options,
+            vocab_size=shape["vocabulary"], seed=seed, **_length(max_length),
         ).save(kept)  # fmt: skip
     processes.wait()
     encoder = load(kept)

@@ -157,6 +157,11 @@ def _read(raw: str, kinds: frozenset[Kind], column: str) -> Scalar:
 
 
 def _known(column: object, kinds: Kinds) -> None:
+    if not kinds:
+        raise InputError(
+            f"there is no column {column!r}: the documents of this index have none",
+            fix="leave the condition out, or index documents with columns (see counterpoint index --help)",
+        )
     if column not in kinds:
         raise InputError(f"there is no column {column!r}", fix=f"the columns are {', '.join(sorted(kinds)) or 'none'}")
 
