@@ -61,7 +61,7 @@ def test_loss_is_that_of_a_naive_loop_over_all_pairs_of_draws():
             square = (points[:, None, k] - points[None, :, m]).square().sum(2)
             p = p + torch.sigmoid(2 - 10 * (square + 1e-12).sqrt()) / DRAWS**2
     bottleneck = (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean() / 2
-    same(step, entropy(p, y) + 1e-4 * bottleneck, rtol=1e-3)
+    same(step, entropy(p, y) + 1e-2 * bottleneck, rtol=1e-3)
 
 
 def test_the_baseline_is_the_same_loss_on_points():
@@ -88,7 +88,7 @@ def test_the_bottleneck_and_the_scale_have_a_part_in_what_is_learned():
     mean, log_variance = z.chunk(2, 1)
     normal = torch.distributions.Normal(mean, (log_variance / 2).exp())
     wanted = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
-    assert found[0] - found[1] == pytest.approx(1e-4 * wanted.item(), rel=1e-6)
+    assert found[0] - found[1] == pytest.approx(1e-2 * wanted.item(), rel=1e-6)
 
 
 def test_match_probability_is_the_mean_over_all_pairs_of_draws():
@@ -121,7 +121,7 @@ def test_draws_follow_mean_and_variance_with_their_gradients():
         HedgedMatch(-1)
 
 
-def test_variance_begins_low_and_views_hide_halves_of_digits():
+def test_variance_begins_low_and_views_hide_parts_of_digits():
     step, _ = step_on("HIB")
     z = torch.cat(step.z())
     assert step.layers() == ["Linear"]

@@ -24,7 +24,7 @@ from counterpoint.testbeds.domains import NEW_DOMAIN, TURNED_DIGITS, domain_gap,
 from counterpoint.testbeds.figures import representation
 from counterpoint.testbeds.overlaid import OVER_STRIPES, common, joint_entropy, mixed_up, over_cifar, salient, told
 from counterpoint.testbeds.tuning import class_margin, tuning_digits
-from counterpoint.testbeds.two_digits import TWO_DIGITS, foresight, half_hidden, identified, uncertainties, verified
+from counterpoint.testbeds.two_digits import TWO_DIGITS, covered, foresight, identified, uncertainties, verified
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not (DATA / "images").is_dir(), reason=f"no pictures in {DATA}")
@@ -193,20 +193,23 @@ def test_shares_and_margins_are_known():
     assert class_margin.of(made(crossed, crossed)) == pytest.approx(-0.5)
 
 
-def test_two_digits_lose_a_half_of_one_in_every_second_test_picture():
+def test_two_digits_lose_a_square_of_one_in_every_second_test_picture():
     train, test = TWO_DIGITS.parts(0)
     assert train.anchors.tensor.shape == (2000, 1, 8, 16)
     assert train.columns["hidden"].unique().tolist() == [0]
     assert test.columns["hidden"].tolist() == [0, 1] * 500
     assert 90 < len(train.columns["label"].unique()) <= 100
-    x = torch.ones(1, 1, 8, 16)
-    for side, there in enumerate((slice(0, 4), slice(4, 8))):
-        lost = half_hidden(x, torch.tensor([[True, False]]), torch.tensor([[side, 0]]))
-        assert float(lost[0, 0, there, :8].sum()) == 0
-        assert float(lost.sum()) == 128 - 32
-    for side, there in ((2, slice(8, 12)), (3, slice(12, 16))):
-        lost = half_hidden(x, torch.tensor([[False, True]]), torch.tensor([[0, side]]))
-        assert float(lost[0, 0, :, there].sum()) == 0
+    hidden = torch.tensor([[True, False], [False, True], [False, False]]).repeat(2000, 1)
+    black = covered(torch.ones(6000, 1, 8, 16), hidden, torch.Generator().manual_seed(0))[:, 0] == 0
+    assert torch.equal(torch.stack([black[..., :8].any((1, 2)), black[..., 8:].any((1, 2))], 1), hidden)
+    count = black.sum((1, 2))
+    high, wide = black.any(2).sum(1), black.any(1).sum(1)
+    assert torch.equal(high, wide)  # a square
+    assert torch.equal(count, high * wide)
+    sides = high[count > 0].bincount().double() / 4000
+    assert sides[1:].tolist() == pytest.approx([1 / 8] * 8, abs=0.02)  # each as likely
+    ones = black[(count == 1) & hidden[:, 0]][..., :8].float().mean(0)
+    assert bool((ones.sum(0) > 0).all() and (ones.sum(1) > 0).all())  # anywhere
 
 
 def test_matches_and_uncertainty_are_of_what_was_learned():

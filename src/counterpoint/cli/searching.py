@@ -190,7 +190,9 @@ def search(
     graphs = [place for place in (folder, folder / "model") if saved_name(place) == "KnowledgeGraph"]
     if graphs:
         if where or prompt is not None or model:
-            raise InputError("a knowledge graph has no columns, no prompts and one model", fix="leave these options out")
+            raise InputError(
+                "a knowledge graph has no columns, no prompts and one model", fix="leave these options out"
+            )
         graph = open_model(str(graphs[0]))
         for query in given:
             _tell(console, query, [Hit(name, s, "", {}) for name, s in completed(graph, query, k)], as_json)

@@ -1,4 +1,4 @@
-"""Two digits side by side, of which a half may be hidden: pictures that a model should be uncertain of."""
+"""Two digits side by side, of which a part may be hidden: pictures that a model should be uncertain of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from counterpoint.data.items import Data, Items
@@ -22,8 +22,8 @@ from counterpoint.views import View
 def two_digits(seed: int) -> Parts:
     """Two digits side by side, 8 x 16 pixels: 2,000 of the training half, 1,000 of the test half.
 
-    In every second picture of the test half of one of them is hidden (column `hidden`). The label is the number that
-    both make. Source: Oh et al. 2019, section 4.1, with MNIST and rectangles.
+    In every second picture of the test a square of one of them is black (column `hidden`). The label is the number that
+    both make. Source: Oh et al. 2019, section 4.1, with MNIST.
     """
     generator, made = torch.Generator().manual_seed(seed), []
     for n, (digits, labels), hides in zip((2000, 1000), digit_halves(seed), (False, True), strict=True):
@@ -31,36 +31,38 @@ def two_digits(seed: int) -> Parts:
         pixels = torch.cat([digits[rows] for rows in drawn], 3)
         hidden = (torch.arange(n) % 2) * int(hides)
         which = F.one_hot(torch.randint(2, (n,), generator=generator), 2)
-        side = torch.randint(4, (n, 2), generator=generator)
         label = 10 * labels[drawn[0]] + labels[drawn[1]]
-        items = Items("image", half_hidden(pixels, hidden[:, None] * which == 1, side))
+        items = Items("image", covered(pixels, hidden[:, None] * which == 1, generator))
         made.append(Data.alone(items, source="two digits", label=label, hidden=hidden))
     return made[0], made[1]
 
 
-def half_hidden(
-    pixels: Float[Tensor, "n c h w"], hidden: Bool[Tensor, "n 2"], side: Int[Tensor, "n 2"]
+def covered(
+    pixels: Float[Tensor, "n c h w"], hidden: Bool[Tensor, "n 2"], generator: torch.Generator | None = None
 ) -> Float[Tensor, "n c h w"]:
-    """Of the left and the right half of each picture, if it is to be hidden, the upper, lower, left or right half.
+    """Of the left and the right half of each picture, if it is to be hidden, a square is black.
+
+    Its side is from 1 to all of the height, each as likely, and it lies anywhere within the half.
 
     Examples:
-        >>> pixels = torch.ones(1, 1, 2, 4)
-        >>> half_hidden(pixels, torch.tensor([[False, True]]), torch.tensor([[0, 0]]))[0, 0].tolist()
-        [[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
+        >>> shown = covered(torch.ones(1, 1, 4, 8), torch.tensor([[False, True]]))[0, 0]
+        >>> bool((shown[:, :4] == 1).all()), bool((shown[:, 4:] == 0).any())
+        (True, True)
     """
-    high, wide = pixels.shape[2], pixels.shape[3] // 2
-    masks = torch.ones(4, high, wide)
-    masks[0, : high // 2], masks[1, high // 2 :], masks[2, :, : wide // 2], masks[3, :, wide // 2 :] = 0, 0, 0, 0
-    shown = torch.where(hidden[:, :, None, None], masks[side], 1.0)
+    n, high = len(pixels), pixels.shape[2]
+    side = torch.randint(1, high + 1, (n, 2), generator=generator)
+    corner = (torch.rand(2, n, 2, generator=generator) * (high + 1 - side)).long()
+    at = torch.arange(high)
+    y, x = ((at >= c[..., None]) & (at < (c + side)[..., None]) for c in corner)
+    shown = ~(y[..., :, None] & x[..., None, :] & hidden[..., None, None])
     return pixels * torch.cat([shown[:, 0], shown[:, 1]], 2)[:, None].to(pixels)
 
 
 def hide_digits(share: float) -> View:
-    """A view: of each of two digits one half is hidden with this chance."""
+    """A view: of each of two digits a square is black with this chance."""
 
     def view(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        n = len(pixels)
-        return half_hidden(pixels, torch.rand(n, 2) < share, torch.randint(4, (n, 2)))
+        return covered(pixels, torch.rand(len(pixels), 2) < share)
 
     return view
 
@@ -186,8 +188,9 @@ TWO_DIGITS = Testbed(
     "two digits",
     two_digits,
     "two scikit-learn digits side by side (100 classes, 8 x 16; 2,000 pictures), another 1,000 of the digits' other "
-    "part for test, in every second of which half of one digit is hidden; a perceptron of 512, 256 and 128 units from "
-    "scratch, 60 epochs of two views, in each of which either digit loses a half with a chance of 0.2",
+    "part for test, in every second of which a square of one digit is black, of any side up to all of it; a perceptron "
+    "of 512, 256 and 128 units from scratch, 60 epochs of two views, in each of which either digit loses such a square "
+    "with a chance of 0.2",
     perceptron,
     epochs=60,
     raw=PIXELS,
