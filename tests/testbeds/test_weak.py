@@ -113,18 +113,18 @@ def test_pictures_of_five_classes_are_turned_by_quarters_and_others_stay(monkeyp
         assert is_turn[:, turned].float().mean(1).min() > 0
 
 
-def test_agreement_of_turns_is_whole_for_sums_and_none_for_halves():
+def test_turns_are_contrasted_between_those_that_may_and_those_that_may_not():
     class Halves(Told):
         def encode_items(self, items, *, kind=None):
             x = items.tensor.float().flatten(1)
             return (x.sum(1, keepdim=True) if self.vectors is None else x[:, :2] - x[:, 2:]).numpy()
 
-    pixels = torch.tensor([[1.0, 0.0, 0.0, 0.0]]).view(1, 1, 2, 2).repeat(4, 1, 1, 1)
-    data = Data.alone(Items("image", pixels), label=torch.arange(4))
+    # a quarter anticlockwise takes the corner to the lower left, so (1, 0) becomes (-1, 0); of the other (1, 1) stays
+    pixels = torch.tensor([[1.0, 0.0, 0.0, 0.0], [2.0, 3.0, 1.0, 2.0]] * 2).view(4, 1, 2, 2)
+    data = Data.alone(Items("image", pixels), turned=torch.tensor([0, 1, 0, 1]))
     made = [Made("told", Halves(vectors), (data, data), 0) for vectors in (None, 1)]
-    assert weak.turn_agreement.of(made[0]) == pytest.approx(1)
-    # a quarter anticlockwise takes the corner to the lower left: (1, 0) becomes (-1, 0)
-    assert weak.turn_agreement.of(made[1]) == pytest.approx(-1)
+    assert weak.turn_contrast.of(made[0]) == pytest.approx(0)
+    assert weak.turn_contrast.of(made[1]) == pytest.approx(2)
 
 
 def test_a_column_is_another_or_the_same_for_all():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -111,8 +111,13 @@ def tinted_characters(seed: int) -> Parts:
 
 
 @cache
-def partly_turned(seed: int) -> Parts:
-    """5,000 pictures of CIFAR-10 and the test part; those of five classes (column `turned`) by a quarter at random."""
+def partly_turned(seed: int, of: Callable[[int], Parts] | None = None) -> Parts:
+    """Pictures of ten classes; those of five (column `turned`) by a quarter at random.
+
+    Args:
+        seed: Of the draws.
+        of: The pictures: 5,000 of CIFAR-10 and its test part if not given.
+    """
     generator = torch.Generator().manual_seed(seed)
     free = torch.randperm(10, generator=generator)[:5]
 
@@ -123,7 +128,7 @@ def partly_turned(seed: int) -> Parts:
         columns = {**data.columns, "turned": turned.long()}
         return Data.alone(Items("image", found), source=data.source, classes=data.classes, **columns)
 
-    return _both(small_cifar(seed), turn)
+    return _both((of or small_cifar)(seed), turn)
 
 
 def standardised(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
@@ -292,16 +297,19 @@ def agreement(column: str, most: int = 500) -> Figure:
     return Figure(f"correlation of the projection's cosine with nearness of {column}", measure)
 
 
-def _turn_agreement(made: Made) -> float:
+def _turn_contrast(made: Made) -> float:
     test = made.test[torch.arange(min(500, len(made.test)))]
     pixels = test.anchors[test.anchor].tensor
     quarter = replace(test, anchors=Items("image", torch.rot90(pixels, 1, (2, 3))), anchor=torch.arange(len(test)))
     a, b = (F.normalize(torch.from_numpy(projection(made, part)), dim=1) for part in (test, quarter))
-    return float((a * b).sum(1).mean())
+    cosine, turned = (a * b).sum(1), test.columns["turned"] == 1
+    return float(cosine[turned].mean() - cosine[~turned].mean())
 
 
-turn_agreement = Figure("cosine of the projections of a picture and its quarter turn", _turn_agreement)
-"""The mean over test items."""
+turn_contrast = Figure(
+    "cosine of the projections of a picture and its quarter turn, of turned classes less others", _turn_contrast
+)
+"""Means over test items: whether turns are drawn together where they change nothing, and apart elsewhere."""
 
 
 def _known(parts: Parts, table: Mapping[str, str], seed: int) -> Parts:
@@ -348,6 +356,9 @@ PARTLY_TURNED = replace(
     name="CIFAR-10, partly turned",
     parts=partly_turned,
     about=f"{CIFAR.about}; the pictures of five classes, drawn by the seed, are turned by a random number of quarters",
+)
+PARTLY_TURNED_DIGITS: Testbed = replace(
+    DIGITS, name="digits, partly turned", parts=partial(partly_turned, of=DIGITS.parts)
 )
 SCARCE = replace(
     CIFAR,
