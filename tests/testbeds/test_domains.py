@@ -232,3 +232,27 @@ def test_matches_and_uncertainty_are_of_what_was_learned():
     unsure = rows(torch.cat([right.anchors.tensor, spread], 1), **right.columns)
     sure = rows(torch.cat([train.anchors.tensor, torch.full((20, 1), -50.0)], 1), **train.columns)
     assert foresight.of(made(sure, unsure, objective=SoftContrastive(geometry=HedgedMatch(8)))) > 0.5
+
+
+def test_new_domains_start_from_a_classifier_that_is_trained_once(monkeypatch):
+    from counterpoint.testbeds import DIGITS, domains
+
+    asked = []
+
+    def few(most):
+        asked.append(most)
+        data = DIGITS.parts(0)[0][torch.arange(64)]
+        return data, data
+
+    monkeypatch.setattr(domains, "cifar10", few)
+    domains._on_cifar.cache_clear()
+    try:
+        first, second = (domains.pretrained(few(0)[0], seed) for seed in range(2))
+    finally:
+        domains._on_cifar.cache_clear()
+    assert asked.count(10_000) == 1
+    assert first is not second
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    start = domains.network(few(0)[0], 0)
+    assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), start.parameters(), strict=True))
+    assert NEW_DOMAIN.start is domains.pretrained

@@ -17,7 +17,7 @@ from counterpoint.objectives import InfoNCE
 from counterpoint.procedures import Futures
 from counterpoint.testbeds import speech
 from counterpoint.testbeds.bed import Made
-from counterpoint.testbeds.speech import BANDS, FRAMES, HOP, RATE, foreseen, log_mel, spoken_digits
+from counterpoint.testbeds.speech import BANDS, FRAMES, HOP, RATE, all_takes, foreseen, log_mel, spoken_digits
 
 
 @pytest.mark.parametrize("frequency", [300.0, 1000.0, 3000.0])
@@ -41,7 +41,11 @@ def test_ten_takes_of_each_digit_and_speaker_are_the_test(monkeypatch, tmp_path)
     monkeypatch.setenv("COUNTERPOINT_DATA", str(tmp_path))
     speech._spectrograms.cache_clear()
     train, test = spoken_digits(1)
+    more, again = all_takes(1)
     speech._spectrograms.cache_clear()
+    assert torch.equal(again.anchor, test.anchor)
+    assert torch.equal(more.anchor, torch.cat([train.anchor, test.anchor]))
+    assert torch.equal(more.columns["label"], torch.cat([train.columns["label"], test.columns["label"]]))
     assert len(train) == 120
     assert len(test) == 60
     assert test.columns["label"].bincount().tolist() == [20] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -77,6 +78,13 @@ def _spectrograms() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return (log - log.mean()) / log.std(), digit, speaker, take
 
 
+def all_takes(seed: int) -> Parts:
+    """The same, where the takes of the test are trained on, too: what could be reached."""
+    train, test = spoken_digits(seed)
+    columns = {name: torch.cat([train.columns[name], test.columns[name]]) for name in train.columns}
+    return replace(train, anchor=torch.cat([train.anchor, test.anchor]), columns=columns), test
+
+
 class MeanRows:
     """The mean of a picture's rows: of a spectrogram the mean spectrum, which knows no order.
 
@@ -125,3 +133,5 @@ SPEECH = Testbed(
     raw=Given("mean of the rows", mean_rows),
     figures=(probe_accuracy(), probe_accuracy("speaker")),
 )
+ALL_TAKES = replace(SPEECH, name="spoken digits, all takes", parts=all_takes)
+"""Its training part has the takes of the test, too."""

@@ -95,7 +95,7 @@ system(
         ),
     ),
     signal=Signal(domain_gap, off=Trained(cross_entropy)),
-    setup="PACS from scratch, where the paper fine-tunes ResNet-50. The penalty is taken on the "
+    setup="PACS from a network that knows CIFAR-10, where the paper fine-tunes ResNet-50. The penalty is taken on the "
     "representation; its weight, and cross-entropy's learning rate in its place, is the best of three by "
     "accuracy on a training domain that is left out. SimCLR's views for all. Accuracy is that of the classifier "
     "that was trained; of pixels and the untrained network that of a logistic regression. At the ceiling "
