@@ -86,7 +86,7 @@ TURNED_DIGITS = Testbed(
 
 
 def pretrained(data: Data, seed: int) -> nn.Module:
-    """The network after 10 epochs of labelled CIFAR-10, 10,000 pictures; the same for all, as ImageNet's weights are."""
+    """The network after 10 epochs of labelled CIFAR-10, 10,000 pictures; the same for all, as ImageNet's are."""
     del data, seed
     return copy.deepcopy(_on_cifar())
 

@@ -81,6 +81,7 @@ def _spectrograms() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def all_takes(seed: int) -> Parts:
     """The same, where the takes of the test are trained on, too: what could be reached."""
     train, test = spoken_digits(seed)
+    assert isinstance(test, Data)
     columns = {name: torch.cat([train.columns[name], test.columns[name]]) for name in train.columns}
     return replace(train, anchor=torch.cat([train.anchor, test.anchor]), columns=columns), test
 

@@ -86,7 +86,8 @@ system(
         ),
     ),
     signal=Signal(domain_gap, off=Trained(mixed_support)),
-    setup="PACS from a network that knows CIFAR-10; the paper has hospitals and satellites, too. The first views of a batch of 128 "
+    setup="PACS from a network that knows CIFAR-10; the paper has hospitals and satellites, too. The first views of "
+    "a batch of 128 "
     "are queries; of the second views of one domain, drawn anew in each step, four of each class are the "
     "support, which the authors draw from all training data, and a query does not see its own picture. Distances "
     "of a small network are short, so they are divided by a temperature that is learned, from 0.2 on (theirs are "
