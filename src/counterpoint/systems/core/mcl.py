@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from counterpoint.data.items import Data
 from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.joined import Joined
-from counterpoint.methods import Recipe, train_stage
+from counterpoint.methods import Recipe, Takes, train_stage
+from counterpoint.objectives import SupCon
 from counterpoint.systems.core._pictures import simclr
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Figure, Made, Richer, Trained
@@ -111,15 +112,10 @@ def by_chance() -> Recipe:
     return staged("MCL by chance", one_stage().varied("MCL", together="cluster"), chance=True)
 
 
-def unmarked(pixels: Tensor) -> Tensor:
-    """A view in which the mark is not to be seen."""
-    view = keeping_mark(pixels)
-    return torch.cat([view[:, :-1], torch.zeros_like(view[:, -1:])], 1)
-
-
-def without_marks() -> Recipe:
-    """What could be reached: as many stages of SimCLR that never see the easy feature."""
-    return staged("SimCLR without marks", one_stage().varied("SimCLR without marks", view=unmarked))
+def supervised() -> Recipe:
+    """What could be reached: one stage that is told the classes, which a mark does not tell."""
+    takes = Takes("image", schemas=("labelled",))
+    return one_stage().varied("SupCon", takes=takes, objective=lambda: SupCon(0.1))
 
 
 def _marks_left(made: Made) -> float:
@@ -147,7 +143,7 @@ system(
             MARKED,
             Richer(Trained(one_stage), LONGER),
             off=Trained(by_chance),
-            ceiling=Trained(without_marks),
+            ceiling=Richer(Trained(supervised), LONGER),
             floors=(),
         ),
         Claim(
@@ -157,14 +153,14 @@ system(
             MARKED,
             Trained(all_negatives),
             off=Trained(by_chance),
-            ceiling=Trained(without_marks),
+            ceiling=Richer(Trained(supervised), LONGER),
             floors=(),
         ),
     ),
     signal=Signal(Figure("probe accuracy of mark, last stage alone", _marks_left), off=Trained(all_negatives)),
     setup=f"{STAGES} stages, each in full and anew, where the paper's CLIP goes on from a pretrained model. The "
     "easy feature is a mark that views leave alone; what it suppresses may fall below an untrained network, which "
-    f"is the finding, so there are no floors. {CLUSTERS} clusters a stage and batches of one cluster, as in the "
-    f"authors' code, of {BATCH} where theirs have 1,000. What the third stage draws from has about as many; a cluster "
-    "with fewer is a batch of its own, where theirs is left out.",
+    f"is the finding, so there are no floors. The ceiling is told the classes. {CLUSTERS} clusters a stage and "
+    f"batches of one cluster, as in the authors' code, of {BATCH} where theirs have 1,000. What the third "
+    "stage draws from has about as many; a cluster with fewer is a batch of its own, where theirs is left out.",
 )(mcl)
