@@ -212,6 +212,15 @@ def test_two_digits_lose_a_square_of_one_in_every_second_test_picture():
     assert bool((ones.sum(0) > 0).all() and (ones.sum(1) > 0).all())  # anywhere
 
 
+@pytest.mark.parametrize("shape", [(3, 7, 5), (1, 16, 16), (2, 4, 1)])
+def test_any_picture_has_halves(shape):
+    plain = torch.rand(50, *shape) + 1
+    kept = covered(plain, torch.ones(50, 2, dtype=torch.bool), torch.Generator().manual_seed(0))
+    assert kept.shape == plain.shape
+    assert bool((kept[kept != 0] == plain[kept != 0]).all())
+    assert (kept == 0).any((1, 2, 3)).all()
+
+
 def test_matches_and_uncertainty_are_of_what_was_learned():
     z = torch.tensor([[0.5, -50.0], [0.5, 0.0], [0.5, 4.0]])  # on a line: no variance, 1 and e^4
     for scale, bias in ((1.0, 0.0), (3.0, 2.0)):

@@ -42,20 +42,25 @@ def covered(
 ) -> Float[Tensor, "n c h w"]:
     """Of the left and the right half of each picture, if it is to be hidden, a square is black.
 
-    Its side is from 1 to all of the height, each as likely, and it lies anywhere within the half.
+    Its side is from 1 to all that fits into the half, each as likely, and it lies anywhere within.
 
     Examples:
         >>> shown = covered(torch.ones(1, 1, 4, 8), torch.tensor([[False, True]]))[0, 0]
         >>> bool((shown[:, :4] == 1).all()), bool((shown[:, 4:] == 0).any())
         (True, True)
     """
-    n, high = len(pixels), pixels.shape[2]
-    side = torch.randint(1, high + 1, (n, 2), generator=generator)
-    corner = (torch.rand(2, n, 2, generator=generator) * (high + 1 - side)).long()
-    at = torch.arange(high)
-    y, x = ((at >= c[..., None]) & (at < (c + side)[..., None]) for c in corner)
-    shown = ~(y[..., :, None] & x[..., None, :] & hidden[..., None, None])
-    return pixels * torch.cat([shown[:, 0], shown[:, 1]], 2)[:, None].to(pixels)
+    n, (high, wide) = len(pixels), pixels.shape[2:]
+    half = max(1, wide // 2)
+    side = torch.randint(1, min(high, half) + 1, (n, 2), generator=generator)
+    down, across = torch.rand(2, n, 2, generator=generator)
+    top = (down * (high + 1 - side)).long()
+    left = (across * (half + 1 - side)).long() + torch.tensor([0, half])
+    y, x = (
+        (torch.arange(length) >= first[..., None]) & (torch.arange(length) < (first + side)[..., None])
+        for first, length in ((top, high), (left, wide))
+    )
+    black = y[..., :, None] & x[..., None, :] & hidden[..., None, None]
+    return pixels.masked_fill(black.any(1, keepdim=True), 0)
 
 
 def hide_digits(share: float) -> View:
