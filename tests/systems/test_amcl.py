@@ -49,6 +49,8 @@ def test_only_the_hardest_negatives_count_in_a_batch_that_has_more():
     z = [F.normalize(view, dim=1) for view in step.z()]
     assert HARDEST < 2 * 64 - 2
     same(step, loop(torch.cat(z), step.objective.objectives[0].objective.phi, HARDEST))
+    first, second = step.views()
+    assert not torch.isclose(first, second).all(dim=(1, 2, 3)).any()
 
 
 @pytest.mark.parametrize(("recipe", "heads"), [(amcl(), 3), (one_head(), 1), (one_temperature(), 3), (same_head(), 1)])

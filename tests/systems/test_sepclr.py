@@ -29,7 +29,7 @@ def squares(x):
     return (x[:, None] - x[None]).square().sum(2)
 
 
-def naive(step, *, jem):
+def naive(step, *, jem, weight=1000):
     views, n = step.z(), 8
     target = step.calls[0]["queries"].columns["target"]
     shown = [i for i in range(n) if target[i]]
@@ -46,8 +46,8 @@ def naive(step, *, jem):
 
     total = sum((c[0][i] - c[1][i]).square().sum() for i in range(n)) / n + sum(map(uniformity, c))
     attract = sum((s[0][i] - s[1][i]).square().sum() for i in shown) / len(shown)
-    total = total + 1000 * (attract + sum(map(uniformity, silent)))
-    total = total + 1000 * sum(v[i].square().sum() for v in s for i in hidden) / (2 * len(hidden))
+    total = total + weight * (attract + sum(map(uniformity, silent)))
+    total = total + weight * sum(v[i].square().sum() for v in s for i in hidden) / (2 * len(hidden))
     if jem:
         for a, b in zip(c, silent, strict=True):
             rows = [((-squares(a) - squares(b)).exp()[i].sum() / n).log() for i in range(n)]
@@ -60,6 +60,15 @@ def test_loss_is_that_of_a_naive_loop_over_both_spaces(name, jem):
     step = step_on(name) if jem else step_of(name, data(), encoder=two_networks(data(), 0))
     assert step.calls[0]["queries"].columns["target"].tolist() != [1] * 8
     same(step, naive(step, jem=jem))
+
+
+@pytest.mark.parametrize(("name", "jem"), [("SepCLR", True), ("SepCLR without k-JEM", False)])
+def test_each_term_is_of_its_own_space(monkeypatch, name, jem):
+    # beside a thousand the common space's terms are lost
+    for weight in ("SALIENT", "NOTHING"):
+        monkeypatch.setattr(sepclr, weight, 1.0)
+    step = step_of(name, data(), encoder=two_networks(data(), 0))
+    same(step, naive(step, jem=jem, weight=1))
 
 
 def test_each_space_has_an_encoder_and_a_projector_of_its_own():
