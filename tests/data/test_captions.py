@@ -301,8 +301,13 @@ def test_further_columns_of_frames_are_of_their_rows(tmp_path):
             "colour": [[0.0, 1.0], [2.0, 3.0]] * 2,
             "other": pictures,
             "score": 1,
+            "hash": [2**63 + i for i in range(4)],
+            "small": np.arange(4, dtype=np.uint64),
         }
     )
     data = load_source(frame).data
     assert data.schema == "pairs"
-    assert {name: column.tolist() for name, column in data.columns.items()} == {"colour": [[0, 1], [2, 3]] * 2}
+    assert {name: column.tolist() for name, column in data.columns.items()} == {
+        "colour": [[0, 1], [2, 3]] * 2,
+        "small": [0, 1, 2, 3],
+    }

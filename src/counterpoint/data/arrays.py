@@ -151,6 +151,8 @@ def _array_of(cells: Sequence[Any]) -> np.ndarray | None:
             except (ValueError, OverflowError):
                 continue
             return numbers if np.isfinite(numbers).all() else None
+    if values.dtype.kind == "u" and values.size and int(values.max()) > np.iinfo(np.int64).max:
+        return None  # a tensor would hold another number
     return None if values.dtype.kind == "f" and not np.isfinite(values).all() else values
 
 
