@@ -190,7 +190,8 @@ def build(case: Case, dtype: torch.dtype) -> tuple[torch.nn.Module, Objective]:
         objective.temperature = Temperature(0.3)
     encoder = torch.nn.Linear(D_IN, D, bias=False)
     torch.nn.init.normal_(encoder.weight, generator=torch.Generator().manual_seed(7))
-    return encoder.to(dtype), objective.to(dtype)
+    device = case.batch.q.z.device
+    return encoder.to(device, dtype), objective.to(device, dtype)
 
 
 def call(case: Case, batch: Batch, encoder, objective, **how):
@@ -216,7 +217,7 @@ def run(case: Case, dtype: torch.dtype, **how) -> tuple[torch.Tensor, torch.Tens
     encoder, objective = build(case, dtype)
     loss = call(case, case.batch, encoder, objective, **how)
     if loss.ndim:  # unreduced: an arbitrary direction
-        direction = torch.linspace(-1, 2, len(loss), dtype=loss.dtype)
+        direction = torch.linspace(-1, 2, len(loss)).to(loss)
         (loss * direction).sum().backward()
     elif loss.requires_grad:
         loss.backward()

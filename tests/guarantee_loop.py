@@ -312,12 +312,14 @@ def turned(view: int, x: torch.Tensor) -> torch.Tensor:
     return 1.1 * x + x.roll(view, 1)
 
 
-def run(case: Case, dtype: torch.dtype, processes: Processes, chunk: int = 1000) -> dict[str, torch.Tensor]:
+def run(
+    case: Case, dtype: torch.dtype, processes: Processes, chunk: int = 1000, device: str = "cpu"
+) -> dict[str, torch.Tensor]:
     """Two steps of the loop: losses, every gradient of both, and every buffer at the end, each in one vector."""
     torch.manual_seed(0)
-    encoder = case.encoder().to(dtype)
-    head, objective = case.head().to(dtype), case.objective().to(dtype)
-    procedure = None if case.procedure is None else case.procedure().to(dtype)
+    encoder = case.encoder().to(device, dtype)
+    head, objective = case.head().to(device, dtype), case.objective().to(device, dtype)
+    procedure = None if case.procedure is None else case.procedure().to(device, dtype)
     if procedure is not None and not isinstance(procedure, Drawn):
         procedure = Fixed(procedure)
     network = nn.Sequential(encoder, head)

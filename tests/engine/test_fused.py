@@ -89,26 +89,29 @@ OBJECTIVES = {
 }
 
 
-def points(dtype: torch.dtype) -> tuple[Points, Points]:
+def points(dtype: torch.dtype, device: str = "cpu") -> tuple[Points, Points]:
     """Rows without a positive, copies that are ignored, weights, temperatures of rows."""
     g = torch.Generator().manual_seed(0)
-    q, k = (torch.randn(N, D, generator=g, dtype=torch.float64).to(dtype).requires_grad_() for _ in range(2))
+    q, k = (torch.randn(N, D, generator=g, dtype=torch.float64).to(device, dtype).requires_grad_() for _ in range(2))
     sample, text = torch.arange(N), torch.arange(N) + 100
     text[5], text[11] = text[4], text[4]
     columns = {"sample": sample, "label": sample % 5, "input": text, "weight": torch.rand(N, generator=g)}
     columns["temperature"] = 1 + torch.rand(N, generator=g)
     without = {"sample": torch.where(sample == 3, -1, sample), "label": torch.where(sample == 3, -1, sample % 5)}
-    return Points(q, columns | without), Points(k, columns | {"input": text + 50})
+    mine, others = columns | without, columns | {"input": text + 50}
+    return tuple(Points(z, {n: c.to(device) for n, c in of.items()}) for z, of in ((q, mine), (k, others)))
 
 
-def losses(make, dtype: torch.dtype):
+def losses(make, dtype: torch.dtype, device: str = "cpu"):
     """Loss, rows left out, values a row where there is one for each, and gradients."""
-    objective: RowObjective = make().to(dtype)
-    q, k = points(dtype)
+    objective: RowObjective = make().to(device, dtype)
+    q, k = points(dtype, device)
     loss = objective(q, k)
     values = objective(q, k, reduction="none") if objective.layout == "one-way" else loss
     leaves = [q.z, k.z, *objective.parameters()]
-    gradients = torch.autograd.grad(loss + (values * torch.arange(values.numel()).view_as(values)).sum(), leaves)
+    gradients = torch.autograd.grad(
+        loss + (values * torch.arange(values.numel(), device=device).view_as(values)).sum(), leaves
+    )
     return [loss.detach(), objective.left_out, values.detach(), *gradients]
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from counterpoint.data.items import Data
+from counterpoint.encoders.inputs import moved
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
@@ -78,10 +79,10 @@ class CrossEncoder(nn.Module):
     @torch.inference_mode()
     def score(self, queries: Sequence[str], documents: Sequence[str]) -> Float[np.ndarray, " n"]:
         """The score of each query with the document at its place."""
-        found = [
-            self((self.tokens(queries[i : i + 256]), self.tokens(documents[i : i + 256])))[:, 0]
-            for i in range(0, len(queries), 256)
-        ]
+        found = []
+        for i in range(0, len(queries), 256):
+            sides = (self.tokens(queries[i : i + 256]), self.tokens(documents[i : i + 256]))
+            found.append(self(moved(sides, self.kernels.device))[:, 0].cpu())
         return torch.cat(found).numpy() if found else np.zeros(0, np.float32)
 
 

@@ -1,7 +1,7 @@
 """What networks eat, whatever it is: rows of it are taken, have a cost and are put together.
 
-Inputs are a tensor whose first axis is items, the `Features` of texts, or an object with `take` and `cost` of its own:
-the two sides of two towers, or a graph, which stays whole whatever rows are taken.
+Inputs are a tensor whose first axis is items, the `Features` of texts, or an object with `take`, `cost` and `to` of its
+own: the two sides of two towers, or a graph, which stays whole whatever rows are taken.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from counterpoint.encoders.features import Features
 
 
 class OwnInputs(Protocol):
-    """Inputs that know how their rows are taken."""
+    """Inputs that know how their rows are taken, what they cost and how they are moved."""
 
     def take(self, rows: Int[Tensor, " b"]) -> Any:
         """The inputs of these rows."""
@@ -27,6 +27,10 @@ class OwnInputs(Protocol):
 
     def cost(self) -> Int[Tensor, " n"]:
         """What each costs to encode."""
+        ...
+
+    def to(self, device: torch.device) -> Any:
+        """The same inputs on a device."""
         ...
 
 
@@ -57,6 +61,20 @@ def cost(inputs: Inputs) -> Int[Tensor, " n"]:
     if isinstance(inputs, Tensor):
         return torch.ones(len(inputs), dtype=torch.long)
     return features.lengths(inputs).clamp_min(1) if isinstance(inputs, dict) else inputs.cost()
+
+
+def moved(inputs: Any, device: torch.device) -> Any:
+    """The inputs on a device, whatever they are made of; what has no `to`, such as a list, stays as it is.
+
+    Examples:
+        >>> moved((torch.zeros(1), {"side": torch.ones(2)}), torch.device("meta"))[1]["side"].device
+        device(type='meta')
+    """
+    if isinstance(inputs, tuple):
+        return tuple(moved(part, device) for part in inputs)
+    if isinstance(inputs, dict):
+        return {name: moved(part, device) for name, part in inputs.items()}
+    return inputs.to(device) if hasattr(inputs, "to") else inputs
 
 
 def cat(parts: Sequence[Tensor | Features]) -> Tensor | Features:
@@ -103,3 +121,7 @@ class Sides:
     def cost(self) -> Int[Tensor, " n"]:
         """Of each row, by its tower's own measure."""
         return torch.cat([cost(part) for part in self.parts if part is not None])[self.order]
+
+    def to(self, device: torch.device) -> Sides:
+        """Both towers' inputs on a device."""
+        return Sides(moved(self.parts, device), self.order)

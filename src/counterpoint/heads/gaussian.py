@@ -31,5 +31,7 @@ class Gaussian(nn.Module):
         """Sample, mean and log-variance, in this order."""
         mean, log_variance = self.layer(h).chunk(2, 1)
         log_variance = log_variance.clamp_min(self.least)
-        sample = mean + (log_variance / 2).exp() * torch.randn_like(mean)
+        # drawn on the processor, as all that training draws: the same on any device
+        noise = torch.randn(mean.shape, dtype=mean.dtype).to(mean.device)
+        sample = mean + (log_variance / 2).exp() * noise
         return torch.stack([sample, mean, log_variance], 1)

@@ -43,19 +43,21 @@ def turn_entropy(
     """
     pixels = data.anchors.tensor
 
+    device = next(encoder.parameters()).device
+
     def seen(rows: Tensor) -> Tensor:
         found = take(pixels, data.anchor[rows])
         assert isinstance(found, Tensor)
-        return found
+        return found.to(device)
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = nn.Sequential(copy.deepcopy(encoder), nn.Linear(int(encoder.dim), 4))  # type: ignore[arg-type]
+        model = nn.Sequential(copy.deepcopy(encoder), nn.Linear(int(encoder.dim), 4)).to(device)  # type: ignore[arg-type]
         optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE)
         for done in range(first + then):
             for rows in torch.randperm(len(data)).split(batch):
-                turn = torch.randint(4, (len(rows),))
-                with torch.autocast("cpu", torch.bfloat16):
+                turn = torch.randint(4, (len(rows),)).to(device)
+                with torch.autocast(device.type, torch.bfloat16):
                     logits = model(quarter_turns(seen(rows), turn)).float()
                 loss = F.cross_entropy(logits, turn, reduction="none")
                 if done >= first:
@@ -73,7 +75,7 @@ def turn_entropy(
             torch.stack([_entropy(model(quarter_turns(x, torch.full((len(x),), turn)))) for turn in range(4)]).mean(0)
             for x in (seen(rows) for rows in torch.arange(len(data)).split(512))
         ]
-    return torch.cat(parts)
+    return torch.cat(parts).cpu()
 
 
 def looking_alike(column: str = "agnostic") -> Prepare:

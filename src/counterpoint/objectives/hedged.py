@@ -62,7 +62,7 @@ class HedgedMatch(nn.Module):
                 f"points of dimension {z.shape[-1]} are no mean and variance", fix="give an even dimension"
             )
         mean, log_variance = z.chunk(2, -1)
-        noise = torch.randn(*z.shape[:-1], self.samples, mean.shape[-1], device=z.device).to(z)
+        noise = torch.randn(*z.shape[:-1], self.samples, mean.shape[-1]).to(z)
         drawn = mean.unsqueeze(-2) + (log_variance / 2).exp().unsqueeze(-2) * noise
         return drawn.flatten(-2)
 

@@ -72,7 +72,7 @@ class MixNegatives(Procedure):
         near = scores.topk(min(self.hardest, len(k)), 1).indices
 
         def drawn(number: int) -> Float[Tensor, "n s d"]:
-            return k[near.gather(1, torch.randint(near.shape[1], (len(q), number), device=q.device))]
+            return k[near.gather(1, torch.randint(near.shape[1], (len(q), number)).to(q.device))]
 
         if not self.mixed:
             return {**call, "owned": with_owned(call.get("owned"), drawn(self.pairs + self.with_query))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def fingerprint(module: str, *names: str) -> str:
         node = defined.get(place[1])
         if node is None:
             continue
-        seen[place] = ast.dump(node)
+        seen[place] = _dump(node)
         for inner in ast.walk(node):
             if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id in modules:
                 todo.append((modules[inner.value.id], inner.attr))
@@ -85,6 +86,12 @@ def _silent(node: ast.FunctionDef | ast.ClassDef) -> ast.stmt:
         if isinstance(body, list):
             inner.body = [s for s in body if not _is_words(s)]  # type: ignore[attr-defined]
     return node
+
+
+def _dump(node: ast.AST) -> str:
+    """The same in every version of Python: 3.12 has type parameters everywhere, 3.13 leaves out what is empty."""
+    options: dict[str, bool] = {"show_empty": True} if sys.version_info >= (3, 13) else {}
+    return ast.dump(node, **options).replace(", type_params=[]", "")
 
 
 def _is_words(statement: ast.stmt) -> bool:

@@ -220,14 +220,16 @@ def _backward(
 
     The encoder sees chunks, head and procedure the whole batch of all processes.
     """
+    from counterpoint.encoders.inputs import moved
+
     chunks = payload.chunks(config.chunk_tokens)
-    back = torch.argsort(torch.cat(chunks))
+    back, device = torch.argsort(torch.cat(chunks)), next(network.parameters()).device
     seen: dict[str, Any] = {}
 
     def encode(chunk: Tensor, encoder: nn.Module) -> Tensor:
         # one chunk is the whole batch: nothing to take
         inputs = payload.inputs if len(chunks) == 1 else payload.take(payload.inputs, chunk)
-        return _single(encoder(inputs))
+        return _single(encoder(moved(inputs, device)))
 
     def arguments(z: Tensor, head: nn.Module) -> Call:
         z = z if len(chunks) == 1 else z[back.to(z.device)]
