@@ -53,9 +53,9 @@ def test_the_baselines_have_no_margin_and_one_sees_the_other_view_only():
 
 
 @pytest.mark.parametrize("name", ["snt-xent-aam", "snt-xent-am"])
-def test_the_head_is_wide_and_without_batch_norm_and_views_are_random(name):
+def test_the_head_is_wide_with_batch_norm_within_and_views_are_random(name):
     step = step_of(name)
-    assert step.layers() == ["Linear", "ReLU", "Linear"]
-    assert (step.network[1][0].out_features, step.network[1][2].out_features) == (512, 128)
+    assert step.layers() == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert (step.network[1][0].out_features, step.network[1][3].out_features) == (512, 128)
     first, second = step.views()
     assert not torch.isclose(first, second).all(dim=(1, 2, 3)).any()

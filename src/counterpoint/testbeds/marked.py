@@ -148,9 +148,9 @@ CODED_DIGITS = Testbed(
 CODED = Testbed(
     "coded characters",
     new_drawers,
-    f"Omniglot (136 characters, {SIDE} x {SIDE}), six of twenty drawers for test; {_CODES}, 100 epochs, AdamW at 1e-3",
+    f"Omniglot (136 characters, {SIDE} x {SIDE}), six of twenty drawers for test; {_CODES}, 400 epochs, AdamW at 1e-3",
     perceptron,
-    epochs=50,
+    epochs=200,
     raw=_COMPONENTS,
 )
 
