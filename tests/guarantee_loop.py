@@ -19,6 +19,7 @@ from counterpoint.encoders.crossing import CrossEncoder, CrossLists
 from counterpoint.engine import all_reduce_gradients
 from counterpoint.geometry import Dot, Gated, Parts
 from counterpoint.heads import (
+    AlsoGiven,
     AlsoStopped,
     Gaussian,
     GroupWhitening,
@@ -57,6 +58,7 @@ from counterpoint.procedures import (
     ClassVectors,
     ClusteredNeighbours,
     Composed,
+    CrossView,
     CutDomains,
     Forget,
     Futures,
@@ -214,6 +216,9 @@ CASES = {
     "queue": Case(lambda: InfoNCE(0.3), procedure=lambda: Queue(15, 4)),
     "momentum queue": Case(
         lambda: InfoNCE(0.3), both, lambda: MomentumQueue(15, OUT)
+    ),
+    "cross view": Case(
+        lambda: DistillKL(0.3, guide_temperature=0.2), lambda: AlsoGiven(nn.Linear(4, 4)), lambda: CrossView(15, 4)
     ),
     DRAWN: Case(lambda: InfoNCE(0.3), procedure=Drawn),
     "itself": Case(

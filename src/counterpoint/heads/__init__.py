@@ -6,10 +6,11 @@ from counterpoint.heads.per_view import PerView
 from counterpoint.heads.prediction import MeanContext, Predictions
 from counterpoint.heads.projection import projection
 from counterpoint.heads.reweight import Reweight
-from counterpoint.heads.several import AlsoStopped, Halves, Several
+from counterpoint.heads.several import AlsoGiven, AlsoStopped, Halves, Several
 from counterpoint.heads.whitening import GroupWhitening
 
 __all__ = [
+    "AlsoGiven",
     "AlsoStopped",
     "Gaussian",
     "GroupWhitening",

@@ -62,6 +62,29 @@ class AlsoStopped(nn.Module):
         return torch.stack([self.head(z), self.head(z.detach())], 1)
 
 
+class AlsoGiven(nn.Module):
+    """A head's output and what it was given, without gradient, `(n, 2, d)`: `[g(h), sg(h)]`.
+
+    What a projector says is then to be like what the representation says. Source: Limkonchotiwat et al. 2023, "An
+    Efficient Self-Supervised Cross-View Training For Sentence Embedding", section 3.1.
+
+    Args:
+        head: It keeps the width.
+
+    Examples:
+        >>> AlsoGiven(nn.Linear(2, 2))(torch.ones(1, 2))[:, 1].tolist()
+        [[1.0, 1.0]]
+    """
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n 2 d"]:
+        """Both."""
+        return torch.stack([self.head(z), z.detach()], 1)
+
+
 class Halves(nn.Module):
     """Two heads, each on one half of the representation, such as on one of two encoders that are joined.
 

@@ -2,6 +2,7 @@
 
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.composing import Composed
+from counterpoint.procedures.cross_view import CrossView
 from counterpoint.procedures.domains import CutDomains, OneDomain
 from counterpoint.procedures.gates import PairGates
 from counterpoint.procedures.hard_pairs import MixHardPairs, shares
@@ -33,6 +34,7 @@ __all__ = [
     "ClassVectors",
     "ClusteredNeighbours",
     "Composed",
+    "CrossView",
     "CutDomains",
     "Forget",
     "Futures",

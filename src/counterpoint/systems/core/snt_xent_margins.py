@@ -72,9 +72,9 @@ system(
     ),
     signal=Signal(tolerant, off=Trained(snt_xent)),
     setup="Characters stand in for speakers, those of other alphabets for new ones: two test pictures are the same if "
-    "their character is, by the cosine of representations, before the projector. Training knows no labels. The projector "
-    "has BatchNorm, which theirs has not: their encoder has it in every layer and ours in none, and without it "
-    "embeddings begin nearly equal, where the slope of an angular margin has no bound, and collapse. Where "
+    "their character is, by the cosine of representations, before the projector. Training knows no labels. The "
+    "projector has BatchNorm, which theirs has not: their encoder has it in every layer and ours in none, and without "
+    "it embeddings begin nearly equal, where the slope of an angular margin has no bound, and collapse. Where "
     "angle and margin pass pi, at cosines below -0.995, the margin goes on as it is; the authors continue it by a "
     "line.",
 )(snt_xent_aam)
