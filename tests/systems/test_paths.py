@@ -77,6 +77,9 @@ def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     rows = [f"the {c} thing {i}\t{c} number {i} here" for c in ("red", "blue") for i in range(36)]
     (folder / "pairs.tsv").write_text("\n".join(["query\tdocument", *rows]) + "\n")
+    (folder / "labelled.tsv").write_text(
+        "\n".join(["text\tlabel", *(f"{row.split(chr(9))[0]}\tclass {i % 6}" for i, row in enumerate(rows))]) + "\n"
+    )
     (folder / "texts.txt").write_text("\n".join(row.split("\t")[0] for row in rows) + "\n")
     small_bert(load_parts(folder / "pairs.tsv", {}, 0.05, 0.1, 0, None).train).save(folder / "bert")
     pictures(folder / "pictures.npz", 72)
@@ -95,7 +98,9 @@ def source_of(name, sources):
     takes = get(name).method().takes
     if takes.anchors == "image":
         return sources / ("more.npz" if name in BATCHES else "pictures.npz")
-    return sources / ("texts.txt" if takes.others is None else "pairs.tsv")
+    if takes.others is not None:
+        return sources / "pairs.tsv"
+    return sources / ("texts.txt" if "items" in takes.schemas else "labelled.tsv")
 
 
 @pytest.fixture

@@ -57,6 +57,10 @@ def test_noise_goes_round_and_says_which_are_right():
 
 def test_pairs_of_the_included_corpus_are_alike_by_package_and_section():
     train, test = corpora.likeness(0)
+    pairs, same_test = corpora.like_pairs(0)
+    titles = {e.anchor: e.positives[0] for e in corpora._corpus().train.examples}
+    assert [titles[pairs.anchors.texts[i]] for i in pairs.anchor.tolist()] == list(train.anchors.texts)
+    assert same_test.columns["score"].equal(test.columns["score"])
     assert train.schema == "items"
     assert test.schema == "scored"
     assert set(test.columns["score"].tolist()) == {0.0, 1.0, 2.0}

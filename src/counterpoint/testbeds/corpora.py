@@ -118,6 +118,15 @@ def likeness(seed: int) -> Parts:
     return Data.alone(Items("text", texts), source="included corpus"), rows_of(scored, "included corpus")
 
 
+def like_pairs(seed: int) -> Parts:
+    """The same with titles beside their descriptions to train on."""
+    train, test = likeness(seed)
+    assert isinstance(train, Data)
+    title = {e.positives[0]: e.anchor for e in _corpus().train.examples}
+    pairs = [Example(title[text], (text,)) for text in train.anchors.texts]
+    return rows_of(pairs, "included corpus"), test
+
+
 def shuffled(data: Data, share: float, seed: int) -> Data:
     """Pairs of which a share has lost its partner to another, in a round: noise with a known answer, column `right`.
 

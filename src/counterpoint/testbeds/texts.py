@@ -22,6 +22,7 @@ from counterpoint.testbeds.bed import Figure, Made, Testbed
 from counterpoint.testbeds.corpora import (
     abstracts,
     inferences,
+    like_pairs,
     likeness,
     noisy_titles,
     scifact,
@@ -280,6 +281,17 @@ LIKENESS = Testbed(
     settings=FEW_LAYERS | {"learning_rate": 2e-3},
     raw=TF_IDF,
     figures=(spearman,),
+)
+
+
+LIKE_PAIRS = replace(
+    LIKENESS,
+    name="likeness, pairs",
+    parts=like_pairs,
+    about="2,000 titles of the included corpus with their descriptions to train on; 300 held-out titles with their own "
+    f"description, one of the same section and one of another; {_TABLE_START}, 40 steps at a rate of 0.02",
+    start=table,
+    settings=TABLE,
 )
 
 

@@ -12,7 +12,7 @@ from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.sentences.simcse import CEILING
 from counterpoint.testbeds import Trained
 from counterpoint.testbeds.figures import spearman
-from counterpoint.testbeds.texts import INFERENCES, SMALL_TITLES, alignment_of_like
+from counterpoint.testbeds.texts import INFERENCES, LIKE_PAIRS, alignment_of_like
 from counterpoint.training import TrainConfig
 
 TEMPERATURE, REFERENCE, QUEUE, WIDER = 0.04, 0.03, 4096, 10
@@ -70,7 +70,7 @@ def _better(text: str, against: str, baseline: Trained) -> Claim:
         _better("Past vectors are better than the batch alone", "without queues", Trained(of_batch)),
     ),
     signal=Signal(alignment_of_like, off=Trained(contrasted)),
-    sample=SMALL_TITLES,
+    sample=LIKE_PAIRS,
     setup="A premise of SNLI and what follows from it are the two views, in place of two back-translations of each "
     f"sentence of SNLI and MNLI. Queues of {QUEUE:,} for 131,072 of their smallest model, whose temperatures these "
     "are; batches of 64 for 128. The reference is that of the same encoding, without gradient, where theirs is "

@@ -1,0 +1,92 @@
+"""Texts with classes: questions by what they ask for, descriptions of packages by section."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import torch
+
+from counterpoint.data import debian
+from counterpoint.data.items import Data, Items
+from counterpoint.testbeds.bed import Parts, Testbed
+from counterpoint.testbeds.figures import probe_accuracy
+from counterpoint.testbeds.files import find
+from counterpoint.testbeds.lexical import TF_IDF
+from counterpoint.testbeds.texts import FEW_LAYERS, quick_bert, smollm2
+
+_FEW, _SECTIONS, _EACH = 500, 6, 60
+
+
+def questions(seed: int) -> Parts:
+    """TREC (Li and Roth 2002): 500 questions drawn by the seed, of six classes (what is asked for), 500 for test."""
+    train, test = all_questions(seed)
+    assert isinstance(train, Data)
+    return train[torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(len(train))[:_FEW]))], test
+
+
+def all_questions(seed: int) -> Parts:
+    """The same with all 5,452 training questions."""
+    del seed
+    return _questions("train"), _questions("test")
+
+
+def sections(seed: int) -> Parts:
+    """The included corpus: 60 descriptions each of its six largest sections drawn by the seed, as many for test."""
+    corpus = debian()
+    names = [name for name, _ in Counter(corpus.sections).most_common(_SECTIONS)]
+    generator, about = np.random.default_rng(seed), dict(zip(corpus.packages, corpus.sections, strict=True))
+    texts: dict[str, list[str]] = {name: [] for name in names}
+    for package, text in corpus.heldout.corpus.items():
+        if about.get(package) in texts:
+            texts[about[package]].append(text)
+    parts: tuple[list[tuple[str, str]], ...] = ([], [])
+    for name in names:
+        drawn = [texts[name][i] for i in generator.permutation(len(texts[name]))[: 2 * _EACH]]
+        for part, some in zip(parts, (drawn[:_EACH], drawn[_EACH:]), strict=True):
+            part.extend((name, text) for text in some)
+    return _data(parts[0], "included corpus"), _data(parts[1], "included corpus")
+
+
+@cache
+def _questions(part: str) -> Data:
+    with find(f"classify/trec-{part}.tsv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["label"].split(":")[0], row["text"]) for row in csv.DictReader(file, delimiter="\t", quoting=3)]
+    return _data(rows, f"TREC {part}")
+
+
+def _data(rows: Sequence[tuple[str, str]], source: str) -> Data:
+    """Texts with the number of their class, of all in the order of the alphabet."""
+    names = sorted({name for name, _ in rows})
+    label = torch.tensor([names.index(name) for name, _ in rows])
+    return Data.alone(Items("text", [text for _, text in rows]), source=source, classes=tuple(names), label=label)
+
+
+QUESTIONS = Testbed(
+    "TREC, few",
+    questions,
+    "TREC: 500 questions drawn by the seed, of six classes, and its 500 test questions; the embeddings, which stay, "
+    "and first layer of SmolLM2-135M with dropout of 0.1, mean-pooled, then 200 steps of 32 at a rate of 5e-4",
+    smollm2,
+    steps=200,
+    settings=FEW_LAYERS | {"batch_size": 32},
+    raw=TF_IDF,
+    figures=(probe_accuracy(),),
+)
+ALL_QUESTIONS = replace(QUESTIONS, name="TREC", parts=all_questions, steps=400)
+"""All training questions, twice the steps."""
+SECTIONS = Testbed(
+    "sections",
+    sections,
+    f"included corpus: {_EACH} descriptions each of {_SECTIONS} sections to train on, as many for test; a BERT in "
+    "miniature (2 layers of 128) after 10 steps of masked language modelling, then 40 steps at a rate of 2e-3",
+    quick_bert,
+    steps=40,
+    settings=FEW_LAYERS | {"learning_rate": 2e-3},
+    raw=TF_IDF,
+    figures=(probe_accuracy(),),
+)
