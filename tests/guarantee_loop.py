@@ -52,6 +52,7 @@ from counterpoint.objectives import (
 from counterpoint.procedures import (
     Again,
     AgainstClasses,
+    AgainstColumn,
     AgainstItself,
     Call,
     Chain,
@@ -223,6 +224,12 @@ CASES = {
     DRAWN: Case(lambda: InfoNCE(0.3), procedure=Drawn),
     "itself": Case(
         lambda: InfoNCE(0.3, geometry=Parts(1, 2)), lambda: Gaussian(4, 3), AgainstItself, rows=1
+    ),
+    "given": Case(
+        lambda: InfoNCE(0.3),
+        lambda: nn.Linear(4, 2),
+        lambda: Chain(AgainstColumn("pixels"), Queue(15, 2, in_batch=True)),
+        rows=1,
     ),
     "decoded": Case(
         lambda: AutoEncoding(nn.Linear(3, 2), "pixels"), lambda: WithoutNoise(4, 3), AgainstItself, rows=1

@@ -13,6 +13,7 @@ from counterpoint.procedures.queue import MomentumQueue, Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
 from counterpoint.procedures.sides import (
     AgainstClasses,
+    AgainstColumn,
     AgainstItself,
     ClassVectors,
     Forget,
@@ -28,6 +29,7 @@ from counterpoint.procedures.targets import MixTargets
 __all__ = [
     "Again",
     "AgainstClasses",
+    "AgainstColumn",
     "AgainstItself",
     "Call",
     "Chain",

@@ -31,6 +31,41 @@ class AgainstItself(Procedure):
         return {**call, "keys": call["queries"]}
 
 
+class AgainstColumn(Procedure):
+    """All points are queries, and each one's key is a vector that the data know of it, such as a teacher's.
+
+    Args:
+        column: `(n, d)`.
+
+    Raises:
+        InputError: in a call, for points without it, or of other width.
+
+    Examples:
+        >>> batch = {"queries": Points(torch.eye(2), vector=torch.ones(2, 2))}
+        >>> (call,) = AgainstColumn("vector")([batch], lambda model: {})
+        >>> call["keys"].z.tolist(), "vector" in call["keys"].columns
+        ([[1.0, 1.0], [1.0, 1.0]], False)
+    """
+
+    def __init__(self, column: str) -> None:
+        super().__init__()
+        self.column = column
+
+    def change(self, call: Call) -> Call:
+        """The call with these vectors as keys."""
+        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        columns = dict(every.columns)
+        vectors = columns.pop(self.column, None)
+        if vectors is None or vectors.shape != every.z.shape:
+            found = "none" if vectors is None else f"some of shape {tuple(vectors.shape)}"
+            raise InputError(
+                f"points {tuple(every.z.shape)} need as many vectors as wide in the column {self.column!r}, and have "
+                f"{found}",
+                fix="give them, and a head of their width",
+            )
+        return {"queries": Points(every.z, columns), "keys": Points(vectors.to(every.z), columns)}
+
+
 class AgainstClasses(Procedure):
     """All points are queries, and the keys are the classes, one unit vector each.
 

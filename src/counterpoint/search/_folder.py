@@ -52,8 +52,10 @@ def read(folder: Path) -> dict[str, Any]:
         raise InputError("there is no index", file=folder, fix="make one with: counterpoint index") from error
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"the index's description cannot be read ({error!r})", file=file, fix=again) from error
+    except OSError as error:
+        raise InputError(f"the index's description cannot be read: {error.strerror}", file=file) from error
+    except (ValueError, KeyError, TypeError, AttributeError):
+        good = False
     if not good:
         raise InputError("the index's description cannot be read", file=file, fix=again)
     return about

@@ -1,0 +1,74 @@
+"""What a teacher makes of the items, once, before a stage of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from counterpoint.data.items import Data, Items
+
+if TYPE_CHECKING:
+    from counterpoint.methods.stage import Prepare
+
+
+class EncodesItems(Protocol):
+    """What a teacher must do."""
+
+    def encode_items(self, items: Items) -> Float[np.ndarray, "n d"]:
+        """One vector an item."""
+        ...
+
+
+def teacher_vectors(teacher: Callable[[], EncodesItems], column: str = "vector") -> Prepare:
+    """A column with what a teacher makes of each row's anchor.
+
+    Within a process each item is encoded once by each teacher, however many trainings ask for it.
+
+    Args:
+        teacher: Makes it, when it is first needed; a function with a name, by which its vectors are kept.
+        column: Where they are put, `(n, d)`.
+
+    Examples:
+        >>> class Lengths:
+        ...     def encode_items(self, items):
+        ...         return np.array([[len(text), 1] for text in items.texts], np.float32)
+        >>> data = Data.alone(Items("text", ["ant", "eagle"]))
+        >>> teacher_vectors(Lengths)(data, nn.Identity(), 0).columns["vector"].tolist()
+        [[3.0, 1.0], [5.0, 1.0]]
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        used, place = data.anchor.unique(return_inverse=True)
+        vectors = torch.from_numpy(_vectors(teacher, data.anchors[used]))
+        return replace(data, columns={**data.columns, column: vectors[place]})
+
+    return prepare
+
+
+def _vectors(teacher: Callable[[], EncodesItems], items: Items) -> Float[np.ndarray, "n d"]:
+    known, hashes = _known(teacher), items.hashes().tolist()
+    new = {key: place for place, key in enumerate(hashes) if key not in known}
+    if new:
+        found = _made(teacher).encode_items(items[torch.tensor(list(new.values()))])
+        known.update(zip(new, found.astype(np.float32), strict=True))
+    return np.stack([known[key] for key in hashes])
+
+
+@cache
+def _made(teacher: Callable[[], EncodesItems]) -> EncodesItems:
+    return teacher()
+
+
+@cache
+def _known(teacher: Callable[[], EncodesItems]) -> dict[int, Float[np.ndarray, " d"]]:
+    """By the hash of the item."""
+    del teacher
+    return {}
