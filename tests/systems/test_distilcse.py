@@ -95,6 +95,8 @@ def test_every_text_is_encoded_once_by_the_teacher():
     data = rows_of(TUPLES)
     whole = distilcse.sentences(data, torch.nn.Identity(), 0)
     assert sorted(whole.anchors.texts) == sorted({*data.anchors.texts, *data.others.texts})
+    some = distilcse.sentences(data[torch.tensor([1])], torch.nn.Identity(), 0)
+    assert list(some.anchors.texts) == list(TUPLES[1].texts)
     step = teachers.teacher_vectors(distilcse.minilm)
     first = step(whole, torch.nn.Identity(), 0)
     again = step(whole[torch.arange(3).flip(0)], torch.nn.Identity(), 1)

@@ -10,11 +10,12 @@ from counterpoint.heads import projection
 from counterpoint.methods import Prepare, Recipe, Takes
 from counterpoint.objectives import DecoupledUniformity
 from counterpoint.systems.core._pictures import SELF_SUPERVISED, TEMPERATURES, TUNED, simclr
+from counterpoint.systems.core._supervised import supcon_with_more
 from counterpoint.systems.core.ccl_k import ccl_k
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.testbeds import Trained, Tuned
+from counterpoint.testbeds import MORE_CIFAR, Richer, Trained, Tuned
 from counterpoint.testbeds.figures import probe_accuracy, rank
-from counterpoint.testbeds.weak import ATTRIBUTES, DIGITS_ATTRIBUTES, principal, shuffled, told
+from counterpoint.testbeds.weak import ATTRIBUTES, DIGITS_ATTRIBUTES, principal, shuffled
 
 RIDGE, WIDTH, CODES = 0.01, 2.2, 1.0
 """Both widths are about the distance of two pictures."""
@@ -59,17 +60,13 @@ def shuffled_prior() -> Recipe:
     return _with("Decoupled Uniformity, attributes of others", shuffled("attributes"))
 
 
-def told_prior() -> Recipe:
-    """The classes themselves as what is known."""
-    return _with("Decoupled Uniformity, classes", told("attributes"))
-
-
 def shuffled_codes() -> Recipe:
     """Codes of other pictures."""
     prepare = (principal("code"), shuffled("code"))
     return with_generator().varied("Decoupled Uniformity, codes of others", prepare=prepare)
 
 
+_CEILING = Richer(Trained(supcon_with_more), MORE_CIFAR)
 system(
     "Decoupled Uniformity",
     title="Integrating Prior Knowledge in Contrastive Learning with Kernel",
@@ -90,7 +87,7 @@ system(
             Trained(decoupled_uniformity),
             system=Trained(with_prior),
             off=Trained(shuffled_prior),
-            ceiling=Trained(told_prior),
+            ceiling=_CEILING,
         ),
         Claim(
             "They serve it better than a kernel on the conditioning variable does",
@@ -99,7 +96,7 @@ system(
             ATTRIBUTES,
             Tuned(ccl_k, TEMPERATURES),
             system=Tuned(with_prior, SCALES),
-            ceiling=Trained(told_prior),
+            ceiling=_CEILING,
         ),
         Claim(
             "The codes of a generative model as prior knowledge improve it",
@@ -109,7 +106,7 @@ system(
             Trained(decoupled_uniformity),
             system=Trained(with_generator),
             off=Trained(shuffled_codes),
-            ceiling=Trained(told_prior),
+            ceiling=_CEILING,
         ),
         Claim(
             "Uniform centroids alone are better than a contrastive loss",
@@ -124,5 +121,6 @@ system(
     setup="Twelve noisy attributes stand for the 126 of UT-Zappos and the 312 of CUB, principal components of the "
     "pixels for the codes of a BigBiGAN: a linear generator knows less. Gaussian kernels as wide as two pictures are "
     "apart; ridge 0.01 and t = 2 as in the authors' code, or one of three t where a rival's temperature is chosen. The "
-    "authors' head: three layers without BatchNorm.",
+    "authors' head: three layers without BatchNorm. The ceiling is SupCon with twice the pictures and four times the "
+    "steps: the classes themselves as prior knowledge were no ceiling (0.373).",
 )(decoupled_uniformity)

@@ -12,7 +12,7 @@ from counterpoint.systems.core._supervised import labelled
 from counterpoint.systems.core.nt_xent_am import SCALED
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import OMNIGLOT, Trained, Tuned
-from counterpoint.testbeds.figures import tolerant, verification_error
+from counterpoint.testbeds.figures import rank, verification_error
 
 _AGAINST = "SNT-Xent, a temperature chosen for each"
 
@@ -70,7 +70,7 @@ system(
             Tuned(one_way, SCALED),
         ),
     ),
-    signal=Signal(tolerant, off=Trained(snt_xent)),
+    signal=Signal(rank, off=Trained(snt_xent)),
     setup="Characters stand in for speakers, those of other alphabets for new ones: two test pictures are the same if "
     "their character is, by the cosine of representations, before the projector. Training knows no labels. The "
     "projector has BatchNorm, which theirs has not: their encoder has it in every layer and ours in none, and without "

@@ -56,10 +56,14 @@ def minilm() -> InFull:
 
 
 def sentences(data: Data, encoder: nn.Module, seed: int) -> Data:
-    """Every text alone, whichever side it is on."""
+    """Every text of a row alone, whichever side it is on, once."""
     del encoder, seed
-    others = () if data.others is None else data.others.texts
-    return Data.alone(Items("text", list(dict.fromkeys([*data.anchors.texts, *others]))), source=data.source)
+    assert data.others is not None and data.positives is not None  # noqa: PT018 - pairs
+    sides = [data.positives, *([] if data.negatives is None else [data.negatives])]
+    places = [side[side >= 0].tolist() for side in sides]
+    anchors = [data.anchors.texts[i] for i in data.anchor.tolist()]
+    others = [data.others.texts[i] for side in places for i in side]
+    return Data.alone(Items("text", list(dict.fromkeys([*anchors, *others]))), source=data.source)
 
 
 def to_teacher(width: int) -> nn.Module:
