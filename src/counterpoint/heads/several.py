@@ -66,7 +66,7 @@ class AlsoGiven(nn.Module):
     """A head's output and what it was given, without gradient, `(n, 2, d)`: `[g(h), sg(h)]`.
 
     What a projector says is then to be like what the representation says. Source: Limkonchotiwat et al. 2023, "An
-    Efficient Self-Supervised Cross-View Training For Sentence Embedding", section 3.1.
+    Efficient Self-Supervised Cross-View Training For Sentence Embedding", and the authors' code (SCTLoss).
 
     Args:
         head: It keeps the width.

@@ -21,9 +21,9 @@ class CrossView(Procedure):
     Q_a] / t))`, and the same with both views and the other queue. A text's own reference is among the keys, and so are
     the rest of its batch.
 
-    Source: Limkonchotiwat et al. 2023, "An Efficient Self-Supervised Cross-View Training For Sentence Embedding",
-    equations 1 to 4, and the authors' code. As there the queues begin with random unit vectors, and the mean of both
-    terms is the loss (their code has the sum).
+    Source: Limkonchotiwat et al. 2023, "An Efficient Self-Supervised Cross-View Training For Sentence Embedding", and
+    the authors' code (SCTLoss), whose queues begin with random unit vectors, too. The mean of both terms is the loss,
+    as in the text; their code has the sum.
 
     Args:
         size: Vectors in each queue, 0 or more.

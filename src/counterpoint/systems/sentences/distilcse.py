@@ -154,7 +154,7 @@ _CEILING = Given("all-MiniLM-L6-v2", _teacher)
     "eighth of the steps; its baseline has all of them for the first. The ceiling is the teacher.",
 )
 def distilcse() -> Recipe:
-    """Gao et al. 2021: contrastive distillation with a queue, then SimCSE on pairs with contradictions."""
+    """Gao et al. 2021 and their code: contrastive distillation with a queue, then SimCSE with contradictions."""
     first = ckd().stages[0]
     train = TrainConfig(epochs=3, batch_size=512, learning_rate=5e-5)
     second = Stage(lambda: InfoNCE(Temperature(1 / SCALE)), train)

@@ -77,7 +77,7 @@ def _better(text: str, against: str, baseline: Trained) -> Claim:
     "another one of the same text with other dropout. The start and the rate are those of SimCSE here.",
 )
 def sct() -> Recipe:
-    """Limkonchotiwat et al. 2023, equations 1 to 4, the constants of their smallest model; its views are pairs."""
+    """Limkonchotiwat et al. 2023, with the temperatures of their smallest model; its views are pairs."""
     train = TrainConfig(epochs=20, batch_size=128, learning_rate=5e-4, schedule="linear")
     stage = Stage(lambda: DistillKL(TEMPERATURE, guide_temperature=REFERENCE), train, head=projector, procedure=queues)
     return Recipe("SCT", (stage,), Takes("text", "text"))

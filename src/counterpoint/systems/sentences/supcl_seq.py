@@ -104,7 +104,7 @@ _CEILING = Richer(Trained(fine_tuned), ALL_QUESTIONS)
     "is encoded four times a step, and once where the model is fine-tuned. The ceiling knows ten times the questions.",
 )
 def supcl_seq() -> Recipe:
-    """Sedghamiz et al. 2021, section 3, equation 1: four dropouts of each text, all of its class its positives."""
+    """Sedghamiz et al. 2021 and their code: four dropouts of each text, all of its class its positives."""
     train = TrainConfig(epochs=3, batch_size=32, learning_rate=5e-5, weight_decay=0.01)
     seen = (None, *(TextView(tokens=dropout(rate)) for rate in RATES))
     stage = Stage(loss, train, view=seen, views=1 + len(RATES))
