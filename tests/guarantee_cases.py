@@ -217,7 +217,7 @@ def run(case: Case, dtype: torch.dtype, **how) -> tuple[torch.Tensor, torch.Tens
     encoder, objective = build(case, dtype)
     loss = call(case, case.batch, encoder, objective, **how)
     if loss.ndim:  # unreduced: an arbitrary direction
-        direction = torch.linspace(-1, 2, len(loss)).to(loss)
+        direction = torch.linspace(-1, 2, len(loss), dtype=loss.dtype, device=loss.device)
         (loss * direction).sum().backward()
     elif loss.requires_grad:
         loss.backward()
