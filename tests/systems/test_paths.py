@@ -287,8 +287,12 @@ def test_weights_of_run_are_those_of_the_method(name, steps, sources, watched, t
     method, data = replace(method, start=bed.start or method.start), bed.parts(0)[0]
     method.started(data, 0)  # some starts are trained once and kept
     watched.told()
-    # several stages share the steps
-    bed.settled(method).make(data, 0)
+    # several stages share the steps as their own lengths are to each other
+    lengths = [stage.train.steps or stage.train.epochs for stage in method.stages]
+    shares = [max(1, round(steps * length / sum(lengths))) for length in lengths]
+    changed = method.changed(**settings, validations=1).stages
+    stages = [replace(s, train=replace(s.train, steps=n)) for s, n in zip(changed, shares, strict=True)]
+    replace(method, stages=tuple(stages)).make(data, 0)
     wanted = watched.told()
     assert len(wanted) >= len(method.stages)
     run(replace(system, sample=bed, claims=(), run=None), tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,17 +16,10 @@ from counterpoint.data.items import Data, Items
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
+    from counterpoint.tasks import Encodes
 
 
-class EncodesItems(Protocol):
-    """What a teacher must do."""
-
-    def encode_items(self, items: Items) -> Float[np.ndarray, "n d"]:
-        """One vector an item."""
-        ...
-
-
-def teacher_vectors(teacher: Callable[[], EncodesItems], column: str = "vector") -> Prepare:
+def teacher_vectors(teacher: Callable[[], Encodes], column: str = "vector") -> Prepare:
     """A column with what a teacher makes of each row's anchor.
 
     Within a process each item is encoded once by each teacher, however many trainings ask for it.
@@ -53,7 +46,7 @@ def teacher_vectors(teacher: Callable[[], EncodesItems], column: str = "vector")
     return prepare
 
 
-def _vectors(teacher: Callable[[], EncodesItems], items: Items) -> Float[np.ndarray, "n d"]:
+def _vectors(teacher: Callable[[], Encodes], items: Items) -> Float[np.ndarray, "n d"]:
     known, hashes = _known(teacher), items.hashes().tolist()
     new = {key: place for place, key in enumerate(hashes) if key not in known}
     if new:
@@ -63,12 +56,12 @@ def _vectors(teacher: Callable[[], EncodesItems], items: Items) -> Float[np.ndar
 
 
 @cache
-def _made(teacher: Callable[[], EncodesItems]) -> EncodesItems:
+def _made(teacher: Callable[[], Encodes]) -> Encodes:
     return teacher()
 
 
 @cache
-def _known(teacher: Callable[[], EncodesItems]) -> dict[int, Float[np.ndarray, " d"]]:
+def _known(teacher: Callable[[], Encodes]) -> dict[int, Float[np.ndarray, " d"]]:
     """By the hash of the item."""
     del teacher
     return {}

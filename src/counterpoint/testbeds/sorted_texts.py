@@ -17,7 +17,7 @@ from counterpoint.testbeds.bed import Parts, Testbed
 from counterpoint.testbeds.figures import probe_accuracy
 from counterpoint.testbeds.files import find
 from counterpoint.testbeds.lexical import TF_IDF
-from counterpoint.testbeds.texts import FEW_LAYERS, quick_bert, smollm2
+from counterpoint.testbeds.texts import FEW_LAYERS, SMOLLM2, quick_bert, smollm2
 
 _FEW, _SECTIONS, _EACH = 500, 6, 60
 
@@ -69,8 +69,8 @@ def _data(rows: Sequence[tuple[str, str]], source: str) -> Data:
 QUESTIONS = Testbed(
     "TREC, few",
     questions,
-    "TREC: 500 questions drawn by the seed, of six classes, and its 500 test questions; the embeddings, which stay, "
-    "and first layer of SmolLM2-135M with dropout of 0.1, mean-pooled, then 200 steps of 32 at a rate of 5e-4",
+    f"TREC: 500 questions drawn by the seed, of six classes, and its 500 test questions; {SMOLLM2}, then 200 steps of "
+    "32 at a rate of 5e-4",
     smollm2,
     steps=200,
     settings=FEW_LAYERS | {"batch_size": 32},

@@ -153,7 +153,7 @@ nearest_wrong = Figure("cosine of the nearest wrong document", _nearest_wrong)
 _TABLE_START = "a random table of token vectors (20,000 x 256)"
 
 
-_SMOLLM2 = "the embeddings, which stay, and first layer of SmolLM2-135M with dropout of 0.1, mean-pooled"
+SMOLLM2 = "the embeddings, which stay, and first layer of SmolLM2-135M with dropout of 0.1, mean-pooled"
 
 
 RETRIEVAL = (found("mrr@10"), found("hit@20"), found("ndcg@10"))
@@ -241,7 +241,7 @@ ABSTRACTS = Testbed(
 SENTENCES = Testbed(
     "STS-B, sentences",
     sentences,
-    f"28,000 sentences of SNLI and STS-B to train on, STS-B's test pairs; {_SMOLLM2}, then 200 steps of 64 at a rate "
+    f"28,000 sentences of SNLI and STS-B to train on, STS-B's test pairs; {SMOLLM2}, then 200 steps of 64 at a rate "
     "of 5e-4",
     smollm2,
     steps=200,
@@ -256,7 +256,7 @@ INFERENCES = replace(
     name="STS-B, inferences",
     parts=inferences,
     about="SNLI's premises with an entailed and a contradicting hypothesis to train on, STS-B's test pairs; "
-    f"{_SMOLLM2}, then 200 steps of 64 at a rate of 5e-4",
+    f"{SMOLLM2}, then 200 steps of 64 at a rate of 5e-4",
 )
 
 
@@ -264,7 +264,7 @@ SCORED_SENTENCES = replace(
     SENTENCES,
     name="STS-B, scores",
     parts=scored_sentences,
-    about=f"STS-B's training pairs with their scores, its test pairs; {_SMOLLM2}, then 400 steps of 64 at a rate of "
+    about=f"STS-B's training pairs with their scores, its test pairs; {SMOLLM2}, then 400 steps of 64 at a rate of "
     "5e-4",
     steps=400,
 )

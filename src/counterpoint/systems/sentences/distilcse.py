@@ -9,6 +9,7 @@ from torch import nn
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import Kind, TransformerEncoder, load
 from counterpoint.errors import MissingExtra
+from counterpoint.evaluate.encoder import encoded_in_full
 from counterpoint.geometry import Euclidean, Temperature
 from counterpoint.heads import projection
 from counterpoint.methods import Recipe, Stage, Takes
@@ -34,9 +35,9 @@ class InFull:
         self.encoder = encoder
 
     def encode_items(self, items: Items, *, kind: Kind = None) -> Float[np.ndarray, "n d"]:
-        """One vector a text."""
-        z: Float[np.ndarray, "n d"] = self.encoder.encode(items.texts, kind=kind, dtype="float32")
-        return z
+        """One vector a text; there are no prompts."""
+        del kind
+        return encoded_in_full(self.encoder, items.texts)
 
 
 def minilm() -> InFull:
