@@ -16,7 +16,7 @@ from counterpoint.errors import InputError
 from counterpoint.evaluate import clustering, few_shot, nearest_mean
 from counterpoint.procedures import ClassVectors
 from counterpoint.testbeds.bed import PIXELS, Figure, Made, Parts, Testbed
-from counterpoint.testbeds.beds import OMNIGLOT, halves, network, small_network
+from counterpoint.testbeds.beds import OMNIGLOT, OWN_RATE, halves, network, small_network
 from counterpoint.testbeds.figures import labels, projection, representation
 from counterpoint.testbeds.pictures import omniglot
 from counterpoint.testbeds.starts import contrasted
@@ -254,9 +254,11 @@ PRETRAINED = replace(
     name="Omniglot, pretrained",
     about="Omniglot (136 characters by 20 drawers, 28 x 28), two of five alphabets for test; a residual network of 32, "
     "64, 128 channels (GroupNorm, standardised weights) after 10 epochs of SimCLR on the others; 30 epochs of two "
-    "views, AdamW at 2e-3",
+    "views, AdamW at the method's rate; settings are chosen on an alphabet of the training part",
     start=pretrained,
     epochs=30,
+    settings=OWN_RATE,
+    apart="alphabet",
 )
 
 

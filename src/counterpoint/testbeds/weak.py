@@ -236,17 +236,6 @@ def always(column: str, value: int) -> Prepare:
     return prepare
 
 
-def told(column: str) -> Prepare:
-    """Before training: what is known of each picture is its class."""
-
-    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
-        del encoder, seed
-        known = F.one_hot(data.columns["label"].long().clamp_min(0)).float()
-        return replace(data, columns={**data.columns, column: known})
-
-    return prepare
-
-
 def principal(column: str, components: int = 32) -> Prepare:
     """Before training: what is known of each picture are its principal components, its code in a linear generator.
 

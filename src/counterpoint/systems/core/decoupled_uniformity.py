@@ -10,10 +10,10 @@ from counterpoint.heads import projection
 from counterpoint.methods import Prepare, Recipe, Takes
 from counterpoint.objectives import DecoupledUniformity
 from counterpoint.systems.core._pictures import SELF_SUPERVISED, TEMPERATURES, TUNED, simclr
-from counterpoint.systems.core._supervised import supcon_with_more
+from counterpoint.systems.core._supervised import SUPERVISED
 from counterpoint.systems.core.ccl_k import ccl_k
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.testbeds import MORE_CIFAR, Richer, Trained, Tuned
+from counterpoint.testbeds import Trained, Tuned
 from counterpoint.testbeds.figures import probe_accuracy, rank
 from counterpoint.testbeds.weak import ATTRIBUTES, DIGITS_ATTRIBUTES, principal, shuffled
 
@@ -66,7 +66,6 @@ def shuffled_codes() -> Recipe:
     return with_generator().varied("Decoupled Uniformity, codes of others", prepare=prepare)
 
 
-_CEILING = Richer(Trained(supcon_with_more), MORE_CIFAR)
 system(
     "Decoupled Uniformity",
     title="Integrating Prior Knowledge in Contrastive Learning with Kernel",
@@ -87,7 +86,7 @@ system(
             Trained(decoupled_uniformity),
             system=Trained(with_prior),
             off=Trained(shuffled_prior),
-            ceiling=_CEILING,
+            ceiling=SUPERVISED.ceiling,
         ),
         Claim(
             "They serve it better than a kernel on the conditioning variable does",
@@ -96,7 +95,7 @@ system(
             ATTRIBUTES,
             Tuned(ccl_k, TEMPERATURES),
             system=Tuned(with_prior, SCALES),
-            ceiling=_CEILING,
+            ceiling=SUPERVISED.ceiling,
         ),
         Claim(
             "The codes of a generative model as prior knowledge improve it",
@@ -106,7 +105,7 @@ system(
             Trained(decoupled_uniformity),
             system=Trained(with_generator),
             off=Trained(shuffled_codes),
-            ceiling=_CEILING,
+            ceiling=SUPERVISED.ceiling,
         ),
         Claim(
             "Uniform centroids alone are better than a contrastive loss",
