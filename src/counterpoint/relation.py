@@ -168,6 +168,9 @@ def _nobodys(_q: Columns, k: Columns) -> Pairs | None:
 mined = Rule(_nobodys)
 """The key is nobody's positive but a hard negative: as `negative`, other queries' positives are none."""
 
+own_mined = mined & same("row")
+"""The key is a hard negative that the query's own row brought: other rows' are no negatives."""
+
 itself = equal("_point", "_point")
 """The query and the key are the same point (known where points are contrasted with themselves)."""
 

@@ -10,6 +10,7 @@ from counterpoint.encoders import StaticEncoder, TransformerEncoder, load
 from counterpoint.encoders.adapting import (
     first_layers,
     first_token,
+    linear_layer,
     tanh_layer,
     two_towers,
     with_dropout,
@@ -39,17 +40,18 @@ def test_the_first_token_is_that_of_each_text_in_every_tower():
             assert torch.allclose(tower(tower.tokenize(TEXTS)), states[offsets[:-1]], atol=1e-6)
 
 
-def test_the_layer_is_the_same_for_a_seed_is_saved_and_is_not_put_there_twice(tmp_path):
+@pytest.mark.parametrize(("add", "function"), [(tanh_layer, torch.tanh), (linear_layer, lambda z: z)])
+def test_the_layer_is_the_same_for_a_seed_is_saved_and_is_not_put_there_twice(add, function, tmp_path):
     torch.manual_seed(0)
-    encoder = tanh_layer(tanh_layer(first_token(bert()))).eval()
+    encoder = add(add(first_token(bert()))).eval()
     (layer,) = encoder.heads
     states, offsets = hidden(encoder)
-    wanted = torch.tanh(layer.linear(states[offsets[:-1]])).detach().numpy()
+    wanted = function(layer.linear(states[offsets[:-1]])).detach().numpy()
     assert encoder.encode(TEXTS, dtype="float32") == pytest.approx(wanted, abs=1e-5)
     encoder.save(tmp_path / "model")
     assert load(tmp_path / "model").encode(TEXTS, dtype="float32") == pytest.approx(wanted, abs=1e-5)
     with pytest.raises(InputError, match="needs a transformer"):
-        tanh_layer(StaticEncoder.from_corpus(TEXTS, dim=4))
+        add(StaticEncoder.from_corpus(TEXTS, dim=4))
 
 
 def test_without_dropout_training_sees_what_testing_sees():

@@ -21,7 +21,7 @@ def rings_and_bars(n=40):
 def test_rings_are_uncertain_and_bars_are_not():
     data, model = rings_and_bars(), ImageEncoder(widths=(8, 16))
     before = [p.clone() for p in model.parameters()]
-    options = {"first": 60, "then": 20, "batch": 32}
+    options = {"passes": 100, "batch": 32}
     entropy = turns.turn_entropy(data, model, 0, **options)
     assert float(entropy[::2].min()) > turns.HALF + turns.MARGIN
     assert float(entropy[1::2].max()) < turns.HALF - turns.MARGIN

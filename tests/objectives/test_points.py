@@ -17,6 +17,7 @@ from counterpoint.objectives import (
     InfoNCE,
     Lengths,
     Matryoshka,
+    PairRegression,
     PointObjective,
     Sum,
     SupCon,
@@ -108,6 +109,23 @@ def test_cosent_by_hand():
     assert CoSENT(1.0)(q.z, other).item() == pytest.approx(math.log(1 + math.e))
 
 
+@given(
+    scores=st.lists(st.sampled_from([0.0, 0.25, 1.0, math.nan]), min_size=1, max_size=7),
+    seed=st.integers(0, 99),
+)
+def test_pair_regression(scores, seed):
+    """A pair without a score counts nowhere."""
+    n = len(scores)
+    q, k = normal(n, 3, seed=seed), normal(n, 3, seed=seed + 1000)
+    errors = [(naive.cosine(a, b) - s) ** 2 for a, b, s in zip(q, k, scores, strict=True) if not math.isnan(s)]
+    objective = PairRegression()
+    found = objective(Points(q, score=torch.tensor(scores)), k)
+    assert int(objective.left_out) == n - len(errors)
+    check(found, sum(errors) / len(errors) if errors else (q * 0).sum() + (k * 0).sum(), q, k)
+    halved = PairRegression(torch.abs)(Points(q, score=torch.tensor(scores)), k)
+    torch.testing.assert_close(halved, sum(e**0.5 for e in errors) / max(len(errors), 1) + (q * 0).sum())
+
+
 def test_uniformity_by_hand():
     # a triangle: all squared distances are 3
     z = torch.tensor([[math.cos(a), math.sin(a)] for a in (0, 2 * math.pi / 3, 4 * math.pi / 3)])
@@ -142,7 +160,7 @@ def test_a_sum_of_terms_of_either_kind_has_no_value_a_row():
         (InfoNCE() + VICReg())(normal(4, 3), normal(4, 3), reduction="none")
 
 
-@pytest.mark.parametrize("name", ["alignment", "vicreg", "cosent"])
+@pytest.mark.parametrize("name", ["alignment", "vicreg", "cosent", "pair-regression"])
 def test_point_objectives_say_what_they_need(name):
     q, k = Points(normal(3, 2), score=torch.rand(3), label=torch.tensor([0, 1, 2])), normal(3, 2)
     make = type(objective(name))
@@ -161,7 +179,7 @@ def test_point_objectives_say_what_they_need(name):
 def test_padding_is_left_out_of_the_whole():
     z, y = normal(6, 3, seed=1), normal(6, 3, seed=2)
     sample, valid = torch.arange(6), torch.tensor([True] * 4 + [False] * 2)
-    for name in ("alignment", "vicreg", "cosent", "lengths"):
+    for name in ("alignment", "vicreg", "cosent", "pair-regression", "lengths"):
         columns = {"sample": sample, "valid": valid, "score": torch.arange(6.0)}
         padded = objective(name)(Points(z, columns), Points(y, columns))
         short = objective(name)(Points(z, columns)[:4], Points(y, columns)[:4])

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
+from counterpoint.data import Example
 from counterpoint.data.items import Data, Items
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import ImageEncoder, StaticEncoder
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE
-from counterpoint.relation import Relation
+from counterpoint.relation import Relation, own_mined
 from counterpoint.training.rows import RowBatches
 
 TEXTS = ["a red fox runs", "the blue ant sits", "one green bird flies", "x y z"]
@@ -49,6 +51,21 @@ def test_two_towers_see_their_own_sides_in_any_chunks() -> None:
     # pictures of the same captions are one group, never each other's negatives
     group = arguments["queries"].columns["group"].tolist()
     assert group[0] == group[2] != group[1]
+
+
+def test_hard_negatives_know_the_row_that_brought_them() -> None:
+    examples = [Example(f"q{i}", (f"p{i}",), tuple(f"n{i}{j}" for j in range(i))) for i in range(3)]
+    data = rows_of(examples)
+    encoder = StaticEncoder.from_corpus([text for e in examples for text in e.texts], dim=4)
+    payload = RowBatches(data, encoder).payload(torch.tensor([2, 0, 1]))
+    found = payload.arguments(encoder(payload.inputs))
+    queries, keys = found["queries"], found["keys"]
+    assert queries.columns["row"].tolist() == [2, 0, 1]
+    assert keys.columns["row"].tolist() == [2, 0, 1, 2, 2, 1]
+    sides = ({k: v[:, None] for k, v in queries.columns.items()}, {k: v[None] for k, v in keys.columns.items()})
+    weight = own_mined(*sides)
+    wanted = [[0, 0, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]]
+    assert weight.int().tolist() == wanted
 
 
 def test_drawn_negatives_are_each_anchors_own() -> None:

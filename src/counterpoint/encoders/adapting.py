@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from counterpoint.encoders._checkpoint import is_causal
@@ -87,12 +89,31 @@ def tanh_layer(encoder: nn.Module) -> nn.Module:
         >>> len(tanh_layer(encoder).heads)
         1
     """
+    return _with_layer(encoder, nn.Tanh)
+
+
+def linear_layer(encoder: nn.Module) -> nn.Module:
+    """The same without a function after it, `W z + b`.
+
+    Raises:
+        InputError: There is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> encoder = linear_layer(small_transformer(["a small corpus"], layers=1, width=8, heads=2))
+        >>> encoder.heads[0].activation
+        Identity()
+    """
+    return _with_layer(encoder, nn.Identity)
+
+
+def _with_layer(encoder: nn.Module, activation: Callable[[], nn.Module]) -> nn.Module:
     found = _transformers(encoder)
     if not found:
         raise InputError("a layer after pooling needs a transformer", fix="give one for a base, such as minilm")
     for part in found:
         if not len(part.heads):
-            part.heads.append(Dense(part.width, part.width).to(part.device))
+            part.heads.append(Dense(part.width, part.width, activation=activation()).to(part.device))
     return encoder
 
 

@@ -1,6 +1,7 @@
-"""Negatives: hard ones mined for training pairs, and pairs that are none filtered out."""
+"""Negatives: hard ones mined for training pairs, pairs of two classes, and pairs that are none filtered out."""
 
+from counterpoint.negatives.classes import class_pairs
 from counterpoint.negatives.consistency import consistent, ranks
 from counterpoint.negatives.mining import mine_bm25
 
-__all__ = ["consistent", "mine_bm25", "ranks"]
+__all__ = ["class_pairs", "consistent", "mine_bm25", "ranks"]

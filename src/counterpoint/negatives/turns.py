@@ -18,27 +18,24 @@ from counterpoint.views import quarter_turns
 
 HALF, MARGIN = math.log(4) / 2, 0.2
 """Entropies below the first less the second are certain, above the sum uncertain."""
-_WEIGHT, _RATE = 0.2, 2e-3
+_RATE = 2e-3
 
 
 def turn_entropy(
-    data: Data, encoder: nn.Module, seed: int, *, first: int = 30, then: int = 0, batch: int = 128
+    data: Data, encoder: nn.Module, seed: int, *, passes: int = 30, batch: int = 128
 ) -> Float[Tensor, " n"]:
     """How unsure a network is which quarter turn it sees of each picture: the entropy, its mean over the four turns.
 
-    A copy of the encoder with a linear layer is trained in two steps. At first by cross-entropy on all pictures; then
-    on those alone whose entropy is below `log(4) / 2 - 0.2`, while all others are driven away from `log(4) / 2`,
-    `-|H - log(4) / 2|`, by a weight that grows to 0.2. Source: Miyai et al. 2023, "Rethinking Rotation in
-    Self-Supervised Contrastive Learning: Adaptive Positive or Negative Data Augmentation", section 3.1, and the
-    authors' code, which has 10 and 200 passes on CIFAR-100. The second step needs a first that left most pictures
-    certain: where it did not, the certain ones get fewer and fewer, and it ends with none.
+    A copy of the encoder with a linear layer is trained by cross-entropy. Source: Miyai et al. 2023, "Rethinking
+    Rotation in Self-Supervised Contrastive Learning: Adaptive Positive or Negative Data Augmentation", section 3.1, and
+    the authors' code, whose first step it is. Their second, which drives entropies away from `log(4) / 2`, is left out:
+    where the first left few pictures certain, they get fewer and fewer, and it ends with none.
 
     Args:
         data: Pictures.
         encoder: What is copied.
         seed: Of the draws.
-        first: Passes of the first step.
-        then: Of the second; 0: there is none.
+        passes: Over the pictures.
         batch: Pictures of a step, each in one turn.
     """
     pixels = data.anchors.tensor
@@ -54,20 +51,13 @@ def turn_entropy(
         torch.manual_seed(seed)
         model = nn.Sequential(copy.deepcopy(encoder), nn.Linear(int(encoder.dim), 4)).to(device)  # type: ignore[arg-type]
         optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE)
-        for done in range(first + then):
+        for _ in range(passes):
             for rows in torch.randperm(len(data)).split(batch):
                 turn = torch.randint(4, (len(rows),)).to(device)
                 with torch.autocast(device.type, torch.bfloat16):
                     logits = model(quarter_turns(seen(rows), turn)).float()
-                loss = F.cross_entropy(logits, turn, reduction="none")
-                if done >= first:
-                    entropy = _entropy(logits)
-                    certain, away = entropy < HALF - MARGIN, (entropy - HALF).abs()
-                    separation = -torch.where(away > MARGIN, away, 0.0).mean()
-                    grown = _WEIGHT * (done - first + 1) / then
-                    loss = (loss * certain).sum() / certain.sum().clamp_min(1) + grown * separation
                 optimizer.zero_grad()
-                loss.mean().backward()
+                F.cross_entropy(logits, turn).backward()
                 optimizer.step()
     model.eval()
     with torch.inference_mode():

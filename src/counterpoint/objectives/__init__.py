@@ -19,11 +19,12 @@ from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
-from counterpoint.objectives.distribution import Alignment, CoSENT, DecoupledUniformity, Uniformity, VICReg
+from counterpoint.objectives.distribution import Alignment, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.focal import FocalSupCon
 from counterpoint.objectives.gaussian import SIGReg, SlicedNormality
+from counterpoint.objectives.graded import CoSENT, PairRegression
 from counterpoint.objectives.hedged import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.objectives.history import BadPairs
 from counterpoint.objectives.margin import Sigmoid, Triplet
@@ -109,6 +110,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "triplet-semi-hard": lambda: Triplet(mining="semi-hard"),
     "sigmoid": Sigmoid,
     "cosent": CoSENT,
+    "pair-regression": PairRegression,
     "margin-mse": MarginMSE,
     "distill-kl": DistillKL,
     "alignment": Alignment,
@@ -247,6 +249,7 @@ __all__ = [
     "NeighbourScore",
     "Objective",
     "Only",
+    "PairRegression",
     "PairTemperature",
     "PairVariance",
     "Pairs",

@@ -1,4 +1,4 @@
-"""Objectives on how points are spread: alignment, uniformity, VICReg; and CoSENT, on how scored pairs are ordered."""
+"""Objectives on how points are spread: alignment, uniformity, VICReg."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from counterpoint.engine.blocks import Block, weighted_mean
 from counterpoint.errors import InputError
 from counterpoint.geometry import Cosine, Dot, Euclidean, check_temperature
 from counterpoint.objectives._base import PointObjective, RowObjective
-from counterpoint.objectives._layouts import Guide, rows_at, take_sides
+from counterpoint.objectives._layouts import Guide, take_sides
 from counterpoint.points import Points
 from counterpoint.relation import same
 
@@ -194,58 +194,3 @@ class VICReg(PointObjective):
             off = matrix.square().sum() - matrix.diagonal().square().sum()
             value = value + covariance * off / z.shape[1]
         return torch.as_tensor(value)
-
-
-class CoSENT(PointObjective):
-    """Scored pairs in the right order: `log(1 + sum_{y_a > y_b} exp((cos_b - cos_a) / temperature))`.
-
-    The sum is over every two pairs of which the first has the higher `score`. Sorted by score it is a prefix
-    log-sum-exp, so it costs `O(p log p)` and no matrix. A pair whose score is NaN is left out and counted. Source: Su
-    Jianlin 2022, "CoSENT", where `1 / temperature` is 20; the form follows eq. 5 of Li and Li 2024, whose AnglE it is
-    with `geometry=Angle()`.
-
-    Args:
-        temperature: 0.05 is theirs.
-        **options: `geometry`, `relation`, see `PointObjective`.
-
-    Raises:
-        InputError: if neither side has a `score` column.
-
-    Examples:
-        >>> from counterpoint.points import Points
-        >>> q = Points(torch.eye(2), score=torch.tensor([0.0, 1.0]))
-        >>> round(CoSENT(temperature=1.0)(q, torch.eye(2)).item(), 4)  # equal cosines: log(1 + 1)
-        0.6931
-    """
-
-    uses = frozenset({"score"})
-
-    def __init__(self, temperature: float = 0.05, **options: Any) -> None:
-        super().__init__(**options)
-        check_temperature(temperature)
-        self.temperature = temperature
-
-    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
-        """Prefix log-sum-exp over the pairs in order of score."""
-        if "score" in queries.columns:
-            score = queries.columns["score"][i]
-        elif "score" in keys.columns:
-            score = keys.columns["score"][j]
-        else:
-            raise InputError("CoSENT needs the pairs' scores", fix="give the queries a `score` column")
-        check_temperature(self.temperature)
-        unknown = score.isnan()
-        if bool(unknown.any()):
-            i, j, score = i[~unknown], j[~unknown], score[~unknown]
-            self.left_out = self.left_out + unknown.sum()
-        score, order = torch.sort(score)
-        cosine = self.geometry.owned(rows_at(queries.z, i), rows_at(keys.z, j)[:, None], 1 / self.temperature)[:, 0]
-        cosine = cosine.index_select(0, order)
-        # how many pairs score strictly less
-        below = torch.searchsorted(score, score)
-        # sorted, the pairs that have one below them are the last
-        number = int(below.count_nonzero())
-        if not number:
-            return cosine.sum() * 0
-        prefix = torch.logcumsumexp(cosine, 0).index_select(0, below[-number:] - 1)
-        return F.softplus(torch.logsumexp(prefix - cosine[-number:], 0))

@@ -19,14 +19,17 @@ from counterpoint.testbeds.files import find
 from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.testbeds.texts import FEW_LAYERS, SMOLLM2, quick_bert, smollm2
 
-_FEW, _SECTIONS, _EACH = 500, 6, 60
+_FEW, _FEWER, _SECTIONS, _EACH = 500, 100, 6, 60
 
 
 def questions(seed: int) -> Parts:
     """TREC (Li and Roth 2002): 500 questions drawn by the seed, of six classes (what is asked for), 500 for test."""
-    train, test = all_questions(seed)
-    assert isinstance(train, Data)
-    return train[torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(len(train))[:_FEW]))], test
+    return _some(_FEW, seed), _questions("test")
+
+
+def fewer_questions(seed: int) -> Parts:
+    """The same with 100."""
+    return _some(_FEWER, seed), _questions("test")
 
 
 def all_questions(seed: int) -> Parts:
@@ -50,6 +53,11 @@ def sections(seed: int) -> Parts:
         for part, some in zip(parts, (drawn[:_EACH], drawn[_EACH:]), strict=True):
             part.extend((name, text) for text in some)
     return _data(parts[0], "included corpus"), _data(parts[1], "included corpus")
+
+
+def _some(number: int, seed: int) -> Data:
+    every = _questions("train")
+    return every[torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(len(every))[:number]))]
 
 
 @cache
@@ -77,6 +85,13 @@ QUESTIONS = Testbed(
     raw=TF_IDF,
     figures=(probe_accuracy(),),
 )
+FEWER_QUESTIONS = replace(
+    QUESTIONS,
+    name="TREC, fewer",
+    parts=fewer_questions,
+    about=QUESTIONS.about.replace("500 questions drawn", "100 questions drawn"),
+)
+"""A fifth of them, the same steps."""
 ALL_QUESTIONS = replace(QUESTIONS, name="TREC", parts=all_questions, steps=400)
 """All training questions, twice the steps."""
 SECTIONS = Testbed(

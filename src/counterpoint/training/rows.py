@@ -67,7 +67,8 @@ class RowBatches(Batches):
 
     Columns: `sample` tells which belong together; `view` which view it is; the data's own. Of pairs `input` and
     `partner`, so that copies are known and never negatives (items alone: `input`, if any two are equal); `group` if an
-    anchor has several positives: what shares an item, directly or through others, is one group.
+    anchor has several positives: what shares an item, directly or through others, is one group; `row` if there are hard
+    negatives: which row brought a key.
 
     Every item becomes inputs once; a batch takes its rows of them.
 
@@ -192,12 +193,15 @@ class RowBatches(Batches):
         if data.negatives is not None:
             hard = data.negatives[data.negatives >= 0]
             keys = torch.cat([keys, hard])
+            brought = torch.cat([sample, rows[:, None].expand_as(data.negatives)[data.negatives >= 0]])
             sample = torch.cat([sample, torch.full_like(hard, -1)])
             # its own: paired with the anchor it would be left out as no negative
             partner = torch.cat([partner, self._hash[1][hard]])
         first = torch.where(there.any(1), self._hash[1][positives[:, 0]], anchor_hash)
         columns: dict[str, Tensor] = {**data.columns, "sample": rows.clone(), "input": anchor_hash, "partner": first}
         key_columns = {"sample": sample, "input": self._hash[1][keys], "partner": partner}
+        if data.negatives is not None:
+            columns["row"], key_columns["row"] = rows.clone(), brought
         if self._several:
             group = self._groups(rows if among is None else among)
             for side in (columns, key_columns):

@@ -8,6 +8,7 @@ from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
+from counterpoint.views.styles import STYLES, style_triplets
 from counterpoint.views.templates import template_alone
 from counterpoint.views.text_view import TextView, chained, one_of
 from counterpoint.views.texts import defined, neighbours, paired, parts, shuffle_partners
@@ -15,6 +16,7 @@ from counterpoint.views.typos import typos
 
 __all__ = [
     "MEANING_VIEWS",
+    "STYLES",
     "TOKEN_VIEWS",
     "WORD_VIEWS",
     "TextView",
@@ -44,6 +46,7 @@ __all__ = [
     "quarter_turns",
     "recolour",
     "shuffle_partners",
+    "style_triplets",
     "synonyms",
     "template_alone",
     "tokens",

@@ -52,8 +52,7 @@ def scored(seed: int) -> Batch:
     """Pairs with grades, some equal, that single precision holds exactly."""
     batch = paired(seed, 9, 4)
     score = torch.tensor([0.0, 0.25, 0.25, 1.0, 0.5, 0.5, 0.5, 0.0, 0.875], dtype=torch.float64)
-    q, k = batch.leaves
-    batch.names |= {"score": score, "graded": Points(q, score=score), "own": k[:, None], "grades": score[:, None]}
+    batch.names |= {"score": score, "graded": Points(batch.leaves[0], score=score)}
     batch.call = "graded, k"
     return batch
 
@@ -369,8 +368,8 @@ LOSSES = [
         tension_in_batch, with_temperature,
     ),
     Row(
-        "CosineSimilarityLoss", "ScoreError()(q, owned=own, guide=Guide(owned=grades))",
-        from_embeddings("CosineSimilarityLoss", "q", "k", "score"), scored,
+        "CosineSimilarityLoss", "PairRegression()", from_embeddings("CosineSimilarityLoss", "q", "k", "score"), scored,
+        own="PairRegression",
     ),
     Row(
         "DenoisingAutoEncoderLoss", "InfoNCE(1.0, geometry=Dot(), relation=labels)", denoised, decoded,

@@ -115,6 +115,5 @@ system(
     "predictor's first step has 30 passes with one turn of each picture, where the authors' has 10 on CIFAR-100, ten "
     "times as many pictures in all four turns; threshold and margin are theirs. Their second step, which drives "
     "entropies apart, is left out: with so few pictures most are uncertain after the first, and it makes all of them "
-    "so. The "
-    "two turned views draw an angle for each picture, where theirs have two different ones for a whole batch.",
+    "so. The two turned views draw an angle for each picture, where theirs have two different ones for a whole batch.",
 )(pnda)

@@ -1,0 +1,115 @@
+"""Scored pairs: their scores by people are the order, or the value, that a model's are to have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from counterpoint.errors import InputError
+from counterpoint.geometry import check_temperature
+from counterpoint.objectives._base import PointObjective
+from counterpoint.objectives._layouts import rows_at
+from counterpoint.objectives.pairs import Shape
+from counterpoint.points import Points
+
+
+class _Graded(PointObjective):
+    """An objective of pairs that have a column `score`."""
+
+    uses = frozenset({"score"})
+
+    def graded(
+        self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"], scale: float
+    ) -> tuple[Float[Tensor, " p"], Float[Tensor, " p"]]:
+        """The model's score of each pair, times `scale`, and its own; those that have none (NaN) are counted."""
+        if "score" in queries.columns:
+            score = queries.columns["score"][i]
+        elif "score" in keys.columns:
+            score = keys.columns["score"][j]
+        else:
+            what = f"{type(self).__name__} needs the pairs' scores"
+            raise InputError(what, fix="give the queries a `score` column")
+        unknown = score.isnan()
+        if bool(unknown.any()):
+            i, j, score = i[~unknown], j[~unknown], score[~unknown]
+            self.left_out = self.left_out + unknown.sum()
+        found = self.geometry.owned(rows_at(queries.z, i), rows_at(keys.z, j)[:, None], scale)[:, 0]
+        return found, score
+
+
+class CoSENT(_Graded):
+    """Scored pairs in the right order: `log(1 + sum_{y_a > y_b} exp((cos_b - cos_a) / temperature))`.
+
+    The sum is over every two pairs of which the first has the higher `score`. Sorted by score it is a prefix
+    log-sum-exp, so it costs `O(p log p)` and no matrix. A pair whose score is NaN is left out and counted. Source: Su
+    Jianlin 2022, "CoSENT", where `1 / temperature` is 20; the form follows eq. 5 of Li and Li 2024, whose AnglE it is
+    with `geometry=Angle()`.
+
+    Args:
+        temperature: 0.05 is theirs.
+        **options: `geometry`, `relation`, see `PointObjective`.
+
+    Raises:
+        InputError: if neither side has a `score` column.
+
+    Examples:
+        >>> from counterpoint.points import Points
+        >>> q = Points(torch.eye(2), score=torch.tensor([0.0, 1.0]))
+        >>> round(CoSENT(temperature=1.0)(q, torch.eye(2)).item(), 4)  # equal cosines: log(1 + 1)
+        0.6931
+    """
+
+    def __init__(self, temperature: float = 0.05, **options: Any) -> None:
+        super().__init__(**options)
+        check_temperature(temperature)
+        self.temperature = temperature
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Prefix log-sum-exp over the pairs in order of score."""
+        check_temperature(self.temperature)
+        cosine, score = self.graded(queries, keys, i, j, 1 / self.temperature)
+        score, order = torch.sort(score)
+        cosine = cosine.index_select(0, order)
+        # how many pairs score strictly less
+        below = torch.searchsorted(score, score)
+        # sorted, the pairs that have one below them are the last
+        number = int(below.count_nonzero())
+        if not number:
+            return cosine.sum() * 0
+        prefix = torch.logcumsumexp(cosine, 0).index_select(0, below[-number:] - 1)
+        return F.softplus(torch.logsumexp(prefix - cosine[-number:], 0))
+
+
+class PairRegression(_Graded):
+    """The score of each pair must be what it is said to be: the mean of `shape(cos - score)` over the pairs.
+
+    With the square it is the regression of sentence-BERT, sentence-transformers' `CosineSimilarityLoss`. Grades must be
+    of the cosine's range; those of another are brought to it before. A pair whose score is NaN is left out and counted.
+    Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3 (regression objective function).
+
+    Args:
+        shape: From differences to losses.
+        **options: `geometry`, `relation`, see `PointObjective`.
+
+    Raises:
+        InputError: in a call, if neither side has a `score` column.
+
+    Examples:
+        >>> from counterpoint.points import Points
+        >>> q = Points(torch.eye(2), score=torch.tensor([1.0, 0.5]))
+        >>> PairRegression()(q, torch.eye(2)).item()  # cosines of 1: errors of 0 and 1/2
+        0.125
+    """
+
+    def __init__(self, shape: Shape = torch.square, **options: Any) -> None:
+        super().__init__(**options)
+        self.shape = shape
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Mean over the pairs; 0 of none."""
+        found, score = self.graded(queries, keys, i, j, 1.0)
+        return self.shape(found - score).sum() / max(len(score), 1)

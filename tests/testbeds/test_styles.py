@@ -1,0 +1,48 @@
+"""Style or content, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from counterpoint.data.items import Data, Items
+from counterpoint.testbeds.bed import Made
+from counterpoint.testbeds.styles import likeness_of_content, some_titles, style_or_content
+from counterpoint.views.styles import STYLES
+
+Z = {"a!": [1.0, 0.0], "b!": [0.0, 1.0], "a": [0.6, 0.8], "b": [0.8, 0.6], "c": [0.6, 0.8]}
+
+
+class Table:
+    def encode_items(self, items, *, kind=None):
+        del kind
+        return np.array([Z[text] for text in items.texts], np.float32)
+
+
+def test_share_of_triplets_that_are_nearer_to_their_style():
+    data = Data(
+        Items("text", ["a!", "b!", "a!"]),
+        torch.arange(3),
+        Items("text", ["b", "a", "a", "c", "b!"]),
+        torch.tensor([[0], [1], [2]]),
+        torch.tensor([[1], [0], [3]]),
+        columns={"style": torch.tensor([0, 0, 3])},
+    )
+    made = Made("x", Table(), (data, data), 0)
+    # 0.8 against 0.6, twice, and a tie
+    names = list(STYLES)
+    assert style_or_content().of(made) == pytest.approx(2.5 / 3)
+    assert style_or_content((names[0], names[1])).of(made) == pytest.approx(1)
+    assert style_or_content((names[3],)).of(made) == pytest.approx(0.5)
+    assert likeness_of_content.of(made) == pytest.approx(0.6)
+
+
+def test_titles_of_the_test_are_others_and_their_negatives_are_themselves():
+    train, test = some_titles(0)
+    assert len(train) == 300
+    assert bool(test.columns["of_anchor"].all())
+    assert 1000 < len(test) <= 1200
+    plain = {test.others.texts[i] for i in test.negatives[:, 0].tolist()}
+    assert not plain & set(train.anchors.texts)
+    assert some_titles(1)[0].anchors.texts != train.anchors.texts
