@@ -46,8 +46,8 @@ class Claim:
         check: Measures it where no encoder's figure can.
 
     Raises:
-        InputError: Arms that are tuned over no values or over other numbers of them, neither arms nor a check or both,
-            a figure in words of arms, or a floor or direction that there is not.
+        InputError: Arms that are tuned over other numbers of values, neither arms nor a check or both, a figure in
+            words of arms, or a floor or direction that there is not.
 
     Examples:
         >>> Claim("memory stays", "MB", "the whole batch", better="lower", check=lambda seed: {"system": 1.0}).metric
@@ -79,10 +79,6 @@ class Claim:
             raise InputError(f"{self.text!r} has no floor {min(unknown)!r}", fix="choose from raw and untrained")
         if self.better not in ("higher", "lower"):
             raise InputError(f"{self.text!r} is better {self.better!r}", fix="say higher or lower")
-        for arm in (self.baseline, self.system, self.off, self.ceiling):
-            own = arm.arm if isinstance(arm, Seen) else arm
-            if isinstance(own, Tuned) and not own.values:
-                raise InputError(f"{self.text!r} tunes an arm over no values", fix="give some")
         tried = {len(arm.values) for arm in (self.system, self.baseline) if isinstance(arm, Tuned)}
         if tried and (len(tried) > 1 or not isinstance(self.baseline, Tuned)):
             raise InputError(f"{self.text!r} tunes its arms unequally", fix="give each as many values")

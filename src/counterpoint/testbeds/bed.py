@@ -279,10 +279,17 @@ class Tuned:
     Attributes:
         make: From a value to the method.
         values: What is tried.
+
+    Raises:
+        InputError: No values.
     """
 
     make: Callable[[float], Recipe]
     values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise InputError("a method is tuned over no values", fix="give some")
 
     @property
     def key(self) -> str:
