@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -149,6 +150,33 @@ def test_a_query_that_is_a_document_is_not_among_its_own_results(tmp_path):
     assert "queries that are documents of the corpus, each left out of its own results: 6" in result.content.notes
     for listed in result.content.queries:
         assert all(q.text != hit.text for q in listed.queries for hit in q.results)
+
+
+@pytest.mark.parametrize("schema", FILES)
+def test_without_validation_the_last_weights_are_kept(tmp_path, schema):
+    source, said = tmp_path / ("a.txt" if schema == "texts" else "a.tsv"), []
+    source.write_text(lines(FILES[schema]))
+    options = {"base": "static", "epochs": 1, "batch_size": 16, "say": said.append}
+    result = fit(source, tmp_path / "run", dev=0, **options)
+    assert "nothing is held out for validation: the last weights are kept" in said
+    assert not any("dev" in row for row in result.content.history)
+    assert "best step" not in result.content.settings
+    assert "best step" in fit(source, tmp_path / "other", **options).content.settings
+    parts = load_parts(str(source), {}, 0, 0.1, 0, None)
+    start = StaticEncoder.from_corpus([t for row in FILES[schema] for t in map(str, row)], dim=4)
+    assert parts.sizes["dev"] == 0
+    assert parts.sizes["test"]
+    assert make_task(parts, start).metric == result.content.metric
+    before, after = (m for m in result.measured if m.name in ("untrained", "trained"))
+    assert before.z
+    assert not any(np.array_equal(a, b) for a, b in zip(before.z, after.z, strict=True))
+
+
+def test_figures_need_something_held_out(tmp_path):
+    (tmp_path / "a.tsv").write_text(lines(FILES["labelled"]))
+    with pytest.raises(InputError, match=r"a\.tsv: nothing is held out for the figures; give --test"):
+        fit(tmp_path / "a.tsv", tmp_path / "run", base="static", test=0, say=lambda _: None)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_holds_one_run(tmp_path):

@@ -96,6 +96,13 @@ def test_every_kind_ends_with_a_measured_model_and_is_searched(tmp_path, monkeyp
     assert METRICS[kind] in json.loads(again.stdout)[0]["figures"]
 
 
+@pytest.mark.parametrize("kind", METRICS)
+def test_every_kind_is_trained_without_validation(tmp_path, kind):
+    result = fit(made(kind, tmp_path), tmp_path / "run", **SETTINGS | {"dev": 0, "epochs": 1})
+    assert not any("dev" in row for row in result.content.history)
+    assert result.content.metric == METRICS[kind]
+
+
 def items_of(kind, result):
     import torch
 

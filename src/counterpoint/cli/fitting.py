@@ -29,7 +29,7 @@ def fit(
     ] = "auto",
     system: Annotated[str | None, typer.Option(help="A system of `counterpoint systems`; else by the schema.")] = None,
     dev: Annotated[
-        str, typer.Option(help="Held out for validation: a fraction, a number of rows, or a file.")
+        str, typer.Option(help="Held out for validation: a fraction, a number of rows, or a file; 0: none.")
     ] = "0.05",
     test: Annotated[str, typer.Option(help="Held out for the figures: the same.")] = "0.1",
     epochs: Annotated[

@@ -78,7 +78,7 @@ def content_of(
             **{m.name: m.about for m in measured if m.about},
             **settings,
             "steps": result.steps,
-            "best step": result.best_step,
+            **({} if result.best is None else {"best step": result.best_step}),
         },
         environment=facts,
         scores_before=task.scores(before),

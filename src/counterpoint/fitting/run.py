@@ -17,7 +17,7 @@ from counterpoint.data.schema import ColumnMap
 from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
-from counterpoint.errors import refuse_string
+from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, remove, write_json
 from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base
 from counterpoint.fitting.content import content_of
@@ -100,8 +100,9 @@ def fit(
         schema: The schema, likewise.
         split: Which part of a dataset to read, see `counterpoint.data.read`.
         skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
-        dev: Rows held out for validation: a fraction, a number, or a file of its own.
-        test: Rows held out for the figures: the same.
+        dev: Rows held out for validation: a fraction, a number, or a file of its own; 0: none, the last weights are
+            kept.
+        test: Rows held out for the figures: the same, but not none.
         strict_split: Of retrieval data: leave out of training what shares a document with dev or test.
         index: Make a search index of all documents.
         language: Of the texts, for BM25's stems: recognised, or a name, or "none" (see `counterpoint.search.BM25`).
@@ -153,7 +154,13 @@ def fit(
     parts = load_parts(
         source, reading, dev, test, seed, output if processes.first else None, strict=strict_split, more=more
     )
+    if not parts.sizes["test"]:
+        fix = "give --test a fraction, a number of rows or a file"
+        raise InputError("nothing is held out for the figures", file=parts.about.source, fix=fix)
     say(parts.description)
+    validated = parts.sizes["dev"] > 0
+    if not validated:
+        say("nothing is held out for validation: the last weights are kept")
     if method is not None:
         method.refuse(parts.train)
     # a model that does not take these is refused before anything is written
@@ -195,7 +202,7 @@ def fit(
         seed,
         encoder=encoder,
         folder=output / ".training",
-        validate=lambda: {"dev": task.validate(encoder)},
+        validate=(lambda: {"dev": task.validate(encoder)}) if validated else None,
         on_row=tell,
     )
     if not processes.first or before is None:
