@@ -24,6 +24,7 @@ class Points:
     | `input` | int64 | hash of the input, so that duplicates are known (`counterpoint.data.input_hash`) |
     | `partner` | int64 | `input` of the point this one is paired with |
     | `group` | int64 | points of one group are never each other's negatives; -1: in none |
+    | `row` | int64 | of a batch with hard negatives: the row that brought a key |
     | `weight` | float | weight of the point's row in the loss, 0 or more |
     | `temperature` | float | above 0; the scores of the point's row are divided by it, too |
     | `score` | float | graded target of the pair this point begins |

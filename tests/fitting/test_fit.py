@@ -172,8 +172,10 @@ def test_without_validation_the_last_weights_are_kept(tmp_path, schema):
     assert not any(np.array_equal(a, b) for a, b in zip(before.z, after.z, strict=True))
 
 
-def test_figures_need_something_held_out(tmp_path):
+def test_figures_and_patience_need_something_held_out(tmp_path):
     (tmp_path / "a.tsv").write_text(lines(FILES["labelled"]))
+    with pytest.raises(InputError, match="nothing is held out for validation, which --patience waits for"):
+        fit(tmp_path / "a.tsv", tmp_path / "run", base="static", dev=0, patience=2, say=lambda _: None)
     with pytest.raises(InputError, match=r"a\.tsv: nothing is held out for the figures; give --test"):
         fit(tmp_path / "a.tsv", tmp_path / "run", base="static", test=0, say=lambda _: None)
     assert not (tmp_path / "run").exists()

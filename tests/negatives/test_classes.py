@@ -45,6 +45,13 @@ def test_every_partner_is_drawn_alike():
         )
 
 
+def test_what_has_no_label_is_in_no_pair():
+    found = class_pairs(5)(labelled([0, -1, 1, -1, 0, 1]), nn.Identity(), 0)
+    assert set(found.anchor.tolist()) | set(found.positives[:, 0].tolist()) == {0, 2, 4, 5}
+    with pytest.raises(InputError, match="one class"):
+        class_pairs(1)(labelled([-1, 0, 0]), nn.Identity(), 0)
+
+
 def test_of_some_rows_the_items_are_theirs():
     data = labelled([0, 0, 1, 1, 0])[torch.tensor([4, 2, 1])]
     found = class_pairs(2)(data, nn.Identity(), 0)

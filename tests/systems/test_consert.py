@@ -39,7 +39,6 @@ def test_features_are_cut_on_the_first_side_and_places_are_mixed_on_the_second()
     inputs = step.payload.inputs
     tokens = len(inputs["input_ids"]) // 2
     scale, places = inputs["scale"], inputs["position_ids"]
-    assert (scale[:tokens] == 0).all(0).float().mean() < 1
     cut = (scale[:tokens] == 0).float().mean(1)
     assert torch.allclose(cut, torch.full_like(cut, 0.2), atol=0.05)
     assert (scale[tokens:] == 1).all()

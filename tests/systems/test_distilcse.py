@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
+from counterpoint.encoders import load
+from counterpoint.fitting.bases import minilm_folder
 from counterpoint.methods import teachers
 from counterpoint.systems import get
 from counterpoint.systems.sentences import distilcse
@@ -107,7 +108,9 @@ def test_every_text_is_encoded_once_by_the_teacher():
 def test_the_teacher_is_the_ceiling():
     claim = get("distilcse").claims[0]
     assert claim.ceiling.name == "all-MiniLM-L6-v2"
-    data = Data.alone(Items("text", ["a cat", "a dog"]))
+    if minilm_folder() is None:
+        pytest.skip("the teacher's weights are not installed")
+    texts = ["a cat", "a dog"]
+    data = Data.alone(Items("text", texts))
     z = claim.ceiling.encoder((data, data)).encode_items(data.anchors)
-    assert z.shape == (2, distilcse.WIDTH)
-    torch.testing.assert_close(F.normalize(torch.from_numpy(z)).norm(dim=1), torch.ones(2))
+    np.testing.assert_allclose(z, load(minilm_folder(), backend="torch").encode(texts, dtype="float32"), atol=1e-6)

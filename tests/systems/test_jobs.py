@@ -496,6 +496,9 @@ def test_a_signal_is_of_the_method_tuned_or_not_and_of_nothing_else(registry):
     assert [measuring.moves(one, i) for i in range(3)] == [True, False, True]
     other = replace(one, signal=Signal(fakes.VALUE, off=fakes.HIGH))
     assert [measuring.moves(other, i) for i in range(3)] == [True, False, False]
+    # what the signal itself is measured of has it, too
+    named = replace(one, signal=Signal(fakes.VALUE, off=fakes.LOW, system=fakes.HIGH))
+    assert [measuring.moves(named, i) for i in range(3)] == [True, True, True]
     assert not measuring.moves(replace(one, signal=None), 0)
 
 

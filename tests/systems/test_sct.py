@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from counterpoint.data import Example
 from counterpoint.systems import get
 from counterpoint.systems.sentences import sct
 from systems.through import same
-from systems.words import PAIRS, contrast, steady_bert, step_of_texts
+from systems.words import PAIRS, TUPLES, contrast, steady_bert, step_of_texts
 
 
 def divergence(student, reference, past) -> torch.Tensor:
@@ -38,8 +39,21 @@ def test_loss_is_that_of_a_naive_loop_over_batch_and_queues():
     same(own, both / 2, rtol=1e-3)
     plain = step_of_texts(sct.contrasted(), PAIRS, make=steady_bert, n=4)
     same(plain, contrast(*plain.z()), rtol=1e-3)
+    behind = step_of_texts(sct.projected(), PAIRS, make=steady_bert, n=4)
+    assert behind.layers() == plain.layers() + ["Linear", "ReLU", "Linear"] * 3 or len(behind.layers()) > 3
+    same(behind, contrast(*behind.z()), rtol=1e-3)
     batch = step_of_texts(sct.of_batch(), PAIRS, make=steady_bert, n=4, steps=2)
     assert batch.procedure.past.shape[1] == 0
+    (a, b), none = batch.z(), ()
+    both = divergence(b[:, 0], a[:, 1].detach(), none) + divergence(a[:, 0], b[:, 1].detach(), none)
+    same(batch, both / 2, rtol=1e-3)
+
+
+def test_contradictions_and_further_partners_are_left_out():
+    several = [Example(e.anchor, (*e.positives, "another one"), e.negatives) for e in TUPLES]
+    for method in ("sct", sct.contrasted(), sct.itself()):
+        pairs, tuples, more = (step_of_texts(method, rows, make=steady_bert, n=4) for rows in (PAIRS, TUPLES, several))
+        assert [len(step.payload.inputs["offsets"]) - 1 for step in (pairs, tuples, more)] == [8, 8, 8]
 
 
 def test_queues_begin_at_random_and_hold_the_newest_references_of_their_view():

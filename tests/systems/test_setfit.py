@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from counterpoint.systems import get
 from counterpoint.systems.sentences import setfit
+from encoders.test_adapting import llama
 from systems.test_supcl_seq import LABEL, TEXTS
 from systems.through import same
 from systems.words import small_bert, steady_bert, step_of_texts
@@ -24,7 +25,7 @@ def labels_of(step) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_loss_is_the_mean_squared_error_of_cosines_of_pairs():
     step = step_of_texts("setfit-comparison", TEXTS, make=steady_bert, n=12)
-    assert step.network[0].pooling == "cls"
+    assert step.network[0].pooling == "mean"
     first, second = labels_of(step)
     wanted = (first == second).float()
     assert 0 < wanted.sum() < 12
@@ -41,6 +42,12 @@ def test_every_text_has_twenty_pairs_of_its_class_and_twenty_of_others():
     assert found.columns["score"].mean() == 0.5
     assert len(found) == 12 * 40
     assert found.anchor.bincount().tolist() == [40] * 12
+
+
+def test_a_model_that_knows_no_dropout_gets_some():
+    encoder = get("setfit-comparison").method().adapt(llama()).train()
+    inputs = encoder.tokenize(TEXTS.anchors.texts)
+    assert not torch.equal(encoder(inputs), encoder(inputs))
 
 
 def test_with_the_mechanism_off_pairs_know_nothing():

@@ -40,11 +40,27 @@ def test_views_differ_by_dropout_and_by_their_groups(monkeypatch):
     step = step_of_texts("whitenedcse", LONG, n=24, make=small_bert)
     assert len(step.payload.views) == 3
     assert step.network[0].pooling == "cls"
-    drawn = []
-    forward = GroupWhitening.forward
-    monkeypatch.setattr(GroupWhitening, "forward", lambda self, x: drawn.append(len(x)) or forward(self, x))
+    given, groups, permuted = [], [], torch.randperm
+
+    def drawn(n, **options):
+        found = permuted(n, **options)
+        groups.append(found)
+        return found
+
+    def forward(self, x):
+        given.append(x.detach())
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "randperm", drawn)
+            return whiten(self, x)
+
+    whiten = GroupWhitening.forward
+    monkeypatch.setattr(GroupWhitening, "forward", forward)
     step_of_texts(get("whitenedcse").method(), LONG, n=24, make=small_bert)
-    assert drawn == [24] * 3
+    assert [len(x) for x in given] == [24] * 3
+    assert [len(order) for order in groups] == [given[0].shape[1]] * 3
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert not torch.allclose(given[i], given[j])
+        assert not torch.equal(groups[i], groups[j])
 
 
 def test_without_whitening_it_is_simcse_with_three_views():

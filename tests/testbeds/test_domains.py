@@ -19,7 +19,7 @@ from counterpoint.procedures import AgainstClasses
 from counterpoint.testbeds import Made
 from counterpoint.testbeds.angles import ANGLES, absolute_error, more_angles, ordered, turned
 from counterpoint.testbeds.beds import digit_halves, small_cifar
-from counterpoint.testbeds.classifiers import accuracy, its_classifier
+from counterpoint.testbeds.classifiers import accuracy, its_classifier, macro_f1
 from counterpoint.testbeds.domains import NEW_DOMAIN, TURNED_DIGITS, domain_gap, known_domain
 from counterpoint.testbeds.figures import representation
 from counterpoint.testbeds.overlaid import OVER_STRIPES, common, joint_entropy, mixed_up, over_cifar, salient, told
@@ -164,6 +164,16 @@ def test_tuning_is_on_few_pictures_of_five_classes():
     assert train.columns["label"].bincount().tolist() == [20] * 5
     assert sorted(test.columns["label"].unique().tolist()) == [0, 1, 2, 3, 4]
     assert 400 < len(test) < 500
+
+
+def test_macro_f1_counts_rare_classes_as_much():
+    x = torch.eye(3)[torch.tensor([0, 0, 0, 0, 1, 2])]
+    data = rows(x, label=torch.tensor([0, 0, 0, 0, 1, 1]))
+    same = torch.nn.Identity()
+    # of the first class all are right, of the second one of two, and the third is nobody's
+    assert macro_f1(its_classifier).of(made(data, data, head=same, procedure=AgainstClasses(3))) == pytest.approx(
+        (1 + 2 / 3) / 2
+    )
 
 
 def test_own_accuracy_is_of_the_classifier_that_was_trained():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from counterpoint.testbeds import sorted_texts
-from counterpoint.testbeds.sorted_texts import all_questions, questions, sections
+from counterpoint.testbeds.sorted_texts import all_questions, fewer_questions, questions, sections
 
 
 @pytest.fixture
@@ -14,11 +14,15 @@ def trec(tmp_path, monkeypatch):
     (tmp_path / "classify").mkdir()
     for part, n in (("train", 700), ("test", 5)):
         rows = [f'{"NUM:dist" if i % 3 else "ABBR:exp"}\tHow "far" is number {i} ?' for i in range(n)]
+        rows = [row.replace("far", "near") for row in rows] if part == "test" else [*rows, rows[3]]
         (tmp_path / "classify" / f"trec-{part}.tsv").write_text("\n".join(["label\ttext", *rows]) + "\n")
     monkeypatch.setenv("COUNTERPOINT_DATA", str(tmp_path))
-    sorted_texts._questions.cache_clear()
+    cached = (sorted_texts._questions, sorted_texts._unseen)
+    for each in cached:
+        each.cache_clear()
     yield
-    sorted_texts._questions.cache_clear()
+    for each in cached:
+        each.cache_clear()
 
 
 def test_questions_have_the_class_before_the_colon_and_some_are_drawn(trec):
@@ -41,3 +45,14 @@ def test_sections_are_even_and_no_text_is_in_both_parts():
     assert not set(train.anchors.texts) & set(test.anchors.texts)
     assert train.classes == ("golang", "libs", "perl", "python", "rust", "utils")
     assert list(sections(1)[0].anchors.texts) != list(train.anchors.texts)
+
+
+def test_what_is_in_the_test_or_twice_is_left_out_of_training(trec, tmp_path):
+    file = tmp_path / "classify" / "trec-test.tsv"
+    file.write_text(file.read_text() + 'NUM:dist\tHow "far" is number 7 ?\n')
+    (whole, test), (few, _) = all_questions(0), fewer_questions(0)
+    texts = [whole.anchors.texts[i] for i in whole.anchor.tolist()]
+    assert len(test) == 6
+    assert len(texts) == len(set(texts)) == 699
+    assert not set(texts) & set(test.anchors.texts)
+    assert len(few) == 100

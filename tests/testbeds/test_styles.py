@@ -38,11 +38,15 @@ def test_share_of_triplets_that_are_nearer_to_their_style():
     assert likeness_of_content.of(made) == pytest.approx(0.6)
 
 
-def test_titles_of_the_test_are_others_and_their_negatives_are_themselves():
+def words(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def test_titles_of_the_test_are_others_and_negatives_say_what_anchors_say():
     train, test = some_titles(0)
     assert len(train) == 300
     assert bool(test.columns["of_anchor"].all())
     assert 1000 < len(test) <= 1200
-    plain = {test.others.texts[i] for i in test.negatives[:, 0].tolist()}
-    assert not plain & set(train.anchors.texts)
+    known = {words(text) for text in train.anchors.texts}
+    assert sum(words(text) in known for text in test.anchors.texts) < 20
     assert some_titles(1)[0].anchors.texts != train.anchors.texts

@@ -160,6 +160,8 @@ def fit(
     say(parts.description)
     validated = parts.sizes["dev"] > 0
     if not validated:
+        if settings.get("patience"):
+            raise InputError("nothing is held out for validation, which --patience waits for", fix="give --dev, too")
         say("nothing is held out for validation: the last weights are kept")
     if method is not None:
         method.refuse(parts.train)

@@ -170,9 +170,10 @@ def _retrieval_parts(
     where = {
         name: f"the queries of {others[name][0]}" if name in others else "a part of them" for name in ("dev", "test")
     }
+    validated = f"validated on {where['dev']} ({size['dev']:,}), " if size["dev"] else ""
     notes_said = (
         f"trained on the queries of {trained if others else 'the judgements'} ({size['train']:,}), "
-        f"validated on {where['dev']} ({size['dev']:,}), measured on {where['test']} ({size['test']:,})",
+        f"{validated}measured on {where['test']} ({size['test']:,})",
         *(f"{what}: {n:,}" for what, n in notes.items() if n),
         f"test queries with a relevant document that was a positive in training: {share}",
     )

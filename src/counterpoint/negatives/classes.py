@@ -19,8 +19,8 @@ def class_pairs(each: int = 20) -> Prepare:
     """A step before training: labelled items become scored pairs, 1 of one class and 0 of two.
 
     Every item is paired `each` times with one of its class, and `each` times with one of another class, drawn anew each
-    time. An item that is alone in its class has no pair of that kind. Source: Tunstall et al. 2022, "Efficient Few-Shot
-    Learning Without Prompts" (SetFit), section 3, where `each` is R, 20.
+    time. An item that is alone in its class has no pair of that kind, one without a label (-1) none at all. Source:
+    Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), section 3, where `each` is R, 20.
 
     Args:
         each: 1 or more.
@@ -42,6 +42,7 @@ def class_pairs(each: int = 20) -> Prepare:
         del encoder
         if "label" not in data.columns:
             raise InputError("pairs of one class need labels", file=data.source, fix="give labelled items")
+        data = data[data.columns["label"] >= 0]
         label = data.columns["label"]
         order = label.argsort(stable=True)
         # where each row is in that order, where its class begins there, and how many it has

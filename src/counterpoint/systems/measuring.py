@@ -180,11 +180,15 @@ def judged(system: System, seeds: Iterable[int] = SEEDS, folder: Path | None = N
 def moves(system: System, i: int) -> bool:
     """Whether the signal is of the mechanism that a claim is about: the main one, or one against its absence.
 
-    The system's method has it, as it is or tuned: it says nothing of a claim that another method stands for.
+    The system's method has it, as it is or tuned, or what the signal names in its place: it says nothing of a claim
+    that another method stands for.
     """
     claim = system.claims[i]
-    other = claim.system is not None and getattr(claim.system, "make", None) is not system.method
-    if system.signal is None or claim.check is not None or other:
+    if system.signal is None or claim.check is not None:
+        return False
+    own = claim.system is None or getattr(claim.system, "make", None) is system.method
+    named = system.signal.system is not None and getattr(claim.system, "key", "") == system.signal.system.key
+    if not own and not named:
         return False
     without = system.signal.off.key
     return i == 0 or any(getattr(arm, "key", "") == without for arm in (claim.baseline, claim.off))

@@ -94,6 +94,24 @@ def accuracy(tells: Tells) -> Figure:
     return Figure(f"accuracy of {_words(tells)}", measure)
 
 
+@cache
+def macro_f1(tells: Tells) -> Figure:
+    """The mean over the classes of the test part of their F1: rare classes count as much as others.
+
+    Examples:
+        >>> macro_f1(its_classifier).name
+        'macro F1 of its classifier'
+    """
+
+    def measure(made: Made) -> float:
+        from sklearn.metrics import f1_score
+
+        truth = np.array(labels(made.test))
+        return float(f1_score(truth, tells(made, made.test), labels=np.unique(truth), average="macro", zero_division=0))
+
+    return Figure(f"macro F1 of {_words(tells)}", measure)
+
+
 CORRUPTIONS: tuple[View, ...] = (
     *(noise(sigma) for sigma in (0.04, 0.08, 0.16)),
     *(blur((sigma, sigma), p=1.0) for sigma in (0.5, 1.0, 2.0)),

@@ -21,16 +21,16 @@ from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.testbeds.texts import FEW_LAYERS, SMOLLM2, quick_bert, smollm2
 from counterpoint.views.styles import STYLES, style_triplets
 
-NEW = ("no vowels", "hashtag", "exclaimed", "archaic")
-"""Styles that some methods are not trained on."""
+NEW = ("no vowels", "stretched", "starred", "hashtag")
+"""Styles that some methods are not trained on: those within a word."""
 _TESTED, _EACH = 300, 4
 
 
 def captions(seed: int) -> Parts:
     """Multi30k (Elliott et al. 2016): one caption each of 714 pictures to train on; for test 300 others as triplets.
 
-    Of these every caption is in four styles, with another caption in that style and itself as it was. Which captions
-    and styles is drawn by the seed.
+    Of these every caption is in four styles, each time with another caption in that style and itself in another style.
+    Which captions and styles is drawn by the seed.
     """
     return _parts(_captions(), seed)
 
@@ -53,7 +53,7 @@ def _captions() -> list[str]:
 
 
 def style_or_content(styles: tuple[str, ...] = tuple(STYLES)) -> Figure:
-    """Share of test triplets whose anchor is nearer to its style in another sentence than to itself without the style.
+    """Share of test triplets whose anchor is nearer to its style in another sentence than to itself in another style.
 
     Ties count a half. Source: Wegmann et al. 2022, "Same Author or Just Same Topic? Towards Content-Independent Style
     Representations" (STEL-or-Content).
@@ -88,7 +88,7 @@ def _likeness(made: Made) -> float:
     return float((a * n).sum(1).mean())
 
 
-likeness_of_content = Figure("cosine of a sentence with itself without its style", _likeness)
+likeness_of_content = Figure("cosine of a sentence with itself in another style", _likeness)
 """Mean over the test triplets."""
 
 

@@ -62,16 +62,17 @@ STYLES: Mapping[str, Style] = {
     "archaic": _begun("lo, "),
     "reported": _begun("I saw that "),
 }
-"""Of English sentences, each without what it says being another."""
+"""Of English sentences: what each is about stays, though some say how sure one is of it."""
 
 
 def style_triplets(each: int = 4, *, styles: Sequence[str] = (), of_anchor: float = 0.5) -> Prepare:
     """A step before training: texts become triplets of which two have a style in common, and two what they say.
 
-    Anchor and positive are two texts in one style; the negative is one of the two as it was. Every text is an anchor
-    `each` times, in a style and with another text that are drawn; a style that leaves either as it is is drawn again,
-    and after ten times there is no triplet. Columns: `style`, of `STYLES`, and `of_anchor`. Source: Patel et al. 2024,
-    "StyleDistance", whose 40 styles were written by a language model.
+    Anchor and positive are two texts in one style; the negative is one of the two in another style: if it were as it
+    was, it would be enough to know whether a text was changed. Every text is an anchor `each` times; the styles and
+    the other text are drawn, and again where a style changes nothing; after ten times there is no triplet. Columns:
+    `style`, of `STYLES`, and `of_anchor`. Source: Patel et al. 2024, "StyleDistance", whose 40 styles, each with its
+    absence, were written by a language model.
 
     Args:
         each: 1 or more.
@@ -79,13 +80,14 @@ def style_triplets(each: int = 4, *, styles: Sequence[str] = (), of_anchor: floa
         of_anchor: The share of triplets whose negative says what the anchor says; else what the positive says.
 
     Raises:
-        InputError: `each` is below 1, no such style; of the step: fewer than two texts, or no style changes any.
+        InputError: `each` is below 1, one style, or none of that name; of the step: fewer than two texts, or no style
+            changes any.
 
     Examples:
         >>> data = Data.alone(Items("text", ["A cat.", "A dog."]))
-        >>> found = style_triplets(1, styles=["upper case"], of_anchor=1.0)(data, nn.Identity(), 0)
-        >>> found.anchors.texts, found.others.texts
-        (['A CAT.', 'A DOG.'], ['A DOG.', 'A cat.', 'A CAT.', 'A dog.'])
+        >>> found = style_triplets(1, styles=["upper case", "lower case"], of_anchor=1.0)(data, nn.Identity(), 0)
+        >>> found.anchors.texts[0], *found.others.texts[:2]
+        ('A CAT.', 'A DOG.', 'a cat')
     """
     refuse_string(styles, "styles")
     if each < 1:
@@ -94,6 +96,8 @@ def style_triplets(each: int = 4, *, styles: Sequence[str] = (), of_anchor: floa
         raise InputError(f"no style {unknown[0]!r}", fix=f"choose from {', '.join(STYLES)}")
     names = list(STYLES)
     chosen = [names.index(name) for name in styles or names]
+    if len(chosen) < 2:
+        raise InputError("one style alone", fix="give two or more")
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
@@ -106,12 +110,14 @@ def style_triplets(each: int = 4, *, styles: Sequence[str] = (), of_anchor: floa
 
         def triplet(a: int) -> tuple[str, str, str, int, bool] | None:
             for _ in range(10):
-                style, b = chosen[drawn(len(chosen))], (a + 1 + drawn(len(texts) - 1)) % len(texts)
+                style, other = (chosen[i] for i in torch.randperm(len(chosen), generator=generator)[:2].tolist())
+                b = (a + 1 + drawn(len(texts) - 1)) % len(texts)
+                own = float(torch.rand((), generator=generator)) < of_anchor
                 says = STYLES[names[style]]
-                first, second = says(texts[a]), says(texts[b])
-                if first != texts[a] and second != texts[b] and texts[a] != texts[b]:
-                    own = float(torch.rand((), generator=generator)) < of_anchor
-                    return first, second, texts[a] if own else texts[b], style, own
+                first, second, third = says(texts[a]), says(texts[b]), STYLES[names[other]](texts[a if own else b])
+                changed = first != texts[a] and second != texts[b] and third != texts[a if own else b]
+                if changed and first != second and third not in (first, second):
+                    return first, second, third, style, own
             return None
 
         found = [row for a in range(len(texts)) for _ in range(each) if (row := triplet(a)) is not None]

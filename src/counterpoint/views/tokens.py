@@ -177,7 +177,7 @@ def shuffled_tokens() -> TokenView:
 def repeated_tokens(rate: float = 0.32) -> TokenView:
     """Some tokens twice, one after the other: ESimCSE's repetition of subwords.
 
-    How many is drawn from 0 to `min(10, int(rate t)) - 1`, t with special tokens; texts of fewer than `1 / rate` stay
+    How many is drawn from 0 to `min(10, int(rate t)) - 1`, t with special tokens; texts of fewer than `2 / rate` stay
     as they are. Source: Wu et al. 2021, "ESimCSE", section 3.1, and the authors' code, whose default this is.
 
     Examples:

@@ -58,7 +58,7 @@ system(
             Untrained(consert),
             off=Trained(unchanged),
             ceiling=CEILING,
-            floors=(),
+            floors=("raw",),
         ),
         Claim(
             "It is the views that improve it",

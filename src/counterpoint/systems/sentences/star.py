@@ -44,8 +44,8 @@ CEILING = Richer(Trained(of_all), ALL_AUTHORS)
     mechanism="tests/systems/test_star.py::test_loss_is_that_of_a_naive_loop_over_the_texts_of_an_author",
     claims=(
         Claim(
-            "Contrast by author tells authors that were never seen, from one text of each",
-            shots_accuracy(),
+            "Contrast by author tells authors that were never seen, from eight texts of each",
+            shots_accuracy(shots=8),
             "the start, not fine-tuned",
             AUTHORS,
             Untrained(),
@@ -54,8 +54,8 @@ CEILING = Richer(Trained(of_all), ALL_AUTHORS)
             floors=("raw",),
         ),
         Claim(
-            "And from eight texts of each",
-            shots_accuracy(shots=8),
+            "And from one text of each",
+            shots_accuracy(),
             "the start, not fine-tuned",
             AUTHORS,
             Untrained(),
@@ -65,12 +65,13 @@ CEILING = Richer(Trained(of_all), ALL_AUTHORS)
     ),
     signal=Signal(tolerant, off=Trained(shuffled_authors)),
     sample=SECTIONS,
-    setup="Presidents' speeches in place of social media: 19 authors in place of 70,000, passages of 40 words in place "
+    setup="Presidents' speeches in place of social media: 20 authors in place of 70,000, passages of 40 words in place "
     "of 512 tokens, batches of 64 texts in place of 1,024 authors by 16. What they speak of and when gives authors "
-    "away, too. The first layer of SmolLM2 stands in for RoBERTa, with a linear layer that is kept, as theirs, and "
-    "AdamW for Adafactor. The loss is SupCon at 0.01: their code means to learn the scale from 1 / 0.07, but holds it "
-    "at 100, and normalises one factor of its products over the batch, not over dimensions, which is read as a slip. A "
-    "text is told by the nearest mean of five authors' texts. The ceiling has other texts of the test's authors.",
+    "away, too, and two passages may be of one speech. The first layer of SmolLM2 stands in for RoBERTa, with a linear "
+    "layer that is kept, as theirs, and AdamW for Adafactor. The loss is SupCon at 0.01: their code means to learn the "
+    "scale from 1 / 0.07, but holds it at 100, and normalises one factor of its products over the batch, not over "
+    "dimensions, which is read as a slip. A text is told by the nearest mean of five authors' texts. The ceiling has "
+    "other texts of the test's authors.",
 )
 def star() -> Recipe:
     """Huertas-Tato et al. 2023: SupCon by author."""

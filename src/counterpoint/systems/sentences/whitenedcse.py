@@ -62,10 +62,11 @@ def three_views() -> Recipe:
     ),
     signal=Signal(uniform, off=Trained(three_views)),
     sample=LIKENESS,
-    setup=f"As SimCSE here. Three views, the first the anchor of two losses; each view is whitened over the batch in "
-    f"groups of {GROUP} dimensions that are drawn for it, as the paper says. The authors' code cuts its batch, which "
-    "is sentence after sentence, in three, so that all views of a sentence are whitened together. Batches of 64 for "
-    "128.",
+    setup="As SimCSE here. Three views, the first the anchor of two losses, of which the mean is taken, not the sum; "
+    "SimCSE has two, and with as many steps encodes less (the second claim's has three). Each view is whitened over "
+    f"the batch in groups of {GROUP} dimensions that are drawn for it, as the paper says. The authors' code cuts its "
+    "batch, which is sentence after sentence, in three, so that all views of a sentence are whitened together. Batches "
+    "of 64 for 128.",
 )
 def whitenedcse() -> Recipe:
     """Zhuo et al. 2023, section 3: shuffled group whitening before the head, two positives an anchor."""
