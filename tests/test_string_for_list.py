@@ -39,7 +39,7 @@ from counterpoint.methods import Takes
 from counterpoint.pretraining import Condenser, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
-from counterpoint.views import defined, parts
+from counterpoint.views import defined, parts, style_triplets
 
 LISTS = re.compile(r"\b(Sequence|Iterable|Collection|[lL]ist|tuple)\[(str\b|str \||Metric\b)|\bWhere\b")
 # what computes results holds them in such fields; nobody gives them
@@ -152,6 +152,7 @@ CALLS = {
     "named documents": lambda s: evaluate.named(np.array([[0]]), ["q"], s),
     "named queries": lambda s: evaluate.named(np.zeros((len(s), 1), dtype=np.int64), s, ["d"]),
     "compare systems": lambda s: compare("digits", s, Path("/nowhere/at/all")),
+    "style_triplets styles": lambda s: style_triplets(styles=s),
     "Answers queries": lambda s: evaluate.Answers(s, 1, {}),
     "Collection notes": lambda s: Collection(COLLECTION.queries, COLLECTION.corpus, COLLECTION.answers, s),
     "Find metrics": lambda s: Find(COLLECTION, COLLECTION, metrics=s),
