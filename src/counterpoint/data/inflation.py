@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -39,7 +40,13 @@ def generated(
     flat = pixels.flatten(1).double().numpy()
     axes = PCA(variance, random_state=seed).fit(flat)
     model = GaussianMixture(components, reg_covar=1e-3, random_state=seed).fit(axes.transform(flat))
-    # scikit-learn draws component after component; the order of training is random anyway
-    model.random_state = seed
-    drawn = torch.from_numpy(axes.inverse_transform(model.sample(n)[0])).float().clamp(0, 1)
+    # not by `model.sample`, whose singular vectors of equal variances are others on another processor;
+    # component after component: the order of training is random anyway
+    generator = np.random.default_rng(seed)
+    counts = generator.multinomial(n, model.weights_)
+    points = [
+        mean + generator.standard_normal((count, len(mean))) @ np.linalg.cholesky(covariance).T
+        for count, mean, covariance in zip(counts, model.means_, model.covariances_, strict=True)
+    ]
+    drawn = torch.from_numpy(axes.inverse_transform(np.concatenate(points))).float().clamp(0, 1)
     return drawn.view(n, *pixels.shape[1:])
