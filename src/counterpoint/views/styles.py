@@ -1,4 +1,4 @@
-"""Ways to say the same: rules that give a text a style and leave what it says as it is."""
+"""Ways to say a thing: rules that give a text a style and leave what it is about."""
 
 from __future__ import annotations
 
