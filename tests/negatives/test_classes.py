@@ -64,6 +64,7 @@ def test_of_some_rows_the_items_are_theirs():
     [
         (labelled([1, 1]), "all items are of one class"),
         (Data.alone(Items("text", ["a", "b"])), "need labels"),
+        (labelled([-1, -1]), "need labels"),
     ],
 )
 def test_what_has_no_two_classes_is_refused(data, sentence):

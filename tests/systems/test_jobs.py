@@ -24,7 +24,7 @@ from counterpoint.systems.measuring import outcome
 from counterpoint.systems.registry import Claim, Registry, Signal
 from counterpoint.systems.rule import judge_interval, why_not
 from counterpoint.testbeds import Figure, Richer, Seen, Trained, Tuned
-from counterpoint.testbeds.bed import digest, root
+from counterpoint.testbeds.naming import digest, root
 from systems import fakes
 
 NAMELESS = lambda made: 1.0  # noqa: E731

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from counterpoint.data.items import Data, Items
 from counterpoint.systems import get
 from counterpoint.systems.sentences import setfit
 from encoders.test_adapting import llama
@@ -51,8 +52,14 @@ def test_a_model_that_knows_no_dropout_gets_some():
 
 
 def test_with_the_mechanism_off_pairs_know_nothing():
-    step = step_of_texts(setfit.shuffled_classes(), TEXTS, make=steady_bert, n=12)
-    first, second = labels_of(step)
-    said = step.calls[0]["queries"].columns["score"]
-    right = ((first == second).float() == said).float().mean()
-    assert right < 1
+    data = Data.alone(Items("text", [f"text {i}" for i in range(60)]), label=torch.arange(60) % 3)
+    right = {}
+    for name, method in (("on", get("setfit-comparison").method()), ("off", setfit.shuffled_classes())):
+        found = data
+        for step in method.stages[0].prepare:
+            found = step(found, torch.nn.Identity(), 0)
+        alike = data.columns["label"][found.anchor] == data.columns["label"][found.positives[:, 0]]
+        right[name] = float(alike[found.columns["score"] == 1].float().mean())
+    # a third of all pairs are of one class
+    assert right["on"] == 1
+    assert 0.2 < right["off"] < 0.45

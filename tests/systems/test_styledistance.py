@@ -1,4 +1,4 @@
-"""StyleDistance: each triplet by itself, its negative without the style."""
+"""StyleDistance: each triplet by itself, its negative in another style."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from counterpoint.data import debian
 from counterpoint.data.items import Data, Items
 from counterpoint.testbeds.bed import Made
 from counterpoint.testbeds.styles import likeness_of_content, some_titles, style_or_content
@@ -38,15 +39,22 @@ def test_share_of_triplets_that_are_nearer_to_their_style():
     assert likeness_of_content.of(made) == pytest.approx(0.6)
 
 
-def words(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())
-
-
 def test_titles_of_the_test_are_others_and_negatives_say_what_anchors_say():
     train, test = some_titles(0)
     assert len(train) == 300
     assert bool(test.columns["of_anchor"].all())
     assert 1000 < len(test) <= 1200
-    known = {words(text) for text in train.anchors.texts}
-    assert sum(words(text) in known for text in test.anchors.texts) < 20
+    shouted = (test.columns["style"] == list(STYLES).index("upper case")).nonzero()[:, 0].tolist()
+    titles = {e.anchor.upper(): e.anchor for e in debian().train.examples[:600]}
+    known = set(train.anchors.texts)
+    assert len(shouted) > 30
+    for row in shouted:
+        title, positive, negative = (
+            titles[test.anchors.texts[row]],
+            test.others.texts[test.positives[row, 0]],
+            test.others.texts[test.negatives[row, 0]],
+        )
+        assert title not in known
+        assert titles[positive] not in {title, *known}
+        assert negative in {says(title) for says in STYLES.values()}
     assert some_titles(1)[0].anchors.texts != train.anchors.texts

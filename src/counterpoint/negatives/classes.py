@@ -40,10 +40,10 @@ def class_pairs(each: int = 20) -> Prepare:
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
-        if "label" not in data.columns:
+        label = data.columns.get("label", torch.empty(0))
+        if not bool((label >= 0).any()):
             raise InputError("pairs of one class need labels", file=data.source, fix="give labelled items")
-        data = data[data.columns["label"] >= 0]
-        label = data.columns["label"]
+        data, label = data[label >= 0], label[label >= 0]
         order = label.argsort(stable=True)
         # where each row is in that order, where its class begins there, and how many it has
         place = order.argsort()

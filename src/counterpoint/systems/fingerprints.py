@@ -8,7 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from counterpoint.testbeds.bed import digest
+from counterpoint.testbeds.naming import digest
 
 _FOLLOWED = ("counterpoint.systems.", "counterpoint.testbeds")
 _LEFT_OUT = ("counterpoint.systems.registry", "counterpoint.testbeds.bed")

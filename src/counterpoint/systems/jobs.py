@@ -24,7 +24,7 @@ from counterpoint.files import check_output, with_nan, without_nan, write_json
 from counterpoint.systems.fingerprints import fingerprint
 from counterpoint.systems.registry import Claim, Say, System, get
 from counterpoint.testbeds import Arm, Figure, Made, Parts, Seen, Testbed, Trained, Tuned, Untrained
-from counterpoint.testbeds.bed import digest, root
+from counterpoint.testbeds.naming import digest, root
 
 CHOOSING = 1000
 """The seed whose training part settings are chosen on; no verdict is measured with it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +16,7 @@ from counterpoint.methods.recipe import Start
 from counterpoint.objectives import Objective
 from counterpoint.procedures import Procedure
 from counterpoint.tasks import Collection, Encodes, Raw
+from counterpoint.testbeds.naming import named, nameless
 
 Parts: TypeAlias = tuple[Data, Data | Collection]
 """For training and for test."""
@@ -145,7 +144,7 @@ class Figure:
     spread: bool = False
 
     def __post_init__(self) -> None:
-        if _nameless(self.of):
+        if nameless(self.of):
             raise InputError("a lambda names no figure", fix="give a function of the module")
 
 
@@ -181,13 +180,13 @@ class Trained:
     make: Make
 
     def __post_init__(self) -> None:
-        if _nameless(self.make):
+        if nameless(self.make):
             raise InputError("a lambda names no arm", fix="give a function of the module")
 
     @property
     def key(self) -> str:
         """The function's module and name, with what is bound."""
-        return _named(self.make)
+        return named(self.make)
 
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
@@ -233,7 +232,7 @@ class Untrained:
     @property
     def key(self) -> str:
         """That of the method."""
-        return "untrained" if self.make is None else f"untrained {_named(self.make)}"
+        return "untrained" if self.make is None else f"untrained {named(self.make)}"
 
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
@@ -294,7 +293,7 @@ class Tuned:
     @property
     def key(self) -> str:
         """Of the function, and the values."""
-        return f"{_named(self.make)} of {self.values}"
+        return f"{named(self.make)} of {self.values}"
 
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
@@ -359,44 +358,3 @@ def pixels(_parts: Parts) -> Raw:
 
 
 PIXELS = Given("pixels", pixels)
-
-
-def digest(*parts: str) -> str:
-    """Of some words.
-
-    Examples:
-        >>> digest("a", "b")
-        'a76de9f2d561975f'
-    """
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
-
-
-def root(function: Callable[..., Any]) -> str:
-    """The top-level definition that a function is of, whatever is bound of it.
-
-    Examples:
-        >>> from functools import partial
-        >>> root(partial(root, root))
-        'root'
-    """
-    function = function.func if isinstance(function, partial) else function
-    return str(function.__qualname__).split(".")[0]
-
-
-def _nameless(function: Callable[..., Any]) -> bool:
-    function = function.func if isinstance(function, partial) else function
-    return str(function.__qualname__).endswith("<lambda>")
-
-
-def _named(make: Any) -> str:
-    """Module, name and all arguments, the defaults too: `partial(f, 0.5)` is `f` if 0.5 is what it takes anyhow.
-
-    Of functions that are bound it is their names, which are the same in every process.
-    """
-    if not callable(make):
-        return repr(make)
-    function, args, keywords = (make.func, make.args, make.keywords) if isinstance(make, partial) else (make, (), {})
-    bound = inspect.signature(function).bind_partial(*args, **keywords)
-    bound.apply_defaults()
-    given = [f"{name}={_named(value)}" for name, value in bound.arguments.items()]
-    return f"{function.__module__}.{function.__qualname__}({', '.join(given)})"

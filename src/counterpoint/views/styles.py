@@ -105,13 +105,10 @@ def style_triplets(each: int = 4, *, styles: Sequence[str] = (), of_anchor: floa
         if len(texts) < 2:
             raise InputError(f"{len(texts)} texts", file=data.source, fix="give two or more")
 
-        def drawn(number: int) -> int:
-            return int(torch.randint(number, (), generator=generator))
-
         def triplet(a: int) -> tuple[str, str, str, int, bool] | None:
             for _ in range(10):
                 style, other = (chosen[i] for i in torch.randperm(len(chosen), generator=generator)[:2].tolist())
-                b = (a + 1 + drawn(len(texts) - 1)) % len(texts)
+                b = (a + 1 + int(torch.randint(len(texts) - 1, (), generator=generator))) % len(texts)
                 own = float(torch.rand((), generator=generator)) < of_anchor
                 says = STYLES[names[style]]
                 first, second, third = says(texts[a]), says(texts[b]), STYLES[names[other]](texts[a if own else b])

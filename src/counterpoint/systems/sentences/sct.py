@@ -101,6 +101,11 @@ def _better(text: str, against: str, baseline: Trained) -> Claim:
 def sct() -> Recipe:
     """Limkonchotiwat et al. 2023, with the temperatures of their smallest model; its views are pairs."""
     train = TrainConfig(epochs=20, batch_size=128, learning_rate=5e-4, schedule="linear")
-    about = {"head": projector, "procedure": queues, "prepare": (two_views,)}
-    stage = Stage(lambda: DistillKL(TEMPERATURE, guide_temperature=REFERENCE), train, **about)  # type: ignore[arg-type]
+    stage = Stage(
+        lambda: DistillKL(TEMPERATURE, guide_temperature=REFERENCE),
+        train,
+        head=projector,
+        procedure=queues,
+        prepare=(two_views,),
+    )
     return Recipe("SCT", (stage,), Takes("text", "text"))

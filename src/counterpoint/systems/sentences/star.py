@@ -33,7 +33,7 @@ def of_all() -> Recipe:
     return star().varied("STAR of all authors")
 
 
-CEILING = Richer(Trained(of_all), ALL_AUTHORS)
+_CEILING = Richer(Trained(of_all), ALL_AUTHORS)
 
 
 @system(
@@ -50,7 +50,7 @@ CEILING = Richer(Trained(of_all), ALL_AUTHORS)
             AUTHORS,
             Untrained(),
             off=Trained(shuffled_authors),
-            ceiling=CEILING,
+            ceiling=_CEILING,
             floors=("raw",),
         ),
         Claim(
@@ -59,7 +59,7 @@ CEILING = Richer(Trained(of_all), ALL_AUTHORS)
             "the start, not fine-tuned",
             AUTHORS,
             Untrained(),
-            ceiling=CEILING,
+            ceiling=_CEILING,
             floors=("raw",),
         ),
     ),
