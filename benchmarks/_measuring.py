@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -12,6 +13,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+DATA = Path(os.environ.get("COUNTERPOINT_DATA", "../shared/data"))
+
+
+def at_hand(name: str) -> Path | None:
+    """This file or folder under the data's folder, where it is there."""
+    return DATA / name if (DATA / name).exists() else None
 
 
 def alternate(

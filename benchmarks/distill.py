@@ -1,6 +1,6 @@
 """A distilled table beside one from scratch, both as they are and after `fit`, MiniLM itself and model2vec's table.
 
-Run: `python benchmarks/distill.py --data FOLDER [--rows 20000] [--documents 0] [--rates 4e-3]`. FOLDER has `stsb/`,
+Run: `python benchmarks/distill.py [--data FOLDER] [--rows 20000] [--documents 0] [--rates 4e-3]`. FOLDER has `stsb/`,
 `scifact/` and `classify/` (STS benchmark, SciFact in BEIR's shape, TREC question types); `fit` trains on each one's own
 training part, and on at most `--rows` pairs of the included corpus. `--documents` keeps so many of the included
 corpus, those that are looked for among them (0: all). model2vec's table needs `pip install 'model2vec[distill]'`.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _measuring import DATA
 
 from counterpoint import evaluate
 from counterpoint.data import Retrieval, debian
@@ -78,12 +79,15 @@ class Theirs:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--documents", type=int, default=0)
     parser.add_argument("--rates", default="", help="learning rates of `fit` on the distilled table, by commas")
     parser.add_argument("--tasks", default=",".join(TASKS))
     arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        print(f"left out: there is no folder {arguments.data}; name it by --data or COUNTERPOINT_DATA")
+        return
     warnings.simplefilter("ignore")
     data, tasks = arguments.data, arguments.tasks.split(",")
     folder = Path(tempfile.mkdtemp())

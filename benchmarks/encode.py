@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _measuring import alternate, in_process, peak_mb, report
+from _measuring import alternate, at_hand, in_process, peak_mb, report
 
 TARGETS = {
     "ours, float32": ("theirs, batch 32", 1.3),
@@ -63,7 +63,7 @@ def spearman(z: np.ndarray, gold: list[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sts", type=Path)
+    parser.add_argument("--sts", type=Path, default=at_hand("stsb/en-test.tsv"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--limit", type=int, default=4000, help="sentences at most")
     parser.add_argument("--memory", choices=SIDES, help="(internal) measure one side's memory")

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _measuring import alternate, in_process, peak_mb, report
+from _measuring import alternate, at_hand, in_process, peak_mb, report
 from encode import sentences, spearman
 
 import counterpoint as cp
@@ -143,8 +143,8 @@ def prepare(folder: Path, train: list[str] | None) -> dict[str, Export]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sts", type=Path)
-    parser.add_argument("--train", type=Path)
+    parser.add_argument("--sts", type=Path, default=at_hand("stsb/en-test.tsv"))
+    parser.add_argument("--train", type=Path, default=at_hand("stsb/en-train.tsv"))
     parser.add_argument("--texts", type=int, default=4000, help="sentences at most")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--memory", nargs=2, metavar=("SIDE", "FOLDER"), help="(internal) one side's memory")

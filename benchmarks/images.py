@@ -14,19 +14,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from _measuring import alternate, in_process, peak_mb, report
+from _measuring import DATA, alternate, in_process, peak_mb, report
 from torch import Tensor, nn
 
 BATCH, TEMPERATURE, RATE, DECAY, WARMUP = 256, 0.2, 2e-3, 1e-4, 0.1
 TARGET = 1 / 1.3
-FOLDER = Path(os.environ.get("COUNTERPOINT_DATA", "../shared/data"))
 
 
 def pictures(path: Path, n: int) -> Tensor:
@@ -112,7 +110,7 @@ SIDES = {"by hand": by_hand, "ours": ours}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=FOLDER / "images/cifar10.npz")
+    parser.add_argument("--data", type=Path, default=DATA / "images/cifar10.npz")
     parser.add_argument("--pictures", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--memory", choices=SIDES, help="(internal) measure one side's memory")

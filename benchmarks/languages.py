@@ -1,6 +1,6 @@
 """Lexical search in fourteen languages: our BM25 beside tantivy's and bm25s's, MRR@10, on two tasks.
 
-Run: `python benchmarks/languages.py --data FOLDER`, which holds `tatoeba/tatoeba.tsv.gz` (lang, sentence, english) and
+Run: `python benchmarks/languages.py [--data FOLDER]`; it has `tatoeba/tatoeba.tsv.gz` (lang, sentence, english) and
 `multi30k/{val,captions5_val}.tsv.gz`. Neither has judgements within a language, so they are made without looking at its
 words:
 
@@ -25,6 +25,7 @@ import bm25s
 import numpy as np
 import Stemmer
 import tantivy
+from _measuring import DATA
 
 from counterpoint.search import BM25
 
@@ -165,9 +166,12 @@ def tasks(data: Path, only: list[str]) -> Mapping[str, tuple[list[str], Task, Ta
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", nargs="*", default=list(LANGUAGES), choices=LANGUAGES)
     arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        print(f"left out: there is no folder {arguments.data}; name it by --data or COUNTERPOINT_DATA")
+        return
     print("| texts | words as ours takes them | task (queries) | ours | tantivy | bm25s |\n|---|---|---|---|---|---|")
     sums: dict[str, list[list[float]]] = {"part": [], "related": []}
     for name, (texts, *two) in tasks(arguments.data, arguments.only).items():

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _measuring import at_hand
 
 from counterpoint.precision import Ranges, fit_ranges, pack_bits, unpack_bits
 from counterpoint.search import binary_search, hamming_search, int8_search
@@ -139,8 +140,8 @@ def encoded(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scifact", type=Path, help="a BEIR folder")
-    parser.add_argument("--sts", type=Path)
+    parser.add_argument("--scifact", type=Path, default=at_hand("scifact"), help="a BEIR folder")
+    parser.add_argument("--sts", type=Path, default=at_hand("stsb/en-test.tsv"))
     parser.add_argument("--model", nargs="+", default=["minilm"], help="names or folders; static: an untrained table")
     parser.add_argument("--limit", type=int, default=1 << 30, help="queries at most, for a trial")
     parser.add_argument("--theirs", action="store_true", help="sentence-transformers' usearch beside, at full width")

@@ -10,12 +10,12 @@ and standard deviation. `--epochs 0` gives the floors alone.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from _measuring import DATA
 from torch import nn
 
 from counterpoint.data.items import Data, Items
@@ -72,8 +72,7 @@ def figures(parts: tuple[Data, Data], encode: nn.Module | None) -> dict[str, flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    default = os.environ.get("COUNTERPOINT_DATA", "../shared/data")
-    parser.add_argument("--data-dir", type=Path, default=Path(default))
+    parser.add_argument("--data-dir", type=Path, default=DATA)
     parser.add_argument("--only", nargs="+", choices=sorted(PICTURES), default=sorted(PICTURES))
     parser.add_argument("--epochs", type=float, default=30)
     parser.add_argument("--seeds", type=int, default=1)

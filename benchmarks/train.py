@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _measuring import alternate, in_process, peak_mb, report
+from _measuring import alternate, at_hand, in_process, peak_mb, report
 from torch import nn
 
 BATCH, SAME = 64, 20
@@ -147,7 +147,7 @@ SIDES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=Path)
+    parser.add_argument("--pairs", type=Path, default=at_hand("stsb/en-train.tsv"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--memory", choices=SIDES, help="(internal) measure one side's memory")
     arguments = parser.parse_args()

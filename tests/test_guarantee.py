@@ -32,9 +32,9 @@ def check(found, wanted, dtype: torch.dtype, name: str) -> None:
         assert differ(a, b) < TOLERANCE[dtype], f"{name}: {what} {a} is not {b}"
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=g.DTYPE_OF)
 def distributed(request, tmp_path_factory):
-    """Results of all cases on 2 and on 3 processes."""
+    """The type of numbers, and the results of all cases, on 2 and on 3 processes."""
     folder, world = tmp_path_factory.mktemp("world"), request.param
     script = Path(g.__file__)
     processes = [
@@ -49,7 +49,7 @@ def distributed(request, tmp_path_factory):
         error = process.communicate(timeout=1500)[1]
         assert process.returncode == 0, error.decode()
     looped = [torch.load(folder / f"out.loop.{rank}", weights_only=True) for rank in range(world)]
-    return torch.load(folder / "out", weights_only=True), looped
+    return g.DTYPE_OF[world], torch.load(folder / "out", weights_only=True), looped
 
 
 @pytest.mark.parametrize(("dtype", "name"), CASES, ids=[f"{n}-{str(d)[6:]}" for d, n in CASES])
@@ -76,9 +76,9 @@ class TestOneProcess:
 
 def test_distributed(distributed):
     names = set()
-    for key, found in distributed[0].items():
-        name, dtype, how = key.split("|")
-        dtype = {"torch.float64": torch.float64, "torch.float32": torch.float32}[dtype]
+    dtype, results, _ = distributed
+    for key, found in results.items():
+        name, how = key.split("|")
         case = CASES[dtype, name]
         wanted = g.run(case, dtype, block=0, reduction="none" if how == "none" else "mean")
         if how == "none":
@@ -99,7 +99,6 @@ def test_every_objective_is_covered():
             assert any(c.name.endswith("/soft") for c in mine)
 
 
-@pytest.mark.parametrize("dtype", g.DTYPES, ids=["float64", "float32"])
 @pytest.mark.parametrize("name", guarantee_loop.CASES)
 class TestInTheLoop:
     """Heads and procedures: the loop's losses and gradients, and what is remembered (running statistics, queues)."""
@@ -111,6 +110,7 @@ class TestInTheLoop:
         for what in wanted:
             assert differ(found[what], wanted[what]) < TOLERANCE[dtype], f"{name}: {what}"
 
+    @pytest.mark.parametrize("dtype", g.DTYPES, ids=["float64", "float32"])
     def test_cached(self, name, dtype):
         # random numbers come after all chunks, those of an encoder without any do not matter
         wanted = self.dense(name, dtype)
@@ -118,17 +118,18 @@ class TestInTheLoop:
             found = guarantee_loop.run(guarantee_loop.CASES[name], dtype, Processes(), chunk)
             self.same(found, wanted, dtype, f"{name}, chunks of {chunk}")
 
-    def test_distributed(self, distributed, name, dtype):
+    def test_distributed(self, distributed, name):
+        dtype, _, every = distributed
         wanted = self.dense(name, dtype)
         assert float(wanted["gradients"].norm()) > 1e-3
         if name == guarantee_loop.DRAWN:  # any number will do
             wanted.pop("buffers")
-        for rank, looped in enumerate(distributed[1]):
+        for rank, looped in enumerate(every):
             for chunk in (1000, 2):
-                key = f"{name}|{dtype}|{chunk}"
+                key = f"{name}|{chunk}"
                 if name != guarantee_loop.DROPOUT:
                     self.same(looped[key], wanted, dtype, f"{key}, process {rank}")
-                assert torch.equal(looped[key]["buffers"], distributed[1][0][key]["buffers"])
+                assert torch.equal(looped[key]["buffers"], every[0][key]["buffers"])
 
 
 def test_every_head_and_procedure_is_covered():

@@ -1,79 +1,52 @@
-"""The short form, plain tensors, over processes: row i matches row i of the same process."""
+"""Points gathered over processes: vectors and columns of any type come back as they were."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
+import pytest
 import torch
 import torch.distributed as dist
 
-from counterpoint.engine import all_reduce_gradients
-from counterpoint.objectives import CoSENT, InfoNCE, Triplet, Uniformity, VICReg
+from counterpoint.engine import gather
 from counterpoint.points import Points
 
-SPLIT = (4, 7)  # the first process holds 4 of 7 pairs
 
-
-def losses(q, k, score, **how):
-    """name -> loss."""
-    objectives = {layout: InfoNCE(0.3, layout=layout) for layout in ("one-way", "symmetric", "views", "joint")}
-    objectives |= {"triplet": Triplet(), "vicreg": VICReg(), "uniformity": Uniformity()}
-    found = {name: objective(q, k, **how) for name, objective in objectives.items()}
-    found["cosent"] = CoSENT()(Points(q, score=score), k, **how)
-    found["unreduced"] = InfoNCE(0.3)(q, k, reduction="none", **how).sum()
-    return found
-
-
-def payloads():
-    g = torch.Generator().manual_seed(0)
-    x, y = torch.randn(7, 5, generator=g).double(), torch.randn(7, 5, generator=g).double()
-    w = torch.randn(5, 3, generator=g).double().requires_grad_()
-    return x, y, w, torch.arange(7.0) % 3
-
-
-def main(rank: int, store: str, output: str) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-    mine = slice(0, SPLIT[0]) if rank == 0 else slice(*SPLIT)
-    results = {}
-    for block in (0, 2):
-        x, y, w, score = payloads()
-        for name, loss in losses(x[mine] @ w, y[mine] @ w, score[mine], block=block, group=dist.group.WORLD).items():
-            w.grad = None
-            loss.backward(retain_graph=True)
-            all_reduce_gradients([w])
-            results[f"{name}|{block}"] = (loss.detach(), w.grad.clone())
-    if rank == 0:
-        torch.save(results, output)
+@pytest.fixture
+def group():
+    """One process that is a group by itself."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield dist.group.WORLD
     dist.destroy_process_group()
 
 
-def test_plain_tensors(tmp_path):
-    command = [sys.executable, __file__]
-    processes = [
-        subprocess.Popen(
-            [*command, str(rank), tmp_path / "store", tmp_path / "out"],
-            stderr=subprocess.PIPE,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        error = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, error.decode()
-    found = torch.load(tmp_path / "out", weights_only=True)
-    x, y, w, score = payloads()
-    for name, loss in losses(x @ w, y @ w, score).items():
-        (gradient,) = torch.autograd.grad(loss, w, retain_graph=True)
-        for block in (0, 2):
-            other, other_gradient = found[f"{name}|{block}"]
-            if name != "unreduced":  # whose values stay with their rows
-                torch.testing.assert_close(other, loss.detach(), msg=name)
-            torch.testing.assert_close(other_gradient, gradient, msg=name)
-    assert len(found) == 2 * 9
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_each_type_comes_back(group, n, dtype):
+    g = torch.Generator().manual_seed(0)
+    # the rows of every second column: not side by side in memory
+    z = torch.randn(n, 6, generator=g).to(dtype)[:, ::2].requires_grad_()
+    columns = {
+        "sample": torch.arange(2 * n)[::2],
+        "masked": torch.rand(n, generator=g) > 0.5,
+        "kind": torch.randint(0, 200, (n,), generator=g, dtype=torch.uint8),
+        "score": torch.randn(n, generator=g, dtype=torch.float64),
+        "half": torch.randn(n, 3, generator=g).to(torch.bfloat16),
+        "table": torch.randn(n, 2, 3, generator=g).transpose(1, 2),
+    }
+    found = gather(Points(z, columns), group)
+    assert found.z.dtype == dtype
+    assert torch.equal(found.z, z)
+    for name, column in columns.items():
+        assert found.columns[name].dtype == column.dtype
+        assert torch.equal(found.columns[name], column), name
+        assert not found.columns[name].requires_grad
+    weight = torch.randn(n, 3, generator=g).to(dtype)
+    (found.z * weight).sum().backward()
+    assert torch.equal(z.grad, weight)
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+def test_two_collectives_however_many_columns(group, monkeypatch):
+    calls = []
+    inner = dist.all_gather
+    monkeypatch.setattr(dist, "all_gather", lambda *a, **options: (calls.append(1), inner(*a, **options))[1])
+    gather(Points(torch.randn(3, 2), {f"c{i}": torch.arange(3) for i in range(9)}), group)
+    assert len(calls) == 2

@@ -3,8 +3,8 @@
 The reference is the method itself: `method.make` on the same data, from the same start, with the same seed. All is
 computed on one thread, in the same order, so weights are equal to the last bit: those of the encoder, the head, the
 procedure and the objective, after ten steps over three epochs, or more where a mechanism begins later. Pictures have
-columns for every system that learns from one. What trains a start of its own, `run` alone can show. Names that take ten
-seconds are slow tests (`LONG`).
+columns for every system that learns from one. What trains a start of its own, `run` alone can show. Variants, and names
+that take ten seconds, are slow tests.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ STEPS = {"mochi": 14, "swav": 22, "swav-two-views": 22, "dbpm": 40}
 """Where something begins later than in ten steps: after 10 or 19 steps, or with the 11th epoch."""
 LONG = (("beclr", 154), ("e5-fine-tuning", 10))
 """Ten seconds each: neighbours are looked for from the 100th step on; a cross-encoder is trained first."""
+VARIANTS = {slug(name) for s in every() for name in s.variants}
+"""Their weights are slow tests, too: in the others their stages are shown to be the ones that are trained."""
 BATCHES = {"w-mse": 72, "w-mse-4": 72}
 """Where vectors must be more than their 64 dimensions."""
 SEED = 3
@@ -55,7 +57,9 @@ class ReachedError(Exception):
 def steps_of(names):
     listed = [(name, STEPS.get(name, 10)) for name in names]
     listed += [case for case in LONG if case not in listed]
-    return [pytest.param(*case, marks=[pytest.mark.slow] if case in LONG else ()) for case in listed]
+    return [
+        pytest.param(*case, marks=[pytest.mark.slow] if case in LONG or case[0] in VARIANTS else ()) for case in listed
+    ]
 
 
 def settings_of(name, steps=10):

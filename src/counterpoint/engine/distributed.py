@@ -8,6 +8,7 @@ averages, multiply the loss by the world size before `backward`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -36,41 +37,53 @@ def _sendable(value: Tensor, group: Group) -> Tensor:
 def gather(points: Points, group: Group) -> Points:
     """All processes' points, in order of rank; gradients flow back to the process that owns a point.
 
+    Vectors and columns travel side by side, so that it takes two collectives, however many columns there are.
+
     Args:
         points: This process's points; the others may hold more or fewer.
         group: The process group.
     """
-    counts = sizes(len(points), group)
-    z = _Gather.apply(points.z, counts, group)  # type: ignore[no-untyped-call]
-    columns = {name: _gather(c, counts, group) for name, c in sorted(points.columns.items())}
-    return Points(z, columns)
+    counts, names = sizes(len(points), group), sorted(points.columns)
+    z, *columns = _Gather.apply(counts, group, points.z, *map(points.columns.__getitem__, names))  # type: ignore[no-untyped-call]
+    return Points(z, dict(zip(names, columns, strict=True)))
 
 
-def _gather(value: Tensor, counts: list[int], group: Group) -> Tensor:
-    boolean = value.dtype == torch.bool
-    value = value.to(torch.uint8) if boolean else value
-    padded = value.new_zeros((max(counts), *value.shape[1:]))
-    padded[: len(value)] = value
+def _gathered(values: Sequence[Tensor], counts: list[int], group: Group) -> list[Tensor]:
+    """Each value of all processes: row for row the bytes of all of them."""
+    rows = [_packed(v).view(len(v), math.prod(v.shape[1:])).view(torch.uint8) for v in values]
+    padded = rows[0].new_zeros(max(counts), sum(row.shape[1] for row in rows))
+    padded[: len(rows[0])] = torch.cat(rows, 1)
     parts = [torch.empty_like(padded) for _ in counts]
     dist.all_gather(parts, padded, group=group)
     whole = torch.cat([part[:n] for part, n in zip(parts, counts, strict=True)])
-    return whole.bool() if boolean else whole
+    pieces = whole.split([row.shape[1] for row in rows], 1)
+    return [
+        _packed(piece).view(value.dtype).view(len(whole), *value.shape[1:])
+        for piece, value in zip(pieces, values, strict=True)
+    ]
+
+
+def _packed(value: Tensor) -> Tensor:
+    """A copy, always: of one row any tensor counts as contiguous, whatever its strides and wherever it begins."""
+    return value.clone(memory_format=torch.contiguous_format)
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, z: Tensor, counts: list[int], group: Group) -> Tensor:
+    def forward(ctx: Any, counts: list[int], group: Group, z: Tensor, *columns: Tensor) -> tuple[Tensor, ...]:
         ctx.counts, ctx.group = counts, group
-        return _gather(z, counts, group)
+        whole, *others = _gathered((z, *columns), counts, group)
+        ctx.mark_non_differentiable(*others)
+        return whole, *others
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor, *others: Tensor) -> tuple[Tensor | None, ...]:
         # every process holds part of the gradient of every point
         grad = grad.contiguous()
         dist.all_reduce(grad, group=ctx.group)
         rank = dist.get_rank(ctx.group)
         start = sum(ctx.counts[:rank])
-        return grad[start : start + ctx.counts[rank]], None, None
+        return None, None, grad[start : start + ctx.counts[rank]], *[None for _ in others]
 
 
 def on_whole(

@@ -48,7 +48,7 @@ FEW_LAYERS: dict[str, Any] = {"learning_rate": 5e-4, "dtype": "auto", "chunk_tok
 TABLE_DIM = 256
 
 
-_VOCABULARY, _LENGTH, _WIDTH = 20_000, 32, 128
+_VOCABULARY, _LENGTH, _WIDTH = 20_000, 32, 64
 
 
 def table(data: Data, seed: int) -> StaticEncoder:
