@@ -37,6 +37,7 @@ from counterpoint.objectives import (
     Alignment,
     Apart,
     AutoEncoding,
+    BoundedMargin,
     DistillKL,
     HedgedMatch,
     InfoNCE,
@@ -58,6 +59,7 @@ from counterpoint.procedures import (
     Chain,
     ClassVectors,
     ClusteredNeighbours,
+    ClusterNegatives,
     Composed,
     CrossView,
     CutDomains,
@@ -71,6 +73,7 @@ from counterpoint.procedures import (
     MixPositives,
     MixTargets,
     MomentumQueue,
+    NoiseNegatives,
     OneDomain,
     PairGates,
     PairsOfViews,
@@ -270,7 +273,12 @@ CASES = {
     "neighbours": Case(
         lambda: InfoNCE(0.3), procedure=lambda: ClusteredNeighbours(15, 4, clusters=3, k=2), rows=2
     ),
+    "clusters": Case(
+        lambda: InfoNCE(0.3) + BoundedMargin(relation=ClusterNegatives.mates),
+        procedure=lambda: ClusterNegatives(4, 4, start=1.0, rate=0.3), rows=2,
+    ),
     "prototypes": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: Prototypes(2), rows=2),
+    "noise": Case(lambda: InfoNCE(0.3), procedure=lambda: NoiseNegatives(0.5, rate=0.3), rows=2),
     "negatives mixed": Case(lambda: InfoNCE(0.3), procedure=lambda: Chain(Queue(15, 4), MixNegatives(5, 3, 2))),
     "moved apart": Case(
         lambda: InfoNCE(0.3), procedure=lambda: Chain(MixPositives(each="batch"), MixPositives(each="pair"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
-from counterpoint.points import Points, as_points, unmatched
+from counterpoint.points import Points, as_points, unknown, unmatched
 
 
 @given(sizes=st.lists(st.integers(0, 4), min_size=1, max_size=4), t=st.integers(1, 3))
@@ -91,3 +91,13 @@ def test_refused(make, sentence):
     with pytest.raises(InputError) as error:
         make()
     assert sentence in str(error.value)
+
+
+def test_of_unknown_points_nothing_is_known_and_others_keep_what_they_have():
+    columns = {"sample": torch.tensor([3]), "age": torch.tensor([2.0]), "valid": torch.tensor([False])}
+    known = Points(torch.ones(1, 2), columns, guide=torch.ones(1, 3))
+    both = Points.cat([known, unknown(torch.zeros(2, 2), known)])
+    assert both.columns["sample"].tolist() == [3, -1, -1]
+    assert both.columns["age"].tolist() == [2.0, 0.0, 0.0]
+    assert both.columns["valid"].tolist() == [False, True, True]
+    assert both.columns["guide"].tolist() == [[1.0] * 3, [0.0] * 3, [0.0] * 3]

@@ -7,7 +7,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoint.relation import Relation, Rule, duplicate, equal, itself, kernel, never, overlap, same
+from counterpoint.errors import InputError
+from counterpoint.relation import (
+    Relation,
+    Rule,
+    duplicate,
+    equal,
+    itself,
+    kernel,
+    near,
+    never,
+    overlap,
+    same,
+    share,
+)
 
 N, M = 3, 4
 LIKE = torch.zeros(1, dtype=torch.float64)
@@ -209,3 +222,31 @@ def test_overlap_of_single_members_is_same(labels):
 
 def test_overlap_without_its_column_holds_for_nobody():
     assert overlap("labels")({}, {"labels": torch.ones(1, 1, 2)}) is None
+
+
+@given(st.integers(0, 2**31), st.booleans())
+def test_near_is_a_cosine_of_two_vectors(seed, owned):
+    g = torch.Generator().manual_seed(seed)
+    q, k = torch.randn(N, 2, generator=g), torch.randn(*((N, M) if owned else (1, M)), 2, generator=g)
+    k[0, 1] = 0.0
+    found = near("guide", 0.5)({"guide": q[:, None]}, {"guide": k}).expand(N, M)
+    for i in range(N):
+        for j in range(M):
+            cosine = float(torch.cosine_similarity(q[i], k[i if owned else 0, j], 0))
+            if abs(cosine - 0.5) > 1e-5:
+                assert bool(found[i, j]) == (cosine >= 0.5)
+    assert not found[0, 1]
+
+
+def test_near_asks_for_a_cosine_and_for_its_column():
+    assert near("guide", 0.5)({}, {"guide": torch.ones(1, 1, 2)}) is None
+    for least in (0.0, 1.1):
+        with pytest.raises(InputError, match="near from a cosine"):
+            near("guide", least)
+
+
+def test_share_is_the_key_s_whatever_the_query():
+    keys = {"part": torch.tensor([[0.5, 0.25]]), "label": torch.tensor([[1, 2]])}
+    queries = {"label": torch.tensor([[1], [2]])}
+    assert share("part")(queries, {}) is None
+    assert (same("label") & share("part"))(queries, keys).tolist() == [[0.5, 0.0], [0.0, 0.25]]

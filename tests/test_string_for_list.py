@@ -23,6 +23,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.encoders import (
     KnowledgeGraph,
     StaticEncoder,
+    TemplateEncoder,
     count_cut,
     distill,
     encode,
@@ -99,6 +100,9 @@ CALLS = {
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,
     "StaticEncoder.tokenize texts": ENCODER.tokenize,
     "StaticEncoder.train_tokenizer texts": StaticEncoder.train_tokenizer,
+    "TemplateEncoder templates": lambda s: TemplateEncoder(SMALL, s),
+    "TemplateEncoder.encode texts": TemplateEncoder(SMALL, ["{} [MASK]"]).encode,
+    "TemplateEncoder.tokenize texts": TemplateEncoder(SMALL, ["{} [MASK]"]).tokenize,
     "TransformerEncoder.encode texts": SMALL.encode,
     "TransformerEncoder.tokenize texts": SMALL.tokenize,
     "export calibrate": lambda s: export("/nowhere/at/all", "/nowhere/either", calibrate=s),

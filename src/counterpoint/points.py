@@ -114,3 +114,22 @@ def unmatched(z: Tensor, **columns: Tensor) -> Points:
     """
     sample = torch.full((len(z),), -1, dtype=torch.long, device=z.device)
     return Points(z, {"sample": sample, **columns})
+
+
+def unknown(z: Tensor, like: Points) -> Points:
+    """Points of which nothing is known, with the columns of others, so that these keep theirs beside them.
+
+    A number is 0, a whole number -1 and a truth value True.
+
+    Examples:
+        >>> keys = Points(torch.zeros(1, 4), sample=torch.tensor([3]), age=torch.tensor([40.0]))
+        >>> both = Points.cat([keys, unknown(torch.zeros(1, 4), keys)])
+        >>> both.columns["sample"].tolist(), both.columns["age"].tolist()
+        ([3, -1], [40.0, 0.0])
+    """
+
+    def none(column: Tensor) -> Tensor:
+        value = True if column.dtype == torch.bool else 0 if column.is_floating_point() else -1
+        return column.new_full((len(z), *column.shape[1:]), value)
+
+    return Points(z, {name: none(column) for name, column in like.columns.items()})

@@ -157,6 +157,49 @@ def overlap(column: str) -> Rule:
     return Rule(weigh)
 
 
+def near(column: str, least: float) -> Rule:
+    """The cosine of both vectors in a column, `(n, d)`, is at least so much; a vector of zeros is near nothing.
+
+    With vectors of a guide, negatives that it finds near are probably none: `Relation(ignored=near("guide", 0.9) &
+    ~same("sample"))`. Source: Zhou et al. 2022, "Debiased Contrastive Learning of Unsupervised Sentence
+    Representations", section 4.2 (the weights of DCLR).
+
+    Args:
+        column: Of queries and keys.
+        least: Above 0, up to 1.
+
+    Raises:
+        InputError: for a cosine out of its range.
+
+    Examples:
+        >>> a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.1], [1.0, 1.0], [0.0, 0.0]])
+        >>> near("guide", 0.9)({"guide": a[:, None]}, {"guide": b[None]})
+        tensor([[ True, False, False]])
+    """
+    if not 0 < least <= 1:
+        raise InputError(f"near from a cosine of {least}", fix="give one above 0, up to 1; 0.9 is common")
+
+    def weigh(q: Columns, k: Columns) -> Pairs | None:
+        if column not in q or column not in k:
+            return None
+        left, right = (torch.nn.functional.normalize(c[column], dim=-1) for c in (q, k))
+        # keys that all rows see are one matrix, of which no row needs a copy
+        cosine = left[:, 0] @ right[0].T if len(right) == 1 else (left @ right.transpose(1, 2))[:, 0]
+        return cosine >= least
+
+    return Rule(weigh)
+
+
+def share(column: str) -> Rule:
+    """A weight that keys have in a column, from 0 to 1, whatever the query: `negative & share("weight")`.
+
+    Examples:
+        >>> share("part")({}, {"part": torch.tensor([[0.5, 0.25]])})
+        tensor([[0.5000, 0.2500]])
+    """
+    return Rule(lambda _q, k: k.get(column))
+
+
 never = Rule(lambda _q, _k: None)
 """The rule that no pair satisfies."""
 

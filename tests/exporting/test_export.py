@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import counterpoint as cp
 from counterpoint.cli.main import app
 from counterpoint.data.rows import rows_of
-from counterpoint.encoders import Dense, StaticEncoder, TransformerEncoder, fingerprint
+from counterpoint.encoders import Dense, StaticEncoder, TemplateEncoder, TransformerEncoder, fingerprint
 from counterpoint.encoders.exported import FILES, ExportedEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError, MissingExtra
@@ -206,6 +206,8 @@ def test_what_cannot_be_exported(folders, tmp_path, monkeypatch):
 
     StaticEncoder.from_corpus(["a small corpus"], dim=8).save(tmp_path / "static")
     refused("static model", model=tmp_path / "static")
+    TemplateEncoder(small_transformer(["a b"], layers=1, width=8, heads=2), ["{} [MASK]"]).save(tmp_path / "within")
+    refused("is a TemplateEncoder, no transformer by itself", model=tmp_path / "within")
     refused("unknown target 'tensorrt'", to="tensorrt")
     refused("there already", output=tmp_path / "static")
     refused("too few", calibrate=["a dog", "a dog", " "])

@@ -54,6 +54,20 @@ def margin_row(s, p, n, temperature, margin, angle):
     return softmax_row(turned, p, n, "each", "outside")
 
 
+def bounded_row(s, p, n, alpha, beta):
+    """Every negative between `alpha` and `beta` below the mean of the positives."""
+    positives = [j for j in range(len(s)) if p[j] > 0]
+    if not positives:
+        return None
+    own = sum(p[j] * s[j] for j in positives) / sum(p[j] for j in positives)
+    total = 0 * own
+    for j in range(len(s)):
+        gap = s[j] - own
+        if n[j] > 0:
+            total = total + n[j] * (torch.relu(gap + alpha) + torch.relu(-gap - beta))
+    return total
+
+
 def debiased_row(s, p, n, temperature, prior, hardness):
     """Chuang et al. 2020, eq. 7 and 8, with the importance weights of Robinson et al. 2021."""
     positives = [j for j in range(len(s)) if p[j] > 0]

@@ -12,6 +12,7 @@ from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
 from counterpoint.objectives import (
     JSD,
     NWJ,
+    BoundedMargin,
     Debiased,
     Decoupled,
     DistillKL,
@@ -122,6 +123,10 @@ def objectives(p, n):
         "decoupled": (
             Decoupled(0.3, layout="one-way", relation=relation), cosine(0.3),
             lambda s, t, p, n: naive.softmax_row(s, p, n, "negatives", "outside"),
+        ),
+        "bounded-margin": (
+            BoundedMargin(0.2, 0.5, relation=relation), cosine(1.0),
+            lambda s, t, p, n: naive.bounded_row(s, p, n, 0.2, 0.5),
         ),
         "supcon-out": (
             SupCon(0.3, layout="one-way", relation=relation), cosine(0.3),
@@ -323,7 +328,14 @@ def test_debiased_floor_holds_and_its_gradient_is_finite():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Debiased(prior=1.0), lambda: InfoNCE(margin=-1.0), lambda: Debiased(hardness=-1)]
+    "make",
+    [
+        lambda: Debiased(prior=1.0),
+        lambda: InfoNCE(margin=-1.0),
+        lambda: Debiased(hardness=-1),
+        lambda: BoundedMargin(0.3, 0.1),
+        lambda: BoundedMargin(-0.1, 0.1),
+    ],
 )
 def test_a_share_or_a_margin_out_of_range(make):
     with pytest.raises(InputError, match=r"margin|prior"):

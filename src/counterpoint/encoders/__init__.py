@@ -12,6 +12,7 @@ from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.static import StaticEncoder
+from counterpoint.encoders.templates import TemplateEncoder
 from counterpoint.encoders.towers import Projected, Tower, Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.encoders.unknown import unknown_note, unknown_share
@@ -33,6 +34,7 @@ __all__ = [
     "Pooling",
     "Projected",
     "StaticEncoder",
+    "TemplateEncoder",
     "Tower",
     "Towers",
     "TransformerEncoder",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from counterpoint.encoders._checkpoint import is_causal
+from counterpoint.encoders.templates import TemplateEncoder
 from counterpoint.encoders.towers import Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.errors import InputError
@@ -105,6 +106,32 @@ def linear_layer(encoder: nn.Module) -> nn.Module:
         Identity()
     """
     return _with_layer(encoder, nn.Identity)
+
+
+def in_templates(encoder: nn.Module, templates: Sequence[str], *, denoise: bool = False) -> nn.Module:
+    """A transformer whose texts stand in a template and give the state of its mask token (`TemplateEncoder`).
+
+    What stands in templates already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        templates: See `TemplateEncoder`.
+        denoise: Likewise.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> bert = small_transformer(["this means that"], layers=1, width=8, heads=2)
+        >>> in_templates(bert, ['this : "{}" means [MASK].']).templates
+        ('this : "{}" means [MASK].',)
+    """
+    if isinstance(encoder, TemplateEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
+    return TemplateEncoder(encoder, templates, denoise=denoise)
 
 
 def _with_layer(encoder: nn.Module, activation: Callable[[], nn.Module]) -> nn.Module:

@@ -26,6 +26,7 @@ CLASSES = {
     "Perceptron": "image",
     "Projected": "towers",
     "RowReader": "rows",
+    "TemplateEncoder": "templates",
     "Towers": "towers",
     "VisionTransformer": "image",
 }

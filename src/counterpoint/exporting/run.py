@@ -67,8 +67,8 @@ def export(
         What was measured; it is in the folder as export.json, too.
 
     Raises:
-        InputError: The model is a static one, the target is unknown, the folder is there already, there are fewer than
-            two different texts, or the graph would not compute what the model does.
+        InputError: The model is no transformer, the target is unknown, the folder is there already, there are fewer
+            than two different texts, or the graph would not compute what the model does.
         MissingExtra: The packages that write the graph are not installed.
     """
     if to not in get_args(Target):
@@ -81,6 +81,8 @@ def export(
     encoder = load(model, backend="torch")
     if isinstance(encoder, StaticEncoder):
         raise InputError("is a static model, a table without a graph to compile", file=model, fix="use it as it is")
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError(f"is a {type(encoder).__name__}, no transformer by itself", file=model, fix="use it as it is")
     own, held = _texts(calibrate, seed)
     with atomic(folder) as part:
         encoder.save(part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,6 +41,30 @@ def teacher_vectors(teacher: Callable[[], Encodes], column: str = "vector") -> P
         del encoder, seed
         used, place = data.anchor.unique(return_inverse=True)
         vectors = torch.from_numpy(_vectors(teacher, data.anchors[used]))
+        return replace(data, columns={**data.columns, column: vectors[place]})
+
+    return prepare
+
+
+def own_vectors(column: str = "vector") -> Prepare:
+    """A column with what the encoder makes of each row's anchor, as it is before the stage: its own teacher.
+
+    Args:
+        column: Where they are put, `(n, d)`.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> data = Data.alone(Items("text", ["ant", "eagle", "ant"]))
+        >>> encoder = StaticEncoder.from_corpus(["ant", "eagle"], dim=4)
+        >>> z = own_vectors()(data, encoder, 0).columns["vector"]
+        >>> torch.equal(z[0], z[2]), torch.equal(z[0], z[1])
+        (True, False)
+    """
+
+    def prepare(data: Data, encoder: Any, seed: int) -> Data:
+        del seed
+        used, place = data.anchor.unique(return_inverse=True)
+        vectors = torch.from_numpy(encoder.encode_items(data.anchors[used]))
         return replace(data, columns={**data.columns, column: vectors[place]})
 
     return prepare

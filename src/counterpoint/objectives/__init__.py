@@ -16,6 +16,7 @@ from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
 from counterpoint.objectives.autoencoding import AutoEncoding
 from counterpoint.objectives.balance import Balance
+from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
 from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
@@ -106,6 +107,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "focal-supcon": FocalSupCon,
     "supcon-in": lambda: SupCon(average="inside"),
     "triplet": Triplet,
+    "bounded-margin": lambda: BoundedMargin(0.1, 0.3),
     "triplet-hard": lambda: Triplet(mining="hard"),
     "triplet-semi-hard": lambda: Triplet(mining="semi-hard"),
     "sigmoid": Sigmoid,
@@ -213,6 +215,7 @@ __all__ = [
     "BadPairs",
     "Balance",
     "BarlowTwins",
+    "BoundedMargin",
     "CoSENT",
     "CodingRate",
     "CovarianceContrast",

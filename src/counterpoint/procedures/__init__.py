@@ -1,6 +1,7 @@
 """Procedures: what stands between the encoder and the objective in training, and what is kept from step to step."""
 
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
+from counterpoint.procedures.clusters import ClusterNegatives
 from counterpoint.procedures.composing import Composed
 from counterpoint.procedures.cross_view import CrossView
 from counterpoint.procedures.domains import CutDomains, OneDomain
@@ -8,6 +9,7 @@ from counterpoint.procedures.gates import PairGates
 from counterpoint.procedures.hard_pairs import MixHardPairs, shares
 from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
+from counterpoint.procedures.noise import NoiseNegatives
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import MomentumQueue, Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
@@ -34,6 +36,7 @@ __all__ = [
     "Call",
     "Chain",
     "ClassVectors",
+    "ClusterNegatives",
     "ClusteredNeighbours",
     "Composed",
     "CrossView",
@@ -48,6 +51,7 @@ __all__ = [
     "MixPositives",
     "MixTargets",
     "MomentumQueue",
+    "NoiseNegatives",
     "OneDomain",
     "PairGates",
     "PairsOfViews",

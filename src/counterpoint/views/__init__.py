@@ -9,7 +9,7 @@ from counterpoint.views.images import View, affine, blur, brightness, compose, n
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.styles import STYLES, style_triplets
-from counterpoint.views.templates import template_alone
+from counterpoint.views.templates import another_template
 from counterpoint.views.text_view import TextView, chained, one_of
 from counterpoint.views.texts import defined, neighbours, paired, parts, shuffle_partners
 from counterpoint.views.typos import typos
@@ -22,6 +22,7 @@ __all__ = [
     "TextView",
     "View",
     "affine",
+    "another_template",
     "blur",
     "boxes",
     "brightness",
@@ -48,7 +49,6 @@ __all__ = [
     "shuffle_partners",
     "style_triplets",
     "synonyms",
-    "template_alone",
     "tokens",
     "typos",
     "words",

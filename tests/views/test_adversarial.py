@@ -1,54 +1,20 @@
-"""What a template says by itself, and the view along a gradient."""
+"""The view along a gradient."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from counterpoint.encoders import StaticEncoder, lengths, take
+from counterpoint.encoders import StaticEncoder, lengths
 from counterpoint.encoders.scratch import small_transformer
-from counterpoint.errors import InputError
-from counterpoint.views import fast_gradient, template_alone, words
+from counterpoint.views import fast_gradient
 
 TEXTS = ["cats sleep", "a dog that is old barks", "rain"]
-PATTERN = 'this sentence : "{}" means [MASK].'
 
 
 @pytest.fixture(scope="module")
 def bert():
-    pattern = PATTERN.format("")
-    return small_transformer([*TEXTS, pattern], layers=1, width=16, heads=2, dropout=0.0, spread=0.3).double().eval()
-
-
-def test_the_template_stands_where_it_stands_around_each_text(bert):
-    put = [words.template(PATTERN)(text, torch.Generator()) for text in TEXTS]
-    features = bert.tokenize(put)
-    alone = template_alone(bert, PATTERN, features)
-    for i in range(len(TEXTS)):
-        whole, bare = take(features, [i]), take(alone, [i])
-        # every token of the template is that of the whole at its place
-        assert torch.equal(whole["input_ids"][bare["position_ids"]], bare["input_ids"])
-        gap = set(range(int(lengths(whole)))) - set(bare["position_ids"].tolist())
-        inner = bert.tokenizer(TEXTS[i], add_special_tokens=False)["input_ids"]
-        assert [int(whole["input_ids"][p]) for p in sorted(gap)] == inner
-    assert bert.tokenizer.mask_token_id in alone["input_ids"]
-
-
-def test_its_vector_depends_on_the_length_of_the_text_alone(bert):
-    view = words.template(PATTERN)
-    same = [view(text, torch.Generator()) for text in (*TEXTS, "cats bark", "old", "a", "is old", "sleep cats")]
-    features = bert.tokenize(same)
-    z, counts = bert(template_alone(bert, PATTERN, features)), lengths(features)
-    assert 1 < len(counts.unique()) < len(counts)
-    for i in range(len(z)):
-        for j in range(i):
-            assert torch.allclose(z[i], z[j], atol=1e-9) == bool(counts[i] == counts[j])
-
-
-def test_a_template_that_is_cut_is_refused(bert):
-    features = bert.tokenize([words.template(PATTERN)("old " * 100, torch.Generator())])
-    with pytest.raises(InputError, match="longer than the model takes"):
-        template_alone(bert, PATTERN, features)
+    return small_transformer(TEXTS, layers=1, width=16, heads=2, dropout=0.0, spread=0.3).double().eval()
 
 
 def test_the_move_is_along_the_gradient_of_each_token(bert):

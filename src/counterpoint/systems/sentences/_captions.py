@@ -1,0 +1,22 @@
+"""What could be reached on captions by the picture that they are of: with pictures that are told."""
+
+from __future__ import annotations
+
+from counterpoint.methods import Recipe, Takes
+from counterpoint.systems.sentences.simcse import simcse
+from counterpoint.testbeds import Richer, Trained
+from counterpoint.testbeds.captioned import MASKED_PAIRED, PAIRED_CAPTIONS
+from counterpoint.testbeds.figures import recall_within
+
+ANOTHER = recall_within(1, "picture")
+"""Whether the nearest of all captions is another one of the same picture."""
+
+
+def other_captions() -> Recipe:
+    """SimCSE whose positives are other captions of the same picture."""
+    return simcse().varied("SimCSE of other captions", takes=Takes("text", "text"))
+
+
+CEILING = Richer(Trained(other_captions), PAIRED_CAPTIONS)
+BERT_CEILING = Richer(Trained(other_captions), MASKED_PAIRED)
+"""The same of the BERT in miniature."""

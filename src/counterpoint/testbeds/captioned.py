@@ -1,0 +1,131 @@
+"""Captions by the picture that they are of: several people have said in their own words what is on it."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import gzip
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import torch
+
+from counterpoint.data.items import Data, Items
+from counterpoint.encoders import TransformerEncoder
+from counterpoint.encoders.scratch import small_transformer
+from counterpoint.pretraining import MaskedLM
+from counterpoint.testbeds.bed import Parts, Testbed
+from counterpoint.testbeds.corpora import whole_sentences
+from counterpoint.testbeds.figures import recall_within
+from counterpoint.testbeds.files import find
+from counterpoint.testbeds.lexical import TF_IDF
+from counterpoint.testbeds.texts import FEW_LAYERS, SMOLLM2, smollm2
+from counterpoint.training import TrainConfig, train
+
+_TESTED, _EACH = 500, 5
+"""Pictures for test; captions of each."""
+_STEPS, _WIDTH = 1000, 128
+
+
+def captioned(seed: int) -> Parts:
+    """Multi30k (Elliott et al. 2016): five captions each of 500 pictures for test; those of 514 others to train on.
+
+    Beside these 6,000 captions of other pictures, one each, are to train on. Column `picture`: its number, -1 for the
+    6,000. Which pictures are for test is drawn by the seed.
+    """
+    pictures, others = _captions()
+    order = np.random.default_rng(seed).permutation(len(pictures)).tolist()
+    trained = _data(order[_TESTED:], others)
+    return trained, _data(order[:_TESTED])
+
+
+def paired_captions(seed: int) -> Parts:
+    """The same for who may know: each caption of the pictures to train on, with every other one of its picture."""
+    pictures, _ = _captions()
+    train, test = captioned(seed)
+    known = len(pictures) - _TESTED
+    # of each picture every two captions, both ways
+    i, j = (~torch.eye(_EACH, dtype=torch.bool)).nonzero().T
+    first = _EACH * torch.arange(known)[:, None]
+    anchor, positive = (first + i).flatten(), (first + j).flatten()
+    return Data(train.anchors, anchor, train.anchors, positive[:, None], source=train.source), test
+
+
+def masked_bert(data: Data, seed: int) -> TransformerEncoder:
+    """A copy of a BERT in miniature (2 layers of 128) that has learned to guess masked tokens, for 1,000 steps.
+
+    On 28,000 sentences of SNLI and STS-B; nothing was contrasted. It is the same for every seed.
+    """
+    del data, seed
+    return copy.deepcopy(_masked_bert())
+
+
+def _data(chosen: list[int], more: tuple[str, ...] = ()) -> Data:
+    pictures, _ = _captions()
+    texts = [caption for i in chosen for caption in pictures[i]]
+    number = torch.tensor(chosen).repeat_interleave(_EACH)
+    picture = torch.cat([number, torch.full((len(more),), -1)])
+    return Data.alone(Items("text", [*texts, *more]), source="Multi30k", picture=picture)
+
+
+@cache
+def _captions() -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """Of each picture five; and of other pictures one."""
+    five = tuple(tuple(row[f"c{i + 1}"] for i in range(_EACH)) for row in _rows("captions5_val"))
+    return five, tuple(row["en"] for row in _rows("train"))
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with gzip.open(find(f"multi30k/{name}.tsv.gz"), "rt", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+@cache
+def _masked_bert() -> TransformerEncoder:
+    texts = whole_sentences()
+    size = {"width": _WIDTH, "heads": 2, "spread": _WIDTH**-0.5, "max_seq_length": 64}
+    encoder = small_transformer(texts, normalize=False, **size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        masked = MaskedLM(encoder, texts)
+    train(
+        masked, masked, masked.objective(), TrainConfig(steps=_STEPS, batch_size=128, learning_rate=2e-3, validations=1)
+    )
+    return encoder
+
+
+CAPTIONED = Testbed(
+    "captions of a picture",
+    captioned,
+    f"Multi30k: 8,570 captions to train on, five captions each of {_TESTED} other pictures for test; {SMOLLM2}, then "
+    "200 steps of 64 at a rate of 5e-4",
+    smollm2,
+    steps=200,
+    settings=FEW_LAYERS | {"batch_size": 64},
+    raw=TF_IDF,
+    figures=(recall_within(1, "picture"),),
+)
+PAIRED_CAPTIONS = replace(
+    CAPTIONED,
+    name="captions of a picture, paired",
+    parts=paired_captions,
+    about=f"Multi30k: 10,280 pairs of captions of one picture to train on, five captions each of {_TESTED} other "
+    f"pictures for test; {SMOLLM2}, then 400 steps of 64 at a rate of 5e-4",
+    steps=400,
+)
+MASKED = "a BERT in miniature (2 layers of 128) after 1,000 steps of masked language modelling on SNLI and STS-B"
+MASKED_CAPTIONED = replace(
+    CAPTIONED,
+    name="captions of a picture, BERT",
+    about=f"Multi30k: 8,570 captions to train on, five captions each of {_TESTED} other pictures for test; {MASKED}, "
+    "then 200 steps of 64 at a rate of 5e-4",
+    start=masked_bert,
+)
+MASKED_PAIRED = replace(
+    PAIRED_CAPTIONS,
+    name="captions of a picture, paired, BERT",
+    about=f"Multi30k: 10,280 pairs of captions of one picture to train on, five captions each of {_TESTED} other "
+    f"pictures for test; {MASKED}, then 400 steps of 64 at a rate of 5e-4",
+    start=masked_bert,
+)
