@@ -45,6 +45,16 @@ def without_centroids() -> Recipe:
     return clusterns().varied("ClusterNS without centroids", procedure=no_centroids)
 
 
+APART = replace(
+    LIKENESS,
+    name="likeness, longer",
+    about=LIKENESS.about.replace("40 steps at a rate of 2e-3", "80 steps at a rate of 5e-3"),
+    steps=80,
+    settings=LIKENESS.settings | {"learning_rate": 5e-3},
+)
+"""Until clusters begin, and some steps with them."""
+
+
 def _on_captions(text: str, against: str, baseline: Trained) -> Claim:
     return Claim(text, ANOTHER, against, CAPTIONED, baseline, ceiling=CAPTION_CEILING)
 
@@ -69,7 +79,7 @@ def _on_captions(text: str, against: str, baseline: Trained) -> Claim:
         ),
     ),
     signal=Signal(uniform, off=Trained(simcse)),
-    sample=LIKENESS,
+    sample=APART,
     setup="As SimCSE here, with the paper's settings of BERT-base without prompts, and captions of pictures in place "
     f"of STS in the first three claims: is the nearest of all captions one of the same picture? {CLUSTERS} clusters "
     "for batches of 64 are half a batch, as 128 are of theirs of 256. A sentence and its other view are in the "
