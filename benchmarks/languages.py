@@ -121,9 +121,10 @@ def parts(texts: list[str]) -> Task:
 
 
 def related(texts: list[str], english: list[str]) -> Task:
-    from counterpoint.fitting.bases import make_base
+    from counterpoint.encoders import load
+    from counterpoint.fitting.bases import resolve_base
 
-    z_nd = make_base("minilm", (), 0).encode(english)
+    z_nd = load(resolve_base("minilm")).encode(english)
     scores_nn = z_nd @ z_nd.T
     same_nn = np.array(texts)[:, None] == np.array(texts)
     scores_nn[same_nn] = -1

@@ -148,8 +148,8 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     from counterpoint.data import Retrieval, debian, read
-    from counterpoint.encoders import StaticEncoder
-    from counterpoint.fitting.bases import make_base
+    from counterpoint.encoders import StaticEncoder, load
+    from counterpoint.fitting.bases import resolve_base
 
     tests = {"included:debian": debian().heldout}
     if arguments.scifact:
@@ -160,12 +160,12 @@ def main() -> None:
         if arguments.sts and name != "static":
             rows = [line.split("\t") for line in arguments.sts.read_text(encoding="utf-8").splitlines()[1:]]
             rows = rows[: arguments.limit]
-            model = make_base(name, (), seed=0)
+            model = load(resolve_base(name))
             first, second = (model.encode([row[i] for row in rows]) for i in (1, 2))
             similarity(first, second, [float(row[0]) for row in rows])
         for test, data in tests.items():
             static = name == "static"
-            model = StaticEncoder.from_corpus(data.corpus.values(), dim=384) if static else make_base(name, (), seed=0)
+            model = StaticEncoder.from_corpus(data.corpus.values(), dim=384) if static else load(resolve_base(name))
             vectors = encoded(model, data.corpus, data.queries, data.qrels, arguments.limit)
             retrieval(f"{name}, {test}", *vectors, arguments.theirs)
 
