@@ -16,6 +16,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
 from counterpoint.encoders.crossing import CrossEncoder, CrossLists
+from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.engine import all_reduce_gradients
 from counterpoint.geometry import Dot, Gated, Parts
 from counterpoint.heads import (
@@ -46,6 +47,7 @@ from counterpoint.objectives import (
     Objective,
     Only,
     SoftContrastive,
+    SparseReconstruction,
     StandardNormal,
     SupCon,
     Triplet,
@@ -82,6 +84,7 @@ from counterpoint.procedures import (
     Prototypes,
     Queue,
     RestOfViews,
+    SparseCodes,
     Teacher,
     TurnedViews,
 )
@@ -258,6 +261,17 @@ CASES = {
         procedure=lambda: Composed(2, "halves", then=projection(4, hidden=(3,), norm=nn.BatchNorm1d)), rows="parts",
     ),
     "some of them": Case(lambda: Only("label", 1, InfoNCE(0.3))),
+    "sparse": Case(
+        lambda: SparseReconstruction() + InfoNCE(0.3, geometry=Parts(0, 0)),
+        procedure=lambda: SparseCodes(12, wide=2, revived=3, patience=1),
+        encoder=lambda: SparseAutoencoder(WIDTH, 12, k=2),
+    ),
+    "sparse, one side": Case(
+        lambda: SparseReconstruction() + InfoNCE(0.3, layout="views", geometry=Parts(0, 0)),
+        procedure=lambda: SparseCodes(12, wide=2, revived=3, patience=1),
+        rows=1,
+        encoder=lambda: SparseAutoencoder(WIDTH, 12, k=2),
+    ),
     "forgotten": Case(lambda: InfoNCE(0.3), procedure=lambda: Forget("input", "partner")),
     "lists": Case(
         lambda: Apart("owned", DistillKL(0.5)) + 0.2 * Apart("keys", InfoNCE(0.3)), procedure=Lists, rows="tuples"

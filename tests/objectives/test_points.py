@@ -14,6 +14,7 @@ from counterpoint.geometry import Dot
 from counterpoint.objectives import (
     Alignment,
     CoSENT,
+    EffectiveRank,
     InfoNCE,
     Lengths,
     Matryoshka,
@@ -206,3 +207,28 @@ def test_guess_of_points_against_themselves():
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(InputError, match=r"no objective is called 'info'; choose from infonce, .*vicreg"):
         objective("info")
+
+
+def test_effective_rank_is_the_entropy_of_both_spectra_and_of_what_matches():
+    generator = torch.Generator().manual_seed(0)
+    for n, d in ((9, 4), (4, 9)):
+        q, k = (torch.randn(n, d, dtype=torch.float64, generator=generator, requires_grad=True) for _ in range(2))
+        wanted = torch.zeros((), dtype=torch.float64)
+        for side in (q, k):
+            unit = torch.stack([row / row.norm() for row in side])
+            for s in torch.linalg.svdvals(unit):
+                wanted = wanted - s.square() / n * (s.square() / n).log() / 2
+        past = torch.randn(3, d, dtype=torch.float64, generator=generator)
+        keys = Points(torch.cat([k, past]), sample=torch.tensor([*range(n), -1, -1, -1]))
+        found = EffectiveRank()(Points(q, sample=torch.arange(n)), keys)
+        torch.testing.assert_close(found, wanted)
+        for one, other in zip(torch.autograd.grad(found, [q, k]), torch.autograd.grad(wanted, [q, k]), strict=True):
+            torch.testing.assert_close(one, other)
+
+
+def test_effective_rank_of_vectors_that_are_all_the_same_is_one_with_a_finite_gradient():
+    z = torch.ones(6, 4, requires_grad=True)
+    loss = EffectiveRank()(z, z)
+    loss.backward()
+    assert abs(loss.item()) < 1e-5
+    assert torch.isfinite(z.grad).all()

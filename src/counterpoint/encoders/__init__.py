@@ -11,6 +11,7 @@ from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.protocol import Encoder
+from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.templates import TemplateEncoder
 from counterpoint.encoders.towers import Projected, Tower, Towers
@@ -33,6 +34,7 @@ __all__ = [
     "Perceptron",
     "Pooling",
     "Projected",
+    "SparseAutoencoder",
     "StaticEncoder",
     "TemplateEncoder",
     "Tower",

@@ -19,7 +19,7 @@ from counterpoint.training.loop import Row, TrainResult, Validate
 Start: TypeAlias = Callable[[Data, int], nn.Module]
 """From data and a seed to an encoder, as it is before training."""
 
-_NAMES = {"image": "pictures", "text": "texts", "query": "triples", "entity": "entities"}
+_NAMES = {"image": "pictures", "text": "texts", "query": "triples", "entity": "entities", "vector": "vectors"}
 _SCHEMAS = {"items": "alone", "labelled": "with labels", "scored": "with scores"}
 
 

@@ -14,7 +14,7 @@ from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature, PairTemperature
 from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
-from counterpoint.objectives.autoencoding import AutoEncoding
+from counterpoint.objectives.autoencoding import AutoEncoding, SparseReconstruction
 from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
@@ -53,6 +53,7 @@ from counterpoint.objectives.redundancy import (
     CodingRate,
     CovarianceContrast,
     Decorrelation,
+    EffectiveRank,
     FrobeniusSpread,
     KernelAlignment,
     ManifoldCapacity,
@@ -154,6 +155,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "decorrelation": Decorrelation,
     "frossl": FrobeniusSpread,
     "coding-rate": CodingRate,
+    "effective-rank": EffectiveRank,
     "mmcr": ManifoldCapacity,
     "icnn": NeighbourScore,
     "mmd": lambda: Matching("label"),
@@ -225,6 +227,7 @@ __all__ = [
     "DecoupledUniformity",
     "DistillKL",
     "DynamicTriplet",
+    "EffectiveRank",
     "Encouraging",
     "EnergyConfusion",
     "FastAP",
@@ -272,6 +275,7 @@ __all__ = [
     "Sigmoid",
     "SlicedNormality",
     "SoftContrastive",
+    "SparseReconstruction",
     "Spectral",
     "StandardNormal",
     "Sum",

@@ -1,4 +1,4 @@
-"""The loss of a probabilistic auto-encoder."""
+"""Losses of auto-encoders: of a probabilistic one, and of a sparse one."""
 
 from __future__ import annotations
 
@@ -56,4 +56,49 @@ class AutoEncoding(PointObjective):
         inferred = Normal(mean, (log_variance / 2).exp()).log_prob(sample)
         prior = Normal(0.0, 1.0).log_prob(sample)
         loss: Tensor = -(decoded.sum(1) + (inferred.sum(1) + prior.sum(1)) / 2).mean()
+        return loss
+
+
+class SparseReconstruction(PointObjective):
+    """`E |e_k|^2 + w E |e_4k|^2 + r E |e_dead|^2 / E |e_k - mean e_k|^2`: what sparse codes leave unsaid.
+
+    Points are those of `counterpoint.procedures.SparseCodes`, `(n, 4, m)`. The last term, which brings dead latents
+    back, is the share that they leave of what the code leaves; its denominator has no gradient, and where it is 0 the
+    term is 0. The mean over both sides. Source: Wen et al. 2025, "Beyond Matryoshka", the authors' code.
+
+    Args:
+        wide: `w`; 1/8 is theirs.
+        revive: `r`; 1/32 is theirs.
+
+    Raises:
+        InputError: in a call, for other points.
+
+    Examples:
+        >>> import torch
+        >>> code, e = torch.zeros(2, 1), torch.tensor([[1.0], [3.0]])
+        >>> points = Points(torch.stack([code, e, e, e], 1), sample=torch.arange(2))
+        >>> SparseReconstruction(wide=0.2, revive=0.1)(points).item()  # 5 + 0.2 * 5 + 0.1 * 5 / 1
+        6.5
+    """
+
+    def __init__(self, wide: float = 1 / 8, revive: float = 1 / 32) -> None:
+        super().__init__(geometry=Dot())
+        self.wide, self.revive = wide, revive
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Both sides, each by itself; who matches whom does not matter."""
+        del i, j
+        return (self._side(queries.z) + self._side(keys.z)) / 2
+
+    def _side(self, z: Float[Tensor, "n 4 m"]) -> Float[Tensor, ""]:
+        if z.ndim != 3 or z.shape[1] != 4:
+            raise InputError(
+                f"points of shape {tuple(z.shape)} are no codes and errors", fix="put the procedure SparseCodes before"
+            )
+        _, error, wide, dead = z.unbind(1)
+        left = error.detach()
+        variance = (left - left.mean(0)).square().sum(1).mean()
+        revived = dead.square().sum(1).mean()
+        share = revived / variance if bool(variance > 0) else revived * 0
+        loss: Tensor = error.square().sum(1).mean() + self.wide * wide.square().sum(1).mean() + self.revive * share
         return loss

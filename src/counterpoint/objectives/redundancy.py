@@ -167,6 +167,37 @@ class CodingRate(PointObjective):
         return value / 4
 
 
+class EffectiveRank(PointObjective):
+    """Log effective rank, `-sum_k p_k log p_k`, the mean over both sides: how many directions vectors use.
+
+    `p` are the eigenvalues of the mean of `z z'` over unit vectors, which sum to 1: it is their von Neumann entropy, 0
+    where all lie on a line and the logarithm of the smaller of `n` and `d` at most. With a weight above 0 the rank
+    falls (rank reduction), with one below 0 it rises. Keys that match no query, such as those of a queue, do not count.
+    Sources: Jung et al. 2024, "Unveiling Key Aspects of Fine-Tuning in Sentence Embeddings"; Kim et al. 2023, "VNE"
+    (eigenvalues of unit vectors, as in the authors' code).
+
+    Args:
+        **options: `geometry` (cosine by default), `relation`, see `PointObjective`.
+
+    Examples:
+        >>> round(EffectiveRank()(torch.eye(4), torch.eye(4)).exp().item(), 4)
+        4.0
+    """
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Both sides, each by itself."""
+        del i
+        value = queries.z.new_zeros(())
+        for z in (queries.z, keys.z if keys is queries else keys.z[j.unique()]):
+            # the smaller of both has the same spectrum
+            gram = (z.T @ z if len(z) > z.shape[1] else z @ z.T) / max(1, len(z))
+            p = torch.linalg.eigvalsh(gram)
+            # below this it is rounding, whose logarithm has a gradient without an end
+            p = p[p > len(gram) * torch.finfo(p.dtype).eps]
+            value = value - (p * p.log()).sum() / 2
+        return value
+
+
 class ManifoldCapacity(PointObjective):
     """Maximum manifold capacity: the nuclear norm of the means of the pairs, to be made large: `-|C|_*`.
 

@@ -26,6 +26,7 @@ from counterpoint.procedures.sides import (
     RestOfViews,
     TurnedViews,
 )
+from counterpoint.procedures.sparse import SparseCodes
 from counterpoint.procedures.targets import MixTargets
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Prototypes",
     "Queue",
     "RestOfViews",
+    "SparseCodes",
     "Teacher",
     "TurnedViews",
     "shares",

@@ -1,0 +1,142 @@
+"""CSR: frozen vectors become codes of which few dimensions are on, in place of vectors that are cut short."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+
+from counterpoint.data.items import Data
+from counterpoint.encoders import SparseAutoencoder
+from counterpoint.geometry import Parts
+from counterpoint.methods import Recipe, Stage, Takes
+from counterpoint.objectives import InfoNCE, Matryoshka, Objective, SparseReconstruction
+from counterpoint.procedures import Procedure, SparseCodes
+from counterpoint.systems.registry import Claim, Signal, system
+from counterpoint.testbeds import Arm, Figure, Made, Seen, Trained
+from counterpoint.testbeds.figures import Vectors, representation
+from counterpoint.testbeds.synthetic import Linear
+from counterpoint.testbeds.vectors import CAPTION_VECTORS, COMPONENTS, DIGIT_VECTORS, WHOLE
+from counterpoint.training import TrainConfig
+
+K, TIMES, SHARE = 8, 4, 16
+"""Latents that are on; latents are so many times the width; one in so many may be revived for a point."""
+TEMPERATURE, CONTRAST = 0.2, 0.1
+DENSE = 2 * K
+"""Numbers of 4 bytes that take as many as `K` numbers with their places."""
+DIMENSIONS = (8, DENSE, 32, 64, 128, 256)
+
+
+def autoencoder(data: Data, seed: int) -> SparseAutoencoder:
+    """Untrained, for vectors as wide as these."""
+    del seed
+    width = data.anchors.tensor.shape[1]
+    return SparseAutoencoder(width, TIMES * width, k=K)
+
+
+def codes(latents: int) -> Procedure:
+    """Of `K` and `4 K` latents, and of dead ones."""
+    return SparseCodes(latents, revived=latents // SHARE)
+
+
+def contrast() -> Objective:
+    """Of a code with itself: the other codes of the batch repel it."""
+    return InfoNCE(TEMPERATURE, layout="views", geometry=Parts(0, 0))
+
+
+def loss() -> Objective:
+    """As their code weighs it."""
+    return SparseReconstruction() + CONTRAST * contrast()
+
+
+def csr() -> Recipe:
+    """Wen et al. 2025 and their code: a tied autoencoder of the `K` and the `4 K` greatest latents, with contrast."""
+    train = TrainConfig(
+        epochs=10, batch_size=128, learning_rate=4e-4, weight_decay=0.0, warmup=0.0, schedule="constant", clip=0.0
+    )
+    stage = Stage(loss, train, procedure=codes, views=1)
+    takes = Takes("vector")
+    return Recipe("CSR", (stage,), takes, autoencoder, own_start=True)
+
+
+def without_contrast() -> Recipe:
+    """Reconstruction alone."""
+    return csr().varied("CSR without contrast", objective=SparseReconstruction)
+
+
+def linear(data: Data, seed: int) -> Linear:
+    """A linear layer that keeps the width."""
+    del seed
+    width = data.anchors.tensor.shape[1]
+    return Linear(width, width, scale=1.0)
+
+
+def nested() -> Objective:
+    """The same contrast of the first dimensions, for several numbers of them."""
+    return Matryoshka(InfoNCE(TEMPERATURE, layout="views"), DIMENSIONS)
+
+
+def mrl() -> Recipe:
+    """Matryoshka representation learning (Kusupati et al. 2022) of the same vectors."""
+    return csr().varied("MRL", start=linear, objective=nested, procedure=None, views=2)
+
+
+def short(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
+    """A sparse code, or as many of a vector's first dimensions as take the same bytes."""
+    z = representation(made, data)
+    return z if isinstance(made.encoder, SparseAutoencoder) else z[:, :DENSE]
+
+
+def recall(of: Vectors) -> Figure:
+    """Share of test items whose nearest other one has its label."""
+
+    def measure(made: Made) -> float:
+        z = F.normalize(torch.from_numpy(of(made, made.test)), dim=1)
+        label = made.test.columns["label"]
+        nearest = (z @ z.T).fill_diagonal_(-torch.inf).argmax(1)
+        return float((label[nearest] == label).float().mean())
+
+    return Figure(f"recall@1 among test items, {of.__name__}", measure)
+
+
+def _used(made: Made) -> float:
+    return float((representation(made, made.test) > 0).any(0).mean())
+
+
+USED = Figure("share of latents that are on for some test item", _used)
+SHORT = recall(short)
+_CEILING = Seen(WHOLE, recall(representation))
+
+
+def _better(text: str, against: str, baseline: Arm) -> Claim:
+    return Claim(text, SHORT, against, CAPTION_VECTORS, baseline, ceiling=_CEILING, floors=("raw",))
+
+
+system(
+    "CSR",
+    title="Beyond Matryoshka: Revisiting Sparse Coding for Adaptive Representation",
+    year=2025,
+    family="sentences",
+    mechanism="tests/systems/test_csr.py::test_loss_is_that_of_a_naive_loop_over_codes",
+    claims=(
+        replace(
+            _better("Sparse codes find more than vectors that were trained to be cut short", "MRL", Trained(mrl)),
+            off=Trained(without_contrast),
+        ),
+        _better("And more than principal components", "the first components, as many bytes", COMPONENTS),
+        _better("Contrast improves on reconstruction", "reconstruction alone", Trained(without_contrast)),
+    ),
+    signal=Signal(USED, off=Trained(without_contrast)),
+    sample=DIGIT_VECTORS,
+    setup=f"Frozen vectors of all-MiniLM-L6-v2 (384 numbers) in place of NV-Embed's (4,096); {K} latents are on, and "
+    f"{TIMES} times as many latents as numbers are there, as theirs. What is compared costs as many bytes: {K} numbers "
+    f"and their places, or {DENSE} numbers, where the paper counts numbers that are on. In place of MTEB's tasks a "
+    "caption is to find another of its picture. MRL is a linear layer on the same vectors under the same contrast, "
+    "where the paper's is a whole model that was trained so. No labels on either side. A vector's positive is itself, "
+    "as in the authors' code for single texts, so that the contrast only repels. A latent is dead after ten steps of "
+    "silence, which are their thirty passes. AdamW at 1e-3, falling as a cosine, for Adam at 4e-5 to 4e-4. That codes "
+    "are found faster is not measured. The floor is the vector's own first numbers, the ceiling the whole vector.",
+)(csr)

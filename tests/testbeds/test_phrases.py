@@ -1,0 +1,109 @@
+"""Phrases: what captions open with, rows of two kinds, and a test in which words mislead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from counterpoint.testbeds import Made, phrases
+from counterpoint.testbeds.phrases import MASK, TITLES_AS_PHRASES, meaning_or_words, opening, shared_words
+
+CAPTIONS = [
+    ["A young man is asleep.", "The guy sleeps on a couch.", "A young man in a room."],
+    ["A young woman is awake.", "A lady with a hat.", "Sitting."],
+    ["Two dogs run.", "The animals are wet.", "Two dogs on a lawn"],
+    ["Two cats run.", "The animals are dry.", "A very very very very very long cat is here"],
+]
+
+
+@pytest.fixture
+def captions(monkeypatch):
+    monkeypatch.setattr(phrases, "_captions", lambda: CAPTIONS)
+    monkeypatch.setattr(phrases, "_TESTED", 2)
+
+
+@pytest.mark.parametrize(
+    ("caption", "phrase"),
+    [
+        ("A group of people, all old, stand here.", "group of people all old"),
+        ("Men standing about.", "men"),
+        ("A man.", None),
+        ("In a room is a man.", None),
+        ("", None),
+        ("One two three four five six are here", None),
+    ],
+)
+def test_a_phrase_is_what_stands_before_the_first_verb_or_word_of_place(caption, phrase):
+    found = opening(caption)
+    assert (found and found[0]) == phrase
+    if found:
+        assert MASK in found[1]
+        assert phrase not in found[1]
+
+
+def sides(data):
+    return list(zip(*phrases._texts(data), data.columns["kind"].tolist(), strict=True))
+
+
+def test_rows_are_of_both_kinds(captions):
+    data = phrases.triplets(phrases._pictures(), 0)
+    named = [{p for p, _ in picture} for picture in phrases._pictures()]
+    for anchor, positive, negative, kind in sides(data):
+        own = next(group for group in named if anchor in group)
+        if kind:
+            assert MASK in positive
+            assert MASK in negative
+            assert positive != negative
+        elif anchor not in ("animals",):
+            assert positive in own - {anchor}
+            assert negative not in own
+    young = {a: (p, n) for a, p, n, kind in sides(data) if a.startswith("young") and not kind}
+    assert young["young man"] == ("guy", "young woman")
+    assert young["young woman"] == ("lady", "young man")
+    assert sum(kind for *_, kind in sides(data)) == 8
+
+
+def test_in_the_test_words_mislead_and_pictures_are_of_one_part(captions):
+    for seed in range(4):
+        train, test = phrases.phrases(seed)
+        assert test.columns["kind"].unique().tolist() in ([], [0])
+        for anchor, positive, negative, _ in sides(test):
+            assert not set(anchor.split()) & set(positive.split())
+            assert set(anchor.split()) & set(negative.split())
+        whole = phrases.all_phrases(seed)
+        assert len(whole[0]) > len(train)
+        assert whole[1].anchors.texts == test.anchors.texts
+
+
+class Told:
+    """A vector for each text."""
+
+    def __init__(self, vectors):
+        self.vectors = vectors
+
+    def encode_items(self, items, *, kind=None):
+        return np.array([self.vectors[text] for text in items.texts], np.float32)
+
+
+def test_figures_by_hand():
+    groups = [[("red fox", "x"), ("animal", "y")], [("red ant", "z"), ("insect", "w")]]
+    test = phrases.told_apart(groups, 0)
+    assert {row[:3] for row in sides(test)} == {("red fox", "animal", "red ant"), ("red ant", "insect", "red fox")}
+    words = {"red fox": [1, 0.1, 0], "red ant": [1, 0, 0.1], "animal": [0, 1, 0], "insect": [0, 0, 1]}
+    meaning = {"red fox": [0, 1, 0], "red ant": [0, 0, 1], "animal": [0, 1, 0.1], "insect": [0, 0.1, 1]}
+    half = {"red fox": [0, 1, 0], "red ant": [1, 0, 0], "animal": [0, 1, 0.1], "insect": [0, 1, 0]}
+    for vectors, told, shared in ((words, 0.0, 0.5), (meaning, 1.0, 0.0), (half, 0.75, None)):
+        made = Made("told", Told(vectors), (test, test), 0)
+        assert meaning_or_words.of(made) == told
+        if shared is not None:
+            assert shared_words.of(made) == shared
+
+
+def test_titles_stand_in_where_there_are_no_captions():
+    train, test = TITLES_AS_PHRASES.parts(0)
+    assert train.schema == test.schema == "tuples"
+    assert train.columns["kind"].unique().tolist() == [0, 1]
+    assert test.columns["kind"].unique().tolist() == [0]
+    assert not set(train.anchors.texts) & set(test.anchors.texts)
+    assert torch.equal(train.positives, TITLES_AS_PHRASES.parts(0)[0].positives)
