@@ -42,6 +42,7 @@ from counterpoint.objectives import (
     DistillKL,
     HedgedMatch,
     InfoNCE,
+    Logits,
     Matching,
     Matryoshka,
     Objective,
@@ -57,6 +58,7 @@ from counterpoint.procedures import (
     AgainstClasses,
     AgainstColumn,
     AgainstItself,
+    AgainstTable,
     Call,
     Chain,
     ClassVectors,
@@ -77,6 +79,7 @@ from counterpoint.procedures import (
     MomentumQueue,
     NoiseNegatives,
     OneDomain,
+    PairFeatures,
     PairGates,
     PairsOfViews,
     Predictor,
@@ -243,6 +246,10 @@ CASES = {
     "classes": Case(
         lambda: InfoNCE(1.0, geometry=Dot(), relation=BY_CLASS), procedure=lambda: AgainstClasses(4), rows=2
     ),
+    "table": Case(
+        lambda: InfoNCE(1.0, geometry=Dot(), relation=BY_CLASS),
+        procedure=lambda: AgainstTable(lambda encoder: encoder[2].weight.T), rows=2,
+    ),
     "class vectors": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: ClassVectors(6, 4), rows=2),
     "futures": Case(
         lambda: InfoNCE(0.3), lambda: Predictions(4, 4, steps=2), Futures, rows=1, encoder=sequences
@@ -283,6 +290,9 @@ CASES = {
     "gates": Case(
         lambda: InfoNCE(0.3, geometry=Gated(), relation=PairGates.relation),
         procedure=lambda: PairGates(4, 4, width=5), rows=2,
+    ),
+    "pair features": Case(
+        lambda: Logits(4), procedure=lambda: PairFeatures(projection(16, hidden=(3,), out=4, norm=nn.BatchNorm1d))
     ),
     "neighbours": Case(
         lambda: InfoNCE(0.3), procedure=lambda: ClusteredNeighbours(15, 4, clusters=3, k=2), rows=2

@@ -15,6 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from counterpoint.data import Example, TextData, describe, read
+from counterpoint.data.rows import rows_of
 from counterpoint.errors import InputError
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -308,6 +309,22 @@ def test_inference_pairs_become_tuples_by_premise(tmp_path, numeric):
     assert "1 of 2 premises" in describe(result)
     assert "left out for want of a label: 1" in describe(result)
     assert rows(data(path, schema="pairs")) == [("A", "ent1"), ("A", "ent2")]
+
+
+def test_pairs_keep_their_label_where_it_is_named(tmp_path):
+    path = write(tmp_path / "nli.csv", NLI.replace(",-\n", ",neutral\n"))
+    result = data(path, columns={"pair_label": "label"})
+    first = Example("A", ("ent1",), label="entailment", line=2), Example("A", ("neu",), label="neutral", line=3)
+    assert tuple(result.examples[:2]) == first
+    own = rows_of(result.examples)
+    assert (result.schema, own.schema) == ("pairs", "pairs")
+    assert own.classes == ("contradiction", "entailment", "neutral")
+    assert own.columns["label"].tolist() == [own.classes.index(e.label) for e in result.examples]
+    # by its name, whatever a label beside it says
+    named = write(tmp_path / "named.csv", "text1,text2,label,pair_label\na,b,1,same\nc,d,0,other\n")
+    assert [(e.texts, e.label) for e in data(named).examples] == [(("a", "b"), "same"), (("c", "d"), "other")]
+    with pytest.raises(InputError, match="'label' says that there is no label: '-'"):
+        data(write(tmp_path / "nli.csv", NLI), columns={"pair_label": "label"})
 
 
 def test_columns_and_schema_overrule(tmp_path):

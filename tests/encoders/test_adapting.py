@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,12 @@ from counterpoint.encoders import StaticEncoder, TransformerEncoder, load
 from counterpoint.encoders.adapting import (
     first_layers,
     first_token,
+    frozen_tokens,
     linear_layer,
+    maximum,
     tanh_layer,
     two_towers,
+    unscaled,
     with_dropout,
     without_dropout,
 )
@@ -30,6 +35,32 @@ def bert(**options):
 def hidden(encoder):
     features = encoder.tokenize(TEXTS)
     return encoder._hidden(features), features["offsets"]
+
+
+def test_the_maximum_is_that_of_each_text_in_every_tower():
+    towers = maximum(two_towers(bert()))
+    for tower in (towers.query, towers.document):
+        states, offsets = hidden(tower.eval())
+        with torch.inference_mode():
+            wanted = torch.stack([states[a:b].amax(0) for a, b in pairwise(offsets)])
+            assert torch.allclose(tower(tower.tokenize(TEXTS)), wanted, atol=1e-6)
+
+
+def test_vectors_are_as_long_as_they_are_and_compared_by_their_cosine():
+    given = bert().eval()
+    given.normalize = True
+    unit = given.encode(TEXTS, dtype="float32")
+    plain = unscaled(given).encode(TEXTS, dtype="float32")
+    assert not np.allclose(np.linalg.norm(plain, axis=1), 1)
+    np.testing.assert_allclose(plain / np.linalg.norm(plain, axis=1, keepdims=True), unit, atol=1e-6)
+    assert given.similarity == "cosine"
+
+
+def test_token_vectors_alone_are_frozen():
+    encoder = frozen_tokens(two_towers(bert()))
+    frozen = {name for name, p in encoder.named_parameters() if not p.requires_grad}
+    assert {name.split("model.")[1] for name in frozen} == {"embeddings.word_embeddings.weight"}
+    assert len(frozen) == 2
 
 
 def test_the_first_token_is_that_of_each_text_in_every_tower():

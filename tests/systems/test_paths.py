@@ -86,6 +86,12 @@ def sources(tmp_path_factory):
     (folder / "labelled.tsv").write_text(
         "\n".join(["text\tlabel", *(f"{row.split(chr(9))[0]}\tclass {i % 6}" for i, row in enumerate(rows))]) + "\n"
     )
+    (folder / "classes.tsv").write_text(
+        "\n".join(["query\tdocument\tpair_label", *(f"{row}\t{'abc'[i % 3]}" for i, row in enumerate(rows))]) + "\n"
+    )
+    (folder / "words.tsv").write_text(
+        "\n".join(["query\tdocument", *(f"{row.split(chr(9))[0]}\t{i % 36}" for i, row in enumerate(rows))]) + "\n"
+    )
     (folder / "texts.txt").write_text("\n".join(row.split("\t")[0] for row in rows) + "\n")
     small_bert(load_parts(folder / "pairs.tsv", {}, 0.05, 0.1, 0, None).train).save(folder / "bert")
     pictures(folder / "pictures.npz", 72)
@@ -104,8 +110,11 @@ def source_of(name, sources):
     takes = get(name).method().takes
     if takes.anchors == "image":
         return sources / ("more.npz" if name in BATCHES else "pictures.npz")
+    if name == "sbert-defsent-comparison":
+        return sources / "words.tsv"
     if takes.others is not None:
-        return sources / ("pairs.tsv" if "pairs" in takes.schemas else "triples.tsv")
+        pairs = "pairs.tsv" if "pairs" in takes.schemas else "triples.tsv"
+        return sources / ("classes.tsv" if "label" in takes.columns else pairs)
     return sources / ("texts.txt" if "items" in takes.schemas else "labelled.tsv")
 
 
@@ -285,7 +294,7 @@ def test_weights_of_run_are_those_of_the_method(name, steps, sources, watched, t
     system, method = get(name), get(name).method()
     bed = taken(name, method)
     if bed.parts is not system.sample.parts:
-        assert name == "simcse-supervised"
+        assert name in ("simcse-supervised", "sbert")
         with pytest.raises(InputError, match="trains on pairs of texts"):
             run(system, tmp_path)  # it has to be given data
     settings = {**bed.settings, "batch_size": BATCHES.get(name, 16), "dtype": "float32"}

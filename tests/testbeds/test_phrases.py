@@ -19,7 +19,7 @@ CAPTIONS = [
 
 @pytest.fixture
 def captions(monkeypatch):
-    monkeypatch.setattr(phrases, "_captions", lambda: CAPTIONS)
+    monkeypatch.setattr(phrases, "five_captions", lambda: CAPTIONS)
     monkeypatch.setattr(phrases, "_TESTED", 2)
 
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from counterpoint.testbeds import sorted_texts
-from counterpoint.testbeds.sorted_texts import all_questions, fewer_questions, questions, sections
+from counterpoint.testbeds.sorted_texts import (
+    all_questions,
+    fewer_questions,
+    questions,
+    reviews,
+    sections,
+    subjectivity,
+)
 
 
 @pytest.fixture
@@ -56,3 +63,22 @@ def test_what_is_in_the_test_or_twice_is_left_out_of_training(trec, tmp_path):
     assert len(texts) == len(set(texts)) == 699
     assert not set(texts) & set(test.anchors.texts)
     assert len(few) == 100
+
+
+def test_halves_of_a_file_are_drawn_and_each_text_is_there_once(tmp_path, monkeypatch):
+    (tmp_path / "classify").mkdir()
+    rows = [f"{'pos' if i % 3 else 'neg'}\tfilm {i}" for i in range(1200)]
+    for name in ("mr", "subj"):
+        (tmp_path / "classify" / f"{name}.tsv").write_text("\n".join(["label\ttext", *rows, rows[0]]) + "\n")
+    monkeypatch.setenv("COUNTERPOINT_DATA", str(tmp_path))
+    sorted_texts._read.cache_clear()
+    try:
+        for task in (reviews, subjectivity):
+            train, test = task(0)
+            texts = [[part.anchors.texts[i] for i in part.anchor.tolist()] for part in (train, test)]
+            assert len({*texts[0], *texts[1]}) == 1000
+            for part, said in zip((train, test), texts, strict=True):
+                assert part.columns["label"].tolist() == [int(int(text.split()[1]) % 3 > 0) for text in said]
+            assert task(1)[0].anchor.tolist() != train.anchor.tolist()
+    finally:
+        sorted_texts._read.cache_clear()

@@ -210,3 +210,47 @@ def test_a_masked_language_model_is_trained_once_and_copied():
     assert first is not second
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_pairs_are_labelled_by_how_alike_they_are_and_no_title_is_in_both_parts():
+    train, test = corpora.related(0)
+    scored = corpora.likeness(0)[1]
+    rows = zip(said(scored), said(scored, "positives"), scored.columns["score"].tolist(), strict=True)
+    known = {(title, text): score for title, text, score in rows}
+    pairs = list(zip(said(train), said(train, "positives"), strict=True))
+    assert train.columns["label"].tolist() == [known[pair] for pair in pairs]
+    assert (train.schema, test.schema, len(train) + len(test)) == ("pairs", "scored", len(scored))
+    assert not set(said(train)) & set(said(test))
+    assert set(train.columns["label"].tolist()) == {0, 1, 2}
+
+
+@outside
+def test_verdicts_are_all_pairs_with_their_class(data):
+    train, test = corpora.verdicts(0)
+    assert len(train) == 19_666
+    assert train.classes == ("contradiction", "entailment", "neutral")
+    rows = list(zip(said(train), said(train, "positives"), train.columns["label"].tolist(), strict=True))
+    first = "Two women are embracing while holding to go packages ."
+    assert (first, "Two woman are holding packages .", 1) in rows
+    assert (first, "The men are fighting outside a deli .", 0) in rows
+    assert test is corpora.inferences(0)[1]
+
+
+def test_descriptions_have_the_longest_word_of_their_title():
+    (train, test), (pairs, same_test) = corpora.title_words(0), corpora.like_pairs(0)
+    title = dict(zip(said(pairs, "positives"), said(pairs), strict=True))
+    assert said(train) == said(pairs, "positives")
+    for text, word in zip(said(train)[:200], said(train, "positives"), strict=False):
+        parts = "".join(c if c.isalnum() or c == "_" else " " for c in title[text]).split()
+        assert word in parts
+        assert len(word) == max(map(len, parts))
+    assert torch.equal(test.columns["score"], same_test.columns["score"])
+
+
+@outside
+def test_definitions_have_their_word(data):
+    train, test = corpora.definitions(0)
+    assert len(train) == 40_943
+    pairs = set(zip(said(train), said(train, "positives"), strict=True))
+    assert ("solid excretory product evacuated from the bowels", "stool") in pairs
+    assert test is corpora.inferences(0)[1]

@@ -108,7 +108,8 @@ def _example(row: Row, line: int, roles: Roles, documents: Mapping[str, str] | N
     prompt = row.get(columns["prompt"][0]) if "prompt" in columns else None
     prompt = _text(prompt, columns["prompt"][0]) if prompt else ""
     if schema == "pairs":
-        yield from (Example(query, (text,), line=line, prompt=prompt) for text in positives)
+        label = _pair_label(row, columns["pair_label"][0]) if "pair_label" in columns else None
+        yield from (Example(query, (text,), label=label, line=line, prompt=prompt) for text in positives)
     elif schema == "scored":
         if len(positives) > 1:
             raise BadRowError(f"{len(positives)} texts where a scored pair has one")
@@ -261,6 +262,13 @@ def label_of(value: Any, column: str) -> str:
         return str(value)
     shown = "empty" if value is None or isinstance(value, str) else f"{type_name(value)} where a label belongs"
     raise BadRowError(f"column {column!r} is {shown}")
+
+
+def _pair_label(row: Row, column: str) -> str:
+    value = row.get(column)
+    if value in UNLABELLED:
+        raise BadRowError(f"column {column!r} says that there is no label: {value!r}")
+    return label_of(value, column)
 
 
 def _labels(row: Row, roles: Roles) -> tuple[str, ...]:

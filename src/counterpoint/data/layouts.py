@@ -42,14 +42,15 @@ def read(
     | `hf:OWNER/NAME[/CONFIG][:SPLIT]` | Hugging Face hub (extra `hub`) |
 
     The schema is recognised by the names of the columns, else by what they hold. Inference pairs
-    (premise, hypothesis, entailment / neutral / contradiction) become tuples, one a premise.
+    (premise, hypothesis, entailment / neutral / contradiction) become tuples, one a premise; where the verdict is named
+    as `pair_label`, or its column is called that, they stay pairs, each with its label.
 
     Args:
         source: What to read.
         columns: Role -> column name, its number from 1, or several of these; overrules what is recognised.
-            Roles: anchor (also query, text), positive, negative, score, label, pos_scores, neg_scores, prompt. A list,
-            or several columns, in the role label is a set of labels; in the role `labels`, the text of a cell is one,
-            too, divided at the first of `|`, `;` and `,` that occurs.
+            Roles: anchor (also query, text), positive, negative, score, label, pair_label, pos_scores, neg_scores,
+            prompt. A list, or several columns, in the role label is a set of labels; in the role `labels`, the text of
+            a cell is one, too, divided at the first of `|`, `;` and `,` that occurs.
         schema: "texts", "pairs", "tuples", "scored" or "labelled"; overrules what is recognised.
         split: Which part of a BEIR folder (default "test") or Hugging Face dataset (default "train").
         skip_bad: Leave bad rows out and list them in `.rejected`, instead of raising at the first.

@@ -33,6 +33,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "score": ("score", "similarity", "similarity_score", "sim", "relatedness", "relatedness_score"),
     "label": ("label", "labels", "gold_label", "class", "is_duplicate", "label_text"),
+    "pair_label": ("pair_label",),
     "pos_scores": ("pos_scores", "pos_score"),
     "neg_scores": ("neg_scores", "neg_score"),
     "prompt": ("prompt", "instruction"),
@@ -50,7 +51,7 @@ _METADATA = re.compile(r"(.*_)?(id|ids|idx|index|uid|guid|docid|qid|url|split|ge
 _TEXT_ROLES = {"anchor", "positive", "negative"}
 _READS: dict[Schema, tuple[str, ...]] = {
     "texts": ("anchor", "positive", "negative"),
-    "pairs": ("anchor", "positive", "prompt"),
+    "pairs": ("anchor", "positive", "prompt", "pair_label"),
     "tuples": ("anchor", "positive", "negative", "pos_scores", "neg_scores", "prompt"),
     "scored": ("anchor", "positive", "score"),
     "labelled": ("anchor", "label"),
@@ -251,6 +252,11 @@ def _by_content(table: Table, kinds: Mapping[str, str], file: str, found: Column
 def _decide(roles: Columns, table: Table, kinds: Mapping[str, str], file: str, schema: Schema | None) -> Roles:
     """Settle what a label beside a pair means, and with it the schema."""
     nli = False
+    if "pair_label" in roles and "positive" in roles and schema is None:
+        schema = "pairs"
+    if "pair_label" in roles:
+        # what is said of the pairs is not to sort them
+        roles = {role: named for role, named in roles.items() if role != "label"}
     if "positive" in roles and "label" in roles and schema not in ("labelled", "texts"):
         label = roles["label"][0]
         cells = [row.get(label) for row in table.sample]

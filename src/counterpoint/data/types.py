@@ -32,7 +32,7 @@ class Example:
         positives: What belongs to the anchor; any number.
         negatives: What does not; any number (hard negatives).
         score: For a scored pair: how alike `anchor` and `positives[0]` are, on the file's own scale.
-        label: For a labelled text: its class.
+        label: For a labelled text: its class; for a pair: the class of the pair, such as what follows from what.
         line: Where it came from, 1-based (a line, or a row of a Parquet or Arrow file); 0 if nowhere.
         scores: A teacher's scores of `positives` and then `negatives`, in order; empty if there are none.
         prompt: An instruction to put before the anchor; empty if there is none.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._checkpoint import is_causal
 from counterpoint.encoders.templates import TemplateEncoder
 from counterpoint.encoders.towers import Towers
@@ -27,6 +28,47 @@ def first_token(encoder: nn.Module) -> nn.Module:
     for part in _transformers(encoder):
         if not is_causal(part.model):
             part.pooling = "cls"
+    return encoder
+
+
+def maximum(encoder: nn.Module) -> nn.Module:
+    """Transformers give the greatest state of all tokens in each dimension, in place of whatever they pooled.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> maximum(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).pooling
+        'max'
+    """
+    for part in _transformers(encoder):
+        part.pooling = "max"
+    return encoder
+
+
+def unscaled(encoder: nn.Module) -> nn.Module:
+    """Encoders of texts give their vectors as they are, not brought to length one, for what looks at their length.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> unscaled(StaticEncoder.from_corpus(["a cat"], dim=4)).normalize
+        False
+    """
+    for part in encoder.modules():
+        if isinstance(part, TextEncoder):
+            part.normalize = False
+    return encoder
+
+
+def frozen_tokens(encoder: nn.Module) -> nn.Module:
+    """Transformers learn all but their token vectors.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> encoder = frozen_tokens(small_transformer(["a small corpus"], layers=1, width=8, heads=2))
+        >>> encoder.model.get_input_embeddings().weight.requires_grad
+        False
+    """
+    for part in _transformers(encoder):
+        part.model.get_input_embeddings().requires_grad_(requires_grad=False)
     return encoder
 
 

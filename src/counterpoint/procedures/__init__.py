@@ -10,6 +10,7 @@ from counterpoint.procedures.hard_pairs import MixHardPairs, shares
 from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
 from counterpoint.procedures.noise import NoiseNegatives
+from counterpoint.procedures.pair_features import PairFeatures
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import MomentumQueue, Queue
 from counterpoint.procedures.siamese import Predictor, Teacher
@@ -27,6 +28,7 @@ from counterpoint.procedures.sides import (
     TurnedViews,
 )
 from counterpoint.procedures.sparse import SparseCodes
+from counterpoint.procedures.tables import AgainstTable
 from counterpoint.procedures.targets import MixTargets
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "AgainstClasses",
     "AgainstColumn",
     "AgainstItself",
+    "AgainstTable",
     "Call",
     "Chain",
     "ClassVectors",
@@ -54,6 +57,7 @@ __all__ = [
     "MomentumQueue",
     "NoiseNegatives",
     "OneDomain",
+    "PairFeatures",
     "PairGates",
     "PairsOfViews",
     "Predictor",

@@ -62,11 +62,12 @@ class Composed(Procedure):
             whole = z.mean(1) if self.how == "mean" else z.amax(1)
         first = torch.arange(0, len(sample), p, device=sample.device)
         queries, known = as_points(queries), {name: column[first] for name, column in keys.columns.items()}
-        queries, composed = Points(queries.z, _whole(queries.columns)), Points(whole, _whole(known))
+        queries, composed = Points(queries.z, without_copies(queries.columns)), Points(whole, without_copies(known))
         if self.then is not None:
             queries, composed = (points.with_z(self.then(points.z)) for points in (queries, composed))
         return {**call, "queries": queries, "keys": composed}
 
 
-def _whole(columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def without_copies(columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What is known of points but for what tells copies, where they become points of another kind."""
     return {name: column for name, column in columns.items() if name not in ("input", "partner", "group")}

@@ -34,15 +34,15 @@ def captioned(seed: int) -> Parts:
     Beside these 6,000 captions of other pictures, one each, are to train on. Column `picture`: its number, -1 for the
     6,000. Which pictures are for test is drawn by the seed.
     """
-    pictures, others = _captions()
+    pictures = five_captions()
     order = np.random.default_rng(seed).permutation(len(pictures)).tolist()
-    trained = _data(order[_TESTED:], others)
+    trained = _data(order[_TESTED:], _others())
     return trained, _data(order[:_TESTED])
 
 
 def paired_captions(seed: int) -> Parts:
     """The same for who may know: each caption of the pictures to train on, with every other one of its picture."""
-    pictures, _ = _captions()
+    pictures = five_captions()
     train, test = captioned(seed)
     known = len(pictures) - _TESTED
     # of each picture every two captions, both ways
@@ -62,7 +62,7 @@ def masked_bert(data: Data, seed: int) -> TransformerEncoder:
 
 
 def _data(chosen: list[int], more: tuple[str, ...] = ()) -> Data:
-    pictures, _ = _captions()
+    pictures = five_captions()
     texts = [caption for i in chosen for caption in pictures[i]]
     number = torch.tensor(chosen).repeat_interleave(_EACH)
     picture = torch.cat([number, torch.full((len(more),), -1)])
@@ -70,10 +70,15 @@ def _data(chosen: list[int], more: tuple[str, ...] = ()) -> Data:
 
 
 @cache
-def _captions() -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
-    """Of each picture five; and of other pictures one."""
-    five = tuple(tuple(row[f"c{i + 1}"] for i in range(_EACH)) for row in _rows("captions5_val"))
-    return five, tuple(row["en"] for row in _rows("train"))
+def five_captions() -> tuple[tuple[str, ...], ...]:
+    """Of each of 1,014 pictures of Multi30k, its validation part."""
+    return tuple(tuple(row[f"c{i + 1}"] for i in range(_EACH)) for row in _rows("captions5_val"))
+
+
+@cache
+def _others() -> tuple[str, ...]:
+    """Of other pictures one each."""
+    return tuple(row["en"] for row in _rows("train"))
 
 
 def _rows(name: str) -> list[dict[str, str]]:

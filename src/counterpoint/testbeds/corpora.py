@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -93,6 +95,21 @@ def scored_sentences(seed: int) -> Parts:
     return _similar("train"), _similar("test")
 
 
+def verdicts(seed: int) -> Parts:
+    """SNLI's pairs of premise and hypothesis, labelled contradiction, entailment or neutral (0 to 2); STS-B for test.
+
+    The same for every seed.
+    """
+    del seed
+    return _verdicts(), _similar("test")
+
+
+def definitions(seed: int) -> Parts:
+    """WordNet's 40,943 meanings of WN18RR, each gloss with a word for it; STS-B for test. The same for every seed."""
+    del seed
+    return _definitions(), _similar("test")
+
+
 def likeness(seed: int) -> Parts:
     """The included corpus without outside data: descriptions to train on, and pairs of which it is known how alike.
 
@@ -118,6 +135,15 @@ def likeness(seed: int) -> Parts:
     return Data.alone(Items("text", texts), source="included corpus"), rows_of(scored, "included corpus")
 
 
+def related(seed: int) -> Parts:
+    """The pairs of `likeness`, half of the titles to train on, labelled 0 to 2 by how alike they are, half for test."""
+    scored = likeness(seed)[1]
+    assert isinstance(scored, Data)
+    train = scored.anchor >= len(scored.anchors) // 2
+    labelled = {"label": scored.columns["score"][train].long()}
+    return replace(scored[train], columns=labelled), scored[~train]
+
+
 def like_pairs(seed: int) -> Parts:
     """The same with titles beside their descriptions to train on."""
     train, test = likeness(seed)
@@ -125,6 +151,15 @@ def like_pairs(seed: int) -> Parts:
     title = {e.positives[0]: e.anchor for e in _corpus().train.examples}
     pairs = [Example(title[text], (text,)) for text in train.anchors.texts]
     return rows_of(pairs, "included corpus"), test
+
+
+def title_words(seed: int) -> Parts:
+    """The same descriptions, each with the longest word of its title."""
+    train, test = like_pairs(seed)
+    assert train.others is not None and train.positives is not None  # noqa: PT018 - pairs
+    titles, texts = train.anchors[train.anchor].texts, train.others[train.positives[:, 0]].texts
+    words = (max(re.findall(r"\w+", title), key=len, default="") for title in titles)
+    return rows_of([Example(text, (word,)) for text, word in zip(texts, words, strict=True)], train.source), test
 
 
 def shuffled(data: Data, share: float, seed: int) -> Data:
@@ -231,6 +266,19 @@ def _inferences() -> Data:
         for entailed, contradicting in zip(e.positives, e.negatives, strict=False)
     ]
     return rows_of(rows, "SNLI")
+
+
+@cache
+def _verdicts() -> Data:
+    parts = [read(find(f"snli/{part}.tsv"), columns={"pair_label": "label"}) for part in ("dev", "test")]
+    return rows_of([e for part in parts if isinstance(part, TextData) for e in part.examples], "SNLI")
+
+
+@cache
+def _definitions() -> Data:
+    with gzip.open(find("wn18rr/entity2text.tsv.gz"), "rt", encoding="utf-8") as file:
+        named = [line.rstrip("\n").split("\t", 1)[1].partition(", ") for line in file]
+    return rows_of([Example(gloss, (word,)) for word, _, gloss in named], "WordNet")
 
 
 @cache

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import torch
@@ -18,9 +15,9 @@ from counterpoint.data import Example, debian
 from counterpoint.data.items import Data
 from counterpoint.data.rows import rows_of
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
-from counterpoint.testbeds.files import find
+from counterpoint.testbeds.captioned import five_captions
 from counterpoint.testbeds.lexical import TF_IDF
-from counterpoint.testbeds.texts import FEW_LAYERS, SMOLLM2, quick_bert, smollm2
+from counterpoint.testbeds.texts import FEW_LAYERS, QUICK_BERT, SMOLLM2, quick_bert, smollm2
 
 MASK = "[MASK]"
 _TESTED, _LONGEST = 300, 5
@@ -123,14 +120,8 @@ def told_apart(groups: Sequence[Sequence[Said]], seed: int) -> Data:
 
 
 def _pictures() -> list[list[Said]]:
-    found = [[opening(caption) for caption in row] for row in _captions()]
+    found = [[opening(caption) for caption in row] for row in five_captions()]
     return [kept for group in found if (kept := [said for said in group if said])]
-
-
-@cache
-def _captions() -> list[list[str]]:
-    with gzip.open(find("multi30k/captions5_val.tsv.gz"), "rt", encoding="utf-8", newline="") as file:
-        return [list(row.values()) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
 
 
 def _shared(a: str, b: str) -> set[str]:
@@ -194,8 +185,8 @@ TITLES_AS_PHRASES = replace(
     PHRASES,
     name="titles as phrases",
     parts=some_titles,
-    about="included corpus: titles and descriptions of 300 packages to train on, of 200 others for test; a BERT in "
-    "miniature (2 layers of 128) after 10 steps of masked language modelling, then 40 steps at a rate of 2e-3",
+    about="included corpus: titles and descriptions of 300 packages to train on, of 200 others for test; "
+    f"{QUICK_BERT}, then 40 steps at a rate of 2e-3",
     start=quick_bert,
     steps=40,
     settings=FEW_LAYERS | {"learning_rate": 2e-3},

@@ -17,7 +17,7 @@ from counterpoint.testbeds.bed import Parts, Testbed
 from counterpoint.testbeds.figures import probe_accuracy
 from counterpoint.testbeds.files import find
 from counterpoint.testbeds.lexical import TF_IDF
-from counterpoint.testbeds.texts import FEW_LAYERS, SMOLLM2, quick_bert, smollm2
+from counterpoint.testbeds.texts import FEW_LAYERS, QUICK_BERT, SMOLLM2, quick_bert, smollm2
 
 _FEW, _FEWER, _SECTIONS, _EACH = 500, 100, 6, 60
 
@@ -36,6 +36,16 @@ def all_questions(seed: int) -> Parts:
     """The same with all training questions that are not in the test."""
     del seed
     return _unseen(), _questions("test")
+
+
+def subjectivity(seed: int) -> Parts:
+    """SUBJ (Pang and Lee 2004): 500 sentences drawn by the seed, reviewers' or of the plot, and as many for test."""
+    return _halved("subj", seed)
+
+
+def reviews(seed: int) -> Parts:
+    """MR (Pang and Lee 2005): 500 sentences of reviews drawn by the seed, for or against, and as many for test."""
+    return _halved("mr", seed)
 
 
 def sections(seed: int) -> Parts:
@@ -66,6 +76,20 @@ def _unseen() -> Data:
     train, tested = _questions("train"), set(_questions("test").anchors.texts)
     first = {text: i for i, text in reversed(list(enumerate(train.anchors.texts)))}
     return train[torch.tensor(sorted(i for text, i in first.items() if text not in tested))]
+
+
+def _halved(name: str, seed: int) -> Parts:
+    """Some of a file without parts, each text once."""
+    every = _read(name)
+    drawn = torch.from_numpy(np.random.default_rng(seed).permutation(len(every)))
+    return every[drawn[:_FEW]], every[drawn[_FEW : 2 * _FEW]]
+
+
+@cache
+def _read(name: str) -> Data:
+    with find(f"classify/{name}.tsv").open(encoding="utf-8", newline="") as file:
+        label = {row["text"]: row["label"] for row in csv.DictReader(file, delimiter="\t", quoting=3)}
+    return _data([(name, text) for text, name in label.items()], name)
 
 
 @cache
@@ -111,8 +135,8 @@ ALL_QUESTIONS = replace(
 SECTIONS = Testbed(
     "sections",
     sections,
-    f"included corpus: {_EACH} descriptions each of {_SECTIONS} sections to train on, as many for test; a BERT in "
-    "miniature (2 layers of 128) after 10 steps of masked language modelling, then 40 steps at a rate of 2e-3",
+    f"included corpus: {_EACH} descriptions each of {_SECTIONS} sections to train on, as many for test; "
+    f"{QUICK_BERT}, then 40 steps at a rate of 2e-3",
     quick_bert,
     steps=40,
     settings=FEW_LAYERS | {"learning_rate": 2e-3},

