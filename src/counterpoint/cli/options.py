@@ -14,7 +14,7 @@ Columns = Annotated[
         "--column",
         "-c",
         help="Which column has which role, ROLE=NAME such as positive=answer: anchor, positive, negative, score, "
-        "label; of documents: id, title, text; repeatable.",
+        "label, pair_label (the class of a pair); of documents: id, title, text; repeatable.",
     ),
 ]
 Schema = Annotated[str | None, typer.Option(help="texts, pairs, tuples, scored or labelled; recognised if not given.")]
