@@ -46,9 +46,9 @@ def greatest(scores: torch.Tensor, k: int) -> torch.Tensor:
     return torch.stack(made)
 
 
-def errors(step, *, dead: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def errors(step, *, dead: torch.Tensor, x: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Reconstruction as the paper's code weighs it, and the codes."""
-    encoder, x = step.network[0], step.payload.inputs
+    encoder, x = step.network[0], step.payload.inputs if x is None else x
     scores = (x - encoder.offset) @ encoder.weight.T + encoder.bias
     z = greatest(scores, 8)
     found, more = (part @ encoder.weight + encoder.offset for part in (z, greatest(scores, 32)))
@@ -113,26 +113,52 @@ def test_without_contrast_codes_do_not_repel(vectors):
     same(step, errors(step, dead=torch.zeros(4 * WIDTH))[0])
 
 
+def crossed(z: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """Each anchor's cosine with its own key among all keys."""
+    total = torch.zeros(())
+    for i, row in enumerate(z):
+        s = torch.stack([F.cosine_similarity(row, k, dim=0) / 0.2 for k in keys])
+        total = total + (s.logsumexp(0) - s[i]) / len(z)
+    return total
+
+
+def paired(data: Data) -> Data:
+    place = torch.arange(len(data))
+    return Data(data.anchors, place, Items("vector", data.anchors.tensor.roll(1, 1)), place[:, None])
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.0])
+def test_of_pairs_both_sides_are_decoded_and_one_side_s_codes_are_contrasted_with_the_other_s(vectors, weight):
+    step = step_on(csr.paired() if weight else csr.paired_without_contrast(), paired(vectors))
+    assert len(step.payload.inputs) == 2 * N
+    found, codes = torch.zeros(()), []
+    for x in step.payload.inputs.chunk(2):
+        loss, z = errors(step, dead=torch.zeros(4 * WIDTH), x=x)
+        found, codes = found + loss / 2, [*codes, z]
+    same(step, found + weight * crossed(*codes))
+
+
 def test_matryoshka_is_the_same_contrast_of_first_dimensions(vectors, monkeypatch):
     monkeypatch.setattr(csr, "DIMENSIONS", (4, 8))
-    step = step_on(csr.mrl(), vectors)
-    z = step.network(step.payload.inputs)[:N]
-    same(step, sum(repulsion(z[:, :d]) for d in (4, 8)))
+    step = step_on(csr.mrl(), paired(vectors))
+    q, k = step.network(step.payload.inputs).chunk(2)
+    same(step, crossed(q[:, :4], k[:, :4]) + crossed(q[:, :8], k[:, :8]))
 
 
 def test_codes_are_adaptive_and_cost_as_much_as_what_is_cut_short(vectors):
     encoder = csr.autoencoder(vectors, 0)
     made = Made("csr", encoder, (vectors, vectors), 0)
-    z = csr.short(made, vectors)
+    z = csr.same_bytes(made, vectors)
     assert np.allclose(z, greatest(encoder(vectors.anchors.tensor), 8).detach().numpy(), atol=1e-6)
     encoder.k = 3
-    assert ((csr.short(made, vectors) > 0).sum(1) == 3).all()
+    assert ((csr.same_bytes(made, vectors) > 0).sum(1) == 3).all()
     wide = Data.alone(Items("vector", torch.randn(60, 40)))
     for arm in (WHOLE, COMPONENTS):
-        cut = csr.short(arm.made(None, (wide, wide), 0), wide)
+        cut = csr.same_bytes(arm.made(None, (wide, wide), 0), wide)
         # a place is a number, too
         assert cut.shape == (60, 16)
-    assert np.allclose(csr.short(WHOLE.made(None, (wide, wide), 0), wide), wide.anchors.tensor[:, :16])
+        assert np.array_equal(csr.same_numbers(arm.made(None, (wide, wide), 0), wide), cut[:, :8])
+    assert np.allclose(csr.same_bytes(WHOLE.made(None, (wide, wide), 0), wide), wide.anchors.tensor[:, :16])
 
 
 def test_the_share_of_used_latents_is_that_of_the_codes(vectors):
@@ -150,3 +176,9 @@ def test_the_start_is_four_times_as_wide_and_nothing_else_is_trained(vectors):
     assert isinstance(encoder, SparseAutoencoder)
     assert (encoder.dim, encoder.k, encoder.weight.shape) == (4 * WIDTH, 8, (4 * WIDTH, WIDTH))
     assert method.stages[0].views == 1
+
+
+def test_recall_is_of_the_nearest_other_item():
+    z = torch.tensor([[1.0, 0], [2.0, 0.1], [0, 1.0], [0.1, 1.0], [1.0, 0.9]])
+    data = Data.alone(Items("vector", z), label=torch.tensor([0, 0, 1, 2, 1]))
+    assert csr.recall(csr.same_bytes).of(WHOLE.made(None, (data, data), 0)) == pytest.approx(2 / 5)

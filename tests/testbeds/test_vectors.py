@@ -9,7 +9,7 @@ import torch
 from counterpoint.data.items import Data, Items
 from counterpoint.fitting.bases import minilm_folder
 from counterpoint.testbeds import vectors
-from counterpoint.testbeds.vectors import CAPTION_VECTORS, COMPONENTS, DIGIT_VECTORS, WHOLE
+from counterpoint.testbeds.vectors import CAPTION_PAIRS, CAPTION_VECTORS, COMPONENTS, DIGIT_VECTORS, WHOLE
 
 
 def test_test_captions_are_of_pictures_of_their_own_drawn_by_the_seed(monkeypatch):
@@ -23,6 +23,18 @@ def test_test_captions_are_of_pictures_of_their_own_drawn_by_the_seed(monkeypatc
         train.anchors.tensor, whole.anchors.tensor[torch.isin(whole.columns["label"], train.columns["label"])]
     )
     assert labels[1] != set(CAPTION_VECTORS.parts(1)[1].columns["label"].tolist())
+
+
+def test_pairs_are_of_one_picture_and_never_of_a_caption_with_itself(monkeypatch):
+    whole = Data.alone(Items("vector", torch.randn(5 * 400, 3)), label=torch.arange(400).repeat_interleave(5))
+    monkeypatch.setattr(vectors, "_captions", lambda: whole)
+    train, test = CAPTION_PAIRS.parts(0)
+    label = CAPTION_VECTORS.parts(0)[0].columns["label"]
+    assert train.schema == "pairs"
+    assert torch.equal(label[train.anchor], label[train.positives[:, 0]])
+    assert sorted(train.positives[:, 0].tolist()) == list(range(500))
+    assert (train.anchor != train.positives[:, 0]).all()
+    assert torch.equal(test.anchors.tensor, CAPTION_VECTORS.parts(0)[1].anchors.tensor)
 
 
 @pytest.mark.slow
