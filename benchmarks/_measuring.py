@@ -22,6 +22,13 @@ def at_hand(name: str) -> Path | None:
     return DATA / name if (DATA / name).exists() else None
 
 
+def is_there(data: Path) -> bool:
+    """Whether this folder is; where not, a line says so."""
+    if not data.is_dir():
+        print(f"left out: there is no folder {data}; name it by --data or COUNTERPOINT_DATA")
+    return data.is_dir()
+
+
 def alternate(
     runs: Mapping[str, Callable[[], Any]], repeats: int, *, warm_up: bool = True, enough: float = math.inf
 ) -> dict[str, list[float]]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measuring import DATA
+from _measuring import DATA, is_there
 
 from counterpoint import evaluate
 from counterpoint.data import Retrieval, debian
@@ -85,8 +85,7 @@ def main() -> None:
     parser.add_argument("--rates", default="", help="learning rates of `fit` on the distilled table, by commas")
     parser.add_argument("--tasks", default=",".join(TASKS))
     arguments = parser.parse_args()
-    if not arguments.data.is_dir():
-        print(f"left out: there is no folder {arguments.data}; name it by --data or COUNTERPOINT_DATA")
+    if not is_there(arguments.data):
         return
     warnings.simplefilter("ignore")
     data, tasks = arguments.data, arguments.tasks.split(",")

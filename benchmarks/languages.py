@@ -25,7 +25,7 @@ import bm25s
 import numpy as np
 import Stemmer
 import tantivy
-from _measuring import DATA
+from _measuring import DATA, is_there
 
 from counterpoint.search import BM25
 
@@ -170,8 +170,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", nargs="*", default=list(LANGUAGES), choices=LANGUAGES)
     arguments = parser.parse_args()
-    if not arguments.data.is_dir():
-        print(f"left out: there is no folder {arguments.data}; name it by --data or COUNTERPOINT_DATA")
+    if not is_there(arguments.data):
         return
     print("| texts | words as ours takes them | task (queries) | ours | tantivy | bm25s |\n|---|---|---|---|---|---|")
     sums: dict[str, list[list[float]]] = {"part": [], "related": []}

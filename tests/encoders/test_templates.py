@@ -130,8 +130,6 @@ def test_a_folder_keeps_templates_and_settings(encoder, tmp_path):
     again = load(tmp_path / "model")
     assert (again.templates, again.denoise, again.normalize) == (TEMPLATES, True, False)
     torch.testing.assert_close(again.encode(TEXTS, dtype="float32"), encoder.encode(TEXTS, dtype="float32"))
-    with pytest.raises(NotImplementedError):
-        encoder._write(tmp_path)
 
 
 def test_layers_after_pooling_come_after_the_mask():

@@ -74,6 +74,19 @@ def test_a_centroid_without_members_stays_and_others_move_to_their_sum():
     assert float(loss.detach()) == pytest.approx(2 * (max(near + 0.05, 0) + max(-near - 0.1, 0)) / 9, abs=1e-6)
 
 
+def test_without_numbers_keys_are_those_at_the_same_places():
+    z, k = normal(6, 3), normal(6, 3, seed=1)
+    torch.manual_seed(0)
+    bare, known = (ClusterNegatives(3, 3, start=1.0) for _ in range(2))
+    for call in ({"queries": z, "keys": k}, call_of(z, k)):
+        clusters = bare if call["queries"] is z else known
+        torch.manual_seed(1)
+        for _ in range(2):
+            (made,) = clusters([call], None)
+        assert made["keys"].columns["sample"].tolist() == [*range(6), *[-1] * 6]
+    assert torch.equal(bare.centroids, known.centroids)
+
+
 def test_keys_must_be_those_of_the_queries():
     z = normal(4, 3)
     wrong = {"queries": Points(z, sample=torch.arange(4)), "keys": Points(z, sample=torch.arange(4).flip(0))}

@@ -48,6 +48,10 @@ def test_loss_and_gradient_are_those_of_a_loop_and_the_table_has_none():
 
 def test_points_without_labels_or_of_another_width_are_refused():
     _, procedure = words()
-    for points in (Points(torch.zeros(4, 3)), Points(torch.zeros(4, 2), label=LABEL)):
-        with pytest.raises(InputError, match="need labels, and a table as wide"):
+    wrong = {
+        "without labels": Points(torch.zeros(4, 3)),
+        "need a table as wide": Points(torch.zeros(4, 2), label=LABEL),
+    }
+    for said, points in wrong.items():
+        with pytest.raises(InputError, match=said):
             procedure([{"queries": points}], lambda model: {})

@@ -146,19 +146,17 @@ def test_matryoshka_is_the_same_contrast_of_first_dimensions(vectors, monkeypatc
 
 
 def test_codes_are_adaptive_and_cost_as_much_as_what_is_cut_short(vectors):
-    encoder = csr.autoencoder(vectors, 0)
-    made = Made("csr", encoder, (vectors, vectors), 0)
-    z = csr.same_bytes(made, vectors)
-    assert np.allclose(z, greatest(encoder(vectors.anchors.tensor), 8).detach().numpy(), atol=1e-6)
+    encoder, items = csr.autoencoder(vectors, 0), vectors.anchors
+    z = csr.Short(encoder, csr.DENSE).encode_items(items)
+    assert np.allclose(z, greatest(encoder(items.tensor), 8).detach().numpy(), atol=1e-6)
     encoder.k = 3
-    assert ((csr.same_bytes(made, vectors) > 0).sum(1) == 3).all()
+    assert ((csr.Short(encoder, csr.DENSE).encode_items(items) > 0).sum(1) == 3).all()
+    # a place is a number, too
+    assert (csr.K, csr.DENSE) == (8, 16)
     wide = Data.alone(Items("vector", torch.randn(60, 40)))
     for arm in (WHOLE, COMPONENTS):
-        cut = csr.same_bytes(arm.made(None, (wide, wide), 0), wide)
-        # a place is a number, too
-        assert cut.shape == (60, 16)
-        assert np.array_equal(csr.same_numbers(arm.made(None, (wide, wide), 0), wide), cut[:, :8])
-    assert np.allclose(csr.same_bytes(WHOLE.made(None, (wide, wide), 0), wide), wide.anchors.tensor[:, :16])
+        whole = arm.made(None, (wide, wide), 0).encoder
+        assert np.array_equal(csr.Short(whole, 16).encode_items(wide.anchors), whole.encode_items(wide.anchors)[:, :16])
 
 
 def test_the_share_of_used_latents_is_that_of_the_codes(vectors):
@@ -178,7 +176,11 @@ def test_the_start_is_four_times_as_wide_and_nothing_else_is_trained(vectors):
     assert method.stages[0].views == 1
 
 
-def test_recall_is_of_the_nearest_other_item():
-    z = torch.tensor([[1.0, 0], [2.0, 0.1], [0, 1.0], [0.1, 1.0], [1.0, 0.9]])
-    data = Data.alone(Items("vector", z), label=torch.tensor([0, 0, 1, 2, 1]))
-    assert csr.recall(csr.same_bytes).of(WHOLE.made(None, (data, data), 0)) == pytest.approx(2 / 5)
+def test_recall_is_of_the_nearest_other_item_by_what_is_kept():
+    # by the first numbers 0 and 1 are a pair, and so are 2 and 3; the rest of each says otherwise
+    z = torch.zeros(4, 20)
+    z[:, :2] = torch.tensor([[1.0, 0], [1.0, 0.1], [0, 1.0], [0.1, 1.0]])
+    z[:, 18] = torch.tensor([5.0, -5.0, 5.0, -5.0])
+    data = Data.alone(Items("vector", z), label=torch.tensor([0, 0, 1, 1]))
+    made = WHOLE.made(None, (data, data), 0)
+    assert [figure.of(made) for figure in (csr.SAME_BYTES, csr.SAME_NUMBERS, csr.CEILING.figure)] == [1, 1, 0]

@@ -56,16 +56,3 @@ def test_pairs_are_any_two_captions_of_a_picture_to_train_on():
     assert (picture[first] >= 0).all()
     assert len(set(zip(first.tolist(), second.tolist(), strict=True))) == len(pairs)
     assert (first != second).all()
-
-
-def test_starts_are_copies_and_beds_say_what_they_are(monkeypatch):
-    from counterpoint.encoders.scratch import small_transformer
-
-    kept = small_transformer(["a small corpus"], layers=1, width=8, heads=2)
-    monkeypatch.setattr(captioned, "_masked_bert", lambda: kept)
-    one, two = (captioned.masked_bert(None, seed) for seed in (0, 1))
-    assert one is not two
-    assert one is not kept
-    beds = (captioned.CAPTIONED, captioned.PAIRED_CAPTIONS, captioned.MASKED_CAPTIONED, captioned.MASKED_PAIRED)
-    assert len({bed.name for bed in beds}) == 4
-    assert [bed.steps for bed in beds] == [200, 400, 200, 400]

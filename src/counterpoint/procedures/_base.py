@@ -5,12 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import torch
 from torch import nn
+
+from counterpoint.errors import InputError
+from counterpoint.points import Points, as_points
 
 Call: TypeAlias = Mapping[str, Any]
 """What the objective is called with: `queries`, and where there are some `keys`, `owned`, `guide`."""
 Again: TypeAlias = Callable[[nn.Module], Call]
 """The same batch through another model, without gradient."""
+
+
+def every_point(call: Call) -> Points:
+    """The points of both sides, or of the one that there is."""
+    return Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+
+
+def labelled_points(call: Call) -> Points:
+    """The same, which must have a column `label`.
+
+    Raises:
+        InputError: They have none.
+    """
+    every = every_point(call)
+    if "label" not in every.columns:
+        raise InputError("points without labels are of no class", fix="pass Points(z, label=...)")
+    return every
+
+
+def are_own(first: Points, second: Points) -> bool:
+    """Whether keys are of the queries one by one, in their order, as far as that is known by the column `sample`."""
+    mine, its = (points.columns.get("sample") for points in (first, second))
+    return len(first) == len(second) and (mine is None or its is None or torch.equal(mine, its))
+
+
+def numbered(call: Call) -> tuple[Points, Points]:
+    """Queries and keys with a column `sample`, so that more keys can be added: where there is none, by their places."""
+    queries, keys = as_points(call["queries"]), as_points(call["keys"])
+    if "sample" in keys.columns:
+        return queries, keys
+    first, second = (torch.arange(len(side), device=side.z.device) for side in (queries, keys))
+    return queries.with_columns(sample=first), keys.with_columns(sample=second)
 
 
 class Procedure(nn.Module):

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from counterpoint.errors import InputError
-from counterpoint.points import Points, as_points, unknown
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.points import Points, unknown
+from counterpoint.procedures._base import Call, Procedure, are_own, numbered
 from counterpoint.relation import Relation, same, share
 
 
@@ -62,8 +62,8 @@ class ClusterNegatives(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with clusters, once they have begun."""
-        queries, keys = as_points(call["queries"]), as_points(call["keys"])
-        if len(queries) != len(keys) or not torch.equal(*(side.columns["sample"] for side in (queries, keys))):
+        queries, keys = numbered(call)
+        if not are_own(queries, keys):
             raise InputError("keys are not those of the queries, in their order", fix="use two views of items")
         z, k = queries.z.detach(), keys.z.detach()
         if not self.begun:

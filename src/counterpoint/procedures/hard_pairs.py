@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from counterpoint.errors import InputError
-from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.points import Points
+from counterpoint.procedures._base import Call, Procedure, every_point
 from counterpoint.procedures.mixing import beta
 from counterpoint.relation import Columns, Pairs, Rule
 
@@ -49,7 +49,7 @@ class MixHardPairs(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with its mixtures, on one side."""
-        points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        points = every_point(call)
         if "label" not in points.columns:
             raise InputError("pairs are mixed by class, which the points lack", fix="pass Points(z, label=...)")
         z, y = points.z, points.columns["label"]

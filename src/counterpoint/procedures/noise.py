@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from counterpoint.errors import InputError
-from counterpoint.points import Points, as_points, unknown
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.points import Points, unknown
+from counterpoint.procedures._base import Call, Procedure, numbered
 
 
 class NoiseNegatives(Procedure):
@@ -60,10 +60,7 @@ class NoiseNegatives(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with noise among its keys."""
-        queries, keys = as_points(call["queries"]), as_points(call["keys"])
-        if "sample" not in keys.columns:
-            number = torch.arange(len(keys))
-            queries, keys = queries.with_columns(sample=number), keys.with_columns(sample=number)
+        queries, keys = numbered(call)
         drawn = self.deviation * torch.randn(max(1, round(self.share * len(queries))), keys.z.shape[1])
         noise = self.moved(drawn.to(keys.z), queries.z.detach())
         return {**call, "queries": queries, "keys": Points.cat([keys, unknown(noise, keys)])}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from counterpoint.errors import InputError
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.procedures._base import Call, Procedure, are_own
 from counterpoint.procedures.composing import without_copies
 
 
@@ -42,14 +42,8 @@ class PairFeatures(Procedure):
         """One side, a point for each pair."""
         first, second = as_points(call["queries"]), call.get("keys")
         second = None if second is None else as_points(second)
-        if second is None or len(first) != len(second) or not _own(first, second):
+        if second is None or not are_own(first, second):
             raise InputError("features of pairs need one positive for each anchor, and nothing else", fix="give pairs")
         u, v = first.z, second.z
         features: Float[Tensor, "n f"] = torch.cat([u, v, (u - v).abs(), *([u * v] if self.product else [])], 1)
         return {"queries": Points(self.network(features), without_copies(first.columns))}
-
-
-def _own(first: Points, second: Points) -> bool:
-    """Whether the keys are of the anchors, in their order, as far as that is known."""
-    mine, its = (points.columns.get("sample") for points in (first, second))
-    return mine is None or its is None or torch.equal(mine, its)

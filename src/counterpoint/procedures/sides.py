@@ -13,7 +13,7 @@ from counterpoint.engine.places import join
 from counterpoint.errors import InputError
 from counterpoint.objectives._layouts import Guide
 from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Again, Call, Procedure
+from counterpoint.procedures._base import Again, Call, Procedure, every_point, labelled_points
 
 
 class AgainstItself(Procedure):
@@ -53,7 +53,7 @@ class AgainstColumn(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with these vectors as keys."""
-        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        every = every_point(call)
         columns = dict(every.columns)
         vectors = columns.pop(self.column, None)
         if vectors is None or vectors.shape != every.z.shape:
@@ -94,9 +94,7 @@ class AgainstClasses(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with the classes as keys."""
-        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
-        if "label" not in every.columns:
-            raise InputError("points without labels are of no class", fix="pass Points(z, label=...)")
+        every = labelled_points(call)
         label = torch.arange(self.classes, device=every.z.device)
         keys = Points(torch.eye(self.classes).to(every.z), label=label)
         return {"queries": Points(every.z, label=every.columns["label"]), "keys": keys}
@@ -133,9 +131,7 @@ class ClassVectors(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with the vectors as keys."""
-        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
-        if "label" not in every.columns:
-            raise InputError("points without labels are of no class", fix="pass Points(z, label=...)")
+        every = labelled_points(call)
         label = every.columns["label"]
         self.seen[label[label >= 0]] = True
         classes = self.seen.nonzero()[:, 0]
@@ -210,7 +206,7 @@ class RestOfViews(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with all views as queries, and what is left of each as keys."""
-        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        every = every_point(call)
         if not {"sample", "view"} <= every.columns.keys():
             raise InputError("the rest of the views is of a sample", fix="give points a 'sample' and a 'view' column")
         u = F.normalize(every.z, dim=1)
@@ -247,7 +243,7 @@ class PairsOfViews(Procedure):
         """A call for each pair."""
         del again
         (call,) = calls
-        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        every = every_point(call)
         if "view" not in every.columns:
             raise InputError("nothing says which points are of one view", fix="give points a 'view' column")
         view = every.columns["view"]

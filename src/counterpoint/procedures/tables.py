@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from counterpoint.errors import InputError
-from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.points import Points
+from counterpoint.procedures._base import Call, Procedure, labelled_points
 
 
 class AgainstTable(Procedure):
@@ -51,12 +51,12 @@ class AgainstTable(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with the table as keys."""
-        every = Points.cat([as_points(call[side]) for side in ("queries", "keys") if call.get(side) is not None])
+        every = labelled_points(call)
         table: Float[Tensor, "v d"] = self.of(self._encoder[0]).detach()
-        if "label" not in every.columns or table.shape[1] != every.z.shape[1]:
+        if table.shape[1] != every.z.shape[1]:
             raise InputError(
-                f"points {tuple(every.z.shape)} need labels, and a table as wide, which is {tuple(table.shape)}",
-                fix="pass Points(z, label=...)",
+                f"points {tuple(every.z.shape)} need a table as wide, which is {tuple(table.shape)}",
+                fix="put a layer between, or take another table",
             )
         label = torch.arange(len(table), device=every.z.device)
         keys = Points(table.to(every.z), label=label)

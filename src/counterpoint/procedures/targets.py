@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from counterpoint.errors import InputError
-from counterpoint.points import Points, as_points
-from counterpoint.procedures._base import Call, Procedure
+from counterpoint.points import Points
+from counterpoint.procedures._base import Call, Procedure, every_point
 
 
 class MixTargets(Procedure):
@@ -62,7 +62,7 @@ class MixTargets(Procedure):
 
     def change(self, call: Call) -> Call:
         """The call with its mixtures."""
-        points = Points.cat([as_points(call[side]) for side in ("queries", "keys") if side in call])
+        points = every_point(call)
         if self.column not in points.columns:
             raise InputError(f"the target is the column {self.column!r}, which is lacking", fix="give it to the points")
         points = points.with_z(F.normalize(points.z, dim=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import csv
 import gzip
 from dataclasses import replace
@@ -12,20 +11,14 @@ import numpy as np
 import torch
 
 from counterpoint.data.items import Data, Items
-from counterpoint.encoders import TransformerEncoder
-from counterpoint.encoders.scratch import small_transformer
-from counterpoint.pretraining import MaskedLM
 from counterpoint.testbeds.bed import Parts, Testbed
-from counterpoint.testbeds.corpora import whole_sentences
 from counterpoint.testbeds.figures import recall_within
 from counterpoint.testbeds.files import find
 from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.testbeds.texts import FEW_LAYERS, SMOLLM2, smollm2
-from counterpoint.training import TrainConfig, train
 
 _TESTED, _EACH = 500, 5
 """Pictures for test; captions of each."""
-_STEPS, _WIDTH = 1000, 128
 
 
 def captioned(seed: int) -> Parts:
@@ -50,15 +43,6 @@ def paired_captions(seed: int) -> Parts:
     first = _EACH * torch.arange(known)[:, None]
     anchor, positive = (first + i).flatten(), (first + j).flatten()
     return Data(train.anchors, anchor, train.anchors, positive[:, None], source=train.source), test
-
-
-def masked_bert(data: Data, seed: int) -> TransformerEncoder:
-    """A copy of a BERT in miniature (2 layers of 128) that has learned to guess masked tokens, for 1,000 steps.
-
-    On 28,000 sentences of SNLI and STS-B; nothing was contrasted. It is the same for every seed.
-    """
-    del data, seed
-    return copy.deepcopy(_masked_bert())
 
 
 def _data(chosen: list[int], more: tuple[str, ...] = ()) -> Data:
@@ -86,20 +70,6 @@ def _rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-@cache
-def _masked_bert() -> TransformerEncoder:
-    texts = whole_sentences()
-    size = {"width": _WIDTH, "heads": 2, "spread": _WIDTH**-0.5, "max_seq_length": 64}
-    encoder = small_transformer(texts, normalize=False, **size)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        masked = MaskedLM(encoder, texts)
-    train(
-        masked, masked, masked.objective(), TrainConfig(steps=_STEPS, batch_size=128, learning_rate=2e-3, validations=1)
-    )
-    return encoder
-
-
 CAPTIONED = Testbed(
     "captions of a picture",
     captioned,
@@ -118,19 +88,4 @@ PAIRED_CAPTIONS = replace(
     about=f"Multi30k: 10,280 pairs of captions of one picture to train on, five captions each of {_TESTED} other "
     f"pictures for test; {SMOLLM2}, then 400 steps of 64 at a rate of 5e-4",
     steps=400,
-)
-MASKED = "a BERT in miniature (2 layers of 128) after 1,000 steps of masked language modelling on SNLI and STS-B"
-MASKED_CAPTIONED = replace(
-    CAPTIONED,
-    name="captions of a picture, BERT",
-    about=f"Multi30k: 8,570 captions to train on, five captions each of {_TESTED} other pictures for test; {MASKED}, "
-    "then 200 steps of 64 at a rate of 5e-4",
-    start=masked_bert,
-)
-MASKED_PAIRED = replace(
-    PAIRED_CAPTIONS,
-    name="captions of a picture, paired, BERT",
-    about=f"Multi30k: 10,280 pairs of captions of one picture to train on, five captions each of {_TESTED} other "
-    f"pictures for test; {MASKED}, then 400 steps of 64 at a rate of 5e-4",
-    start=masked_bert,
 )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import torch
@@ -16,7 +13,7 @@ from torch import Tensor, nn
 from counterpoint.data import debian
 from counterpoint.data.items import Data, Items
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
-from counterpoint.testbeds.files import find
+from counterpoint.testbeds.captioned import five_captions
 from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.testbeds.texts import FEW_LAYERS, QUICK_BERT, SMOLLM2, quick_bert, smollm2
 from counterpoint.views.styles import STYLES, style_triplets
@@ -32,7 +29,7 @@ def captions(seed: int) -> Parts:
     Of these every caption is in four styles, each time with another caption in that style and itself in another style.
     Which captions and styles is drawn by the seed.
     """
-    return _parts(_captions(), seed)
+    return _parts(sorted({row[0] for row in five_captions()}), seed)
 
 
 def some_titles(seed: int) -> Parts:
@@ -44,12 +41,6 @@ def _parts(texts: list[str], seed: int) -> Parts:
     drawn = [texts[i] for i in np.random.default_rng(seed).permutation(len(texts))]
     train, test = (Data.alone(Items("text", some)) for some in (drawn[_TESTED:], drawn[:_TESTED]))
     return train, style_triplets(_EACH, of_anchor=1.0)(test, nn.Identity(), seed)
-
-
-@cache
-def _captions() -> list[str]:
-    with gzip.open(find("multi30k/captions5_val.tsv.gz"), "rt", encoding="utf-8", newline="") as file:
-        return sorted({row["c1"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)})
 
 
 def style_or_content(styles: tuple[str, ...] = tuple(STYLES)) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from counterpoint.methods import Recipe, Takes
 from counterpoint.systems.sentences.simcse import simcse
 from counterpoint.testbeds import Richer, Trained
-from counterpoint.testbeds.captioned import MASKED_PAIRED, PAIRED_CAPTIONS
+from counterpoint.testbeds.captioned import PAIRED_CAPTIONS
 from counterpoint.testbeds.figures import recall_within
 
 ANOTHER = recall_within(1, "picture")
@@ -18,5 +18,3 @@ def other_captions() -> Recipe:
 
 
 CEILING = Richer(Trained(other_captions), PAIRED_CAPTIONS)
-BERT_CEILING = Richer(Trained(other_captions), MASKED_PAIRED)
-"""The same of the BERT in miniature."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 
-from counterpoint.data.items import Data
+from counterpoint.data.items import Data, Items
 from counterpoint.encoders import SparseAutoencoder
+from counterpoint.encoders.features import Kind
 from counterpoint.geometry import Parts
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE, Matryoshka, Objective, SparseReconstruction
 from counterpoint.procedures import Procedure, SparseCodes
 from counterpoint.systems.registry import Claim, Signal, system
+from counterpoint.tasks import Encodes
 from counterpoint.testbeds import Arm, Figure, Made, Seen, Testbed, Trained
-from counterpoint.testbeds.figures import Vectors, representation
+from counterpoint.testbeds.figures import recall_within, representation
 from counterpoint.testbeds.synthetic import Linear
 from counterpoint.testbeds.vectors import CAPTION_PAIRS, CAPTION_VECTORS, COMPONENTS, DIGIT_VECTORS, WHOLE
 from counterpoint.training import TrainConfig
@@ -98,31 +99,29 @@ def mrl() -> Recipe:
     return paired().varied("MRL", start=linear, objective=nested, procedure=None)
 
 
-def same_bytes(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
-    """A sparse code, or as many of a vector's first dimensions as take the same bytes."""
-    return _cut(made, data, DENSE)
+class Short:
+    """What an encoder says in so many numbers: its first dimensions, but of sparse codes all."""
+
+    def __init__(self, encoder: Encodes, most: int) -> None:
+        self.encoder, self.most = encoder, most
+
+    def encode_items(self, items: Items, *, kind: Kind = None) -> Float[np.ndarray, "n d"]:
+        """One row an item."""
+        z = self.encoder.encode_items(items, kind=kind)
+        return z if isinstance(self.encoder, SparseAutoencoder) else z[:, : self.most]
 
 
-def same_numbers(made: Made, data: Data) -> Float[np.ndarray, "n d"]:
-    """A sparse code, or as many of a vector's first dimensions as are on."""
-    return _cut(made, data, K)
-
-
-def _cut(made: Made, data: Data, most: int) -> Float[np.ndarray, "n d"]:
-    z = representation(made, data)
-    return z if isinstance(made.encoder, SparseAutoencoder) else z[:, :most]
-
-
-def recall(of: Vectors) -> Figure:
-    """Share of test items whose nearest other one has its label."""
+def recall_of(what: str, most: int) -> Figure:
+    """Recall@1 among test items by so many numbers."""
+    whole = recall_within()
 
     def measure(made: Made) -> float:
-        z = F.normalize(torch.from_numpy(of(made, made.test)), dim=1)
-        label = made.test.columns["label"]
-        nearest = (z @ z.T).fill_diagonal_(-torch.inf).argmax(1)
-        return float((label[nearest] == label).float().mean())
+        return whole.of(replace(made, encoder=Short(made.encoder, most)))
 
-    return Figure(f"recall@1 among test items, {of.__name__}", measure)
+    return Figure(f"{whole.name}, {what}", measure)
+
+
+SAME_BYTES, SAME_NUMBERS = recall_of("as many bytes", DENSE), recall_of("as many numbers", K)
 
 
 def _used(made: Made) -> float:
@@ -130,13 +129,12 @@ def _used(made: Made) -> float:
 
 
 USED = Figure("share of latents that are on for some test item", _used)
-_CEILING = Seen(WHOLE, recall(representation))
+CEILING = Seen(WHOLE, recall_within())
+PAIRED: dict[str, Any] = {"system": Trained(paired), "off": Trained(paired_without_contrast)}
 
 
-def _better(text: str, against: str, baseline: Arm, bed: Testbed = CAPTION_VECTORS, of: Vectors = same_bytes) -> Claim:
-    pairs = bed is CAPTION_PAIRS
-    arms: dict[str, Any] = {"system": Trained(paired), "off": Trained(paired_without_contrast)} if pairs else {}
-    return Claim(text, recall(of), against, bed, baseline, **arms, ceiling=_CEILING, floors=("raw",))
+def _finds(text: str, figure: Figure, against: str, bed: Testbed, baseline: Arm, **arms: Any) -> Claim:
+    return Claim(text, figure, against, bed, baseline, ceiling=CEILING, floors=("raw",), **arms)
 
 
 system(
@@ -146,21 +144,36 @@ system(
     family="sentences",
     mechanism="tests/systems/test_csr.py::test_loss_is_that_of_a_naive_loop_over_codes",
     claims=(
-        _better(
+        _finds(
             "Sparse codes find more than vectors trained to be cut short",
+            SAME_BYTES,
             "MRL of the same pairs, as many bytes",
-            Trained(mrl),
             CAPTION_PAIRS,
+            Trained(mrl),
+            **PAIRED,
         ),
-        _better(
+        _finds(
             "And than as many numbers of these, as the paper counts",
+            SAME_NUMBERS,
             "MRL of the same pairs, as many numbers",
-            Trained(mrl),
             CAPTION_PAIRS,
-            same_numbers,
+            Trained(mrl),
+            **PAIRED,
         ),
-        _better("Without pairs they find more than principal components", "as many bytes of these", COMPONENTS),
-        _better("Contrast improves on reconstruction", "reconstruction alone", Trained(without_contrast)),
+        _finds(
+            "Without pairs they find more than principal components",
+            SAME_BYTES,
+            "as many bytes of these",
+            CAPTION_VECTORS,
+            COMPONENTS,
+        ),
+        _finds(
+            "Contrast improves on reconstruction",
+            SAME_BYTES,
+            "reconstruction alone",
+            CAPTION_VECTORS,
+            Trained(without_contrast),
+        ),
     ),
     signal=Signal(USED, off=Trained(without_contrast)),
     sample=DIGIT_VECTORS,

@@ -20,7 +20,7 @@ from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.sentences import distilcse
 from counterpoint.systems.sentences.infersent import CLASSES, infersent
 from counterpoint.systems.sentences.simcse import CEILING
-from counterpoint.testbeds import Richer, Trained
+from counterpoint.testbeds import Arm, Richer, Trained
 from counterpoint.testbeds.combined import Combined
 from counterpoint.testbeds.figures import spearman
 from counterpoint.testbeds.texts import alignment_of_like
@@ -98,6 +98,19 @@ def defsent() -> Recipe:
 BY_PAIRS, BY_WORDS = Trained(sbert), Richer(Trained(defsent), DEFINITIONS)
 """Each by itself."""
 
+
+def _mean(text: str, against: str, alone: Arm) -> Claim:
+    """Of both together, against one: two of its kind may be better than one, too."""
+    two, both = Combined((alone, alone)), Combined((BY_PAIRS, BY_WORDS))
+    return Claim(text, spearman, against, VERDICTS, alone, system=both, off=two, ceiling=CEILING)
+
+
+def _beside(text: str, against: str, alone: Arm) -> Claim:
+    """The same of both side by side, by probes."""
+    two, both = (Combined(arms, "concatenation") for arms in ((alone, alone), (BY_PAIRS, BY_WORDS)))
+    return Claim(text, transfer, against, VERDICTS, alone, system=both, off=two, ceiling=distilcse.CEILING)
+
+
 system(
     "SBERT+DefSent Comparison",
     title="Comparison and Combination of Sentence Embeddings Derived from Different Supervision Signals",
@@ -106,46 +119,18 @@ system(
     mechanism="tests/systems/test_defsent.py::test_loss_is_the_cross_entropy_of_a_naive_loop_over_the_vocabulary",
     variants={"SBERT": sbert},
     claims=(
-        Claim(
+        _mean(
             "The mean of both models' vectors says better how alike sentences are than that of inference pairs",
-            spearman,
             "SBERT",
-            VERDICTS,
             BY_PAIRS,
-            system=Combined((BY_PAIRS, BY_WORDS)),
-            off=Combined((BY_PAIRS, BY_PAIRS)),
-            ceiling=CEILING,
         ),
-        Claim(
-            "And better than that of definitions",
-            spearman,
-            "DefSent",
-            VERDICTS,
-            BY_WORDS,
-            system=Combined((BY_PAIRS, BY_WORDS)),
-            off=Combined((BY_WORDS, BY_WORDS)),
-            ceiling=CEILING,
-        ),
-        Claim(
+        _mean("And better than that of definitions", "DefSent", BY_WORDS),
+        _beside(
             "Both vectors side by side are better features for other tasks than those of inference pairs",
-            transfer,
             "SBERT",
-            VERDICTS,
             BY_PAIRS,
-            system=Combined((BY_PAIRS, BY_WORDS), "concatenation"),
-            off=Combined((BY_PAIRS, BY_PAIRS), "concatenation"),
-            ceiling=distilcse.CEILING,
         ),
-        Claim(
-            "And than those of definitions",
-            transfer,
-            "DefSent",
-            VERDICTS,
-            BY_WORDS,
-            system=Combined((BY_PAIRS, BY_WORDS), "concatenation"),
-            off=Combined((BY_WORDS, BY_WORDS), "concatenation"),
-            ceiling=distilcse.CEILING,
-        ),
+        _beside("And than those of definitions", "DefSent", BY_WORDS),
     ),
     signal=Signal(alignment_of_like, off=Trained(other_words)),
     sample=TITLE_WORDS,
