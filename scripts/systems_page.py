@@ -78,7 +78,8 @@ def section(s: System, v: Verdict | None) -> str:
         means = [number(sum(v.signal[arm]) / len(v.seeds)) for arm in ("system", "off")]
         signal = f"Signal, {v.signal['name']}: {means[0]}, with the mechanism off {means[1]}. "
     older = "" if current(s, v) else " **Measured with older code**: it is to be measured again."
-    conditions = f"{signal}{len(v.seeds)} seeds, {v.date}, torch {v.versions['torch']}.{older}"
+    device = f", {v.versions['device']}" if "device" in v.versions else ""
+    conditions = f"{signal}{len(v.seeds)} seeds, {v.date}, torch {v.versions['torch']}{device}.{older}"
     return "\n".join([*lines, "", conditions, ""])
 
 

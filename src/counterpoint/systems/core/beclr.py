@@ -119,10 +119,9 @@ system(
     ),
     signal=Signal(rank, off=Trained(no_memory), system=Trained(early)),
     setup="600 episodes of characters of other alphabets, each of five with one shot and 15 queries, a logistic "
-    "regression on prototypes as theirs. Over so few steps "
-    f"the teacher's decay is {DECAY} (0.995 there), the memory has {MEMORY:,} of its keys in {CLUSTERS} clusters by "
-    f"cosine (8,000 in 200 by distance), and k-means is every {AFTER} steps (from epoch 60 of 400 on there, as here). "
-    "Only keys bring neighbours, where theirs extends students too, and the repelling term is on predictions of one "
-    "view, where theirs is on projections of both: here a loss sees one pair of sides. Drawings are not masked, which "
-    "would leave strokes out.",
+    f"regression on prototypes as theirs. Over so few steps the teacher's decay is {DECAY} (0.995 there), the memory "
+    f"has {MEMORY:,} of its keys in {CLUSTERS} clusters by cosine and an epsilon of 0.05 (8,000 in 200 by distance, "
+    f"1e-5), and k-means is every {AFTER} steps (from epoch 60 of 400 on there, as here). Only keys bring neighbours, "
+    "where theirs extends students too, and the repelling term is on predictions of one view, where theirs is on "
+    "projections of both: here a loss sees one pair of sides. Drawings are not masked, which would leave strokes out.",
 )(beclr)

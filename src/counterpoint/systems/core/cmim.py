@@ -190,5 +190,6 @@ system(
     f"weight of 1, the cosine and the temperature of {TEMPERATURE} are choices of this project. Log-variances "
     "are at least -6. Where the number of negatives is what is compared, batches, steps and images are the same and "
     "only the negatives in the contrast are fewer. The floor beside the untrained encoder is as many principal "
-    "components as a code has dimensions.",
+    "components as a code has dimensions. A VAE, with which the paper compares, too, is left out. The contrast stands "
+    "beside a sum over 196 pixels.",
 )(cmim)

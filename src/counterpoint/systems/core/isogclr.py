@@ -87,6 +87,6 @@ system(
     setup="The authors' constants: temperatures from 0.1, within 0.05 and 1, their gradient within 3, gamma 0.8, "
     "momentum share 0.5, rate 0.03, rho 0.4, or one of three where SimCLR's temperature is; batches of 128 and a head "
     "without BatchNorm on both sides. The moving average is of exp((s_ij - s_ii) / tau) as in the paper; the code "
-    "subtracts the positive outside. 25 epochs in place of 400, so that a temperature moves 25 times. AdamW stands in "
+    "subtracts the positive outside. 30 epochs in place of 400, so that a temperature moves 30 times. AdamW stands in "
     "for SGD, GroupNorm for the encoder's BatchNorm.",
 )(isogclr)

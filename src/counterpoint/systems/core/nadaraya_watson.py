@@ -86,13 +86,12 @@ system(
         ),
     ),
     signal=Signal(domain_gap, off=Trained(mixed_support)),
-    setup="PACS from a network that knows CIFAR-10; the paper has hospitals and satellites, too. The first views of "
-    "a batch of 128 "
-    "are queries; of the second views of one domain, drawn anew in each step, four of each class are the "
-    "support, which the authors draw from all training data, and a query does not see its own picture. Distances "
-    "of a small network are short, so they are divided by a temperature that is learned, from 0.2 on (theirs are "
-    "plain, of 1,024 dimensions and more). All learning rates are the best of three on a training domain that is "
-    "left out. At test all training images are the support. The explicit variant, which needs two supports a "
-    "step and which they find about as good, is left out. At the ceiling half of the new domain is trained on "
-    "and in the support.",
+    setup="PACS from a network that knows CIFAR-10; the paper has hospitals and satellites, too. The first views of a "
+    "batch of 128 are queries; of the second views of one domain, drawn anew in each step, four of each class are the "
+    "support, which the authors draw from all training data, and a query does not see its own picture. Distances of a "
+    "small network are short, so they are divided by a temperature that is learned, from 0.2 on (theirs are plain, of "
+    "1,024 dimensions and more). All learning rates are the best of three on a training domain that is left out. At "
+    "test all training images are the support; their random, cluster and ensemble supports are left out. The explicit "
+    "variant, which needs two supports a step and which they find about as good, is left out. At the ceiling half of "
+    "the new domain is trained on and in the support.",
 )(nadaraya_watson)

@@ -133,7 +133,8 @@ _SYNTHETIC = Claim(
     setup=f"Synthetic: both losses weigh 0.5, probes for a feature are fitted on {_LABELS} noisy vectors. With little "
     "room both losses keep the class and lose the subclass, which the theory says, too. Pictures: SupCon at 0.1 and "
     "NT-Xent at 0.5 on CIFAR-10 with the labels vehicle and animal stand for CIFAR-100 with its superclasses; the "
-    "share of the labels is chosen from three values, as many as the temperature of labels alone.",
+    "share of the labels is chosen from three values, as many as the temperature of labels alone. "
+    "Suppression is measured on vectors, not on pictures such as digits laid over CIFAR-10.",
 )
 def simplicity_bias() -> Recipe:
     """Xue et al. 2023, section 6: the supervised and the unsupervised contrastive loss, half each."""

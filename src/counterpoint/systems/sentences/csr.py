@@ -175,7 +175,7 @@ system(
             Trained(without_contrast),
         ),
     ),
-    signal=Signal(USED, off=Trained(without_contrast)),
+    signal=Signal(USED, off=Trained(without_contrast), bed=CAPTION_VECTORS),
     sample=DIGIT_VECTORS,
     setup=f"Frozen vectors of all-MiniLM-L6-v2 (384 numbers, of length one) in place of NV-Embed's (4,096); {K} "
     f"latents are on, and there are {TIMES} times as many as numbers, as theirs. What is compared costs as many bytes: "
