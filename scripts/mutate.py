@@ -12,6 +12,7 @@ survives both is an error, and the exit code is 1.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import inspect
 import io
@@ -220,7 +221,12 @@ def survivors(system: System, say: Callable[[str], None] = print) -> tuple[list[
 
 def main() -> int:
     """Run as a script."""
-    chosen = [get(name) for name in sys.argv[1:]] or every()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help="by name; none: all")
+    try:
+        chosen = [get(name) for name in parser.parse_args().systems] or every()
+    except InputError as error:
+        parser.error(str(error))
     missed, unseen, tried = 0, 0, 0
     for system in chosen:
         started = time.monotonic()
