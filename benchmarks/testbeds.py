@@ -20,6 +20,7 @@ from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import ImageEncoder
+from counterpoint.errors import InputError
 from counterpoint.evaluate import knn
 from counterpoint.evaluate.episodes import few_shot
 from counterpoint.evaluate.frozen import probe
@@ -80,8 +81,12 @@ def main() -> None:
     for name in arguments.only:
         rows: dict[str, list[dict[str, float]]] = {}
         start = time.perf_counter()
-        for seed in range(arguments.seeds):
-            parts = pictures(name, seed, arguments.data_dir)
+        try:
+            every = [pictures(name, seed, arguments.data_dir) for seed in range(arguments.seeds)]
+        except InputError as error:
+            print(f"{name}: left out, {error}", flush=True)
+            continue
+        for seed, parts in enumerate(every):
             shape = tuple(parts[0].anchors.tensor.shape[1:])
             if seed == 0:
                 print(f"{name}: {len(parts[0]):,} {shape} for training, {len(parts[1]):,} for test", flush=True)
