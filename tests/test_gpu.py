@@ -24,6 +24,7 @@ from counterpoint.fitting.bases import make_base
 from counterpoint.fitting.parts import load_parts
 from counterpoint.points import Points
 from counterpoint.systems import get
+from counterpoint.testbeds import Trained
 from counterpoint.training._processes import Processes
 from engine.test_fused import KERNEL, OBJECTIVES, TOLERANCE, by_matrix, close, data, losses
 from systems.test_paths import SHARED, base_of, settings_of, source_of, sources  # noqa: F401
@@ -156,3 +157,11 @@ def test_fit_ends_and_its_model_is_loaded_anywhere(sources, tmp_path):  # noqa: 
         on_processor = torch.as_tensor(np.asarray(model.encode_items(items)))
         on_device = torch.as_tensor(np.asarray(model.to(DEVICE).encode_items(items)))
         torch.testing.assert_close(on_processor, on_device, rtol=3e-2, atol=3e-2)
+
+
+@pytest.mark.parametrize("name", ["simclr", "supcl-seq"])
+def test_an_arm_of_a_claim_is_trained_there_and_its_figures_are_numbers(name):
+    system = get(name)
+    made = Trained(system.method).made(replace(system.sample, steps=STEPS), system.sample.parts(0), 0)
+    assert next(made.encoder.parameters()).is_cuda
+    assert all(np.isfinite(figure.of(made)) for figure in system.sample.figures)

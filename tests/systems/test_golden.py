@@ -1,4 +1,4 @@
-"""Every system trains what its method says: the weights after a few steps are kept, and the same on every path."""
+"""Every system trains what its method says: the weights after a few steps are kept. Variants' are slow tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 
-from counterpoint.systems import get
+from counterpoint.systems import every, get
+from counterpoint.systems.registry import slug
 from systems.golden import KEPT, PROCESSOR, names, off, trained
 
 GOLDEN = json.loads(KEPT.read_text())
@@ -32,7 +33,10 @@ def test_every_system_is_here():
     assert set(names()) == set(GOLDEN)
 
 
-@pytest.mark.parametrize("name", names())
+VARIANTS = {slug(name) for s in every() for name in s.variants}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in VARIANTS else ()) for n in names()])
 def test_weights_are_what_they_were(name):
     assert off(trained(name), GOLDEN[name]) < TOLERANCE
 

@@ -3,8 +3,10 @@
 The reference is the method itself: `method.make` on the same data, from the same start, with the same seed. All is
 computed on one thread, in the same order, so weights are equal to the last bit: those of the encoder, the head, the
 procedure and the objective, after ten steps over three epochs, or more where a mechanism begins later. Pictures have
-columns for every system that learns from one. What trains a start of its own, `run` alone can show. Variants, and names
-that take ten seconds, are slow tests.
+columns for every system that learns from one. What trains a start of its own, `run` alone can show.
+
+That its own stages are what is trained is shown of every name. Weights, which follow from them, are shown of the first
+system of each kind of recipe; those of the others, of variants, and of names that take ten seconds are slow tests.
 """
 
 from __future__ import annotations
@@ -44,7 +46,6 @@ STEPS = {"mochi": 14, "swav": 22, "swav-two-views": 22, "dbpm": 40}
 LONG = (("beclr", 154), ("e5-fine-tuning", 10))
 """Ten seconds each: neighbours are looked for from the 100th step on; a cross-encoder is trained first."""
 VARIANTS = {slug(name) for s in every() for name in s.variants}
-"""Their weights are slow tests, too: in the others their stages are shown to be the ones that are trained."""
 BATCHES = {"w-mse": 72, "w-mse-4": 72}
 """Where vectors must be more than their 64 dimensions."""
 SEED = 3
@@ -54,12 +55,25 @@ class ReachedError(Exception):
     """Training begins."""
 
 
+def kind(name):
+    """Of which parts a recipe is made: with the same ones, the same lines of every path are gone through."""
+    method = get(name).method()
+    parts = [
+        (s.head is None, s.procedure is None, s.prepare == (), s.view is None, s.views, s.together)
+        for s in method.stages
+    ]
+    takes = method.takes
+    return takes.anchors, takes.others, method.adapt is None, method.own_start, bool(method.prompts), *parts
+
+
+FIRST = {kind(name): name for name in reversed(NAMES) if name not in VARIANTS}.values()
+
+
 def steps_of(names):
     listed = [(name, STEPS.get(name, 10)) for name in names]
     listed += [case for case in LONG if case not in listed]
-    return [
-        pytest.param(*case, marks=[pytest.mark.slow] if case in LONG or case[0] in VARIANTS else ()) for case in listed
-    ]
+    quick = {case for case in listed if case[0] in FIRST or case[0] in STEPS} - set(LONG)
+    return [pytest.param(*case, marks=() if case in quick else [pytest.mark.slow]) for case in listed]
 
 
 def settings_of(name, steps=10):

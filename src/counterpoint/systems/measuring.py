@@ -235,6 +235,7 @@ def _versions() -> dict[str, str]:
         **{p: version(p) for p in packages},
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "machine": platform.machine(),
+        **({"device": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
+import torch
 from torch import nn
 
 from counterpoint.data.items import Data
@@ -194,7 +195,7 @@ class Trained:
         return (self.make,)
 
     def made(self, bed: Testbed, parts: Parts, seed: int) -> Made:
-        """From the bed's start, with its budget."""
+        """From the bed's start, with its budget; on a CUDA device where there is one."""
         recipe, kept = bed.settled(self.make()), dict[str, Any]()
         last = recipe.stages[-1]
 
@@ -213,10 +214,20 @@ class Trained:
             return kept["objective"]  # type: ignore[no-any-return]
 
         seen = recipe.varied(recipe.name, head=head, procedure=last.procedure and procedure, objective=objective)
+        if recipe.start is not None and torch.cuda.is_available():
+            seen = replace(seen, start=_on_cuda(recipe.start))
         encoder, result = seen.make(parts[0], seed)
         if isinstance(kept["head"], nn.Module):
-            kept["head"].eval()
+            # figures give it what was encoded, which is on the processor
+            kept["head"].eval().cpu()
         return Made(recipe.name, encoder, parts, seed, **kept, collapsed=result.collapsed, steps=result.steps)  # type: ignore[arg-type]
+
+
+def _on_cuda(start: Start) -> Start:
+    def placed(data: Data, seed: int) -> nn.Module:
+        return start(data, seed).to("cuda")
+
+    return placed
 
 
 @dataclass(frozen=True)
