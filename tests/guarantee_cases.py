@@ -136,7 +136,7 @@ REMEMBER = {"isogclr", "tico", "sigreg", "sliced-normality", "dynamic-soft-margi
 
 WITHOUT_POSITIVES = {
     "sigmoid", "energy-confusion", "contrastive", "contrastive-active", "binomial-deviance", "pair-variance",
-    "self-adversarial", "hardest-share", "histogram", "balance", "kernel-entropy",
+    "self-adversarial", "hardest-share", "histogram", "balance", "kernel-entropy", "inter-set",
 }  # fmt: skip
 """A query without positives counts, with its negatives."""
 

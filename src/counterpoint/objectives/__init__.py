@@ -66,6 +66,7 @@ from counterpoint.objectives.sums import Apart, Matryoshka, Only, Sum
 from counterpoint.objectives.together import (
     Angular,
     Histogram,
+    InterSet,
     LiftedStructure,
     MinedTogether,
     PairVariance,
@@ -147,6 +148,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "pair-variance": lambda: PairVariance(0.01, 0.01),
     "angular": Angular,
     "histogram": Histogram,
+    "inter-set": InterSet,
     "score-error": ScoreError,
     "guided": lambda: Mined(InfoNCE(0.1), below_the_guide()),
     "ring": lambda: Mined(InfoNCE(0.07), between(0.1, 0.3)),
@@ -239,6 +241,7 @@ __all__ = [
     "Histogram",
     "IndividualTemperature",
     "InfoNCE",
+    "InterSet",
     "KernelAlignment",
     "KernelConditional",
     "KernelEntropy",

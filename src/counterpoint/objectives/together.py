@@ -1,4 +1,4 @@
-"""Objectives whose rows need each other: thresholds and histograms of the batch, negatives of both ends of a pair."""
+"""Objectives whose rows need each other: statistics of the batch, negatives of both ends of a pair, sets of points."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from counterpoint.engine.blocks import Block, weighted_mean
 from counterpoint.errors import InputError
-from counterpoint.geometry import Euclidean
+from counterpoint.geometry import Euclidean, Temperature
 from counterpoint.objectives._over import Over, mean_over
 from counterpoint.objectives._whole import WholeObjective
 from counterpoint.objectives.mining import Mined, Miner, weighted
 from counterpoint.objectives.pairs import Pool
+from counterpoint.relation import Relation, same
 
 
 class MinedTogether(WholeObjective, Mined):
@@ -295,3 +296,48 @@ class Histogram(WholeObjective):
         terms = (1 - upper) * total[index] + upper * total[index + 1]
         some = (positive > 0).any()
         return mean_over(terms, block.negative * some, "terms")
+
+
+class InterSet(WholeObjective):
+    """Sets of points, pushed apart: the mean over sets `S` of `log sum_{m in S, n not in S} exp(s(u_m, u_n))`.
+
+    Only pairs of two sets are looked at, so nothing is attracted but by what all others leave free. A set is of the
+    points with one value of a column; those of none (-1) are outside of every set, and those of weight 0 in none. The
+    sum over sets is this times their number. Source: Liu 2024, "SetCSE: Set Operations using Contrastive Learning of
+    Sentence Embeddings" (the inter-set contrastive loss).
+
+    Args:
+        temperature: A number or a learned `Temperature`.
+        column: Of whole numbers: which set a point is of.
+        **options: `geometry`, `relation` (its negatives; by default all of other sets), see `RowObjective`.
+
+    Raises:
+        InputError: in a call, for points without the column.
+
+    Examples:
+        >>> from counterpoint.points import Points
+        >>> points = Points(torch.eye(3), label=torch.tensor([0, 0, 1]))
+        >>> round(InterSet(1.0)(points).item(), 4)  # two pairs at a cosine of 0, seen from either set: log(2)
+        0.6931
+    """
+
+    uses = frozenset()
+
+    def __init__(self, temperature: float | Temperature = 0.05, *, column: str = "label", **options: Any) -> None:
+        options.setdefault("relation", Relation(same(column)))
+        super().__init__(temperature, layout="views", **options)
+        self.column = column
+
+    def together(self, block: Block) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """Each row has the value of its set, and counts for its share of it."""
+        if self.column not in block.columns:
+            raise InputError("nothing says which set a point is of", fix=f"give points a {self.column!r} column")
+        nothing = torch.finfo(block.scores.dtype).min / 4
+        counts = block.any_negative & (block.columns[self.column] >= 0)
+        if "weight" in block.columns:
+            counts = counts & (block.columns["weight"] > 0)
+        sums = torch.where(counts, Pool()(block.scores, block.negative), nothing)
+        _, place = torch.unique(block.columns[self.column], return_inverse=True)
+        alike = (place[:, None] == place) & counts
+        value = torch.where(alike, sums, nothing).logsumexp(1)
+        return torch.where(counts, value, 0.0), counts / alike.sum(1).clamp_min(1)

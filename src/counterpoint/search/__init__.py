@@ -1,5 +1,5 @@
-"""Search: exact nearest neighbours, BM25, reciprocal rank fusion, vectors in fewer bits, and an index of
-documents in a folder.
+"""Search: exact nearest neighbours, BM25, reciprocal rank fusion, vectors in fewer bits, queries by sets of
+examples, and an index of documents in a folder.
 
 Each gives `ids (n_queries, k)`, best first, and `scores (n_queries, k)`, higher is closer; `Index`, which
 knows names, texts and columns, gives `Hit`s.
@@ -12,6 +12,7 @@ from counterpoint.search.hit import Document, Hit
 from counterpoint.search.index import Index
 from counterpoint.search.language import recognise
 from counterpoint.search.precision import binary_search, hamming_search, int8_search, rescore
+from counterpoint.search.sets import SetQuery
 from counterpoint.search.words import words
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Hit",
     "Index",
     "ScoreRows",
+    "SetQuery",
     "binary_search",
     "exact_search",
     "hamming_search",
