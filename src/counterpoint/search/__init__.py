@@ -1,5 +1,5 @@
 """Search: exact nearest neighbours, BM25, reciprocal rank fusion, vectors in fewer bits, queries by sets of
-examples, and an index of documents in a folder.
+examples, contexts of several texts, and an index of documents in a folder.
 
 Each gives `ids (n_queries, k)`, best first, and `scores (n_queries, k)`, higher is closer; `Index`, which
 knows names, texts and columns, gives `Hit`s.
@@ -11,6 +11,7 @@ from counterpoint.search.fusion import reciprocal_rank_fusion
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.index import Index
 from counterpoint.search.language import recognise
+from counterpoint.search.mixtures import pairwise_mixtures
 from counterpoint.search.precision import binary_search, hamming_search, int8_search, rescore
 from counterpoint.search.sets import SetQuery
 from counterpoint.search.words import words
@@ -26,6 +27,7 @@ __all__ = [
     "exact_search",
     "hamming_search",
     "int8_search",
+    "pairwise_mixtures",
     "reciprocal_rank_fusion",
     "recognise",
     "rescore",

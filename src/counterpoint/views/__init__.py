@@ -8,6 +8,7 @@ from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
+from counterpoint.views.sequences import windows
 from counterpoint.views.styles import STYLES, style_triplets
 from counterpoint.views.templates import another_template
 from counterpoint.views.text_view import TextView, chained, one_of
@@ -51,5 +52,6 @@ __all__ = [
     "synonyms",
     "tokens",
     "typos",
+    "windows",
     "words",
 ]
