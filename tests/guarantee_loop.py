@@ -42,11 +42,13 @@ from counterpoint.objectives import (
     DistillKL,
     HedgedMatch,
     InfoNCE,
+    Lengths,
     Logits,
     Matching,
     Matryoshka,
     Objective,
     Only,
+    Part,
     SoftContrastive,
     SparseReconstruction,
     StandardNormal,
@@ -58,6 +60,7 @@ from counterpoint.procedures import (
     AgainstClasses,
     AgainstColumn,
     AgainstItself,
+    AgainstStart,
     AgainstTable,
     Call,
     Chain,
@@ -67,6 +70,7 @@ from counterpoint.procedures import (
     Composed,
     CrossView,
     CutDomains,
+    DistanceFromStart,
     Forget,
     Futures,
     InterpolateNegatives,
@@ -136,6 +140,18 @@ class Centred(nn.Module):
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         return z - z.median(0).values
+
+
+class Twice(nn.Module):
+    """What an encoder says, and something else that follows from it."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.encoder(x)
+        return torch.stack([z, z.flip(1)], 1)
 
 
 class WithoutNoise(Gaussian):
@@ -249,6 +265,14 @@ CASES = {
     "table": Case(
         lambda: InfoNCE(1.0, geometry=Dot(), relation=BY_CLASS),
         procedure=lambda: AgainstTable(lambda encoder: encoder[2].weight.T), rows=2,
+    ),
+    "its start": Case(
+        lambda: Part(InfoNCE(0.3), 0, -1) + 0.1 * Part(Lengths(), -1),
+        procedure=lambda: Chain(AgainstStart(Twice, nn.Linear(4, 3)), DistanceFromStart()),
+        rows=1,
+    ),
+    "one of its start": Case(
+        lambda: InfoNCE(0.3), procedure=lambda: AgainstStart(Twice, drawn=True), rows=1
     ),
     "class vectors": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: ClassVectors(6, 4), rows=2),
     "futures": Case(

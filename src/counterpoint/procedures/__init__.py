@@ -28,6 +28,7 @@ from counterpoint.procedures.sides import (
     TurnedViews,
 )
 from counterpoint.procedures.sparse import SparseCodes
+from counterpoint.procedures.start import AgainstStart, DistanceFromStart
 from counterpoint.procedures.tables import AgainstTable
 from counterpoint.procedures.targets import MixTargets
 
@@ -36,6 +37,7 @@ __all__ = [
     "AgainstClasses",
     "AgainstColumn",
     "AgainstItself",
+    "AgainstStart",
     "AgainstTable",
     "Call",
     "Chain",
@@ -45,6 +47,7 @@ __all__ = [
     "Composed",
     "CrossView",
     "CutDomains",
+    "DistanceFromStart",
     "Forget",
     "Futures",
     "InterpolateNegatives",
