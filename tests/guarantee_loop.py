@@ -91,6 +91,7 @@ from counterpoint.procedures import (
     Prototypes,
     Queue,
     RestOfViews,
+    SeveralItems,
     SparseCodes,
     Teacher,
     TurnedViews,
@@ -280,6 +281,7 @@ CASES = {
     ),
     "blocks": Case(Triplet, procedure=MeanOfBlocks, rows="tuples"),
     "rest of views": Case(lambda: InfoNCE(0.3), procedure=RestOfViews, rows=3),
+    "several items": Case(lambda: InfoNCE(0.3, layout="views"), procedure=SeveralItems, rows=4),
     "pairs of views": Case(lambda: InfoNCE(0.3), procedure=PairsOfViews, rows=3),
     "pairs with the first": Case(lambda: InfoNCE(0.3), procedure=lambda: PairsOfViews(first=True), rows=3),
     # one group is the same however its dimensions are shuffled

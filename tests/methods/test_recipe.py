@@ -76,6 +76,19 @@ def test_stages_go_on_where_the_one_before_ended_and_after_a_kill(tmp_path: Path
     assert result.steps == 2
 
 
+def test_an_end_between_the_start_and_what_was_trained(tmp_path: Path) -> None:
+    start = table().embedding.weight.detach()
+    whole = Recipe("whole", (Stage(lambda: InfoNCE(0.1), SMALL),), Takes("text", "text"))
+    some = whole.varied("some", interpolate=0.25)
+    data = rows_of(TEXTS)
+    trained, _ = whole.make(data, 5, encoder=table())
+    for _ in range(2):  # the second goes on from what the first has kept
+        kept, _ = some.make(data, 5, encoder=table(), folder=tmp_path)
+        wanted = 0.75 * start + 0.25 * trained.embedding.weight
+        torch.testing.assert_close(kept.embedding.weight, wanted, rtol=0, atol=1e-6)
+    assert not torch.allclose(start, trained.embedding.weight, rtol=0, atol=1e-4)
+
+
 def test_prompts_and_similarity_reach_the_encoder() -> None:
     encoder = table()
     Recipe("mine", (), Takes(), prompts={"query": "find: "}, similarity="dot").settle(encoder)

@@ -27,6 +27,7 @@ def recipe():
         view=lambda inputs: inputs + 1,
         views=3,
         prepare=(lambda data, encoder, seed: None,),
+        interpolate=0.5,
     )
     return Recipe("mine", (stage,), Takes("image"), prompts={"query": "q: "}, similarity="dot")
 
@@ -34,8 +35,8 @@ def recipe():
 def test_everything_that_is_not_neutral_is_taken_out_once():
     found = dict(mutate.mutations(recipe()))
     assert list(found) == [
-        "prompts", "similarity", "head", "view", "views beyond two", "step 1 before training", "procedure Predictor",
-        "procedure Queue", "term InfoNCE", "InfoNCE.temperature", "InfoNCE.layout",
+        "prompts", "similarity", "head", "view", "views beyond two", "interpolate", "step 1 before training",
+        "procedure Predictor", "procedure Queue", "term InfoNCE", "InfoNCE.temperature", "InfoNCE.layout",
     ]  # fmt: skip
     assert found["prompts"].prompts == {}
     stages = {what: each.stages[0] for what, each in found.items()}

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from counterpoint.testbeds import Made, phrases
-from counterpoint.testbeds.phrases import MASK, TITLES_AS_PHRASES, meaning_or_words, opening, shared_words
+from counterpoint.testbeds.phrases import (
+    MASK,
+    TITLES_AS_PHRASES,
+    TYPED_TITLES,
+    meaning_or_words,
+    opening,
+    shared_words,
+    with_typo,
+)
 
 CAPTIONS = [
     ["A young man is asleep.", "The guy sleeps on a couch.", "A young man in a room."],
@@ -107,3 +115,39 @@ def test_titles_stand_in_where_there_are_no_captions():
     assert test.columns["kind"].unique().tolist() == [0]
     assert not set(train.anchors.texts) & set(test.anchors.texts)
     assert torch.equal(train.positives, TITLES_AS_PHRASES.parts(0)[0].positives)
+
+
+def test_names_have_the_others_of_their_group_and_hard_negatives_that_share_a_word(captions):
+    train, test = phrases.typed_phrases(0)
+    assert phrases._texts(test) == phrases._texts(phrases.phrases(0)[1])
+    pictures = [set(dict(picture)) for picture in phrases._pictures()]
+    texts, held = train.others.texts, {text for side in phrases._texts(test) for text in side}
+    assert not held & {*texts}
+    for i, text in enumerate(texts):
+        named, near = ({texts[j] for j in side[i].tolist() if j >= 0} for side in (train.positives, train.negatives))
+        own = named | {text}
+        assert own in pictures
+        assert near == {other for other in texts if other not in own and phrases._shared(text, other)}
+
+
+@pytest.mark.parametrize(
+    ("phrase", "kind"),
+    [("young man", 0), ("two ladies and a dog", 1), ("small boy", 2), ("big crowd", 3), ("cats", 4), ("red car", 5)],
+)
+def test_the_first_word_of_a_list_says_the_type(phrase, kind):
+    assert phrases._type(phrase) == kind
+
+
+def test_a_name_with_an_error_is_found_by_characters_and_not_by_words():
+    class Characters:
+        def encode_items(self, items, *, kind=None):
+            return np.stack([np.bincount([ord(c) % 128 for c in text], minlength=128) for text in items.texts]) * 1.0
+
+    parts = TYPED_TITLES.parts(0)
+    train = parts[0]
+    assert (len(train), len(train.columns["label"].unique()) > 5) == (600, True)
+    assert (train.positives >= 0).sum(1).tolist() == [1] * 600
+    characters, words = (
+        with_typo.of(Made("", encoder, parts, 0)) for encoder in (Characters(), TYPED_TITLES.raw.encoder(parts))
+    )
+    assert characters == 1 > words

@@ -41,6 +41,9 @@ class Stage:
         shared: Keys drawn for the whole batch, beside its positives.
         together: A column: each batch is drawn from rows that have one value of it, such as a cluster or a source.
         prepare: What is done to the data before, in order.
+        interpolate: In the end the encoder's weights are `start + interpolate (trained - start)`; below 1 it keeps more
+            of what it could do before. Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"
+            (WiSE-FT).
 
     Examples:
         >>> from counterpoint.objectives import InfoNCE
@@ -58,6 +61,7 @@ class Stage:
     shared: int = 0
     together: str = ""
     prepare: tuple[Prepare, ...] = ()
+    interpolate: float = 1.0
 
 
 def train_stage(
@@ -96,6 +100,7 @@ def train_stage(
         >>> train_stage(Stage(InfoNCE, TrainConfig(batch_size=2, epochs=3, dtype="float32")), data, encoder)[0].steps
         3
     """
+    start = [p.detach().clone() for p in encoder.parameters()] if stage.interpolate != 1 else []
     said = []
     for step in stage.prepare:
         before, data = len(data), step(data, encoder, seed)
@@ -128,6 +133,9 @@ def train_stage(
             validate=validate,
             on_row=on_row,
         )
+    with torch.no_grad():
+        for weight, old in zip(encoder.parameters(), start, strict=bool(start)):
+            weight.copy_(torch.lerp(old.to(weight), weight, stage.interpolate))
     result.warnings[:0] = said
     return result, head
 

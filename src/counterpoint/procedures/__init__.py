@@ -25,6 +25,7 @@ from counterpoint.procedures.sides import (
     MeanOfBlocks,
     PairsOfViews,
     RestOfViews,
+    SeveralItems,
     TurnedViews,
 )
 from counterpoint.procedures.sparse import SparseCodes
@@ -68,6 +69,7 @@ __all__ = [
     "Prototypes",
     "Queue",
     "RestOfViews",
+    "SeveralItems",
     "SparseCodes",
     "Teacher",
     "TurnedViews",

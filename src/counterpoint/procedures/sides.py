@@ -252,6 +252,44 @@ class PairsOfViews(Procedure):
         return [{"queries": a, "keys": b} for a, b in pairs]
 
 
+class SeveralItems(Procedure):
+    """A row's views are of several items, so many of each: the points of an item belong together, and no others do.
+
+    View `v` of row `r` is of item `v // views` of the row. `sample` becomes a number of row and item; `label`, where it
+    has one for each item of a row, the item's own; and nothing else is known of the points. So hard
+    negatives are in a batch as items like all others, each with its own positive. Source: PEARL (Chen et al. 2024), the
+    authors' code (loader.py).
+
+    Args:
+        views: Of each item.
+
+    Raises:
+        InputError: in a call, for points that do not say which sample and which view they are.
+
+    Examples:
+        >>> columns = {"sample": torch.zeros(4).long(), "view": torch.arange(4), "label": torch.tensor([[7, 8]] * 4)}
+        >>> (call,) = SeveralItems()([{"queries": Points(torch.eye(4), columns)}], lambda model: {})
+        >>> [call["queries"].columns[name].tolist() for name in ("sample", "label")]
+        [[0, 0, 1, 1], [7, 7, 8, 8]]
+    """
+
+    def __init__(self, views: int = 2) -> None:
+        super().__init__()
+        self.views = views
+
+    def change(self, call: Call) -> Call:
+        """The call with all views as queries, each of its item."""
+        every = every_point(call)
+        if not {"sample", "view"} <= every.columns.keys():
+            raise InputError("views of several items are of a sample", fix="give points a 'sample' and a 'view' column")
+        item = every.columns["view"] // self.views
+        columns = {"sample": every.columns["sample"] * (1 + int(item.max())) + item}
+        label = every.columns.get("label")
+        if label is not None:
+            columns["label"] = label if label.ndim == 1 else label.gather(1, item[:, None])[:, 0]
+        return {"queries": Points(every.z, columns)}
+
+
 class TurnedViews(Procedure):
     """Views beyond the first two are turned: keys of all, of their own sample positives or negatives, and no anchors.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,12 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from counterpoint.data import Example, debian
-from counterpoint.data.items import Data
+from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
 from counterpoint.testbeds.captioned import five_captions
 from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.testbeds.texts import FEW_LAYERS, QUICK_BERT, SMOLLM2, quick_bert, smollm2
+from counterpoint.views import typos
 
 MASK = "[MASK]"
 _TESTED, _LONGEST = 300, 5
@@ -31,6 +33,15 @@ _ENDS = (
     "wear wears were which while who with work works"
 )
 """What a phrase is not: words of place, auxiliaries, the commonest verbs. Forms in -ing are none either."""
+_TYPES = (
+    "man men guy guys gentleman gentlemen male males",
+    "woman women lady ladies female females",
+    "boy boys girl girls child children kid kids baby toddler toddlers",
+    "person people group crowd couple family team players player workers worker students",
+    "dog dogs cat cats horse horses bird birds animal animals",
+)
+"""Words that say what a phrase names; what has none of them is of one more type."""
+_CANDIDATES = 12
 Said = tuple[str, str]
 """A phrase, and where it stands with a mark in its place."""
 
@@ -58,6 +69,59 @@ def some_titles(seed: int) -> Parts:
     pairs = [e.texts for e in debian().train.examples[:500]]
     packages = [[(title, text.replace(title.split()[0], MASK)), (text, text)] for title, text in pairs]
     return triplets(packages[200:], seed), triplets(packages[:200], seed, contexts=False)
+
+
+def typed_phrases(seed: int) -> Parts:
+    """The pictures of `phrases` with all names of each; see `names`. Column `label`: what a phrase names, one of six.
+
+    The first word that is on a list says what it is.
+    """
+    pictures, test = _pictures(), phrases(seed)[1]
+    train = np.random.default_rng(seed).permutation(len(pictures))[_TESTED:]
+    groups = [list(dict(pictures[i])) for i in train]
+    return names(groups, [[_type(name) for name in group] for group in groups], seed), test
+
+
+def typed_titles(seed: int) -> Parts:
+    """The packages of `some_titles`, each with its title and description for names. Column `label`: its section."""
+    corpus = debian()
+    packages = corpus.train.examples[200:500]
+    section = [corpus.sections[e.line - 1] for e in packages]
+    known = sorted(set(section))
+    return names([e.texts for e in packages], [[known.index(s)] * 2 for s in section], seed), some_titles(seed)[1]
+
+
+def names(groups: Sequence[Sequence[str]], types: Sequence[Sequence[int]], seed: int) -> Data:
+    """Phrases alone, a row each, with their other names and hard negatives; what is drawn follows the seed.
+
+    Positives are the other names of its group, negatives 12 phrases of other groups that share a word with it, or as
+    many as there are. Column `label`: its type.
+
+    Args:
+        groups: Phrases that name the same.
+        types: One a phrase.
+        seed: Of the draws.
+
+    Examples:
+        >>> data = names([["red fox", "animal"], ["red ant"]], [[0, 0], [1]], 0)
+        >>> data.positives.tolist(), [data.others.texts[i] for i in data.negatives[:, 0].tolist() if i >= 0]
+        ([[1], [0], [-1]], ['red ant', 'red fox'])
+    """
+    generator, holding = np.random.default_rng(seed), defaultdict[str, set[int]](set)
+    said = [(own, name) for own, group in enumerate(groups) for name in group]
+    for i, (_, name) in enumerate(said):
+        for word in _shared(name, name):
+            holding[word].add(i)
+    others = Items("text", [name for _, name in said])
+    positives, negatives = list[list[int]](), list[list[int]]()
+    rows = torch.arange(len(said))
+    whole = [group.tolist() for group in rows.split([len(group) for group in groups])]
+    for i, (own, name) in enumerate(said):
+        positives.append([j for j in whole[own] if j != i])
+        near = {j for word in _shared(name, name) for j in holding[word] if said[j][0] != own and said[j][1] != name}
+        negatives.append(generator.permutation(sorted(near))[:_CANDIDATES].tolist())
+    label = torch.tensor([kind for group in types for kind in group])
+    return Data(others, rows, others, _padded(positives), _padded(negatives), {"label": label}, "phrases")
 
 
 def opening(caption: str) -> Said | None:
@@ -124,6 +188,16 @@ def _pictures() -> list[list[Said]]:
     return [kept for group in found if (kept := [said for said in group if said])]
 
 
+def _type(phrase: str) -> int:
+    found = (i for word in phrase.split() for i, words in enumerate(_TYPES) if word in words.split())
+    return next(found, len(_TYPES))
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    widest = max(1, *map(len, rows))
+    return torch.tensor([[*row, *[-1] * (widest - len(row))] for row in rows])
+
+
 def _shared(a: str, b: str) -> set[str]:
     """Words of both, but for the smallest."""
     return {word for word in set(a.split()) & set(b.split()) if len(word) > 2}
@@ -168,6 +242,18 @@ def _overlap(made: Made) -> float:
 
 
 shared_words = Figure("share of phrases that share a word with their nearest one", _overlap)
+
+
+def _found_again(made: Made) -> float:
+    texts = sorted({text for side in _texts(made.test) for text in side})
+    wrong, generator = typos(), torch.Generator().manual_seed(made.seed)
+    sides = (Items("text", texts), Items("text", [wrong(text, generator) for text in texts]))
+    a, b = (F.normalize(torch.from_numpy(made.encoder.encode_items(side)).float(), dim=1) for side in sides)
+    return float(((b @ a.T).argmax(1) == torch.arange(len(texts))).float().mean())
+
+
+with_typo = Figure("share of phrases found by themselves with a typing error", _found_again)
+"""Each test phrase, with one error, is nearest to itself among all: a join of names that are not quite alike."""
 PHRASES = Testbed(
     "phrases",
     phrases,
@@ -191,4 +277,20 @@ TITLES_AS_PHRASES = replace(
     steps=40,
     settings=FEW_LAYERS | {"learning_rate": 2e-3},
     figures=(meaning_or_words,),
+)
+TYPED_PHRASES = replace(
+    PHRASES,
+    name="phrases, typed",
+    parts=typed_phrases,
+    about="Multi30k: openings of captions of 714 pictures to train on, each with the others of its picture, phrases of "
+    f"other pictures that share a word, and one of six types by the words in it; the test of {_TESTED} pictures, start "
+    f"and budget as of `phrases`: {SMOLLM2}, then 300 steps of 32 at a rate of 5e-4",
+    figures=(meaning_or_words, with_typo),
+)
+TYPED_TITLES = replace(
+    TITLES_AS_PHRASES,
+    name="titles as phrases, typed",
+    parts=typed_titles,
+    about="included corpus: titles and descriptions of 300 packages to train on, typed by section, and of 200 others "
+    f"for test; {QUICK_BERT}, then 40 steps at a rate of 2e-3",
 )
