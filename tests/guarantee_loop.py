@@ -43,6 +43,7 @@ from counterpoint.objectives import (
     HedgedMatch,
     InfoNCE,
     Lengths,
+    ListMLE,
     Logits,
     Matching,
     Matryoshka,
@@ -83,6 +84,7 @@ from counterpoint.procedures import (
     MomentumQueue,
     NoiseNegatives,
     OneDomain,
+    OrderedLists,
     PairFeatures,
     PairGates,
     PairsOfViews,
@@ -309,6 +311,7 @@ CASES = {
     "lists": Case(
         lambda: Apart("owned", DistillKL(0.5)) + 0.2 * Apart("keys", InfoNCE(0.3)), procedure=Lists, rows="tuples"
     ),
+    "ordered lists": Case(lambda: ListMLE(0.3), procedure=OrderedLists, rows=1),
     "one domain": Case(
         lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: OneDomain("domain", 2), rows=2
     ),
@@ -360,6 +363,8 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     rows = torch.arange(n)
     columns = {"label": rows * 7 % 4, "domain": rows * 5 % 3 // 2, "alike": rows % 3 - 1, "age": rows * 3.0 % 11}
     columns["pixels"] = torch.stack([rows % 2, rows % 3 / 2], 1)
+    columns |= {"list": rows % 2, "place": rows * 9 % n}
+    columns["vector"] = torch.stack([rows % 5 - 2.0, rows.sin()], 1).to(dtype)
     if isinstance(case.rows, int):
         data = Data.alone(first, **columns)
         return RowBatches(data, encoder, views=case.rows, view=(None, *(partial(turned, view) for view in (1, 2, 3))))

@@ -9,7 +9,7 @@ from torch import nn
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
-from counterpoint.generating import Generator, Rules, Sampling, back_translated, paraphrased
+from counterpoint.generating import Generator, Rules, Sampling, back_translated, paraphrased, rewritten
 from counterpoint.methods import Stage
 from counterpoint.methods.stage import train_stage
 from counterpoint.objectives import InfoNCE
@@ -133,3 +133,32 @@ def test_only_texts_alone(step):
     paired = Data(Items("text", ["a"]), torch.tensor([0]), Items("text", ["b"]), torch.tensor([[0]]))
     with pytest.raises(InputError, match="writes positives of texts alone"):
         prepare(paired, NOTHING, 0)
+
+
+def test_each_rewrite_is_of_the_one_before_and_against_the_prompt_before_that():
+    asked = []
+
+    class Watched(Rules):
+        def answers(self, requests):
+            for request in requests:
+                asked.append(
+                    (*(p.split("\n")[-1] for p in (request.prompt, request.against)), request.sampling.guidance)
+                )
+                yield request, self._answer(request)
+
+    written = Watched(lambda prompt, draw: prompt.split("\n")[-1] + prompt[-1])
+    data = rewritten(Generator(written), rounds=3)(Data.alone(Items("text", ["a", "b"])), NOTHING, 0)
+    assert pairs(data) == [("a", ["aa", "aaa", "aaaa"]), ("b", ["bb", "bbb", "bbbb"])]
+    assert asked == [(x * n, x * max(n - 1, 1), 1.5) for n in (1, 2, 3) for x in "ab"]
+
+
+def test_lists_that_end_in_repeats_or_have_several_lines_are_left_out():
+    said = {"a": "A", "A": "`A`", "b": "B", "B": "b", "c": "c\nd", "e": "E", "E": "F", "F": "G"}
+    step = rewritten(Generator(Rules(lambda prompt, draw: said[prompt.split("\n")[-1]])), rounds=3)
+    texts = ["c", "a", "b", "e"]
+    # of "a" three are the same; "b" is there twice
+    assert pairs(step(Data.alone(Items("text", texts)), NOTHING, 0)) == [("b", ["B", "b", "B"]), ("e", ["E", "F", "G"])]
+    with pytest.raises(InputError, match="nothing that was written for 1 texts"):
+        step(Data.alone(Items("text", ["c"])), NOTHING, 0)
+    with pytest.raises(InputError, match="0 rewrites"):
+        rewritten(Generator(Rules(lambda prompt, draw: "")), rounds=0)

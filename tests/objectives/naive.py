@@ -168,6 +168,18 @@ def kl_row(s, t, p, n):
     return sum(t[j].exp() / z_t * ((t[j].exp() / z_t) / (s[j].exp() / z_s)).log() for j in seen)
 
 
+def listmle_row(s, t, p, n):
+    """sum_k log sum_{l not yet drawn} exp(s_l) - s_k, drawn in the order of t."""
+    left = [j for j in range(len(s)) if p[j] > 0 or n[j] > 0]
+    if not left:
+        return None
+    total = 0
+    for j in sorted(left, key=lambda j: -t[j]):
+        total = total + sum(s[rest].exp() for rest in left).log() - s[j]
+        left = [rest for rest in left if rest != j]
+    return total
+
+
 def lengths(q, k, pairs, weight):
     """Zhang et al. 2020: the squared lengths of what is compared, over the true triples."""
     values = [(q[i] ** 2).sum() + (k[j] ** 2).sum() for i, j in pairs]

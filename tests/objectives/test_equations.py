@@ -18,6 +18,7 @@ from counterpoint.objectives import (
     DistillKL,
     Guide,
     InfoNCE,
+    ListMLE,
     MarginMSE,
     RowObjective,
     Sigmoid,
@@ -160,6 +161,10 @@ def objectives(p, n):
         "distill-kl": (
             DistillKL(0.4, guide_temperature=0.7, relation=relation, guide_geometry=Dot()), cosine(0.4),
             lambda s, t, p, n: naive.kl_row(s, [x / 0.7 for x in t], p, n),
+        ),
+        "listmle": (
+            ListMLE(0.4, relation=relation, guide_geometry=Dot()), cosine(0.4),
+            lambda s, t, p, n: naive.listmle_row(s, t, p, n),
         ),
     }  # fmt: skip
     for mining in ("all", "hard", "semi-hard"):

@@ -16,7 +16,7 @@ from counterpoint.generating.parsing import (
     whole,
 )
 from counterpoint.generating.rules import Rules
-from counterpoint.generating.views import back_translated, fill, paraphrased
+from counterpoint.generating.views import back_translated, fill, paraphrased, rewritten
 
 __all__ = [
     "Account",
@@ -44,6 +44,7 @@ __all__ = [
     "number",
     "one_line",
     "paraphrased",
+    "rewritten",
     "unlike",
     "whole",
 ]

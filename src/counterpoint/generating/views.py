@@ -12,15 +12,20 @@ from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError, refuse_string
-from counterpoint.generating.asking import Sampling
+from counterpoint.generating.asking import Answer, Sampling
 from counterpoint.generating.generator import Generator, Result
-from counterpoint.generating.parsing import one_line, unlike
+from counterpoint.generating.parsing import UnparsedError, one_line, unlike, whole
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
 
 PARAPHRASE = "Say the following in other words, with the same meaning, in one line and nothing else.\n\n{text}"
 TRANSLATE = "Translate the following into {language}, in one line and nothing else.\n\n{text}"
+REWRITE = (
+    "Rewrite the sentence below with other words and another structure, so that it still means the same. Answer with "
+    "the new sentence and nothing else.\n\n{text}"
+)
+_GUIDED = Sampling(max_tokens=100, guidance=1.5)
 _DRAWN = Sampling(max_tokens=128, temperature=0.7, top_p=0.9)
 
 
@@ -121,6 +126,60 @@ def back_translated(
         return _with_positives(data, [every[i * k : (i + 1) * k] for i in range(len(texts))])
 
     return prepare
+
+
+def rewritten(generator: Generator, rounds: int = 32, template: str = REWRITE, sampling: Sampling = _GUIDED) -> Prepare:
+    """A step before training: texts alone become texts with a list of rewrites, each of the one before.
+
+    A rewrite is written against what the same prompt says of the text before the one that is rewritten
+    (`Sampling.guidance`), so that texts move on; in the first round both prompts are of the text itself. A row is left
+    out if something of several lines was written, or nothing, or if one of its last two texts is in its list three
+    times or more. Source: He et al. 2025, "Refining Sentence Embedding Model through Ranking Sentences Generation with
+    Large Language Models", and the authors' code.
+
+    Args:
+        generator: What writes them.
+        rounds: Rewrites a text, 1 or more.
+        template: The prompt, with `{text}`.
+        sampling: How they are drawn.
+
+    Raises:
+        InputError: No rounds, the items are no texts, no list is left, or the generator cannot go on.
+
+    Examples:
+        >>> from counterpoint.generating import Rules
+        >>> shorter = Rules(lambda prompt, draw: prompt.split("\\n")[-1].rpartition(" ")[0])
+        >>> step = rewritten(Generator(shorter), rounds=2)
+        >>> step(Data.alone(Items("text", ["big dogs run"])), nn.Identity(), 0).others.texts
+        ['big dogs', 'big']
+    """
+    if rounds < 1:
+        raise InputError(f"{rounds} rewrites of a text", fix="give 1 or more; 32 are theirs")
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        lists, drawn = [[text, text] for text in _alone(data)], replace(sampling, seed=seed)
+        results: list[list[Result[str]]] = [[] for _ in lists]
+        for _ in range(rounds):
+            going = [i for i, row in enumerate(results) if not row or row[-1].value is not None]
+            current, before = ([fill(template, text=lists[i][place]) for i in going] for place in (-1, -2))
+            for i, (result,) in zip(going, generator.ask(current, _in_a_line, drawn, against=before), strict=True):
+                results[i].append(result)
+                lists[i].append(result.value or "")
+        for row, texts in zip(results, lists, strict=True):
+            if row[-1].value is not None and max(texts[1:].count(text) for text in texts[-2:]) > 2:
+                row[-1] = Result(None, row[-1].answers, f"the same again and again: {texts[-1]!r}")
+            row += [row[-1]] * (rounds - len(row))
+        return _with_positives(data, results)
+
+    return prepare
+
+
+def _in_a_line(answer: Answer) -> str:
+    text = whole(answer).strip("`").strip()
+    if not text or "\n" in text:
+        raise UnparsedError(f"not one line: {text!r}")
+    return text
 
 
 def _alone(data: Data) -> list[str]:

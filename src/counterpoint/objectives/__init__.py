@@ -19,7 +19,7 @@ from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
-from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
+from counterpoint.objectives.distillation import DistillKL, ListMLE, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, DecoupledUniformity, Uniformity, VICReg
 from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
@@ -117,6 +117,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "pair-regression": PairRegression,
     "margin-mse": MarginMSE,
     "distill-kl": DistillKL,
+    "listmle": ListMLE,
     "alignment": Alignment,
     "uniformity": Uniformity,
     "decoupled-uniformity": DecoupledUniformity,
@@ -247,6 +248,7 @@ __all__ = [
     "KernelEntropy",
     "Lengths",
     "LiftedStructure",
+    "ListMLE",
     "Logits",
     "ManifoldCapacity",
     "MarginMSE",

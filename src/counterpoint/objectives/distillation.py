@@ -142,3 +142,39 @@ class DistillKL(RowObjective):
             guide, scores = torch.where(seen, guide, nothing), torch.where(seen, scores, nothing)
         teacher, student = F.log_softmax(guide, 1), F.log_softmax(scores, 1)
         return ((teacher - student) * teacher.exp()).sum(1), seen.any(1)
+
+
+class ListMLE(RowObjective):
+    """The likelihood of the guide's order of a query's keys, each drawn from those that are left by their scores.
+
+    With `s_(1), s_(2), ...` the student's scores from the guide's best key to its worst it is `sum_k [log sum_{l >= k}
+    exp(s_(l)) - s_(k)]` (Plackett and Luce's model). How far apart the guide's scores are says nothing, keys of equal
+    ones stay in their order, and keys that are neither positive nor negative are left out. Source: Xia et al. 2008,
+    "Listwise Approach to Learning to Rank: Theory and Algorithm".
+
+    Args:
+        temperature: The student's.
+        layout: Which keys a query sees.
+        **options: `geometry`, `relation`, `guide_geometry`, see `RowObjective`.
+
+    Examples:
+        >>> from counterpoint.objectives import Guide
+        >>> q, keys = torch.tensor([[1.0, 0.0]]), torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+        >>> round(ListMLE(1.0)(q, owned=keys, guide=Guide(owned=torch.tensor([[2.0, 1.0]]))).item(), 4)  # log(2)
+        0.6931
+    """
+
+    uses = frozenset({"owned", "guide"})
+
+    def __init__(self, temperature: float | Temperature = 0.05, *, layout: Layout = "one-way", **options: Any) -> None:
+        super().__init__(temperature, layout=layout, **options)
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """The sum over places, the last first."""
+        seen = (block.positive + block.negative).bool()
+        guide, nothing = _guide(block, "ListMLE"), torch.finfo(block.scores.dtype).min / 4
+        order = torch.where(seen, guide, -torch.inf).argsort(dim=1, descending=True, stable=True)
+        # what is left out comes last, where it adds nothing to the sums of those before
+        scores = torch.where(seen, block.scores, nothing).gather(1, order)
+        left = scores.flip(1).logcumsumexp(1).flip(1)
+        return torch.where(seen.gather(1, order), left - scores, 0.0).sum(1), seen.any(1)

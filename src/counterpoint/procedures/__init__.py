@@ -10,6 +10,7 @@ from counterpoint.procedures.hard_pairs import MixHardPairs, shares
 from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
 from counterpoint.procedures.noise import NoiseNegatives
+from counterpoint.procedures.ordered import OrderedLists, moved_by_order
 from counterpoint.procedures.pair_features import PairFeatures
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import MomentumQueue, Queue
@@ -61,6 +62,7 @@ __all__ = [
     "MomentumQueue",
     "NoiseNegatives",
     "OneDomain",
+    "OrderedLists",
     "PairFeatures",
     "PairGates",
     "PairsOfViews",
@@ -73,5 +75,6 @@ __all__ = [
     "SparseCodes",
     "Teacher",
     "TurnedViews",
+    "moved_by_order",
     "shares",
 ]
