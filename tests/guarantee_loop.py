@@ -11,6 +11,7 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
+import guarantee_texts
 from counterpoint.data import Example
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
@@ -72,6 +73,7 @@ from counterpoint.procedures import (
     CrossView,
     CutDomains,
     DistanceFromStart,
+    DetectReplaced,
     Forget,
     Futures,
     InterpolateNegatives,
@@ -96,6 +98,7 @@ from counterpoint.procedures import (
     SeveralItems,
     SparseCodes,
     Teacher,
+    TokenTask,
     TurnedViews,
 )
 from counterpoint.relation import Relation, same
@@ -123,7 +126,8 @@ class Case:
     """An encoder, a head and what stands behind them.
 
     Of what the rows are, `rows` says: views of items alone, or "pairs", "sampled" (each with drawn negatives), "shared"
-    (all that there are as keys), "parts" (two positives each) or "tuples" of two positives and two negatives.
+    (all that there are as keys), "parts" (two positives each), "tuples" of two positives and two negatives, or "edited"
+    texts.
     """
 
     objective: Callable[[], Objective]
@@ -331,6 +335,10 @@ CASES = {
         procedure=lambda: ClusterNegatives(4, 4, start=1.0, rate=0.3), rows=2,
     ),
     "prototypes": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: Prototypes(2), rows=2),
+    "tokens beside": Case(
+        lambda: TokenTask.beside(InfoNCE(0.3), 0.5), lambda: nn.Linear(4, 4),
+        lambda: DetectReplaced(4), rows="edited", encoder=guarantee_texts.reading,
+    ),
     "noise": Case(lambda: InfoNCE(0.3), procedure=lambda: NoiseNegatives(0.5, rate=0.3), rows=2),
     "negatives mixed": Case(lambda: InfoNCE(0.3), procedure=lambda: Chain(Queue(15, 4), MixNegatives(5, 3, 2))),
     "moved apart": Case(
@@ -357,6 +365,8 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     """Vectors with all that may be known of them, the same whoever asks for them."""
     if isinstance(encoder, CrossEncoder):
         return CrossLists(rows_of(LISTS), encoder)
+    if case.rows == "edited":
+        return guarantee_texts.edited(encoder)
     n = 2 * BATCH
     generator = torch.Generator().manual_seed(1)
     first, second = (Items("vector", torch.randn(n, WIDTH, generator=generator).to(dtype)) for _ in range(2))

@@ -3,8 +3,9 @@
 from counterpoint.pretraining._base import Guessing
 from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
 from counterpoint.pretraining.denoising import Denoising
+from counterpoint.pretraining.filling import filled_in
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
 from counterpoint.pretraining.replaced import ReplacedTokens
 
-__all__ = ["Condenser", "Denoising", "Guessing", "MaskedLM", "ReplacedTokens", "RetroMAE", "guesses"]
+__all__ = ["Condenser", "Denoising", "Guessing", "MaskedLM", "ReplacedTokens", "RetroMAE", "filled_in", "guesses"]

@@ -33,6 +33,7 @@ from counterpoint.procedures.sparse import SparseCodes
 from counterpoint.procedures.start import AgainstStart, DistanceFromStart
 from counterpoint.procedures.tables import AgainstTable
 from counterpoint.procedures.targets import MixTargets
+from counterpoint.procedures.tokens import DetectReplaced, TokenTask
 
 __all__ = [
     "Again",
@@ -50,6 +51,7 @@ __all__ = [
     "CrossView",
     "CutDomains",
     "DistanceFromStart",
+    "DetectReplaced",
     "Forget",
     "Futures",
     "InterpolateNegatives",
@@ -74,6 +76,7 @@ __all__ = [
     "SeveralItems",
     "SparseCodes",
     "Teacher",
+    "TokenTask",
     "TurnedViews",
     "moved_by_order",
     "shares",

@@ -1,0 +1,29 @@
+"""What the guarantee test runs on texts, whose tokens a procedure reads."""
+
+from __future__ import annotations
+
+import torch
+
+from counterpoint.data.items import Data, Items
+from counterpoint.encoders import TransformerEncoder
+from counterpoint.encoders.scratch import small_transformer
+from counterpoint.pretraining.filling import token_rows
+from counterpoint.training.rows import RowBatches
+
+TEXTS = [f"a {colour} thing {n}" + " again" * (n % 3) for n in range(7) for colour in ("red", "blue", "pink")]
+TEXTS.append(TEXTS[0])
+"""One of them twice."""
+
+
+def reading() -> TransformerEncoder:
+    """Without dropout, whose masks depend on the chunks."""
+    return small_transformer(TEXTS, layers=1, width=4, heads=2, vocab_size=60, dropout=0.0, spread=0.5)
+
+
+def edited(encoder: TransformerEncoder) -> RowBatches:
+    """Two views of each, with edits of their own."""
+    items = Items("text", TEXTS)
+    tokens = token_rows(encoder, items, 8)
+    filled = [torch.where((tokens >= 0) & (torch.arange(tokens.shape[1]) == place), 5, tokens) for place in (1, 3)]
+    data = Data.alone(items, tokens=tokens, filled=torch.stack(filled, 1))
+    return RowBatches(data, encoder)

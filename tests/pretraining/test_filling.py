@@ -1,0 +1,70 @@
+"""Texts that are filled in anew: some tokens, never special ones, by what the others say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from counterpoint.data.items import Data, Items
+from counterpoint.encoders import StaticEncoder
+from counterpoint.encoders.scratch import small_transformer
+from counterpoint.errors import InputError
+from counterpoint.pretraining import filled_in
+
+WORDS = ["one", "two", "three", "four"]
+SAME = [" ".join([word] * n) for word in WORDS for n in (6, 7, 8, 9)]
+ENCODER = small_transformer(SAME, layers=1, width=8, heads=2, vocab_size=60)
+
+
+def columns(texts=SAME, seed=0, **options):
+    found = filled_in(**options)(Data.alone(Items("text", texts)), ENCODER, seed).columns
+    return found["tokens"], found["filled"]
+
+
+def test_tokens_are_those_of_the_encoder_and_special_ones_stay():
+    tokens, filled = columns(share=1.0, epochs=0.1)
+    for row, text in zip(tokens, SAME, strict=True):
+        assert row[row >= 0].tolist() == ENCODER.tokenize([text])["input_ids"].tolist()
+    fixed = (tokens < 0) | torch.isin(tokens, torch.tensor(sorted(ENCODER.special_tokens)))
+    assert fixed.any()
+    for version in filled.unbind(1):
+        assert torch.equal(version[fixed], tokens[fixed])
+        assert (version[~fixed] != tokens[~fixed]).float().mean() > 0.3
+    assert not torch.equal(filled[:, 0], filled[:, 1])
+
+
+def test_so_many_are_filled_in():
+    tokens, filled = columns(share=0.25, versions=8, epochs=0.1)
+    words = (tokens >= 0) & ~torch.isin(tokens, torch.tensor(sorted(ENCODER.special_tokens)))
+    # an untrained model guesses right one time in six or so
+    share = float((filled != tokens[:, None])[words[:, None].expand_as(filled)].float().mean())
+    assert 0.12 < share < 0.25
+
+
+def test_guesses_follow_the_other_tokens():
+    """All words of a text are the same: a model that reads it guesses what was there."""
+    tokens, filled = columns(share=0.3, versions=4, epochs=40)
+    words = (tokens >= 0) & ~torch.isin(tokens, torch.tensor(sorted(ENCODER.special_tokens)))
+    changed = float((filled != tokens[:, None])[words[:, None].expand_as(filled)].float().mean())
+    assert changed < 0.1
+
+
+def test_the_seed_decides():
+    first, again, other = (columns(seed=seed, epochs=0.1)[1] for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_long_texts_are_cut():
+    tokens, filled = columns(longest=5, epochs=0.1)
+    assert tokens.shape == (16, 5)
+    assert filled.shape == (16, 2, 5)
+    assert bool((tokens >= 0).all())
+
+
+def test_what_cannot_be_is_refused():
+    for options in ({"share": 0.0}, {"share": 1.1}, {"versions": 0}):
+        with pytest.raises(InputError, match="filled in"):
+            filled_in(**options)
+    with pytest.raises(InputError, match="tokens are those of a transformer"):
+        filled_in()(Data.alone(Items("text", SAME)), StaticEncoder.from_corpus(SAME, dim=4), 0)
