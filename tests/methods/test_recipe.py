@@ -89,6 +89,28 @@ def test_an_end_between_the_start_and_what_was_trained(tmp_path: Path) -> None:
     assert not torch.allclose(start, trained.embedding.weight, rtol=0, atol=1e-4)
 
 
+def test_a_stage_that_begins_afresh_sees_what_became_of_the_one_before() -> None:
+    data, asked, start = rows_of(TEXTS), [], table()
+    start.register_buffer("left", torch.ones(2), persistent=False)
+
+    def seen(data: Data, encoder: torch.nn.Module, seed: int) -> Data:
+        asked.append(encoder.embedding.weight.detach().clone())
+        return data
+
+    stage = Stage(lambda: InfoNCE(0.1), SMALL)
+    last = replace(stage, prepare=(seen,), train=replace(SMALL, epochs=1))
+    one, other = (
+        Recipe("mine", stages, Takes("text", "text")).make(data, 5, encoder=table())[0]
+        for stages in ((stage,), (last,))
+    )
+    both, _ = Recipe("two", (stage, replace(last, afresh=True)), Takes("text", "text")).make(data, 5, encoder=start)
+    assert torch.equal(asked[1], one.embedding.weight)
+    assert equal(both, other)
+    assert not equal(both, one)
+    # what a step before training leaves stays
+    assert torch.equal(both.left, torch.ones(2))
+
+
 def test_prompts_and_similarity_reach_the_encoder() -> None:
     encoder = table()
     Recipe("mine", (), Takes(), prompts={"query": "find: "}, similarity="dot").settle(encoder)

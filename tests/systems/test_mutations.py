@@ -28,6 +28,7 @@ def recipe():
         views=3,
         prepare=(lambda data, encoder, seed: None,),
         interpolate=0.5,
+        afresh=True,
     )
     return Recipe("mine", (stage,), Takes("image"), prompts={"query": "q: "}, similarity="dot")
 
@@ -35,8 +36,9 @@ def recipe():
 def test_everything_that_is_not_neutral_is_taken_out_once():
     found = dict(mutate.mutations(recipe()))
     assert list(found) == [
-        "prompts", "similarity", "head", "view", "views beyond two", "interpolate", "step 1 before training",
-        "procedure Predictor", "procedure Queue", "term InfoNCE", "InfoNCE.temperature", "InfoNCE.layout",
+        "prompts", "similarity", "head", "view", "views beyond two", "interpolate", "afresh",
+        "step 1 before training", "procedure Predictor", "procedure Queue", "term InfoNCE",
+        "InfoNCE.temperature", "InfoNCE.layout",
     ]  # fmt: skip
     assert found["prompts"].prompts == {}
     stages = {what: each.stages[0] for what, each in found.items()}

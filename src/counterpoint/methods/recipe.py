@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -94,7 +95,7 @@ def _described(anchors: str, others: str | None, schema: str, columns: tuple[str
 
 @dataclass(frozen=True)
 class Recipe:
-    """A method that trains: stage after stage, each from where the one before left the encoder.
+    """A method that trains: stage after stage, each from where the one before left the encoder, or afresh.
 
     Attributes:
         name: The system's, or that of a baseline.
@@ -227,7 +228,8 @@ class Recipe:
         self.refuse(data, own=encoder is None)
         encoder = self.started(data, seed) if encoder is None else encoder
         encoder = self.settle(encoder, seed)
-        result, more = TrainResult(), dict[str, Any](kinds=kinds, validate=validate, on_row=on_row)
+        first = copy.deepcopy(encoder.state_dict()) if any(stage.afresh for stage in self.stages) else None
+        result, more = TrainResult(), dict[str, Any](first=first, kinds=kinds, validate=validate, on_row=on_row)
         for i, stage in enumerate(self.stages):
             place = folder if folder is None or len(self.stages) == 1 else folder / f"stage-{i + 1}"
             result, _ = train_stage(stage, data, encoder, seed, folder=place, **more)

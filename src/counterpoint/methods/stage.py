@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from counterpoint.data.items import Data
 from counterpoint.encoders.features import Kind
@@ -44,6 +44,8 @@ class Stage:
         interpolate: In the end the encoder's weights are `start + interpolate (trained - start)`; below 1 it keeps more
             of what it could do before. Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"
             (WiSE-FT).
+        afresh: The encoder begins as it was before the recipe's first stage; what it has become is seen by `prepare`
+            alone.
 
     Examples:
         >>> from counterpoint.objectives import InfoNCE
@@ -62,6 +64,7 @@ class Stage:
     together: str = ""
     prepare: tuple[Prepare, ...] = ()
     interpolate: float = 1.0
+    afresh: bool = False
 
 
 def train_stage(
@@ -70,6 +73,7 @@ def train_stage(
     encoder: nn.Module,
     seed: int = 0,
     *,
+    first: Mapping[str, Tensor] | None = None,
     kinds: tuple[Kind, Kind] | None = None,
     folder: Path | None = None,
     validate: Validate | None = None,
@@ -82,6 +86,7 @@ def train_stage(
         data: What on, before the stage's own preparation.
         encoder: What is trained.
         seed: Of the preparation, the start of head, procedure and objective, and the loop.
+        first: The encoder's state before the first of several stages, for one that begins afresh.
         kinds: Of anchors and others; see `RowBatches`.
         folder: Where checkpoints are kept; the same call goes on from them.
         validate: See `counterpoint.training.train`.
@@ -100,12 +105,14 @@ def train_stage(
         >>> train_stage(Stage(InfoNCE, TrainConfig(batch_size=2, epochs=3, dtype="float32")), data, encoder)[0].steps
         3
     """
-    start = [p.detach().clone() for p in encoder.parameters()] if stage.interpolate != 1 else []
     said = []
     for step in stage.prepare:
         before, data = len(data), step(data, encoder, seed)
         if len(data) < before:
             said.append(_LEFT_OUT.format(before - len(data), before, (before - len(data)) / before))
+    if stage.afresh and first is not None:
+        encoder.load_state_dict(first)
+    start = [p.detach().clone() for p in encoder.parameters()] if stage.interpolate != 1 else []
     batches = RowBatches(
         data,
         encoder,

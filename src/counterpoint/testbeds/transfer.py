@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from counterpoint.data.items import Data
 from counterpoint.encoders import TransformerEncoder
@@ -16,6 +17,7 @@ from counterpoint.testbeds.figures import labels, representation, spearman, tune
 from counterpoint.testbeds.sorted_texts import questions, reviews, subjectivity
 from counterpoint.testbeds.texts import INFERENCES, LIKE_PAIRS, LIKENESS, SMOLLM2, alignment_of_like
 
+_ENTRIES = 4000
 TASKS: tuple[Callable[[int], Parts], ...] = (reviews, subjectivity, questions)
 
 
@@ -23,6 +25,14 @@ def random_bert(data: Data, seed: int) -> TransformerEncoder:
     """A BERT in miniature of random weights, large enough for it to tell texts apart."""
     texts = [*data.anchors.texts, *(() if data.others is None else data.others.texts)]
     return small_transformer(texts, width=128, heads=2, spread=0.25, max_seq_length=32, seed=seed, normalize=False)
+
+
+def some_entries(seed: int) -> Parts:
+    """All of WordNet's definitions of 4,000 words and phrases that are drawn by the seed; STS-B for test."""
+    data, test = definitions(seed)
+    assert data.positives is not None
+    order = torch.randperm(int(data.positives.max()) + 1, generator=torch.Generator().manual_seed(seed))
+    return data[torch.isin(data.positives[:, 0], order[:_ENTRIES])], test
 
 
 def _transfer(made: Made) -> float:
@@ -53,6 +63,13 @@ DEFINITIONS = replace(
     parts=definitions,
     about="40,943 definitions of WordNet with a word for each to train on, STS-B's test pairs, and 500 texts each of "
     f"MR, SUBJ and TREC for probes, as many for their test; {SMOLLM2}, then 200 steps of 64 at a rate of 5e-4",
+)
+SOME_ENTRIES = replace(
+    DEFINITIONS,
+    name="WordNet, some entries",
+    parts=some_entries,
+    about=f"definitions of {_ENTRIES:,} words and phrases of WordNet to train on, STS-B's test pairs, and 500 texts "
+    f"each of MR, SUBJ and TREC for probes, as many for their test; {SMOLLM2}, then 200 steps of 64 at a rate of 5e-4",
 )
 RELATED = replace(
     LIKE_PAIRS,
