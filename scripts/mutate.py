@@ -1,11 +1,11 @@
 """Take one thing out of a system's method, as it is used, and see whether the system's own tests notice.
 
-Of every stage: the head, the procedure and each part of it, the view, every step before training, the prompts, the
-similarity, each term of the objective, and each argument of it that is not the default. The neutral element stands in
-its place (the identity, no change, a weight of 0, the default), for whoever asks the ledger for the system; then the
-tests in the file of its mechanism run, until one fails. Where none does, the weights after a few steps are compared
-with those that are kept (`tests/systems/golden.json`): they notice what is used, and not whether it is right. What
-survives both is an error, and the exit code is 1.
+Of every stage: the head, the procedure and each part of it, the view, every step before training, what is around the
+encoder, the prompts, the similarity, each term of the objective, and each argument of it that is not the default. The
+neutral element stands in its place (the identity, no change, a weight of 0, the default), for whoever asks the ledger
+for the system; then the tests in the file of its mechanism run, until one fails. Where none does, the weights after a
+few steps are compared with those that are kept (`tests/systems/golden.json`): they notice what is used, and not whether
+it is right. What survives both is an error, and the exit code is 1.
 
     python scripts/mutate.py [SYSTEM ...]
 """
@@ -30,7 +30,7 @@ from torch import nn
 
 from counterpoint.errors import InputError
 from counterpoint.methods import Recipe, Stage
-from counterpoint.objectives import Objective
+from counterpoint.objectives import Mined, Objective
 from counterpoint.objectives.sums import Sum
 from counterpoint.procedures import Chain, Procedure
 from counterpoint.relation import Relation, same
@@ -74,6 +74,8 @@ def of_stage(stage: Stage) -> Iterator[tuple[str, Stage]]:
     for i in range(len(stage.prepare)):
         steps = (*stage.prepare[:i], _unprepared, *stage.prepare[i + 1 :])
         yield f"step {i + 1} before training", replace(stage, prepare=steps)
+    if stage.around is not None:
+        yield "around", replace(stage, around=None)
     if stage.procedure is not None:
         yield from ((what, replace(stage, procedure=make)) for what, make in of_procedure(stage.procedure))
     yield from ((what, replace(stage, objective=make)) for what, make in of_objective(stage.objective))
@@ -136,6 +138,10 @@ def _changed(make: Callable[[], Objective], name: str, change: Callable[[Any], N
     def changed() -> Objective:
         objective = make()
         change(objective.get_submodule(name))
+        around = objective.get_submodule(name.rpartition(".")[0])
+        if isinstance(around, Mined):
+            # which has taken over what it scores with
+            change(around)
         return objective
 
     return changed

@@ -48,6 +48,7 @@ from counterpoint.objectives import (
     Logits,
     Matching,
     Matryoshka,
+    Mined,
     Objective,
     Only,
     Part,
@@ -56,6 +57,7 @@ from counterpoint.objectives import (
     StandardNormal,
     SupCon,
     Triplet,
+    below_the_guide,
 )
 from counterpoint.procedures import (
     Again,
@@ -76,6 +78,7 @@ from counterpoint.procedures import (
     DetectReplaced,
     Forget,
     Futures,
+    Guided,
     InterpolateNegatives,
     Lists,
     MeanOfBlocks,
@@ -284,6 +287,9 @@ CASES = {
     "class vectors": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: ClassVectors(6, 4), rows=2),
     "futures": Case(
         lambda: InfoNCE(0.3), lambda: Predictions(4, 4, steps=2), Futures, rows=1, encoder=sequences
+    ),
+    "guided": Case(
+        lambda: Mined(InfoNCE(0.3, geometry=Dot()), below_the_guide()), procedure=Guided,
     ),
     "blocks": Case(Triplet, procedure=MeanOfBlocks, rows="tuples"),
     "rest of views": Case(lambda: InfoNCE(0.3), procedure=RestOfViews, rows=3),

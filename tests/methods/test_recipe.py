@@ -136,3 +136,20 @@ def test_data_of_another_kind_are_refused(takes: Takes, said: str) -> None:
 def test_without_a_start_an_encoder_must_be_given() -> None:
     with pytest.raises(InputError, match="has no start of its own"):
         Recipe("it", (Stage(InfoNCE),), Takes("text", "text")).make(rows_of(TEXTS))
+
+
+def test_what_is_around_the_encoder_is_trained_in_its_place() -> None:
+    from counterpoint.encoders import Towers
+
+    old, seen = table(), list[Towers]()
+
+    def around(encoder: torch.nn.Module) -> torch.nn.Module:
+        seen.append(Towers(table(), encoder))
+        return seen[-1]
+
+    stage = Stage(lambda: InfoNCE(0.1), SMALL, around=around)
+    made, _ = Recipe("mine", (stage,), Takes("text", "text")).make(rows_of(TEXTS), encoder=old)
+    assert made is old
+    towers = Towers(table(), table())
+    train(towers, RowBatches(rows_of(TEXTS), towers), InfoNCE(0.1), SMALL)
+    assert equal(seen[0], towers)

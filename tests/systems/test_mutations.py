@@ -29,6 +29,7 @@ def recipe():
         prepare=(lambda data, encoder, seed: None,),
         interpolate=0.5,
         afresh=True,
+        around=lambda encoder: encoder,
     )
     return Recipe("mine", (stage,), Takes("image"), prompts={"query": "q: "}, similarity="dot")
 
@@ -37,7 +38,7 @@ def test_everything_that_is_not_neutral_is_taken_out_once():
     found = dict(mutate.mutations(recipe()))
     assert list(found) == [
         "prompts", "similarity", "head", "view", "views beyond two", "interpolate", "afresh",
-        "step 1 before training", "procedure Predictor", "procedure Queue", "term InfoNCE",
+        "step 1 before training", "around", "procedure Predictor", "procedure Queue", "term InfoNCE",
         "InfoNCE.temperature", "InfoNCE.layout",
     ]  # fmt: skip
     assert found["prompts"].prompts == {}

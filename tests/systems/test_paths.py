@@ -106,6 +106,9 @@ def sources(tmp_path_factory):
     (folder / "words.tsv").write_text(
         "\n".join(["query\tdocument", *(f"{row.split(chr(9))[0]}\t{i % 36}" for i, row in enumerate(rows))]) + "\n"
     )
+    (folder / "scored.tsv").write_text(
+        "\n".join(["score\tsentence1\tsentence2", *(f"{i % 6}\t{row}" for i, row in enumerate(rows))]) + "\n"
+    )
     (folder / "texts.txt").write_text("\n".join(row.split("\t")[0] for row in rows) + "\n")
     small_bert(load_parts(folder / "pairs.tsv", {}, 0.05, 0.1, 0, None).train).save(folder / "bert")
     pictures(folder / "pictures.npz", 72)
@@ -127,6 +130,8 @@ def source_of(name, sources):
     if name == "sbert-defsent-comparison":
         return sources / "words.tsv"
     if takes.others is not None:
+        if "scored" in takes.schemas:
+            return sources / "scored.tsv"
         pairs = "pairs.tsv" if "pairs" in takes.schemas else "triples.tsv"
         return sources / ("classes.tsv" if "label" in takes.columns else pairs)
     return sources / ("texts.txt" if "items" in takes.schemas else "labelled.tsv")

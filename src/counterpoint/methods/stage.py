@@ -46,6 +46,7 @@ class Stage:
             (WiSE-FT).
         afresh: The encoder begins as it was before the recipe's first stage; what it has become is seen by `prepare`
             alone.
+        around: From the encoder to what is trained in its place and holds it, such as two towers of which it is one.
 
     Examples:
         >>> from counterpoint.objectives import InfoNCE
@@ -65,6 +66,7 @@ class Stage:
     prepare: tuple[Prepare, ...] = ()
     interpolate: float = 1.0
     afresh: bool = False
+    around: Callable[[nn.Module], nn.Module] | None = None
 
 
 def train_stage(
@@ -113,9 +115,10 @@ def train_stage(
     if stage.afresh and first is not None:
         encoder.load_state_dict(first)
     start = [p.detach().clone() for p in encoder.parameters()] if stage.interpolate != 1 else []
+    trained = encoder if stage.around is None else stage.around(encoder)
     batches = RowBatches(
         data,
-        encoder,
+        trained,
         view=stage.view,
         views=stage.views,
         sampled=stage.sampled,
@@ -126,11 +129,11 @@ def train_stage(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # in this order, so that the same seed makes the same start
-        head = None if stage.head is None else stage.head(_dim(encoder))
-        procedure = None if stage.procedure is None else stage.procedure(_dim(encoder))
+        head = None if stage.head is None else stage.head(_dim(trained))
+        procedure = None if stage.procedure is None else stage.procedure(_dim(trained))
         objective = stage.objective()
         result = train(
-            encoder,
+            trained,
             batches,
             objective,
             replace(stage.train, seed=seed),

@@ -6,6 +6,7 @@ from counterpoint.procedures.composing import Composed
 from counterpoint.procedures.cross_view import CrossView
 from counterpoint.procedures.domains import CutDomains, OneDomain
 from counterpoint.procedures.gates import PairGates
+from counterpoint.procedures.guided import Guided
 from counterpoint.procedures.hard_pairs import MixHardPairs, shares
 from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
@@ -54,6 +55,7 @@ __all__ = [
     "DetectReplaced",
     "Forget",
     "Futures",
+    "Guided",
     "InterpolateNegatives",
     "Lists",
     "MeanOfBlocks",
