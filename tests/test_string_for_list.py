@@ -21,7 +21,9 @@ from counterpoint.comparing import compare
 from counterpoint.data import Example, TextData, debian, retrieval_from_pairs
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import (
+    AdapterEncoder,
     KnowledgeGraph,
+    PrefixEncoder,
     StaticEncoder,
     TemplateEncoder,
     count_cut,
@@ -100,6 +102,10 @@ CALLS = {
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,
     "StaticEncoder.tokenize texts": ENCODER.tokenize,
     "StaticEncoder.train_tokenizer texts": StaticEncoder.train_tokenizer,
+    "AdapterEncoder.encode texts": AdapterEncoder(SMALL, 2).encode,
+    "AdapterEncoder.tokenize texts": AdapterEncoder(SMALL, 2).tokenize,
+    "PrefixEncoder.encode texts": PrefixEncoder(SMALL, 2).encode,
+    "PrefixEncoder.tokenize texts": PrefixEncoder(SMALL, 2).tokenize,
     "TemplateEncoder templates": lambda s: TemplateEncoder(SMALL, s),
     "TemplateEncoder.encode texts": TemplateEncoder(SMALL, ["{} [MASK]"]).encode,
     "TemplateEncoder.tokenize texts": TemplateEncoder(SMALL, ["{} [MASK]"]).tokenize,

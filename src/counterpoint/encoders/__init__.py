@@ -6,6 +6,7 @@ from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
 from counterpoint.encoders.exported import Export, ExportedEncoder
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
+from counterpoint.encoders.frozen import AdapterEncoder, PrefixEncoder
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
@@ -21,6 +22,7 @@ from counterpoint.encoders.unknown import unknown_note, unknown_share
 __all__ = [
     "OPERATORS",
     "POOLINGS",
+    "AdapterEncoder",
     "Cut",
     "Dense",
     "Encoder",
@@ -33,6 +35,7 @@ __all__ = [
     "Operator",
     "Perceptron",
     "Pooling",
+    "PrefixEncoder",
     "Projected",
     "SparseAutoencoder",
     "StaticEncoder",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._checkpoint import is_causal
+from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.templates import TemplateEncoder
 from counterpoint.encoders.towers import Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
@@ -174,6 +175,55 @@ def in_templates(encoder: nn.Module, templates: Sequence[str], *, denoise: bool 
     if not isinstance(encoder, TransformerEncoder):
         raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
     return TemplateEncoder(encoder, templates, denoise=denoise)
+
+
+def with_prefix(encoder: nn.Module, length: int = 16, dropout: float = 0.1) -> nn.Module:
+    """A frozen transformer whose layers also see prefixes that are learned (`PrefixEncoder`).
+
+    One that is frozen already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        length: See `PrefixEncoder`.
+        dropout: Likewise.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> with_prefix(small_transformer(["a small corpus"], layers=1, width=8, heads=2), 4).length
+        4
+    """
+    return _frozen(encoder, lambda part: PrefixEncoder(part, length, dropout))
+
+
+def with_adapters(encoder: nn.Module, size: int = 64) -> nn.Module:
+    """A frozen transformer with bottlenecks that are learned (`AdapterEncoder`).
+
+    One that is frozen already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        size: See `AdapterEncoder`.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> with_adapters(small_transformer(["a small corpus"], layers=1, width=8, heads=2), 2).size
+        2
+    """
+    return _frozen(encoder, lambda part: AdapterEncoder(part, size))
+
+
+def _frozen(encoder: nn.Module, make: Callable[[TransformerEncoder], FrozenEncoder]) -> nn.Module:
+    if isinstance(encoder, FrozenEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("only a transformer is frozen around what learns", fix="give one for a base, such as minilm")
+    return make(encoder).to(encoder.device)
 
 
 def _with_layer(encoder: nn.Module, activation: Callable[[], nn.Module]) -> nn.Module:

@@ -19,11 +19,13 @@ from counterpoint.files import atomic, check_output, inside
 
 SETTINGS = "counterpoint.json"
 CLASSES = {
+    "AdapterEncoder": "frozen",
     "HalfPicture": "halves",
     "ImageEncoder": "image",
     "Joined": "joined",
     "KnowledgeGraph": "knowledge",
     "Perceptron": "image",
+    "PrefixEncoder": "frozen",
     "Projected": "towers",
     "RowReader": "rows",
     "TemplateEncoder": "templates",
