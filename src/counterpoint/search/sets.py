@@ -54,7 +54,8 @@ class SetQuery:
         Args:
             texts_nd: Of any length.
         """
-        return _unit(np.asarray(texts_nd, dtype=np.float64)) @ self.direction
+        found: Float[np.ndarray, " n"] = _unit(np.asarray(texts_nd, dtype=np.float64)) @ self.direction
+        return found
 
     @classmethod
     def _of(cls, direction: Float[np.ndarray, " d"]) -> SetQuery:
