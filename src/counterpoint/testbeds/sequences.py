@@ -130,10 +130,10 @@ SPEECHES = Testbed(
     "speeches in order",
     speeches,
     f"speeches of US presidents: at most {_MOST} sentences each of 91 speeches to train on, each cut after {_WORDS} "
-    f"words; windows of {SIZE} of {_TESTED} others, drawn by the seed, for test; {SMOLLM2}, then 200 steps of 32 at a "
+    f"words; windows of {SIZE} of {_TESTED} others, drawn by the seed, for test; {SMOLLM2}, then 120 steps of 32 at a "
     "rate of 5e-4",
     smollm2,
-    steps=200,
+    steps=120,
     settings=FEW_LAYERS | {"batch_size": 32},
     raw=TF_IDF,
     figures=(rank_by_mixtures, rank_by_each),
@@ -142,8 +142,8 @@ ALL_SPEECHES = replace(
     SPEECHES,
     name="speeches in order, all",
     parts=all_speeches,
-    steps=400,
-    about="the same with the test's speeches among those of training, and 400 steps",
+    steps=240,
+    about="the same with the test's speeches among those of training, and 240 steps",
 )
 """With the test's speeches, too, and twice the steps."""
 PACKAGES_IN_ORDER = replace(
