@@ -5,6 +5,7 @@ from counterpoint.views.adversarial import fast_gradient
 from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
+from counterpoint.views.equivalents import joined, law_pairs
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
@@ -36,6 +37,8 @@ __all__ = [
     "grey",
     "insertion",
     "jitter",
+    "joined",
+    "law_pairs",
     "logic",
     "low_contrast",
     "multi_crop",
