@@ -110,6 +110,14 @@ def definitions(seed: int) -> Parts:
     return _definitions(), _similar("test")
 
 
+def documents(seed: int) -> Parts:
+    """SciFact's abstracts, without titles or claims, to train on; the test is STS-B's. The same for every seed."""
+    del seed
+    train = _abstracts()
+    assert train.others is not None
+    return Data.alone(train.others, source=train.source), _similar("test")
+
+
 def likeness(seed: int) -> Parts:
     """The included corpus without outside data: descriptions to train on, and pairs of which it is known how alike.
 

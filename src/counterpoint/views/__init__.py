@@ -10,6 +10,7 @@ from counterpoint.views.images import View, affine, blur, brightness, compose, n
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.sequences import windows
+from counterpoint.views.spans import spans
 from counterpoint.views.styles import STYLES, style_triplets
 from counterpoint.views.templates import another_template
 from counterpoint.views.text_view import TextView, chained, one_of
@@ -51,6 +52,7 @@ __all__ = [
     "quarter_turns",
     "recolour",
     "shuffle_partners",
+    "spans",
     "style_triplets",
     "synonyms",
     "tokens",
