@@ -110,7 +110,7 @@ def definitions(seed: int) -> Parts:
     return _definitions(), _similar("test")
 
 
-def documents(seed: int) -> Parts:
+def abstracts_alone(seed: int) -> Parts:
     """SciFact's abstracts, without titles or claims, to train on; the test is STS-B's. The same for every seed."""
     del seed
     train = _abstracts()

@@ -12,7 +12,7 @@ from counterpoint.data.items import Data
 from counterpoint.encoders import TransformerEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.testbeds.bed import Figure, Made, Parts
-from counterpoint.testbeds.corpora import definitions, documents, related, title_words, verdicts
+from counterpoint.testbeds.corpora import abstracts_alone, definitions, related, title_words, verdicts
 from counterpoint.testbeds.figures import labels, representation, spearman, tuned_probe
 from counterpoint.testbeds.sorted_texts import questions, reviews, subjectivity
 from counterpoint.testbeds.texts import INFERENCES, LIKE_PAIRS, LIKENESS, SMOLLM2, alignment_of_like
@@ -91,7 +91,7 @@ TITLE_WORDS = replace(
 DOCUMENTS = replace(
     VERDICTS,
     name="SciFact, abstracts",
-    parts=documents,
+    parts=abstracts_alone,
     about="5,183 abstracts of SciFact to train on, STS-B's test pairs, and 500 texts each of MR, SUBJ and TREC for "
     f"probes, as many for their test; {SMOLLM2}, then 100 steps of 32 at a rate of 5e-4",
     steps=100,

@@ -22,7 +22,7 @@ def spans(anchors: int = 2, positives: int = 2, longest: int = 512, documents: i
     a positive as many of Beta(2, 4), rounded down. A positive begins anywhere from its own length before the anchor to
     the anchor's end: it touches it, overlaps with it or is a part of it. Anchors begin in different cells of `L` words
     that do not touch. `L` is `longest`, or as much as makes a text as long as all cells and gaps, `2 * anchors * L`;
-    texts of fewer than `4 * anchors` words are left out. Columns: `document`, and `batch`, the same for so many
+    texts of fewer than `2 * anchors` words are left out. Columns: `document`, and `batch`, the same for so many
     documents drawn together, so that their anchors meet: `Stage(together="batch")`.
 
     Source: Giorgi et al. 2021, "DeCLUTR: Deep Contrastive Learning for Unsupervised Textual Representations", and the
@@ -52,9 +52,9 @@ def spans(anchors: int = 2, positives: int = 2, longest: int = 512, documents: i
         del encoder
         generator = np.random.default_rng(seed)
         texts = [data.anchors.texts[i].split() for i in data.anchor.tolist()]
-        kept = [i for i, words in enumerate(texts) if len(words) >= 4 * anchors]
+        kept = [i for i, words in enumerate(texts) if len(words) >= 2 * anchors]
         if not kept:
-            raise InputError("no text is long enough for spans", fix=f"give texts of {4 * anchors} words or more")
+            raise InputError("no text is long enough for spans", fix=f"give texts of {2 * anchors} words or more")
         first, near = list[str](), list[str]()
         for i in kept:
             for start, end, others in _drawn(len(texts[i]), anchors, positives, longest, generator):
