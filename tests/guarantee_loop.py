@@ -45,6 +45,7 @@ from counterpoint.objectives import (
     InfoNCE,
     Lengths,
     ListMLE,
+    InTurn,
     Logits,
     Matching,
     Matryoshka,
@@ -103,6 +104,7 @@ from counterpoint.procedures import (
     Teacher,
     TokenTask,
     TurnedViews,
+    Verbalizer,
 )
 from counterpoint.relation import Relation, same
 from counterpoint.training import TrainConfig
@@ -283,6 +285,10 @@ CASES = {
     ),
     "one of its start": Case(
         lambda: InfoNCE(0.3), procedure=lambda: AgainstStart(Twice, drawn=True), rows=1
+    "verbalizer": Case(
+        lambda: InTurn(Part(SupCon(0.3), 0, -4) + Only("view", 0, Part(Logits(4), -4))),
+        lambda: Several(nn.Linear(4, 3), nn.Identity()),
+        lambda: Verbalizer(lambda encoder: encoder[2].weight.T[:4]), rows=2,
     ),
     "class vectors": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: ClassVectors(6, 4), rows=2),
     "futures": Case(

@@ -22,6 +22,7 @@ from counterpoint.data import Example, TextData, debian, retrieval_from_pairs
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import (
     AdapterEncoder,
+    DemonstrationEncoder,
     KnowledgeGraph,
     PrefixEncoder,
     StaticEncoder,
@@ -91,6 +92,10 @@ CALLS = {
     "Index.hybrid queries": lambda s: INDEX.hybrid(s, np.ones((len(s), 3))),
     "Index.hybrid where": lambda s: INDEX.hybrid(["q"], Z[:1], where=s),
     "Index.search where": lambda s: INDEX.search(Z[:1], where=s),
+    "DemonstrationEncoder templates": lambda s: DemonstrationEncoder(SMALL, s, ["a"]),
+    "DemonstrationEncoder words": lambda s: DemonstrationEncoder(SMALL, ["{} [MASK]"], s),
+    "DemonstrationEncoder.encode texts": DemonstrationEncoder(SMALL, ["{} [MASK]"], ["a"]).encode,
+    "DemonstrationEncoder.tokenize texts": DemonstrationEncoder(SMALL, ["{} [MASK]"], ["a"]).tokenize,
     "Example positives": lambda s: Example("a", s),
     "Example negatives": lambda s: Example("a", ("b",), s),
     "Example labels": lambda s: Example("a", labels=s),

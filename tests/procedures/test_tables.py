@@ -9,7 +9,7 @@ from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE
 from counterpoint.points import Points
-from counterpoint.procedures import AgainstTable
+from counterpoint.procedures import AgainstTable, Verbalizer
 from counterpoint.relation import Relation, same
 
 LABEL = torch.tensor([4, 0, 4, 2])
@@ -55,3 +55,23 @@ def test_points_without_labels_or_of_another_width_are_refused():
     for said, points in wrong.items():
         with pytest.raises(InputError, match=said):
             procedure([{"queries": points}], lambda model: {})
+
+
+def test_a_verbalizer_leaves_the_first_dimensions_and_asks_the_last_for_each_word():
+    encoder, _ = words()
+    procedure = Verbalizer(lambda encoder: encoder.weight)
+    procedure.start(nn.Sequential(encoder, nn.Identity()))
+    q, k = (torch.randn(n, 5, requires_grad=True) for n in (4, 2))
+    columns = {"label": LABEL}
+    (call,) = procedure([{"queries": Points(q, columns), "keys": k}], lambda model: {})
+    for side, z in (("queries", q), ("keys", k)):
+        wanted = torch.stack([torch.stack([*p[:2], *((p[2:] * word).sum() for word in encoder.weight)]) for p in z])
+        torch.testing.assert_close(call[side].z, wanted)
+        found, naive = (torch.autograd.grad(v.sin().sum(), (z, encoder.weight)) for v in (call[side].z, wanted))
+        torch.testing.assert_close(found, naive)
+    assert torch.equal(call["queries"].columns["label"], LABEL)
+    assert not list(procedure.parameters())
+    (call,) = procedure([{"queries": q, "keys": None}], lambda model: {})
+    assert call["keys"] is None
+    with pytest.raises(InputError, match="words of 3 dimensions"):
+        procedure([{"queries": q[:, :2], "keys": None}], lambda model: {})

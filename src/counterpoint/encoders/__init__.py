@@ -1,6 +1,7 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
 from counterpoint.encoders.cutting import Cut, count_cut
+from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.distilling import distill
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
 from counterpoint.encoders.exported import Export, ExportedEncoder
@@ -24,6 +25,7 @@ __all__ = [
     "POOLINGS",
     "AdapterEncoder",
     "Cut",
+    "DemonstrationEncoder",
     "Dense",
     "Encoder",
     "Export",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._checkpoint import is_causal
+from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.templates import TemplateEncoder
 from counterpoint.encoders.towers import Towers
@@ -175,6 +176,35 @@ def in_templates(encoder: nn.Module, templates: Sequence[str], *, denoise: bool 
     if not isinstance(encoder, TransformerEncoder):
         raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
     return TemplateEncoder(encoder, templates, denoise=denoise)
+
+
+def with_demonstrations(
+    encoder: nn.Module, templates: Sequence[str], words: Sequence[str], *, virtual: int = 0
+) -> nn.Module:
+    """The same after demonstrations of each class, which say its word (`DemonstrationEncoder`).
+
+    What shows demonstrations already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        templates: See `DemonstrationEncoder`.
+        words: Likewise.
+        virtual: Likewise.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> bert = small_transformer(["a cat is animals"], layers=1, width=8, heads=2)
+        >>> with_demonstrations(bert, ["{} is [MASK]"], ["animals"]).words
+        ('animals',)
+    """
+    if isinstance(encoder, DemonstrationEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
+    return DemonstrationEncoder(encoder, templates, words, virtual=virtual)
 
 
 def with_prefix(encoder: nn.Module, length: int = 16, dropout: float = 0.1) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Objectives made of objectives: weighted sums, and the same objective at several dimensions."""
+"""Objectives made of objectives: weighted sums, one after another, and the same objective at several dimensions."""
 
 from __future__ import annotations
 
@@ -52,6 +52,48 @@ class Sum(Objective):
             left_out.append(term.left_out)
         self.left_out = torch.stack(left_out).sum()
         return torch.stack(terms).sum(0)
+
+
+class InTurn(Objective):
+    """Objectives that are minimised one after another on each batch, each by a step and an optimiser of its own.
+
+    `counterpoint.training.train` says whose turn it is: a batch is seen once for each of them, whose AdamW knows the
+    gradients of that one alone, so that no weight between them is needed. Called outside the loop it is the first.
+    Source: Jian et al. 2022, "Contrastive Learning for Prompt-Based Few-Shot Language Learners", and the authors' code.
+
+    Args:
+        *objectives: In their order.
+
+    Raises:
+        InputError: There are none.
+
+    Examples:
+        >>> from counterpoint.objectives import Alignment, Uniformity
+        >>> q = torch.eye(2)
+        >>> turns = InTurn(Alignment(), Uniformity())
+        >>> first = turns(q, q).item()
+        >>> turns.turn = 1
+        >>> first, round(turns(q, q).item(), 4)
+        (0.0, -4.0)
+    """
+
+    kind = "point"
+    uses = frozenset({"owned", "guide", "score"})
+
+    def __init__(self, *objectives: Objective) -> None:
+        super().__init__()
+        if not objectives:
+            raise InputError("there is no objective whose turn it could be", fix="pass one or more")
+        self.objectives, self.turn = nn.ModuleList(objectives), 0
+
+    def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
+        """That of the one whose turn it is, which sees owned keys and guide only if it uses them."""
+        mine = self.objectives[self.turn]
+        assert isinstance(mine, Objective)
+        seen = sides if "owned" in mine.uses else replace(sides, owned=None)
+        value = mine.loss(seen, block, group, reduction)
+        self.left_out = mine.left_out
+        return value
 
 
 class Apart(Objective):

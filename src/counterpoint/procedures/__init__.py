@@ -33,6 +33,7 @@ from counterpoint.procedures.sides import (
 from counterpoint.procedures.sparse import SparseCodes
 from counterpoint.procedures.start import AgainstStart, DistanceFromStart
 from counterpoint.procedures.tables import AgainstTable
+from counterpoint.procedures.tables import AgainstTable, Verbalizer
 from counterpoint.procedures.targets import MixTargets
 from counterpoint.procedures.tokens import DetectReplaced, TokenTask
 
@@ -81,5 +82,6 @@ __all__ = [
     "TokenTask",
     "TurnedViews",
     "moved_by_order",
+    "Verbalizer",
     "shares",
 ]

@@ -6,7 +6,7 @@ Random numbers need no place in it: every step seeds its own from the run's seed
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,15 @@ _STATE, _TENSORS = "state.json", "tensors.safetensors"
 
 
 def save_checkpoint(
-    folder: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, state: Mapping[str, Any],
-    extra: Mapping[str, Tensor],
+    folder: Path, modules: Mapping[str, nn.Module], optimizers: Sequence[torch.optim.Optimizer],
+    state: Mapping[str, Any], extra: Mapping[str, Tensor],
 ) -> None:  # fmt: skip
     """Write a checkpoint folder, atomically.
 
     Args:
         folder: Replaced as a whole.
         modules: Their weights are kept.
-        optimizer: Its state is kept.
+        optimizers: Their states are kept.
         state: JSON: counters, history, best so far.
         extra: More tensors, such as the weights' average.
     """
@@ -37,8 +37,9 @@ def save_checkpoint(
     tensors = {f"extra/{name}": t for name, t in extra.items()}
     for name, module in modules.items():
         tensors |= {f"module/{name}/{key}": t for key, t in module.state_dict().items()}
-    for index, kept in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{key}": torch.as_tensor(t) for key, t in kept.items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, kept in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{number}/{index}/{key}": torch.as_tensor(t) for key, t in kept.items()}
     with atomic(folder) as part:
         part.mkdir()
         # tied weights share storage, which the format does not allow
@@ -57,7 +58,7 @@ def _spare(folder: Path) -> Path:
 
 
 def load_checkpoint(
-    folder: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
+    folder: Path, modules: Mapping[str, nn.Module], optimizers: Sequence[torch.optim.Optimizer]
 ) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """Put a checkpoint back; None if there is none.
 
@@ -84,13 +85,14 @@ def load_checkpoint(
     try:
         for name, module in modules.items():
             module.load_state_dict(_under(tensors, f"module/{name}/"))
-        whole = optimizer.state_dict()
-        kept: dict[int, dict[str, Tensor]] = {}
-        for key, t in _under(tensors, "optimizer/").items():
-            index, what = key.split("/", 1)
-            kept.setdefault(int(index), {})[what] = t
-        whole["state"] = kept
-        optimizer.load_state_dict(whole)
+        for number, optimizer in enumerate(optimizers):
+            whole = optimizer.state_dict()
+            kept: dict[int, dict[str, Tensor]] = {}
+            for key, t in _under(tensors, f"optimizer/{number}/").items():
+                index, what = key.split("/", 1)
+                kept.setdefault(int(index), {})[what] = t
+            whole["state"] = kept
+            optimizer.load_state_dict(whole)
     except (RuntimeError, ValueError, KeyError) as error:
         raise InputError("the checkpoint is of another model or objective", file=folder, fix=fix) from error
     return state, _under(tensors, "extra/")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from counterpoint.engine import all_reduce_gradients, cached, on_whole
 from counterpoint.errors import InputError
 from counterpoint.heads import PerView
-from counterpoint.objectives import Objective
+from counterpoint.objectives import InTurn, Objective
 from counterpoint.points import Points
 from counterpoint.procedures import Call, Procedure
 from counterpoint.procedures._whole import on_whole_batch
@@ -105,7 +105,8 @@ def train(
         procedure.start(network)
         modules["procedure"] = procedure.to(device)
     processes.same_start(modules.values())
-    optimizer = make_optimizer(modules.values(), config)
+    turns = len(objective.objectives) if isinstance(objective, InTurn) else 1
+    optimizers = [make_optimizer(modules.values(), config) for _ in range(turns)]
     average = Average(encoder, config.average) if config.average else None
     order = Order(len(batches), config.batch_size, config.seed, batches.groups)
     if order.smallest < processes.world:
@@ -113,14 +114,14 @@ def train(
             f"a batch of {order.smallest} examples on {processes.world} processes", fix="use fewer, or larger batches"
         )
     per_epoch = len(order)
-    steps = config.steps or max(1, math.ceil(config.epochs * per_epoch / config.accumulate))
+    steps = config.steps or max(1, math.ceil(config.epochs * per_epoch * turns / config.accumulate))
     # where the best is kept is said by the validation, so there must be at least one
     marks = {round(steps * (i + 1) / config.validations) for i in range(config.validations)} | {steps}
     watch = max(1, steps // 200)
     result, run = TrainResult(), {"config": asdict(config), "examples": len(batches), "steps": steps}
     folder = None if folder is None else Path(folder)
     if folder is not None:
-        found = load_checkpoint(folder / "checkpoint", modules, optimizer)
+        found = load_checkpoint(folder / "checkpoint", modules, optimizers)
         if found is not None:
             result = _restore(found, run, average, folder)
     autocast = _autocast(config, device)
@@ -149,6 +150,9 @@ def train(
         since = time.monotonic()
     while result.steps < steps and not result.stopped_early:
         step = result.steps
+        optimizer = optimizers[step % turns]
+        if isinstance(objective, InTurn):
+            objective.turn = step % turns
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step, steps)
         losses: list[float] = []
@@ -156,7 +160,7 @@ def train(
         for micro in range(config.accumulate):
             index = step * config.accumulate + micro
             torch.manual_seed(hash((config.seed, index, processes.rank)) % 2**63)
-            rows = order.rows(index)
+            rows = order.rows(step // turns * config.accumulate + micro)
             items += len(rows)
             payload = batches.payload(processes.share(rows), rows)
             loss, seen = _backward(network, procedure, objective, payload, config, autocast, processes)
@@ -178,7 +182,7 @@ def train(
             row = {
                 "step": result.steps,
                 "steps": steps,
-                "epoch": result.steps * config.accumulate / per_epoch,
+                "epoch": result.steps * config.accumulate / (turns * per_epoch),
                 "loss": sum(losses) / len(losses),
                 "learning_rate": optimizer.param_groups[0]["lr"],
                 "items_per_second": items / max(now - since, 1e-9),
@@ -198,7 +202,7 @@ def train(
         due = time.monotonic() - saved >= config.checkpoint_seconds or result.steps == steps or result.stopped_early
         if folder is not None and processes.first and due:
             extra = {} if average is None else average.values
-            save_checkpoint(folder / "checkpoint", modules, optimizer, {"run": run, **asdict(result)}, extra)
+            save_checkpoint(folder / "checkpoint", modules, optimizers, {"run": run, **asdict(result)}, extra)
             saved = time.monotonic()
     processes.wait()
     _finish(encoder, average, folder, validated=validate is not None)

@@ -12,7 +12,7 @@ from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.sequences import windows
 from counterpoint.views.spans import spans
 from counterpoint.views.styles import STYLES, style_triplets
-from counterpoint.views.templates import another_template
+from counterpoint.views.templates import Demonstrated, another_template, demonstrated_by
 from counterpoint.views.text_view import TextView, chained, one_of
 from counterpoint.views.texts import defined, neighbours, paired, parts, shuffle_partners
 from counterpoint.views.typos import typos
@@ -22,6 +22,7 @@ __all__ = [
     "STYLES",
     "TOKEN_VIEWS",
     "WORD_VIEWS",
+    "Demonstrated",
     "TextView",
     "View",
     "affine",
@@ -33,6 +34,7 @@ __all__ = [
     "compose",
     "crop",
     "defined",
+    "demonstrated_by",
     "eda",
     "fast_gradient",
     "grey",
