@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,8 +64,8 @@ PROMPTED_QUESTIONS = replace(
 
 def roomy_bert(data: Data, seed: int) -> TransformerEncoder:
     """A BERT in miniature of random weights that has places for six demonstrations."""
-    options = {"layers": 1, "width": 64, "heads": 2, "spread": 0.25, "max_seq_length": 192, "normalize": False}
-    return small_transformer([*data.anchors.texts, " ".join(WORDS)], seed=seed, **options)
+    size: dict[str, Any] = {"layers": 1, "width": 64, "heads": 2, "spread": 0.25, "max_seq_length": 192}
+    return small_transformer([*data.anchors.texts, " ".join(WORDS)], seed=seed, normalize=False, **size)
 
 
 PROMPTED_SECTIONS = replace(
