@@ -76,6 +76,8 @@ def of_stage(stage: Stage) -> Iterator[tuple[str, Stage]]:
         yield f"step {i + 1} before training", replace(stage, prepare=steps)
     if stage.around is not None:
         yield "around", replace(stage, around=None)
+    if stage.task is not None:
+        yield "task", replace(stage, task=None)
     if stage.procedure is not None:
         yield from ((what, replace(stage, procedure=make)) for what, make in of_procedure(stage.procedure))
     yield from ((what, replace(stage, objective=make)) for what, make in of_objective(stage.objective))

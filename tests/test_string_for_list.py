@@ -40,7 +40,7 @@ from counterpoint.errors import InputError
 from counterpoint.exporting import export
 from counterpoint.generating import Generator, Rules, Sampling, back_translated
 from counterpoint.methods import Takes
-from counterpoint.pretraining import Condenser, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE
+from counterpoint.pretraining import Condenser, CrossUnmasking, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
 from counterpoint.views import defined, parts, style_triplets
@@ -102,6 +102,8 @@ CALLS = {
     "parts split": lambda s: parts(lambda _: s)(Data.alone(Items("text", ["a b"])), SMALL, 0),
     "defined definitions": lambda s: defined(lambda _: s)(Data.alone(Items("text", ["a b"])), SMALL, 0),
     **{f"{kind.__name__} texts": lambda s, kind=kind: kind(SMALL, s) for kind in GUESSING},
+    "CrossUnmasking texts": lambda s: CrossUnmasking(SMALL, s, ["a"] * len(s)),
+    "CrossUnmasking others": lambda s: CrossUnmasking(SMALL, ["a"] * len(s), s),
     "Guessing texts": lambda s: type("Own", (Guessing,), {"payload": MaskedLM.payload})(SMALL, s),
     "StaticEncoder.encode texts": ENCODER.encode,
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,

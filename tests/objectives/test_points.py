@@ -16,6 +16,7 @@ from counterpoint.objectives import (
     CoSENT,
     EffectiveRank,
     InfoNCE,
+    KoLeo,
     Lengths,
     Matryoshka,
     PairRegression,
@@ -232,3 +233,26 @@ def test_effective_rank_of_vectors_that_are_all_the_same_is_one_with_a_finite_gr
     loss.backward()
     assert abs(loss.item()) < 1e-5
     assert torch.isfinite(z.grad).all()
+
+
+@given(st.integers(2, 9), st.integers(0, 20))
+def test_koleo_is_that_of_a_naive_loop(n, seed):
+    q, k = normal(n, 4, seed=seed), normal(n + 1, 4, seed=seed + 1000)
+
+    def lonely(z):
+        u = [x / x.norm() for x in z]
+        near = [min((float((u[i] - u[j]).norm()), j) for j in range(len(u)) if j != i)[1] for i in range(len(u))]
+        return -sum(torch.log((x - u[j] + 1e-8).norm() + 1e-8) for x, j in zip(u, near, strict=True)) / len(u)
+
+    samples = [torch.arange(len(side)) for side in (q, k)]
+    both = (Points(side, sample=sample) for side, sample in zip((q, k), samples, strict=True))
+    check(KoLeo()(*both), (lonely(q) + lonely(k)) / 2, q, k)
+    check(KoLeo()(q), lonely(q), q)
+
+
+def test_koleo_of_one_point_says_nothing():
+    z = torch.ones(1, 3, requires_grad=True)
+    loss = KoLeo()(z)
+    loss.backward()
+    assert loss.item() == 0
+    assert not z.grad.any()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from counterpoint.procedures import Procedure
 from counterpoint.training.config import TrainConfig
 from counterpoint.training.loop import Row, TrainResult, Validate, train
 from counterpoint.training.rows import RowBatches, Views
+
+if TYPE_CHECKING:
+    from counterpoint.pretraining import Guessing
 
 Prepare: TypeAlias = Callable[[Data, nn.Module, int], Data]
 """What is done to the data before a stage: from the data, the encoder as it is and the seed to other data."""
@@ -47,6 +50,8 @@ class Stage:
         afresh: The encoder begins as it was before the recipe's first stage; what it has become is seen by `prepare`
             alone.
         around: From the encoder to what is trained in its place and holds it, such as two towers of which it is one.
+        task: From the data and the encoder to a task of guessing tokens (`counterpoint.pretraining`): it holds the
+            encoder, is trained in its place and makes its own batches, by none of what is said of batches here.
 
     Examples:
         >>> from counterpoint.objectives import InfoNCE
@@ -67,6 +72,7 @@ class Stage:
     interpolate: float = 1.0
     afresh: bool = False
     around: Callable[[nn.Module], nn.Module] | None = None
+    task: Callable[[Data, nn.Module], Guessing] | None = None
 
 
 def train_stage(
@@ -116,24 +122,18 @@ def train_stage(
         encoder.load_state_dict(first)
     start = [p.detach().clone() for p in encoder.parameters()] if stage.interpolate != 1 else []
     trained = encoder if stage.around is None else stage.around(encoder)
-    batches = RowBatches(
-        data,
-        trained,
-        view=stage.view,
-        views=stage.views,
-        sampled=stage.sampled,
-        shared=stage.shared,
-        together=stage.together,
-        kinds=kinds,
-    )
+    rows = None if stage.task is not None else _rows(stage, data, trained, kinds)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # in this order, so that the same seed makes the same start
+        task = None if stage.task is None else stage.task(data, trained)
         head = None if stage.head is None else stage.head(_dim(trained))
         procedure = None if stage.procedure is None else stage.procedure(_dim(trained))
         objective = stage.objective()
+        batches = rows if task is None else task
+        assert batches is not None  # one of both is made
         result = train(
-            trained,
+            trained if task is None else task,
             batches,
             objective,
             replace(stage.train, seed=seed),
@@ -148,6 +148,19 @@ def train_stage(
             weight.copy_(torch.lerp(old.to(weight), weight, stage.interpolate))
     result.warnings[:0] = said
     return result, head
+
+
+def _rows(stage: Stage, data: Data, encoder: nn.Module, kinds: tuple[Kind, Kind] | None) -> RowBatches:
+    return RowBatches(
+        data,
+        encoder,
+        view=stage.view,
+        views=stage.views,
+        sampled=stage.sampled,
+        shared=stage.shared,
+        together=stage.together,
+        kinds=kinds,
+    )
 
 
 def _dim(encoder: nn.Module) -> int:

@@ -21,6 +21,8 @@ from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
 from counterpoint.objectives.distillation import DistillKL, ListMLE, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, DecoupledUniformity, Uniformity, VICReg
+from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
+from counterpoint.objectives.distribution import Alignment, DecoupledUniformity, KoLeo, Uniformity, VICReg
 from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.focal import FocalSupCon
@@ -120,6 +122,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "listmle": ListMLE,
     "alignment": Alignment,
     "uniformity": Uniformity,
+    "koleo": KoLeo,
     "decoupled-uniformity": DecoupledUniformity,
     "vicreg": VICReg,
     "w-mse": lambda: WMSE(epsilon=0.1),
@@ -247,6 +250,7 @@ __all__ = [
     "KernelAlignment",
     "KernelConditional",
     "KernelEntropy",
+    "KoLeo",
     "Lengths",
     "LiftedStructure",
     "ListMLE",

@@ -1,6 +1,7 @@
 """Encoders from texts alone, before any contrast: tokens are guessed."""
 
-from counterpoint.pretraining._base import Guessing
+from counterpoint.pretraining._base import Guessing, transformer
+from counterpoint.pretraining.across import CrossUnmasking
 from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
 from counterpoint.pretraining.denoising import Denoising
 from counterpoint.pretraining.filling import filled_in
@@ -9,3 +10,14 @@ from counterpoint.pretraining.measuring import guesses
 from counterpoint.pretraining.replaced import ReplacedTokens
 
 __all__ = ["Condenser", "Denoising", "Guessing", "MaskedLM", "ReplacedTokens", "RetroMAE", "filled_in", "guesses"]
+__all__ = [
+    "Condenser",
+    "CrossUnmasking",
+    "Denoising",
+    "Guessing",
+    "MaskedLM",
+    "ReplacedTokens",
+    "RetroMAE",
+    "guesses",
+    "transformer",
+]

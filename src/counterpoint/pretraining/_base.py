@@ -147,6 +147,17 @@ class Guessing(nn.Module, Batches):
         return {name: value.to(self.encoder.device) for name, value in features.items()}
 
 
+def transformer(encoder: nn.Module) -> TransformerEncoder:
+    """The encoder, where it is one that can guess tokens.
+
+    Raises:
+        InputError: It is no transformer, such as a table of token vectors.
+    """
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("tokens are guessed by a transformer", fix="give one for a base, such as minilm or small")
+    return encoder
+
+
 def transform(width: int, out: int) -> nn.Sequential:
     """What states go through before they meet the vocabulary (Devlin et al. 2019, the authors' code)."""
     return nn.Sequential(nn.Linear(width, out), nn.GELU(), nn.LayerNorm(out))
