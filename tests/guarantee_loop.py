@@ -91,6 +91,7 @@ from counterpoint.procedures import (
     NoiseNegatives,
     OneDomain,
     OrderedLists,
+    OwnGuide,
     PairFeatures,
     PairGates,
     PairsOfViews,
@@ -106,7 +107,7 @@ from counterpoint.procedures import (
     TurnedViews,
     Verbalizer,
 )
-from counterpoint.relation import Relation, same
+from counterpoint.relation import Relation, near, same
 from counterpoint.training import TrainConfig
 from counterpoint.training._processes import Processes
 from counterpoint.training.loop import _backward
@@ -328,6 +329,10 @@ CASES = {
         lambda: Apart("owned", DistillKL(0.5)) + 0.2 * Apart("keys", InfoNCE(0.3)), procedure=Lists, rows="tuples"
     ),
     "ordered lists": Case(lambda: ListMLE(0.3), procedure=OrderedLists, rows=1),
+    "own guide": Case(
+        lambda: InfoNCE(0.3, relation=Relation(ignored=near("guide", 0.5) & ~same("sample"))), procedure=OwnGuide,
+        rows="tuples",
+    ),
     "one domain": Case(
         lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: OneDomain("domain", 2), rows=2
     ),

@@ -38,7 +38,7 @@ from counterpoint.encoders import (
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.exporting import export
-from counterpoint.generating import Generator, Rules, Sampling, back_translated
+from counterpoint.generating import Generator, Rules, Sampling, back_translated, triplets_written
 from counterpoint.methods import Takes
 from counterpoint.pretraining import Condenser, CrossUnmasking, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE
 from counterpoint.search import BM25, Index, recognise
@@ -132,6 +132,10 @@ CALLS = {
     "debian languages": lambda s: debian(languages=s),
     "Generator.weigh texts": lambda s: Generator(Rules(lambda prompt, draw: "")).weigh(["a"], [s]),
     "Sampling stop": lambda s: Sampling(stop=s),
+    "triplets_written entailed": lambda s: triplets_written(Generator(Rules(lambda prompt, draw: "")), s),
+    "triplets_written contradicted": lambda s: triplets_written(
+        Generator(Rules(lambda prompt, draw: "")), contradicted=s
+    ),
     "back_translated languages": lambda s: back_translated(Generator(Rules(lambda prompt, draw: "")), s),
     "distill texts": lambda s: distill(SMALL, s, dim=4),
     "unknown_note texts": lambda s: unknown_note(ENCODER, s),

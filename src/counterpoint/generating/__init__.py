@@ -16,6 +16,7 @@ from counterpoint.generating.parsing import (
     whole,
 )
 from counterpoint.generating.rules import Rules
+from counterpoint.generating.triplets import triplets_curated, triplets_written
 from counterpoint.generating.views import back_translated, fill, paraphrased, rewritten
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "one_line",
     "paraphrased",
     "rewritten",
+    "triplets_curated",
+    "triplets_written",
     "unlike",
     "whole",
 ]

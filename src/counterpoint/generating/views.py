@@ -75,7 +75,7 @@ def paraphrased(
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
-        texts = _alone(data)
+        texts = texts_alone(data)
         prompts = [fill(template, text=text) for text in texts]
         drawn = replace(sampling, seed=seed)
         return _with_positives(data, generator.ask(prompts, [unlike(t) for t in texts], drawn, samples=samples))
@@ -115,7 +115,7 @@ def back_translated(
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
-        drawn, texts = replace(sampling, seed=seed), _alone(data)
+        drawn, texts = replace(sampling, seed=seed), texts_alone(data)
         pairs = [(text, language) for text in texts for language in languages]
         asked = [fill(template, text=text, language=language) for text, language in pairs]
         there = [result for (result,) in generator.ask(asked, one_line, drawn)]
@@ -158,7 +158,7 @@ def rewritten(generator: Generator, rounds: int = 32, template: str = REWRITE, s
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder
-        lists, drawn = [[text, text] for text in _alone(data)], replace(sampling, seed=seed)
+        lists, drawn = [[text, text] for text in texts_alone(data)], replace(sampling, seed=seed)
         results: list[list[Result[str]]] = [[] for _ in lists]
         for _ in range(rounds):
             going = [i for i, row in enumerate(results) if not row or row[-1].value is not None]
@@ -182,7 +182,7 @@ def _in_a_line(answer: Answer) -> str:
     return text
 
 
-def _alone(data: Data) -> list[str]:
+def texts_alone(data: Data) -> list[str]:
     """The text of each row.
 
     Raises:

@@ -7,6 +7,7 @@ from counterpoint.procedures.cross_view import CrossView
 from counterpoint.procedures.domains import CutDomains, OneDomain
 from counterpoint.procedures.gates import PairGates
 from counterpoint.procedures.guided import Guided
+from counterpoint.procedures.guides import OwnGuide
 from counterpoint.procedures.hard_pairs import MixHardPairs, shares
 from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
@@ -68,6 +69,7 @@ __all__ = [
     "NoiseNegatives",
     "OneDomain",
     "OrderedLists",
+    "OwnGuide",
     "PairFeatures",
     "PairGates",
     "PairsOfViews",
