@@ -13,6 +13,7 @@ from counterpoint.encoders.adapting import (
     first_layers,
     first_token,
     frozen_tokens,
+    last_token,
     linear_layer,
     maximum,
     tanh_layer,
@@ -44,6 +45,22 @@ def test_the_maximum_is_that_of_each_text_in_every_tower():
         with torch.inference_mode():
             wanted = torch.stack([states[a:b].amax(0) for a, b in pairwise(offsets)])
             assert torch.allclose(tower(tower.tokenize(TEXTS)), wanted, atol=1e-6)
+
+
+def test_the_last_token_is_that_of_each_text():
+    encoder = last_token(bert()).eval()
+    states, offsets = hidden(encoder)
+    with torch.inference_mode():
+        assert torch.allclose(encoder(encoder.tokenize(TEXTS)), states[offsets[1:] - 1], atol=1e-6)
+
+
+def test_a_linear_layer_may_have_no_bias(tmp_path):
+    encoder = linear_layer(bert(), bias=False).eval()
+    assert encoder.heads[0].linear.bias is None
+    encoder.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert again.heads[0].linear.bias is None
+    np.testing.assert_allclose(again.encode(TEXTS, dtype="float32"), encoder.encode(TEXTS, dtype="float32"), atol=1e-6)
 
 
 def test_vectors_are_as_long_as_they_are_and_compared_by_their_cosine():

@@ -46,6 +46,19 @@ def maximum(encoder: nn.Module) -> nn.Module:
     return encoder
 
 
+def last_token(encoder: nn.Module) -> nn.Module:
+    """Transformers give the last state of their last token, which of a causal one has seen the whole text.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> last_token(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).pooling
+        'last'
+    """
+    for part in _transformers(encoder):
+        part.pooling = "last"
+    return encoder
+
+
 def unscaled(encoder: nn.Module) -> nn.Module:
     """Encoders of texts give their vectors as they are, not brought to length one, for what looks at their length.
 
@@ -137,8 +150,12 @@ def tanh_layer(encoder: nn.Module) -> nn.Module:
     return _with_layer(encoder, nn.Tanh)
 
 
-def linear_layer(encoder: nn.Module) -> nn.Module:
+def linear_layer(encoder: nn.Module, *, bias: bool = True) -> nn.Module:
     """The same without a function after it, `W z + b`.
+
+    Args:
+        encoder: Changed in place.
+        bias: Whether there is a `b`.
 
     Raises:
         InputError: There is no transformer.
@@ -149,7 +166,7 @@ def linear_layer(encoder: nn.Module) -> nn.Module:
         >>> encoder.heads[0].activation
         Identity()
     """
-    return _with_layer(encoder, nn.Identity)
+    return _with_layer(encoder, nn.Identity, bias=bias)
 
 
 def in_templates(encoder: nn.Module, templates: Sequence[str], *, denoise: bool = False) -> nn.Module:
@@ -256,13 +273,13 @@ def _frozen(encoder: nn.Module, make: Callable[[TransformerEncoder], FrozenEncod
     return make(encoder).to(encoder.device)
 
 
-def _with_layer(encoder: nn.Module, activation: Callable[[], nn.Module]) -> nn.Module:
+def _with_layer(encoder: nn.Module, activation: Callable[[], nn.Module], *, bias: bool = True) -> nn.Module:
     found = _transformers(encoder)
     if not found:
         raise InputError("a layer after pooling needs a transformer", fix="give one for a base, such as minilm")
     for part in found:
         if not len(part.heads):
-            part.heads.append(Dense(part.width, part.width, activation=activation()).to(part.device))
+            part.heads.append(Dense(part.width, part.width, bias, activation=activation()).to(part.device))
     return encoder
 
 
