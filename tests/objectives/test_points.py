@@ -241,18 +241,19 @@ def test_koleo_is_that_of_a_naive_loop(n, seed):
 
     def lonely(z):
         u = [x / x.norm() for x in z]
-        near = [min((float((u[i] - u[j]).norm()), j) for j in range(len(u)) if j != i)[1] for i in range(len(u))]
+        near = [
+            min((float((u[i] - u[j]).detach().norm()), j) for j in range(len(u)) if j != i)[1] for i in range(len(u))
+        ]
         return -sum(torch.log((x - u[j] + 1e-8).norm() + 1e-8) for x, j in zip(u, near, strict=True)) / len(u)
 
-    samples = [torch.arange(len(side)) for side in (q, k)]
-    both = (Points(side, sample=sample) for side, sample in zip((q, k), samples, strict=True))
-    check(KoLeo()(*both), (lonely(q) + lonely(k)) / 2, q, k)
-    check(KoLeo()(q), lonely(q), q)
+    first, second = (Points(side, sample=torch.arange(len(side))) for side in (q, k))
+    check(KoLeo()(first, second), (lonely(q) + lonely(k)) / 2, q, k)
+    check(KoLeo()(first), lonely(q), q)
 
 
 def test_koleo_of_one_point_says_nothing():
     z = torch.ones(1, 3, requires_grad=True)
-    loss = KoLeo()(z)
+    loss = KoLeo()(Points(z, sample=torch.arange(1)))
     loss.backward()
     assert loss.item() == 0
     assert not z.grad.any()
