@@ -57,11 +57,11 @@ def some_inferences(seed: int) -> Parts:
 
 
 def title_triplets(seed: int) -> Parts:
-    """500 titles of the included corpus with their description and another's, a fifth exchanged."""
+    """500 titles, each with 12 words of its description and of another's, a fifth exchanged; `likeness` for test."""
     pairs, test = like_pairs(seed)
     assert pairs.others is not None and pairs.positives is not None  # noqa: PT018 - pairs
     titles = pairs.anchors[pairs.anchor].texts[:500]
-    own = pairs.others[pairs.positives[:, 0]].texts[:500]
+    own = [" ".join(text.split()[:12]) for text in pairs.others[pairs.positives[:500, 0]].texts]
     rows = [Example(*row) for row in zip(titles, ((o,) for o in own), ((o,) for o in [*own[1:], own[0]]), strict=True)]
     return mistaken(rows_of(rows, "included corpus"), SWAPPED, seed), test
 
@@ -110,6 +110,6 @@ TITLE_TRIPLETS = replace(
     LIKENESS,
     name="likeness, triplets",
     parts=title_triplets,
-    about="500 titles of the included corpus with their own and another's description to train on, of which a fifth "
-    "have changed places; otherwise as likeness",
+    about="500 titles of the included corpus with 12 words of their own and another's description to train on, of "
+    "which a fifth have changed places; otherwise as likeness",
 )
