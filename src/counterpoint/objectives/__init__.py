@@ -20,8 +20,6 @@ from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
 from counterpoint.objectives.distillation import DistillKL, ListMLE, MarginMSE, ScoreError
-from counterpoint.objectives.distribution import Alignment, DecoupledUniformity, Uniformity, VICReg
-from counterpoint.objectives.distillation import DistillKL, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, DecoupledUniformity, KoLeo, Uniformity, VICReg
 from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging

@@ -33,7 +33,6 @@ from counterpoint.procedures.sides import (
 )
 from counterpoint.procedures.sparse import SparseCodes
 from counterpoint.procedures.start import AgainstStart, DistanceFromStart
-from counterpoint.procedures.tables import AgainstTable
 from counterpoint.procedures.tables import AgainstTable, Verbalizer
 from counterpoint.procedures.targets import MixTargets
 from counterpoint.procedures.tokens import DetectReplaced, TokenTask
@@ -83,7 +82,7 @@ __all__ = [
     "Teacher",
     "TokenTask",
     "TurnedViews",
-    "moved_by_order",
     "Verbalizer",
+    "moved_by_order",
     "shares",
 ]
