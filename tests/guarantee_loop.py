@@ -43,9 +43,9 @@ from counterpoint.objectives import (
     DistillKL,
     HedgedMatch,
     InfoNCE,
+    InTurn,
     Lengths,
     ListMLE,
-    InTurn,
     Logits,
     Matching,
     Matryoshka,
@@ -286,6 +286,7 @@ CASES = {
     ),
     "one of its start": Case(
         lambda: InfoNCE(0.3), procedure=lambda: AgainstStart(Twice, drawn=True), rows=1
+    ),
     "verbalizer": Case(
         lambda: InTurn(Part(SupCon(0.3), 0, -4) + Only("view", 0, Part(Logits(4), -4))),
         lambda: Several(nn.Linear(4, 3), nn.Identity()),

@@ -85,7 +85,7 @@ def judged_by_distance(teacher: Callable[[], Encodes], near: float, far: float) 
         there = (positive >= 0) & (negative >= 0)
         if not bool(there.any()):
             raise InputError("no text has both a near and a far one", file=data.source or None, fix="give more texts")
-        sides = (data.anchor[rows[there]][:, None] for rows in (positive, negative))
-        return Data(data.anchors, data.anchor[there], data.anchors, *sides, source=data.source)
+        near_n1, far_n1 = (data.anchor[rows[there]][:, None] for rows in (positive, negative))
+        return Data(data.anchors, data.anchor[there], data.anchors, near_n1, far_n1, source=data.source)
 
     return prepare

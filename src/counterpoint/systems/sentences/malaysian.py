@@ -70,8 +70,10 @@ CEILING = Richer(Trained(paired), PAIRED)
 
 def malaysian() -> Recipe:
     """The authors' code of their Mistral models: mined near and far texts, one of each, and a margin."""
-    rate = {"learning_rate": 2e-5, "schedule": "linear", "warmup": 0.0, "weight_decay": 0.0}
-    train = TrainConfig(epochs=2, batch_size=32, accumulate=2, clip=1.0, **rate)
+    train = TrainConfig(
+        epochs=2, batch_size=32, accumulate=2, clip=1.0, learning_rate=2e-5, schedule="linear", warmup=0.0,
+        weight_decay=0.0,
+    )  # fmt: skip
     stage = Stage(margin, train, prepare=(judged_by_distance(minilm, NEAR, FAR),))
     return Recipe("Malaysian Embedding", (stage,), Takes("text"), adapt=last)
 
