@@ -65,7 +65,8 @@ class AgainstStart(Procedure):
         queries, said = as_points(call["queries"]), as_points(again(self.copy)["queries"])
         z: Float[Tensor, "n k d"] = said.z if said.z.ndim == 3 else said.z[:, None]
         if self.drawn:
-            which = torch.randint(z.shape[1], (len(z),), device=z.device)
+            # drawn on the processor, so that it is the same on every device
+            which = torch.randint(z.shape[1], (len(z),)).to(z.device)
             z = z[torch.arange(len(z), device=z.device), which][:, None]
         of = torch.arange(len(queries), device=z.device).repeat_interleave(z.shape[1])
         keys = Points(z.flatten(0, 1), queries[of].columns)
