@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from counterpoint.data import Example, debian
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
+from counterpoint.tasks import Collection
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
 from counterpoint.testbeds.captioned import five_captions
 from counterpoint.testbeds.lexical import TF_IDF
@@ -88,7 +90,12 @@ def typed_titles(seed: int) -> Parts:
     packages = corpus.train.examples[200:500]
     section = [corpus.sections[e.line - 1] for e in packages]
     known = sorted(set(section))
-    return names([e.texts for e in packages], [[known.index(s)] * 2 for s in section], seed), some_titles(seed)[1]
+    return names([e.texts for e in packages], [[known.index(s)] * 2 for s in section], seed), _titles_told(seed)
+
+
+@cache
+def _titles_told(seed: int) -> Data | Collection:
+    return some_titles(seed)[1]
 
 
 def names(groups: Sequence[Sequence[str]], types: Sequence[Sequence[int]], seed: int) -> Data:
