@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from counterpoint.methods import Recipe, Takes
+from counterpoint.systems.registry import Claim
 from counterpoint.systems.sentences.simcse import simcse
 from counterpoint.testbeds import Richer, Trained
-from counterpoint.testbeds.captioned import PAIRED_CAPTIONS
+from counterpoint.testbeds.captioned import CAPTIONED, PAIRED_CAPTIONS
 from counterpoint.testbeds.figures import recall_within
 
 ANOTHER = recall_within(1, "picture")
@@ -18,3 +19,8 @@ def other_captions() -> Recipe:
 
 
 CEILING = Richer(Trained(other_captions), PAIRED_CAPTIONS)
+
+
+def on_captions(text: str, against: str, baseline: Trained) -> Claim:
+    """A claim of a system that trains as SimCSE does."""
+    return Claim(text, ANOTHER, against, CAPTIONED, baseline, ceiling=CEILING)

@@ -8,11 +8,9 @@ from counterpoint.methods import Recipe
 from counterpoint.objectives import BoundedMargin, InfoNCE, Objective
 from counterpoint.procedures import ClusterNegatives, Procedure
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.systems.sentences._captions import ANOTHER
-from counterpoint.systems.sentences._captions import CEILING as CAPTION_CEILING
+from counterpoint.systems.sentences._captions import on_captions
 from counterpoint.systems.sentences.simcse import CEILING, simcse
 from counterpoint.testbeds import Trained
-from counterpoint.testbeds.captioned import CAPTIONED
 from counterpoint.testbeds.figures import spearman, uniform
 from counterpoint.testbeds.texts import LIKENESS, SENTENCES
 
@@ -55,10 +53,6 @@ APART = replace(
 """Until clusters begin, and some steps with them."""
 
 
-def _on_captions(text: str, against: str, baseline: Trained) -> Claim:
-    return Claim(text, ANOTHER, against, CAPTIONED, baseline, ceiling=CAPTION_CEILING)
-
-
 @system(
     "ClusterNS",
     title="Clustering-Aware Negative Sampling for Unsupervised Sentence Representation",
@@ -66,9 +60,9 @@ def _on_captions(text: str, against: str, baseline: Trained) -> Claim:
     family="sentences",
     mechanism="tests/systems/test_clusterns.py::test_loss_is_that_of_a_naive_loop_over_centroids_and_mates",
     claims=(
-        _on_captions("Clusters improve on dropout alone", "SimCSE", Trained(simcse)),
-        _on_captions("Centroids are good negatives", "without centroids", Trained(without_centroids)),
-        _on_captions("A margin for mates of a cluster is better than none", "without margin", Trained(without_margin)),
+        on_captions("Clusters improve on dropout alone", "SimCSE", Trained(simcse)),
+        on_captions("Centroids are good negatives", "without centroids", Trained(without_centroids)),
+        on_captions("A margin for mates of a cluster is better than none", "without margin", Trained(without_margin)),
         Claim(
             "Clusters improve on dropout alone by what people say of pairs",
             spearman,

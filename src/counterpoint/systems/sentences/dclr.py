@@ -10,11 +10,9 @@ from counterpoint.objectives import Decoupled, InfoNCE, Objective
 from counterpoint.procedures import NoiseNegatives, Procedure
 from counterpoint.relation import Relation, near, same
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.systems.sentences._captions import ANOTHER
-from counterpoint.systems.sentences._captions import CEILING as CAPTION_CEILING
+from counterpoint.systems.sentences._captions import on_captions
 from counterpoint.systems.sentences.simcse import CEILING, simcse
 from counterpoint.testbeds import Trained
-from counterpoint.testbeds.captioned import CAPTIONED
 from counterpoint.testbeds.figures import spearman, uniform
 from counterpoint.testbeds.texts import LIKENESS, SENTENCES
 
@@ -57,10 +55,6 @@ def twice() -> Recipe:
     return dclr().varied("SimCSE twice", objective=lambda: InfoNCE(TEMPERATURE), procedure=None, prepare=())
 
 
-def _on_captions(text: str, against: str, baseline: Trained) -> Claim:
-    return Claim(text, ANOTHER, against, CAPTIONED, baseline, ceiling=CAPTION_CEILING)
-
-
 @system(
     "DCLR",
     title="Debiased Contrastive Learning of Unsupervised Sentence Representations",
@@ -68,10 +62,10 @@ def _on_captions(text: str, against: str, baseline: Trained) -> Claim:
     family="sentences",
     mechanism="tests/systems/test_dclr.py::test_loss_is_that_of_a_naive_loop_over_weighted_negatives_and_noise",
     claims=(
-        _on_captions("Weights and noise improve on dropout alone", "SimCSE twice", Trained(twice)),
-        _on_captions("Negatives that the guide finds near are better left out", "all negatives", Trained(all_alike)),
-        _on_captions("Noise among the negatives is better than none", "without noise", Trained(without_noise)),
-        _on_captions("Moved noise is better than random noise", "noise as it is drawn", Trained(random_noise)),
+        on_captions("Weights and noise improve on dropout alone", "SimCSE twice", Trained(twice)),
+        on_captions("Negatives that the guide finds near are better left out", "all negatives", Trained(all_alike)),
+        on_captions("Noise among the negatives is better than none", "without noise", Trained(without_noise)),
+        on_captions("Moved noise is better than random noise", "noise as it is drawn", Trained(random_noise)),
         Claim(
             "They improve on dropout alone by what people say of pairs",
             spearman,

@@ -15,12 +15,10 @@ from counterpoint.objectives import InfoNCE, Objective
 from counterpoint.pretraining import filled_in
 from counterpoint.procedures import DetectReplaced, TokenTask
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.systems.sentences._captions import ANOTHER
-from counterpoint.systems.sentences._captions import CEILING as CAPTION_CEILING
+from counterpoint.systems.sentences._captions import on_captions
 from counterpoint.systems.sentences.simcse import CEILING, mlp, simcse
 from counterpoint.testbeds import Made, Trained
 from counterpoint.testbeds.bed import Figure
-from counterpoint.testbeds.captioned import CAPTIONED
 from counterpoint.testbeds.figures import spearman
 from counterpoint.testbeds.texts import LIKENESS, SENTENCES
 
@@ -72,10 +70,6 @@ FASTER = replace(
 """So that the small second term has moved something after a few steps."""
 
 
-def _on_captions(text: str, against: str, baseline: Trained) -> Claim:
-    return Claim(text, ANOTHER, against, CAPTIONED, baseline, ceiling=CAPTION_CEILING)
-
-
 @system(
     "DiffCSE",
     title="DiffCSE: Difference-based Contrastive Learning for Sentence Embeddings",
@@ -83,9 +77,9 @@ def _on_captions(text: str, against: str, baseline: Trained) -> Claim:
     family="sentences",
     mechanism="tests/systems/test_diffcse.py::test_loss_is_that_of_a_naive_loop_over_texts_and_edited_tokens",
     claims=(
-        _on_captions("Telling replaced words improves on dropout alone", "SimCSE", Trained(simcse)),
-        _on_captions("It is not the projector that does it", "SimCSE, the same projector", Trained(alone)),
-        _on_captions("A projector with BatchNorm is better than SimCSE's", "SimCSE's layer", Trained(other_head)),
+        on_captions("Telling replaced words improves on dropout alone", "SimCSE", Trained(simcse)),
+        on_captions("It is not the projector that does it", "SimCSE, the same projector", Trained(alone)),
+        on_captions("A projector with BatchNorm is better than SimCSE's", "SimCSE's layer", Trained(other_head)),
         Claim(
             "It improves on dropout alone by what people say of pairs",
             spearman,
