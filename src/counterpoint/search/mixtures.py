@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from counterpoint.errors import InputError
+from counterpoint.search._unit import unit
 
 
 def pairwise_mixtures(
@@ -43,5 +44,5 @@ def pairwise_mixtures(
     i, j = np.triu_indices(k, 1)
     kept = j >= (k - last if last else 0)
     mixed = (first_kd[..., i[kept], :] + second_kd[..., j[kept], :]) / 2
-    total: Float[np.ndarray, "*n d"] = (mixed / np.linalg.norm(mixed, axis=-1, keepdims=True).clip(1e-12)).sum(-2)
+    total: Float[np.ndarray, "*n d"] = unit(mixed).sum(-2)
     return total

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from counterpoint.errors import InputError
+from counterpoint.search._unit import unit
 
 
 class SetQuery:
@@ -36,7 +37,7 @@ class SetQuery:
         examples_kd = np.asarray(examples_kd, dtype=np.float64)
         if examples_kd.ndim != 2 or not len(examples_kd) or not np.isfinite(examples_kd).all():
             raise InputError("a set is of one finite vector or more", fix="give a matrix with a row for each example")
-        self.direction: Float[np.ndarray, " d"] = _unit(examples_kd).mean(0)
+        self.direction: Float[np.ndarray, " d"] = unit(examples_kd).mean(0)
         """The mean of unit vectors, summed over the sets: with a unit vector it gives the score."""
 
     def __and__(self, other: SetQuery) -> SetQuery:
@@ -54,7 +55,7 @@ class SetQuery:
         Args:
             texts_nd: Of any length.
         """
-        found: Float[np.ndarray, " n"] = _unit(np.asarray(texts_nd, dtype=np.float64)) @ self.direction
+        found: Float[np.ndarray, " n"] = unit(np.asarray(texts_nd, dtype=np.float64)) @ self.direction
         return found
 
     @classmethod
@@ -62,8 +63,3 @@ class SetQuery:
         query = cls.__new__(cls)
         query.direction = direction
         return query
-
-
-def _unit(z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    unit: Float[np.ndarray, "n d"] = z / np.linalg.norm(z, axis=1, keepdims=True).clip(1e-12)
-    return unit

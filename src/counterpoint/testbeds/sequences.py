@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from counterpoint.data import debian
 from counterpoint.data.items import Data, Items
+from counterpoint.search._unit import unit
 from counterpoint.search.mixtures import pairwise_mixtures
 from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
 from counterpoint.testbeds.files import find
@@ -80,19 +81,14 @@ def _encoded(made: Made, role: str) -> Float[np.ndarray, "n d"]:
     return made.encoder.encode_items(texts)
 
 
-def _unit(z: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
-    unit: Float[np.ndarray, "*n d"] = z / np.linalg.norm(z, axis=-1, keepdims=True).clip(1e-12)
-    return unit
-
-
 def _rank(made: Made, *, mixed: bool) -> float:
     start = window_starts(made.test, SIZE).numpy()
     before = start[:, None] + np.arange(SIZE - 1)
     if mixed:
         context = pairwise_mixtures(*(_encoded(made, role)[before] for role in (FIRST, SECOND)))
     else:
-        context = _unit(_encoded(made, BEFORE)[before]).sum(1)
-    scores = context @ _unit(_encoded(made, AFTER)[start + SIZE - 1]).T
+        context = unit(_encoded(made, BEFORE)[before]).sum(1)
+    scores = context @ unit(_encoded(made, AFTER)[start + SIZE - 1]).T
     own = scores.diagonal()[:, None]
     # equal scores may stand in any order
     places = 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
@@ -117,8 +113,8 @@ rank_by_each = Figure("mean rank of the text that comes next, by each before it"
 def _later(made: Made) -> float:
     start = window_starts(made.test, SIZE).numpy()
     first, second, after = (_encoded(made, role) for role in (FIRST, SECOND, AFTER))
-    mixtures = [_unit((first[start + i] + second[start + j]) / 2) for i, j in ((2, 3), (0, 1))]
-    late, early = ((side * _unit(after[start + SIZE - 1])).sum(1).mean() for side in mixtures)
+    mixtures = [unit((first[start + i] + second[start + j]) / 2) for i, j in ((2, 3), (0, 1))]
+    late, early = ((side * unit(after[start + SIZE - 1])).sum(1).mean() for side in mixtures)
     return float(late - early)
 
 
