@@ -22,6 +22,7 @@ from counterpoint.testbeds.bed import Figure, Made, Parts, Testbed
 from counterpoint.testbeds.files import find
 from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.testbeds.texts import FEW_LAYERS, LIKE_PAIRS, LIKENESS
+from counterpoint.testbeds.transfer import random_bert
 from counterpoint.training import TrainConfig, train
 
 _TESTED = 0.1
@@ -82,13 +83,9 @@ def polyglot(data: Data, seed: int) -> TransformerEncoder:
     return copy.deepcopy(_polyglot(_Texts(data, seed)))
 
 
-def random_bert(data: Data, seed: int) -> TransformerEncoder:
+def smaller_random_bert(data: Data, seed: int) -> TransformerEncoder:
     """The same with random weights, large enough for it to tell texts apart."""
-    assert data.others is not None
-    texts = [*data.anchors.texts, *data.others.texts]
-    return small_transformer(
-        texts, heads=2, width=_WIDTH, spread=0.25, max_seq_length=_LENGTH, seed=seed, normalize=False
-    )
+    return random_bert(data, seed, _WIDTH, _LENGTH)
 
 
 class _Texts:
@@ -195,7 +192,7 @@ LIKE_TEXTS = replace(
     about="2,000 titles of the included corpus with their descriptions to train on; 300 held-out titles with their own "
     f"description, one of the same section and one of another; a BERT in miniature (2 layers of {_WIDTH}) of random "
     "weights, 40 steps at a rate of 2e-3",
-    start=random_bert,
+    start=smaller_random_bert,
     settings=LIKENESS.settings | {"accumulate": 1},
 )
 """What tests take for translations: titles and their descriptions."""

@@ -21,10 +21,11 @@ _ENTRIES = 4000
 TASKS: tuple[Callable[[int], Parts], ...] = (reviews, subjectivity, questions)
 
 
-def random_bert(data: Data, seed: int) -> TransformerEncoder:
+def random_bert(data: Data, seed: int, width: int = 128, longest: int = 32) -> TransformerEncoder:
     """A BERT in miniature of random weights, large enough for it to tell texts apart."""
     texts = [*data.anchors.texts, *(() if data.others is None else data.others.texts)]
-    return small_transformer(texts, width=128, heads=2, spread=0.25, max_seq_length=32, seed=seed, normalize=False)
+    size = {"width": width, "max_seq_length": longest}
+    return small_transformer(texts, heads=2, spread=0.25, seed=seed, normalize=False, **size)
 
 
 def some_entries(seed: int) -> Parts:
