@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,10 +17,13 @@ import torch
 from PIL import Image
 
 from counterpoint.comparing import Entry, Job, compare
-from counterpoint.comparing.entries import entry_file, read_entry, run_job
+from counterpoint.comparing.entries import entry_file, parts_of, read_entry, run_job
 from counterpoint.comparing.run import content_of
+from counterpoint.data import read
 from counterpoint.errors import InputError
+from counterpoint.evaluate import evaluate_any
 from counterpoint.files import write_json
+from counterpoint.fitting.bases import make_base
 from counterpoint.report.wording import sure
 from counterpoint.systems import every
 
@@ -98,6 +102,33 @@ def test_stopped_and_gone_on_with(tmp_path):
     assert "<html" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_tests_that_are_given_take_the_place_of_what_is_held_out(tmp_path):
+    """The start, which `untrained` is, has the figures that `evaluate` gives."""
+    words = [("rouge", "red"), ("bleu", "blue")], [("voiture", "car"), ("bateau", "boat")]
+    pairs = [f"{a} {x} {n}\t{n} {b} {y}\n" for (a, b), (x, y) in product(*words) for n in range(30)]
+    (tmp_path / "pairs.tsv").write_text("query\tdocument\n" + "".join(pairs))
+    rows = [f"{i % 6}\tthe {'red' if i % 2 else 'blue'} car {i}\tthe {c} boat {i}" for i, c in enumerate(["red"] * 24)]
+    (tmp_path / "likeness.tsv").write_text("\n".join(["score\tsentence1\tsentence2", *rows]) + "\n")
+    (tmp_path / "kinds.tsv").write_text(
+        "label\ttext\n" + "".join(f"{c}\t{c} thing {i}\n" for i in range(9) for c in "ab")
+    )
+    source, on = str(tmp_path / "pairs.tsv"), [str(tmp_path / f"{name}.tsv") for name in ("likeness", "kinds")]
+    said = []
+    options = {"on": on, "seeds": 2, "epochs": 8, "jobs": 2, "say": said.append}
+    found = compare(source, ["untrained", "gradcache"], tmp_path / "out", **options)
+    assert {(e.system, e.metric) for e in found.entries} == {
+        ("untrained", "likeness: spearman"), ("GradCache", "likeness: spearman"),
+    }  # fmt: skip
+    assert [line.split()[0] for line in said[1:]] == ["1/4", "2/4", "3/4", "4/4"]
+    start = next(e for e in found.entries if (e.system, e.seed) == ("untrained", 1))
+    encoder = make_base("static", parts_of(Job(source)).train, 1)
+    (own, *_), (kinds, *_) = (evaluate_any(encoder, read(file), samples=0) for file in on)
+    assert start.figures["likeness: spearman"] == pytest.approx(own["spearman"].value)
+    assert start.figures["kinds: knn_accuracy"] == kinds["knn_accuracy"].value
+    trained = next(e for e in found.entries if (e.system, e.seed) == ("GradCache", 1))
+    assert trained.figures != start.figures
+
+
 @pytest.mark.parametrize(
     ("source", "systems", "options", "said"),
     [
@@ -107,6 +138,9 @@ def test_stopped_and_gone_on_with(tmp_path):
         ("digits", ["simclr", "dcl"], {"epochs": 0}, "epochs is 0, it must be above 0"),
         ("digits", ["simclr", "dcl"], {"epochs": float("inf")}, "epochs is inf, it must be above 0 and finite"),
         ("digits", ["simclr", "dcl"], {"batch_size": 0}, "^batch_size is 0, it must be above 0"),
+        ("digits", ["simclr", "dcl"], {"jobs": 0}, "^0 jobs; give 1 or more"),
+        ("digits", ["simclr", "dcl"], {"on": ["a.tsv"]}, "tests of texts, and the data are not texts"),
+        ("included:debian", ["e5", "dpr"], {"on": ["nowhere.tsv"]}, "nowhere.tsv: no such file"),
         ("digits", ["e5", "dpr"], {}, "E5 trains on pairs of texts, and these are pictures with labels"),
         ("digits", ["simclr", "mcl"], {}, "^MCL trains in a way of its own"),
         ("digits", ["simclr", "on-mi-maximization"], {}, "^On MI Maximization trains in a way of its own"),

@@ -20,7 +20,7 @@ def test_held_out_titles_are_in_no_pair_and_find_their_own_description():
 
 
 def test_tables_of_two_seeds_differ_in_direction_only():
-    train, _ = PACKAGES.parts(0)
+    train = PACKAGES.parts(0)[0][torch.arange(1000)]
     a, b, again = (PACKAGES.start(train, seed).embedding.weight.detach() for seed in (0, 1, 0))
     torch.testing.assert_close(a.norm(dim=1), b.norm(dim=1))
     assert torch.equal(a, again)

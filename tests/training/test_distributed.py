@@ -31,7 +31,7 @@ def weights(folder, world):
     return load_file(out)
 
 
-@pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize("world", [pytest.param(2, marks=[pytest.mark.slow]), 3])
 def test_weights_do_not_depend_on_how_many_processes(tmp_path, world):
     torch.testing.assert_close(weights(tmp_path, world), weights(tmp_path, 1), rtol=1e-4, atol=1e-5)
 

@@ -18,12 +18,21 @@ def compare(
             help="What `fit` takes: a file of texts, included:debian, digits, a folder of class folders, ..."
         ),
     ],
-    systems: Annotated[list[str], typer.Argument(help="Of `counterpoint systems`; the first is the reference.")],
+    systems: Annotated[
+        list[str], typer.Argument(help="Of `counterpoint systems`, or untrained; the first is the reference.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the comparison.")] = Path(
         "runs/compare"
     ),
     base: Annotated[str, typer.Option(help="What all start from; auto is made from the data.")] = "auto",
     seeds: Annotated[int, typer.Option(help="Runs of each, 2 or more.")] = 3,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Measure on this in place of a part of the source: for texts, what `evaluate` takes; repeatable."
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Runs side by side.")] = 1,
     epochs: Annotated[float | None, typer.Option(help="Passes over the data, for all.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Items contrasted with each other, for all.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The highest, for all.")] = None,
@@ -51,6 +60,8 @@ def compare(
         output,
         base=base,
         seeds=seeds,
+        on=on or (),
+        jobs=jobs,
         reading=reading(columns, schema, split, skip_bad),
         say=lambda sentence: errors.print(sentence, highlight=False, markup=False, soft_wrap=True),
         epochs=epochs,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from counterpoint.training import TrainConfig
 
 
+UNTRAINED = "untrained"
+"""The start itself, in place of a system."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What is the same for all systems, and what is not.
@@ -26,7 +30,8 @@ class Job:
         base: What all start from, see `counterpoint.fitting.bases.choose_base`.
         settings: Fields of `TrainConfig` to change, the same for all.
         reading: Options of the reader.
-        system: A name in the ledger, as a slug.
+        on: Tests in place of what is held out of the source, see `read_tests`.
+        system: A name in the ledger, as a slug, or `UNTRAINED`.
         seed: Of the start and the training; data are split once, by seed 0.
     """
 
@@ -34,6 +39,7 @@ class Job:
     base: str = "static"
     settings: dict[str, Any] = field(default_factory=dict)
     reading: dict[str, Any] = field(default_factory=dict)
+    on: list[str] = field(default_factory=list)
     system: str = ""
     seed: int = 0
 
@@ -61,9 +67,7 @@ class Entry:
 
 def run_job(job: Job, folder: Path) -> None:
     """Run a job and keep its entry in `folder`; one that was stopped goes on from its checkpoint."""
-    from counterpoint.systems import get
-
-    recipe = get(job.system).method()
+    recipe = recipe_of(job.system)
     before = peak_mb()
     metric, figures, seconds = _run(job, recipe, folder / f".{job.system}-{job.seed}")
     entry = Entry(recipe.name, job.seed, metric, figures, seconds, round(peak_mb() - before, 1))
@@ -76,9 +80,16 @@ def check_job(job: Job, parts: Parts) -> None:
     Raises:
         InputError: if not.
     """
+    if job.system != UNTRAINED:
+        recipe_of(job.system).refuse(parts.train)
+
+
+def recipe_of(name: str) -> Recipe:
+    """The method of a system, or one without any stage."""
+    from counterpoint.methods import Recipe, Takes
     from counterpoint.systems import get
 
-    get(job.system).method().refuse(parts.train)
+    return Recipe(UNTRAINED, (), Takes()) if name == UNTRAINED else get(name).method()
 
 
 def parts_of(job: Job, output: Path | None = None) -> Parts:
@@ -106,12 +117,13 @@ def read_entry(file: Path) -> Entry:
 
 
 def _run(job: Job, recipe: Recipe, folder: Path) -> tuple[str, dict[str, float], float]:
+    from counterpoint.comparing.given import measured_on, read_tests
     from counterpoint.fitting.bases import make_base
     from counterpoint.fitting.presets import preset, seen_by
     from counterpoint.fitting.prompts import share_prompt
     from counterpoint.fitting.task import make_task
 
-    parts = parts_of(job)
+    parts, tests = parts_of(job), read_tests(job.on)
     check_job(job, parts)
     encoder = make_base(job.base, parts.train, job.seed)
     # the budget and its learning rate are those of the base, for all the same; the rest is the system's
@@ -121,11 +133,18 @@ def _run(job: Job, recipe: Recipe, folder: Path) -> tuple[str, dict[str, float],
     encoder = recipe.settle(encoder, job.seed)
     task = make_task(parts, encoder)
     started = time.perf_counter()
-    recipe.make(parts.train, job.seed, encoder=encoder, folder=folder, validate=lambda: {"dev": task.validate(encoder)})
+    if recipe.stages:
+        recipe.make(
+            parts.train, job.seed, encoder=encoder, folder=folder, validate=lambda: {"dev": task.validate(encoder)}
+        )
     seconds = time.perf_counter() - started
-    measured = task.measure(recipe.name, encoder)
+    if tests:
+        metric, figures = next(iter(found := measured_on(encoder, tests))), found
+    else:
+        measured = task.measure(recipe.name, encoder)
+        metric, figures = task.metric, {name: f.value for name, f in measured.figures.items()}
     remove(folder)
-    return task.metric, {name: f.value for name, f in measured.figures.items()}, round(seconds, 1)
+    return metric, figures, round(seconds, 1)
 
 
 def _share(same: TrainConfig, stage: Stage, recipe: Recipe) -> TrainConfig:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, parts_of, read_entry, run_job
+from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, parts_of, read_entry, recipe_of, run_job
+from counterpoint.comparing.given import read_tests
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, write_json
 from counterpoint.fitting.bases import choose_base
 from counterpoint.fitting.parts import kind_of_source
 from counterpoint.fitting.run import environment
 from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
-from counterpoint.systems import get
+from counterpoint.systems.jobs import begin
 from counterpoint.systems.registry import slug
 from counterpoint.systems.rule import difference_interval
 from counterpoint.training import TrainConfig
@@ -43,6 +45,8 @@ def compare(
     *,
     base: str = "auto",
     seeds: int = 3,
+    on: Sequence[str] = (),
+    jobs: int = 1,
     reading: dict[str, Any] | None = None,
     say: Callable[[str], None] = print,
     **settings: Any,
@@ -58,10 +62,13 @@ def compare(
 
     Args:
         source: What `fit` takes, such as a file of texts, `digits`, or a folder with a folder of pictures a class.
-        systems: Names in the ledger, two or more; the first is what the others are compared with.
+        systems: Names in the ledger, two or more; the first is what the others are compared with. `untrained` is the
+            start as it is.
         output: The folder of the comparison.
         base: What all start from; "auto": what is made from the data, `static` for texts.
         seeds: Runs of each, two or more.
+        on: What to measure on in place of a tenth of the source: for texts, whatever `evaluate` takes (`read_tests`).
+        jobs: Runs side by side, each of as many threads as there are processors to each.
         reading: Options of the reader.
         say: Told of each run.
         **settings: Fields of `TrainConfig` to change for all; `epochs` are of two views of each item.
@@ -77,39 +84,44 @@ def compare(
     """
     refuse_string(systems, "systems")
     for name in systems:
-        get(name)
+        recipe_of(name)
     chosen = list(dict.fromkeys(map(slug, systems)))
     if len(chosen) < 2:
         raise InputError("there is one system and nothing to compare it with", fix="name two or more")
     if seeds < 2:
         raise InputError("an interval over seeds needs two seeds or more", fix="use 3")
+    if jobs < 1:
+        raise InputError(f"{jobs} jobs", fix="give 1 or more")
     kind = kind_of_source(source, (reading or {}).get("columns"))
     base = choose_base("static" if (base, kind) == ("auto", "texts") else base, kind)
-    job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {})
+    if on and kind != "texts":
+        raise InputError("tests of texts, and the data are not texts", file=source, fix="leave --on out")
+    job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {}, list(on))
     TrainConfig(**job.settings)  # refuses what is out of its range, before anything is read
+    read_tests(on)
     check_output(output, ours=("asked.json", "comparison.json"), source=source)
     parts = parts_of(job, output)
     for name in chosen:
         check_job(replace(job, system=name), parts)
     say(parts.description)
     _bind(output, asdict(job))
+    every = [replace(job, system=name, seed=seed) for seed in range(seeds) for name in chosen]
+    left = [one for one in every if not entry_file(one, output).exists()]
+    if 0 < len(left) < len(every):
+        say(f"{len(every) - len(left)} of {len(every)} runs are done and kept")
+    for done, one in enumerate(_run(left, output, jobs), len(every) - len(left) + 1):
+        entry = read_entry(entry_file(one, output))
+        figure = f"{entry.metric} {entry.figures[entry.metric]:.4f}"
+        say(f"{done}/{len(every)}  {entry.system}, seed {one.seed}: {figure}, {entry.seconds:.0f} s")
     entries: dict[str, list[Entry]] = {name: [] for name in chosen}
-    for seed in range(seeds):
-        for name in chosen:
-            one = replace(job, system=name, seed=seed)
-            if not entry_file(one, output).exists():
-                _in_process(one, output)
-            entry = read_entry(entry_file(one, output))
-            entries[name].append(entry)
-            figure = f"{entry.metric} {entry.figures[entry.metric]:.4f}"
-            done = sum(map(len, entries.values()))
-            say(f"{done}/{seeds * len(chosen)}  {entry.system}, seed {seed}: {figure}, {entry.seconds:.0f} s")
+    for one in every:
+        entries[one.system].append(read_entry(entry_file(one, output)))
     content = content_of(job, list(entries.values()))
     write_report(content, output / "report.html")
     ranked = sorted(entries.values(), key=lambda runs: -_mean(runs, runs[0].metric))
-    every = [entry for runs in ranked for entry in runs]
-    write_json(output / "comparison.json", {"content": content.to_json(), "entries": [asdict(e) for e in every]})
-    return Comparison(output, every, content)
+    best_first = [entry for runs in ranked for entry in runs]
+    write_json(output / "comparison.json", {"content": content.to_json(), "entries": [asdict(e) for e in best_first]})
+    return Comparison(output, best_first, content)
 
 
 def content_of(job: Job, entries: Sequence[Sequence[Entry]]) -> Content:
@@ -160,20 +172,27 @@ def _mean(runs: Sequence[Entry], metric: str) -> float:
     return float(np.mean([e.figures[metric] for e in runs]))
 
 
-def _in_process(job: Job, output: Path) -> None:
-    """Its memory is its own, and what it changes ends with it."""
-    spawn = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            pool.submit(run_job, job, output).result()
-    except InputError as error:
-        what = f"{job.system}, seed {job.seed}: {error.what}"
-        raise InputError(what, file=error.file, line=error.line, fix=error.fix) from error
-    except BrokenProcessPool as error:
-        raise InputError(
-            f"the process of {job.system}, seed {job.seed}, was killed (out of memory?)",
-            fix="run the same again: it goes on where it was",
-        ) from error
+def _run(left: Sequence[Job], output: Path, jobs: int) -> Iterator[Job]:
+    """Each in a process of its own: its memory is its own, and what it changes ends with it."""
+    spawn, threads = multiprocessing.get_context("spawn"), max(1, torch.get_num_threads() // jobs)
+    with ProcessPoolExecutor(jobs, spawn, begin, (threads,), max_tasks_per_child=1) as pool:
+        running = {pool.submit(run_job, one, output): one for one in left}
+        try:
+            for done in as_completed(running):
+                job = running[done]
+                done.result()
+                yield job
+        except InputError as error:
+            what = f"{job.system}, seed {job.seed}: {error.what}"
+            raise InputError(what, file=error.file, line=error.line, fix=error.fix) from error
+        except BrokenProcessPool as error:
+            which = f"the process of {job.system}, seed {job.seed}," if jobs == 1 else f"one of {jobs} processes"
+            fewer = "" if jobs == 1 else ", perhaps with fewer --jobs"
+            fix = f"run the same again{fewer}: it goes on where it was"
+            raise InputError(f"{which} was killed (out of memory?)", fix=fix) from error
+        finally:
+            # or leaving the pool waits for all that has not begun
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _bind(output: Path, asked: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from counterpoint.errors import refuse_string
 
 
 def encode_prompted(
-    encoder: Any, texts: Sequence[str], prompts: Sequence[str], *, kind: Kind = None
+    encoder: Any, texts: Sequence[str], prompts: Sequence[str], *, kind: Kind = None, **options: Any
 ) -> Float[np.ndarray, "n d"]:
     """Encode texts, each after its own prompt where it has one, which takes the place of the encoder's.
 
@@ -27,6 +27,7 @@ def encode_prompted(
         texts: Without their prompts.
         prompts: One a text; "": the encoder's own, as `encode` puts it.
         kind: Chooses the encoder's own prompt.
+        **options: Others of `encode`.
 
     Returns:
         One row a text, in order.
@@ -38,7 +39,7 @@ def encode_prompted(
         >>> bool(np.array_equal(mixed, encoder.encode(["find red", "a fox"])))
         True
     """
-    options = {"kind": kind} if kind else {}
+    options |= {"kind": kind} if kind else {}
     parts = []
     for some, bare, _ in (groups := _groups(encoder, texts, prompts, kind)):
         with _without_prompt(encoder, kind) if bare else contextlib.nullcontext():

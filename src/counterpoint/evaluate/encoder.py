@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 
 from counterpoint.data import Example, Retrieval, TextData, all_labels, retrieval_from_pairs
 from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders.features import Kind
 from counterpoint.encoders.prompting import encode_prompted
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES
@@ -34,9 +35,12 @@ class Encodes(Protocol):
         ...
 
 
-def encoded_in_full(encoder: Encodes, texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
-    """Vectors in float32, as the figures of papers are: bfloat16 would move them by some 0.0001."""
-    return encoder.encode(texts, dtype="float32") if isinstance(encoder, TextEncoder) else encoder.encode(texts)
+def encoded_in_full(
+    encoder: Encodes, texts: Sequence[str], prompts: Sequence[str] | None = None, *, kind: Kind = None
+) -> Float[np.ndarray, "n d"]:
+    """Vectors in float32, as all figures are: bfloat16 would move them by some 0.0001, and on some processors only."""
+    options = {"dtype": "float32"} if isinstance(encoder, TextEncoder) else {}
+    return encode_prompted(encoder, texts, prompts or [""] * len(texts), kind=kind, **options)
 
 
 def rank(encoder: Encodes, retrieval: Retrieval, k: int = 100, *, metric: Metric = "cosine") -> dict[str, list[str]]:
@@ -66,8 +70,8 @@ def place_encoded(
 
 def _encoded(encoder: Encodes, test: Retrieval) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]:
     prompts = [test.prompts.get(query, "") for query in test.queries]
-    queries_nd = encode_prompted(encoder, list(test.queries.values()), prompts, kind="query")
-    return queries_nd, encoder.encode(list(test.corpus.values()), kind="document")
+    queries_nd = encoded_in_full(encoder, list(test.queries.values()), prompts, kind="query")
+    return queries_nd, encoded_in_full(encoder, list(test.corpus.values()), kind="document")
 
 
 def named(ids_nk: Int64[np.ndarray, "n k"], queries: Sequence[str], documents: Sequence[str]) -> dict[str, list[str]]:
@@ -164,7 +168,7 @@ def _scored(encoder: Encodes, data: TextData) -> tuple[np.ndarray, np.ndarray, t
         raise InputError("all scores are the same", file=data.source, fix=fix)
     pairs = [(e.anchor, e.prompt, e.positives[0], e.score) for e in data.examples if e.score is not None]
     first, prompts, second, scores = zip(*pairs, strict=True)
-    return encode_prompted(encoder, first, prompts), encoder.encode(second), scores
+    return encoded_in_full(encoder, first, prompts), encoded_in_full(encoder, second), scores
 
 
 def evaluate_classification(
@@ -206,7 +210,7 @@ def evaluate_multilabel(
     for data in (train, test):
         _need(data, "labelled")
     embedded = [
-        encode_prompted(encoder, [e.anchor for e in data.examples], [e.prompt for e in data.examples])
+        encoded_in_full(encoder, [e.anchor for e in data.examples], [e.prompt for e in data.examples])
         for data in (train, test)
     ]
     labels = [[all_labels(e) for e in data.examples] for data in (train, test)]
@@ -289,7 +293,7 @@ def _labelled(encoder: Encodes, data: TextData) -> tuple[Float[np.ndarray, "n d"
     _need(data, "labelled")
     rows = [(e.anchor, e.prompt, e.label) for e in data.examples if e.label is not None]
     texts, prompts, labels = zip(*rows, strict=True)
-    return encode_prompted(encoder, texts, prompts), list(labels)
+    return encoded_in_full(encoder, texts, prompts), list(labels)
 
 
 def _need(data: TextData, schema: str) -> None:

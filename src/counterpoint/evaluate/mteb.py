@@ -10,6 +10,7 @@ from jaxtyping import Float, Shaped
 
 from counterpoint.encoders.features import Kind
 from counterpoint.errors import InputError, MissingExtra
+from counterpoint.evaluate.encoder import encoded_in_full
 from counterpoint.evaluate.frozen import similarity
 from counterpoint.report.content import Content, Data, Figure, Model, System
 from counterpoint.search.exact import Metric, score_rows
@@ -83,7 +84,7 @@ class MtebModel:
                 raise InputError(f"a batch of {', '.join(batch)}, and the model takes texts", fix="choose another task")
             texts += batch["text"]
         kind = None if prompt_type is None else str(getattr(prompt_type, "value", prompt_type))
-        return np.asarray(self.encoder.encode(texts, kind=cast(Kind, kind)), dtype=np.float32)
+        return np.asarray(encoded_in_full(self.encoder, texts, kind=cast(Kind, kind)), dtype=np.float32)
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> Shaped[np.ndarray, "n m"]:
         """Every row of one with every row of the other."""

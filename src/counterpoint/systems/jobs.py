@@ -275,7 +275,7 @@ def _run(tasks: list[Any], folder: Path, jobs: int, threads: int) -> Iterator[tu
             yield i, _work(task, folder)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _begin, (threads,)) as pool:
+    with ProcessPoolExecutor(jobs, context, begin, (threads,)) as pool:
         running = {pool.submit(_work, task, folder): i for i, task in enumerate(tasks)}
         workers = list(pool._processes.values())
         try:
@@ -289,7 +289,7 @@ def _run(tasks: list[Any], folder: Path, jobs: int, threads: int) -> Iterator[tu
             raise
 
 
-def _begin(threads: int) -> None:
+def begin(threads: int) -> None:
     """In a process that measures: it ends with the one that started it, and leaves Ctrl-C to that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
