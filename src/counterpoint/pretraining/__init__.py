@@ -9,7 +9,6 @@ from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
 from counterpoint.pretraining.replaced import ReplacedTokens
 
-__all__ = ["Condenser", "Denoising", "Guessing", "MaskedLM", "ReplacedTokens", "RetroMAE", "filled_in", "guesses"]
 __all__ = [
     "Condenser",
     "CrossUnmasking",
@@ -18,6 +17,7 @@ __all__ = [
     "MaskedLM",
     "ReplacedTokens",
     "RetroMAE",
+    "filled_in",
     "guesses",
     "transformer",
 ]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-from counterpoint.errors import InputError
 from counterpoint.methods import Recipe, Takes
-from counterpoint.systems.registry import Figures, Say, system
+from counterpoint.systems.registry import system
+from counterpoint.systems.surveys import Taxonomy, naming
 
-TAXONOMY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+TAXONOMY: Taxonomy = {
     "query and key": {
         "points with what is known of them": ("counterpoint.points.Points",),
     },
@@ -71,35 +66,6 @@ TAXONOMY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "mutual information": ("counterpoint.objectives.NWJ", "counterpoint.objectives.JSD"),
     },
 }
-"""Component, family, and the public names here of that family; a family without names is not here yet."""
-
-
-def resolve(name: str) -> Any:
-    """What a dotted public name stands for.
-
-    Raises:
-        InputError: if there is no such thing, or it is not public.
-
-    Examples:
-        >>> resolve("counterpoint.objectives.InfoNCE").__name__
-        'InfoNCE'
-    """
-    home, _, last = name.rpartition(".")
-    module = importlib.import_module(home)
-    if last.startswith("_") or last not in getattr(module, "__all__", dir(module)):
-        raise InputError(f"{home} has no public name {last!r}", fix="name what its documentation names")
-    return getattr(module, last)
-
-
-def _run(method: Recipe, output: Path, say: Say) -> Figures:
-    """Names what is here of every component."""
-    del method, output
-    figures = {}
-    for component, families in TAXONOMY.items():
-        for family, names in families.items():
-            say(f"{component}, {family}: {', '.join(resolve(n) and n for n in names) or 'none yet'}")
-        figures[f"{component}: families of {len(families)} that are here"] = float(sum(map(bool, families.values())))
-    return figures
 
 
 @system(
@@ -108,7 +74,7 @@ def _run(method: Recipe, output: Path, say: Say) -> Figures:
     year=2020,
     family="core",
     mechanism="tests/systems/test_review.py::test_every_name_of_the_taxonomy_is_public",
-    run=_run,
+    run=naming(TAXONOMY),
     setup="A survey: it claims nothing to measure. Its taxonomy, with what each family is called here, is the page "
     "Taxonomy; the run says which families are here.",
 )
