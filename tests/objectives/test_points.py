@@ -21,6 +21,7 @@ from counterpoint.objectives import (
     Matryoshka,
     PairRegression,
     PointObjective,
+    ScoredInfoNCE,
     Sum,
     SupCon,
     Triplet,
@@ -160,6 +161,29 @@ def test_sum():
 def test_a_sum_of_terms_of_either_kind_has_no_value_a_row():
     with pytest.raises(InputError, match="no value a row"):
         (InfoNCE() + VICReg())(normal(4, 3), normal(4, 3), reduction="none")
+
+
+@given(
+    scores=st.lists(st.sampled_from([0.0, 0.25, 1.0, math.nan]), min_size=2, max_size=7),
+    seed=st.integers(0, 99),
+)
+def test_scored_infonce(scores, seed):
+    """Rows are multiplied by their score, and counted whatever it is, unless there is none."""
+    n = len(scores)
+    q, k = normal(n, 3, seed=seed), normal(n, 3, seed=seed + 1000)
+    known, wanted = [i for i in range(n) if not math.isnan(scores[i])], (q + k).sum() * 0
+    for i in known:
+        row = torch.stack([naive.cosine(q[i], other) / 0.5 for other in k])
+        wanted = wanted + scores[i] * (torch.logsumexp(row, 0) - row[i]) / len(known)
+    found = ScoredInfoNCE(0.5)(Points(q, score=torch.tensor(scores)), k)
+    torch.testing.assert_close(found, wanted)
+    for a, b in zip(torch.autograd.grad(found, (q, k)), torch.autograd.grad(wanted, (q, k)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+
+
+def test_scored_infonce_without_scores():
+    with pytest.raises(InputError, match="ScoredInfoNCE needs the rows' scores"):
+        ScoredInfoNCE()(normal(3, 3), normal(3, 3))
 
 
 @pytest.mark.parametrize("name", ["alignment", "vicreg", "cosent", "pair-regression"])

@@ -26,8 +26,8 @@ def normal(*shape, seed=0):
 
 
 def pairs(n, d=4, **columns):
-    """Aligned sides by sample and by label, with gradient."""
-    ids = {"sample": torch.arange(n), "label": torch.arange(n)}
+    """Aligned sides by sample and by label, with a score and with gradient."""
+    ids = {"sample": torch.arange(n), "label": torch.arange(n), "score": torch.linspace(0.5, 1, n)}
     q, k = normal(n, d, seed=1), normal(n, d, seed=2)
     return q, k, Points(q, ids), Points(k, ids)
 
@@ -200,7 +200,7 @@ def test_empty_sides(name, n, m):
 
 @BLOCKS
 def test_padding_is_seen_by_nobody_and_is_no_row(block):
-    columns = {"sample": torch.tensor([0, 1, 2, 2, 1, 0]), "label": torch.tensor([0, 1, 2, 2, 1, 0])}
+    columns = dict.fromkeys(("sample", "label"), torch.tensor([0, 1, 2, 2, 1, 0])) | {"score": torch.linspace(0, 1, 6)}
     q, k = normal(6, 3, seed=1), normal(6, 3, seed=2)
     queries, keys = Points(q, columns), Points(k, columns)
     valid = torch.tensor([True, True, True, True, False, False])

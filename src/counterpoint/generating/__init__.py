@@ -4,6 +4,7 @@ from counterpoint.generating.asking import Answer, LanguageModel, Message, Promp
 from counterpoint.generating.causal import CausalLM
 from counterpoint.generating.endpoint import Endpoint
 from counterpoint.generating.generator import Account, Generator, Price, Result
+from counterpoint.generating.pairs import pairs_graded, pairs_kept, pairs_written
 from counterpoint.generating.parsing import (
     UnparsedError,
     choice,
@@ -44,6 +45,9 @@ __all__ = [
     "lines",
     "number",
     "one_line",
+    "pairs_graded",
+    "pairs_kept",
+    "pairs_written",
     "paraphrased",
     "rewritten",
     "triplets_curated",

@@ -25,7 +25,7 @@ from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.focal import FocalSupCon
 from counterpoint.objectives.gaussian import SIGReg, SlicedNormality
-from counterpoint.objectives.graded import CoSENT, PairRegression
+from counterpoint.objectives.graded import CoSENT, PairRegression, ScoredInfoNCE
 from counterpoint.objectives.hedged import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.objectives.history import BadPairs
 from counterpoint.objectives.margin import Sigmoid, Triplet
@@ -115,6 +115,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "sigmoid": Sigmoid,
     "cosent": CoSENT,
     "pair-regression": PairRegression,
+    "scored-infonce": ScoredInfoNCE,
     "margin-mse": MarginMSE,
     "distill-kl": DistillKL,
     "listmle": ListMLE,
@@ -278,6 +279,7 @@ __all__ = [
     "RowObjective",
     "SIGReg",
     "ScoreError",
+    "ScoredInfoNCE",
     "ScoredObjective",
     "Shrink",
     "Sigmoid",

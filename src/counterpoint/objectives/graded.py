@@ -6,14 +6,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from counterpoint.engine.blocks import Block
 from counterpoint.errors import InputError
 from counterpoint.geometry import check_temperature
 from counterpoint.objectives._base import PointObjective
 from counterpoint.objectives._layouts import rows_at
 from counterpoint.objectives.pairs import Shape
+from counterpoint.objectives.softmax import InfoNCE
 from counterpoint.points import Points
 
 
@@ -113,3 +115,34 @@ class PairRegression(_Graded):
         """Mean over the pairs; 0 of none."""
         found, score = self.graded(queries, keys, i, j, 1.0)
         return self.shape(found - score).sum() / max(len(score), 1)
+
+
+class ScoredInfoNCE(InfoNCE):
+    """InfoNCE whose rows count by their score: the mean over rows of `score_i * InfoNCE_i`.
+
+    Scores are not divided by their sum, so that the loss of poor pairs is small. What an anchor is pushed away from
+    counts less, too, where its pair is poor. A row whose score is NaN is left out. Source: the authors' code of Cheng
+    et al. 2023, "Improving Contrastive Learning of Sentence Embeddings from AI Feedback" (CLHAIF, its
+    `smooth_positive`), where scores are of positive pairs, from 0 to 1.
+
+    Args:
+        temperature: A number or a learned `Temperature`.
+        **options: See `InfoNCE`.
+
+    Raises:
+        InputError: in a call, if rows have no `score` column.
+
+    Examples:
+        >>> from counterpoint.points import Points
+        >>> q = Points(torch.eye(3), score=torch.tensor([1.0, 0.5, 0.0]))
+        >>> round(ScoredInfoNCE(temperature=1.0)(q, torch.eye(3)).item(), 4)  # half of log(e + 2) - 1
+        0.2757
+    """
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Each row's InfoNCE times its score."""
+        if "score" not in block.columns:
+            raise InputError("ScoredInfoNCE needs the rows' scores", fix="give the queries a `score` column")
+        loss, counts = super().rows(block)
+        score = block.columns["score"].to(loss.dtype)
+        return loss * score.nan_to_num(0.0), counts & ~score.isnan()
