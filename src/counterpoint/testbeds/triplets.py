@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from counterpoint.generating import Answer, Request
 from counterpoint.testbeds.bed import Parts
 from counterpoint.testbeds.corpora import inferences, like_pairs
 from counterpoint.testbeds.texts import INFERENCES, LIKENESS, SMOLLM2
+from counterpoint.testbeds.transfer import random_bert
 
 ROWS, SWAPPED = 3000, 0.2
 """Of SNLI's triplets, drawn by the seed; the share whose entailment and contradiction have changed places."""
@@ -113,3 +114,12 @@ TITLE_TRIPLETS = replace(
     about="500 titles of the included corpus with 12 words of their own and another's description to train on, of "
     "which a fifth have changed places; otherwise as likeness",
 )
+TOLD_APART = replace(
+    TITLE_TRIPLETS,
+    name="likeness, triplets, random weights",
+    about=TITLE_TRIPLETS.about.replace("otherwise as likeness", "tests as for likeness") + "; a BERT in miniature (2 "
+    "layers of 64) of random weights, then 40 steps at a rate of 2e-4",
+    start=partial(random_bert, width=64),
+    settings=TITLE_TRIPLETS.settings | {"learning_rate": 2e-4},
+)
+"""For methods that ask [CLS], which hardly differs between texts after ten steps of masked language modelling."""
