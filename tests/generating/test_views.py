@@ -9,7 +9,7 @@ from torch import nn
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
-from counterpoint.generating import Generator, Rules, Sampling, back_translated, paraphrased, rewritten
+from counterpoint.generating import Generator, Rules, Sampling, back_translated, in_other_words, paraphrased, rewritten
 from counterpoint.methods import Stage
 from counterpoint.methods.stage import train_stage
 from counterpoint.objectives import InfoNCE
@@ -162,3 +162,26 @@ def test_lists_that_end_in_repeats_or_have_several_lines_are_left_out():
         step(Data.alone(Items("text", ["c"])), NOTHING, 0)
     with pytest.raises(InputError, match="0 rewrites"):
         rewritten(Generator(Rules(lambda prompt, draw: "")), rounds=0)
+
+
+def test_a_view_says_a_text_in_other_words_and_asks_once():
+    asked = []
+
+    def write(prompt, draw):
+        asked.append(prompt)
+        return "A PLANE takes off." if "plane" in prompt else shuffled(prompt, draw)
+
+    generator = Generator(Rules(write))
+    view = in_other_words(generator, "{before}: {text}\n{text}", before="b")
+    first, second = (view(TEXTS[0], torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    assert first == second != TEXTS[0]
+    assert sorted(first.split()) == sorted(TEXTS[0].split())
+    assert set(asked) == {f"b: {TEXTS[0]}\n{TEXTS[0]}"}
+    # the same text again is no paraphrase, however often it is asked for
+    assert view(TEXTS[2], torch.Generator()) == TEXTS[2]
+    before = len(asked)
+    assert view(TEXTS[2], torch.Generator()) == TEXTS[2]
+    assert view(TEXTS[0], torch.Generator()) == first
+    assert len(asked) == before
+    with pytest.raises(InputError, match="the template names"):
+        in_other_words(generator, "{after} {text}")("a", torch.Generator())

@@ -18,7 +18,7 @@ from counterpoint.generating.parsing import (
 )
 from counterpoint.generating.rules import Rules
 from counterpoint.generating.triplets import triplets_curated, triplets_written
-from counterpoint.generating.views import back_translated, fill, paraphrased, rewritten
+from counterpoint.generating.views import back_translated, fill, in_other_words, paraphrased, rewritten
 
 __all__ = [
     "Account",
@@ -40,6 +40,7 @@ __all__ = [
     "back_translated",
     "choice",
     "fill",
+    "in_other_words",
     "json_fields",
     "json_list",
     "lines",

@@ -18,6 +18,7 @@ from counterpoint.generating.parsing import UnparsedError, one_line, unlike, who
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
+    from counterpoint.views.words import WordView
 
 PARAPHRASE = "Say the following in other words, with the same meaning, in one line and nothing else.\n\n{text}"
 TRANSLATE = "Translate the following into {language}, in one line and nothing else.\n\n{text}"
@@ -81,6 +82,37 @@ def paraphrased(
         return _with_positives(data, generator.ask(prompts, [unlike(t) for t in texts], drawn, samples=samples))
 
     return prepare
+
+
+def in_other_words(
+    generator: Generator, template: str = PARAPHRASE, sampling: Sampling = _DRAWN, **fields: str
+) -> WordView:
+    """A view of words: a text as a language model says it in other words, the same whenever it is seen.
+
+    Where what is said cannot be used, as in `paraphrased`, the text stays as it is. Answers are kept by the generator,
+    so that a text costs something once; `Generator.ask` for all texts before training is faster.
+
+    Args:
+        generator: What says it.
+        template: The prompt, with `{text}`.
+        sampling: How it is drawn.
+        **fields: What else the template names.
+
+    Raises:
+        InputError: of the view: the template names something else, or the generator cannot go on.
+
+    Examples:
+        >>> from counterpoint.generating import Rules
+        >>> turned = Rules(lambda prompt, draw: " ".join(reversed(prompt.split("\\n")[-1].split())))
+        >>> in_other_words(Generator(turned))("dogs run", torch.Generator())
+        'run dogs'
+    """
+
+    def view(text: str, _generator: torch.Generator) -> str:
+        ((result,),) = generator.ask([fill(template, text=text, **fields)], [unlike(text)], sampling)
+        return text if result.value is None else result.value
+
+    return view
 
 
 def back_translated(
