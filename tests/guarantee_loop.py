@@ -101,6 +101,7 @@ from counterpoint.procedures import (
     Queue,
     RestOfViews,
     SeveralItems,
+    SeveralVectors,
     SparseCodes,
     Teacher,
     TokenTask,
@@ -302,6 +303,9 @@ CASES = {
     "blocks": Case(Triplet, procedure=MeanOfBlocks, rows="tuples"),
     "rest of views": Case(lambda: InfoNCE(0.3), procedure=RestOfViews, rows=3),
     "several items": Case(lambda: InfoNCE(0.3, layout="views"), procedure=SeveralItems, rows=4),
+    "several vectors": Case(
+        lambda: SupCon(0.3), procedure=lambda: SeveralVectors("parts"), encoder=sequences,
+    ),
     "pairs of views": Case(lambda: InfoNCE(0.3), procedure=PairsOfViews, rows=3),
     "pairs with the first": Case(lambda: InfoNCE(0.3), procedure=lambda: PairsOfViews(first=True), rows=3),
     # one group is the same however its dimensions are shuffled
@@ -391,6 +395,7 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     rows = torch.arange(n)
     columns = {"label": rows * 7 % 4, "domain": rows * 5 % 3 // 2, "alike": rows % 3 - 1, "age": rows * 3.0 % 11}
     columns["pixels"] = torch.stack([rows % 2, rows % 3 / 2], 1)
+    columns["parts"] = torch.stack([(rows + i) * 5 % 4 - i // 4 for i in range(6)], 1)
     columns |= {"list": rows % 2, "place": rows * 9 % n}
     columns["vector"] = torch.stack([rows % 5 - 2.0, rows.sin()], 1).to(dtype)
     if isinstance(case.rows, int):

@@ -20,11 +20,13 @@ from counterpoint import evaluate
 from counterpoint.comparing import compare
 from counterpoint.data import Example, TextData, debian, retrieval_from_pairs
 from counterpoint.data.items import Data, Items
+from counterpoint.data.rows import rows_of
 from counterpoint.encoders import (
     AdapterEncoder,
     DemonstrationEncoder,
     KnowledgeGraph,
     PrefixEncoder,
+    PropositionEncoder,
     StaticEncoder,
     TemplateEncoder,
     count_cut,
@@ -43,7 +45,7 @@ from counterpoint.methods import Takes
 from counterpoint.pretraining import Condenser, CrossUnmasking, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
-from counterpoint.views import defined, parts, style_triplets
+from counterpoint.views import defined, in_propositions, parts, style_triplets
 
 LISTS = re.compile(r"\b(Sequence|Iterable|Collection|[lL]ist|tuple)\[(str\b|str \||Metric\b)|\bWhere\b")
 # what computes results holds them in such fields; nobody gives them
@@ -113,6 +115,9 @@ CALLS = {
     "AdapterEncoder.tokenize texts": AdapterEncoder(SMALL, 2).tokenize,
     "PrefixEncoder.encode texts": PrefixEncoder(SMALL, 2).encode,
     "PrefixEncoder.tokenize texts": PrefixEncoder(SMALL, 2).tokenize,
+    "PropositionEncoder.encode texts": PropositionEncoder(SMALL).encode,
+    "PropositionEncoder.tokenize texts": PropositionEncoder(SMALL).tokenize,
+    "in_propositions split": lambda s: in_propositions(lambda _: s)(rows_of([Example("a b", ("c d",))]), SMALL, 0),
     "TemplateEncoder templates": lambda s: TemplateEncoder(SMALL, s),
     "TemplateEncoder.encode texts": TemplateEncoder(SMALL, ["{} [MASK]"]).encode,
     "TemplateEncoder.tokenize texts": TemplateEncoder(SMALL, ["{} [MASK]"]).tokenize,

@@ -12,6 +12,7 @@ from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransfor
 from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
+from counterpoint.encoders.propositions import EachProposition, PropositionEncoder
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.encoders.static import StaticEncoder
@@ -27,6 +28,7 @@ __all__ = [
     "Cut",
     "DemonstrationEncoder",
     "Dense",
+    "EachProposition",
     "Encoder",
     "Export",
     "ExportedEncoder",
@@ -39,6 +41,7 @@ __all__ = [
     "Pooling",
     "PrefixEncoder",
     "Projected",
+    "PropositionEncoder",
     "SparseAutoencoder",
     "StaticEncoder",
     "TemplateEncoder",

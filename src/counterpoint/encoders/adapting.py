@@ -10,6 +10,7 @@ from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._checkpoint import is_causal
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
+from counterpoint.encoders.propositions import PropositionEncoder
 from counterpoint.encoders.templates import TemplateEncoder
 from counterpoint.encoders.towers import Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
@@ -222,6 +223,30 @@ def with_demonstrations(
     if not isinstance(encoder, TransformerEncoder):
         raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
     return DemonstrationEncoder(encoder, templates, words, virtual=virtual)
+
+
+def with_propositions(encoder: nn.Module, *, mlp: bool = True) -> nn.Module:
+    """A transformer whose texts have propositions with vectors of their own (`PropositionEncoder`).
+
+    One that has them already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        mlp: See `PropositionEncoder`.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> with_propositions(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).mlp
+        True
+    """
+    if isinstance(encoder, PropositionEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("propositions are of tokens in a transformer", fix="give one for a base, such as minilm")
+    return PropositionEncoder(encoder, mlp=mlp).to(encoder.device)
 
 
 def with_prefix(encoder: nn.Module, length: int = 16, dropout: float = 0.1) -> nn.Module:

@@ -28,6 +28,7 @@ CLASSES = {
     "Perceptron": "image",
     "PrefixEncoder": "frozen",
     "Projected": "towers",
+    "PropositionEncoder": "propositions",
     "RowReader": "rows",
     "TemplateEncoder": "templates",
     "Towers": "towers",

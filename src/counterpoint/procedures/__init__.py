@@ -16,6 +16,7 @@ from counterpoint.procedures.ordered import OrderedLists, moved_by_order
 from counterpoint.procedures.pair_features import PairFeatures
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import MomentumQueue, Queue
+from counterpoint.procedures.several import SeveralVectors
 from counterpoint.procedures.siamese import Predictor, Teacher
 from counterpoint.procedures.sides import (
     AgainstClasses,
@@ -78,6 +79,7 @@ __all__ = [
     "Queue",
     "RestOfViews",
     "SeveralItems",
+    "SeveralVectors",
     "SparseCodes",
     "Teacher",
     "TokenTask",

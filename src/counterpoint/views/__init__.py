@@ -9,6 +9,7 @@ from counterpoint.views.equivalents import joined, law_pairs
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
+from counterpoint.views.propositions import in_propositions
 from counterpoint.views.sequences import windows
 from counterpoint.views.spans import spans
 from counterpoint.views.styles import STYLES, style_triplets
@@ -38,6 +39,7 @@ __all__ = [
     "eda",
     "fast_gradient",
     "grey",
+    "in_propositions",
     "insertion",
     "jitter",
     "joined",
