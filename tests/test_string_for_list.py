@@ -42,7 +42,16 @@ from counterpoint.errors import InputError
 from counterpoint.exporting import export
 from counterpoint.generating import Generator, Rules, Sampling, back_translated, triplets_written
 from counterpoint.methods import Takes
-from counterpoint.pretraining import Condenser, CrossUnmasking, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE
+from counterpoint.pretraining import (
+    Condenser,
+    CrossUnmasking,
+    Denoising,
+    Guessing,
+    MaskedAutoencoder,
+    MaskedLM,
+    ReplacedTokens,
+    RetroMAE,
+)
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
 from counterpoint.views import defined, in_propositions, parts, style_triplets
@@ -56,7 +65,7 @@ RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
 COLLECTION = Collection.of(RETRIEVAL)
 JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
 SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
-GUESSING = (Condenser, Denoising, MaskedLM, ReplacedTokens, RetroMAE)
+GUESSING = (Condenser, Denoising, MaskedAutoencoder, MaskedLM, ReplacedTokens, RetroMAE)
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
 Z = np.eye(3, dtype=np.float32)

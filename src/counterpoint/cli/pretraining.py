@@ -19,7 +19,7 @@ def pretrain(
         list[str], typer.Argument(help="Texts: a file, a folder, hf:OWNER/NAME, or included:debian; any number.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model folder.")],
-    objective: Annotated[str, typer.Option(help="mlm, rtd, tsdae, condenser or retromae.")] = "mlm",
+    objective: Annotated[str, typer.Option(help="mlm, maelm, rtd, tsdae, condenser or retromae.")] = "mlm",
     base: Annotated[str, typer.Option(help="small, made from the texts, or a transformer's folder or name.")] = "small",
     layers: Annotated[int | None, typer.Option(help="Of a small one; 4 if not given.")] = None,
     width: Annotated[int | None, typer.Option(help="Of its states, a multiple of 64; 256 if not given.")] = None,

@@ -22,12 +22,22 @@ from counterpoint.fitting.parts import amount
 from counterpoint.fitting.resuming import TRAINING, bind, check_run
 from counterpoint.fitting.run import environment
 from counterpoint.fitting.texts import all_texts
-from counterpoint.pretraining import Condenser, Denoising, Guessing, MaskedLM, ReplacedTokens, RetroMAE, guesses
+from counterpoint.pretraining import (
+    Condenser,
+    Denoising,
+    Guessing,
+    MaskedAutoencoder,
+    MaskedLM,
+    ReplacedTokens,
+    RetroMAE,
+    guesses,
+)
 from counterpoint.training import TrainConfig, train
 from counterpoint.training._processes import Processes
 
 OBJECTIVES: dict[str, type[Guessing]] = {
-    "mlm": MaskedLM, "rtd": ReplacedTokens, "tsdae": Denoising, "condenser": Condenser, "retromae": RetroMAE,
+    "mlm": MaskedLM, "maelm": MaskedAutoencoder, "rtd": ReplacedTokens, "tsdae": Denoising, "condenser": Condenser,
+    "retromae": RetroMAE,
 }  # fmt: skip
 SMALL = "small"
 """The base that is made from the texts."""
@@ -78,9 +88,10 @@ def pretrain(
     Args:
         *sources: What `counterpoint.data.read` takes, of any schema, `included:debian`, or lists of texts.
         output: The model folder, which appears at the end, whole.
-        objective: "mlm": a masked language model (`MaskedLM`); "rtd": replaced-token detection (`ReplacedTokens`);
-            "tsdae": a denoising auto-encoder (`Denoising`); "condenser" and "retromae": a masked language model with a
-            second reader of the pooled vector (`Condenser`, `RetroMAE`).
+        objective: "mlm": a masked language model (`MaskedLM`); "maelm": one whose encoder sees no mask tokens
+            (`MaskedAutoencoder`); "rtd": replaced-token detection (`ReplacedTokens`); "tsdae": a denoising auto-encoder
+            (`Denoising`); "condenser" and "retromae": a masked language model with a second reader of the pooled vector
+            (`Condenser`, `RetroMAE`).
         base: "small": BERT in miniature, its tokenizer trained on the texts; or a model folder or name to go on from.
         layers: Of a small one, 4 if not given.
         width: Of its states, 256 if not given; heads have 64.

@@ -2,6 +2,7 @@
 
 from counterpoint.pretraining._base import Guessing, transformer
 from counterpoint.pretraining.across import CrossUnmasking
+from counterpoint.pretraining.autoencoder import MaskedAutoencoder
 from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
 from counterpoint.pretraining.denoising import Denoising
 from counterpoint.pretraining.filling import filled_in
@@ -14,6 +15,7 @@ __all__ = [
     "CrossUnmasking",
     "Denoising",
     "Guessing",
+    "MaskedAutoencoder",
     "MaskedLM",
     "ReplacedTokens",
     "RetroMAE",

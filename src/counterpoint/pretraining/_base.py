@@ -184,6 +184,12 @@ def at_places(values: Tensor, features: Features, at: Int[Tensor, "n m"]) -> tup
     return values[(features["offsets"][:-1, None] + at)[there]], there
 
 
+def picked(x: Float[Tensor, "n l d"], at: Int[Tensor, "n m"]) -> Float[Tensor, "p d"]:
+    """The states at the places that there are, one after the other."""
+    there = at >= 0
+    return x[torch.arange(len(x), device=x.device)[:, None].expand_as(at)[there], at[there]]
+
+
 def spread(values: Float[Tensor, "p d"], there: Bool[Tensor, "n m"]) -> Float[Tensor, "n m d"]:
     """Values one after the other where there are some, 0 elsewhere."""
     out = values.new_zeros(*there.shape, values.shape[1])

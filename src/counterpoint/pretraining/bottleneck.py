@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from counterpoint.encoders import Features, TransformerEncoder, pool, take
-from counterpoint.pretraining._base import at_places, places, spread
+from counterpoint.pretraining._base import at_places, picked, places, spread
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.training.payload import Payload
 
@@ -128,7 +128,7 @@ class Condenser(Bottleneck):
         """See the class."""
         there = features["whole"] >= 0
         x = torch.cat([s[:, None], spread(early, there)[:, 1:]], 1)
-        return _picked(self.head(x, src_key_padding_mask=~there), features["asked"])
+        return picked(self.head(x, src_key_padding_mask=~there), features["asked"])
 
 
 class RetroMAE(Bottleneck):
@@ -189,7 +189,7 @@ class RetroMAE(Bottleneck):
         keys = torch.cat([s[:, None], (self._table[whole.clamp_min(0)] + position)[:, 1:]], 1)
         unseen = unseen_keys(whole >= 0, self._unseen).repeat_interleave(self.attention.num_heads, 0)
         x = self.after[0](queries + self.attention(queries, keys, keys, attn_mask=unseen, need_weights=False)[0])
-        return _picked(self.after[1](x + self.wide(x)), features["asked"])
+        return picked(self.after[1](x + self.wide(x)), features["asked"])
 
 
 def unseen_keys(there: Bool[Tensor, "n l"], share: float) -> Bool[Tensor, "n l l"]:
@@ -204,8 +204,3 @@ def unseen_keys(there: Bool[Tensor, "n l"], share: float) -> Bool[Tensor, "n l l
     unseen |= torch.eye(length, dtype=torch.bool, device=there.device)
     unseen[:, :, 0] = False
     return unseen
-
-
-def _picked(x: Float[Tensor, "n l d"], at: Int[Tensor, "n m"]) -> Float[Tensor, "p d"]:
-    there = at >= 0
-    return x[torch.arange(len(x), device=x.device)[:, None].expand_as(at)[there], at[there]]

@@ -27,6 +27,7 @@ class MaskedLM(Guessing):
         share: Of the tokens, or words, that are chosen.
         whole_words: Words are chosen, with all their tokens.
         bias: Whether tokens have one, as BERT's do.
+        always: Every chosen token becomes the mask token.
 
     Raises:
         InputError: There is no mask token; a share out of 0 to 1.
@@ -48,13 +49,14 @@ class MaskedLM(Guessing):
         share: float = 0.15,
         whole_words: bool = False,
         bias: bool = False,
+        always: bool = False,
     ) -> None:
         if encoder.tokenizer.mask_token_id is None:
             raise InputError("the tokenizer has no mask token", fix="take a model that was made with one, or small")
         if not 0 < share <= 1:
             raise InputError(f"the share of masked tokens is {share}", fix="give one above 0, up to 1")
         super().__init__(encoder, texts, whole_words=whole_words, bias=bias)
-        self._share = share
+        self._share, self._always = share, always
 
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """These texts with some tokens masked."""
@@ -75,6 +77,8 @@ class MaskedLM(Guessing):
 
     def _shown(self, original: Int[Tensor, " t"], chosen: Bool[Tensor, " t"]) -> Int[Tensor, " t"]:
         """What the encoder sees of tokens, some of which are chosen."""
+        if self._always:
+            return original.masked_fill(chosen, self.encoder.tokenizer.mask_token_id)
         what = torch.rand(len(original))
         anything = torch.randint(len(self._table), original.shape)
         shown = torch.where(what < 0.8, torch.tensor(self.encoder.tokenizer.mask_token_id), anything)
