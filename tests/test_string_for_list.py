@@ -51,6 +51,8 @@ from counterpoint.pretraining import (
     MaskedLM,
     ReplacedTokens,
     RetroMAE,
+    TrueNegatives,
+    synonym_tokens,
 )
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
@@ -65,7 +67,7 @@ RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
 COLLECTION = Collection.of(RETRIEVAL)
 JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
 SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
-GUESSING = (Condenser, Denoising, MaskedAutoencoder, MaskedLM, ReplacedTokens, RetroMAE)
+GUESSING = (Condenser, Denoising, MaskedAutoencoder, MaskedLM, ReplacedTokens, RetroMAE, TrueNegatives)
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
 Z = np.eye(3, dtype=np.float32)
@@ -115,6 +117,7 @@ CALLS = {
     **{f"{kind.__name__} texts": lambda s, kind=kind: kind(SMALL, s) for kind in GUESSING},
     "CrossUnmasking texts": lambda s: CrossUnmasking(SMALL, s, ["a"] * len(s)),
     "CrossUnmasking others": lambda s: CrossUnmasking(SMALL, ["a"] * len(s), s),
+    "synonym_tokens similar": lambda s: synonym_tokens(SMALL, lambda _: s),
     "Guessing texts": lambda s: type("Own", (Guessing,), {"payload": MaskedLM.payload})(SMALL, s),
     "StaticEncoder.encode texts": ENCODER.encode,
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,

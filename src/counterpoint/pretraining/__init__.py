@@ -8,7 +8,9 @@ from counterpoint.pretraining.denoising import Denoising
 from counterpoint.pretraining.filling import filled_in
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
+from counterpoint.pretraining.negatives import TrueNegatives
 from counterpoint.pretraining.replaced import ReplacedTokens
+from counterpoint.pretraining.synonyms import neighbour_tokens, synonym_tokens
 
 __all__ = [
     "Condenser",
@@ -19,7 +21,10 @@ __all__ = [
     "MaskedLM",
     "ReplacedTokens",
     "RetroMAE",
+    "TrueNegatives",
     "filled_in",
     "guesses",
+    "neighbour_tokens",
+    "synonym_tokens",
     "transformer",
 ]
