@@ -49,6 +49,7 @@ from counterpoint.pretraining import (
     Guessing,
     MaskedAutoencoder,
     MaskedLM,
+    ReplacedAndContrasted,
     ReplacedTokens,
     RetroMAE,
     TrueNegatives,
@@ -67,7 +68,16 @@ RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
 COLLECTION = Collection.of(RETRIEVAL)
 JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
 SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
-GUESSING = (Condenser, Denoising, MaskedAutoencoder, MaskedLM, ReplacedTokens, RetroMAE, TrueNegatives)
+GUESSING = (
+    Condenser,
+    Denoising,
+    MaskedAutoencoder,
+    MaskedLM,
+    ReplacedAndContrasted,
+    ReplacedTokens,
+    RetroMAE,
+    TrueNegatives,
+)
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
 Z = np.eye(3, dtype=np.float32)

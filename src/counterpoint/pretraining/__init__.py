@@ -4,6 +4,7 @@ from counterpoint.pretraining._base import Guessing, transformer
 from counterpoint.pretraining.across import CrossUnmasking
 from counterpoint.pretraining.autoencoder import MaskedAutoencoder
 from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
+from counterpoint.pretraining.contrasted import ReplacedAndContrasted
 from counterpoint.pretraining.denoising import Denoising
 from counterpoint.pretraining.filling import filled_in
 from counterpoint.pretraining.masked import MaskedLM
@@ -19,6 +20,7 @@ __all__ = [
     "Guessing",
     "MaskedAutoencoder",
     "MaskedLM",
+    "ReplacedAndContrasted",
     "ReplacedTokens",
     "RetroMAE",
     "TrueNegatives",

@@ -13,8 +13,9 @@ from counterpoint.encoders.scratch import small_transformer
 from counterpoint.evaluate import effective_rank
 from counterpoint.pretraining import transformer
 from counterpoint.testbeds.bed import Figure, Made
+from counterpoint.testbeds.bitext import smaller_random_bert
 from counterpoint.testbeds.figures import spearman
-from counterpoint.testbeds.texts import SENTENCES
+from counterpoint.testbeds.texts import LIKENESS, QUICK_BERT, SENTENCES
 from counterpoint.testbeds.transfer import transfer
 
 WIDTH = 64
@@ -65,3 +66,10 @@ SCRATCH = replace(
     settings={**SENTENCES.settings, "batch_size": 128, "learning_rate": 2e-3},
     figures=(transfer, spearman),
 )
+LIKE_SCRATCH = replace(
+    LIKENESS,
+    name="likeness, from scratch",
+    about=LIKENESS.about.replace(QUICK_BERT, f"a BERT in miniature (2 layers of {WIDTH}) of random weights"),
+    start=smaller_random_bert,
+)
+"""What tests take where few steps of guessing make all texts alike: weights so large that they are not."""
