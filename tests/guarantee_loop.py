@@ -99,6 +99,7 @@ from counterpoint.procedures import (
     Procedure,
     Prototypes,
     Queue,
+    Rebuild,
     RestOfViews,
     SeveralItems,
     SeveralVectors,
@@ -360,6 +361,10 @@ CASES = {
     "tokens beside": Case(
         lambda: TokenTask.beside(InfoNCE(0.3), 0.5), lambda: nn.Linear(4, 4),
         lambda: DetectReplaced(4), rows="edited", encoder=guarantee_texts.reading,
+    ),
+    "rebuilt": Case(
+        lambda: TokenTask.beside(InfoNCE(0.3), 0.5), lambda: nn.Linear(4, 4),
+        lambda: Rebuild(4, layers=1, hidden=0.5), rows="edited", encoder=guarantee_texts.reading,
     ),
     "noise": Case(lambda: InfoNCE(0.3), procedure=lambda: NoiseNegatives(0.5, rate=0.3), rows=2),
     "negatives mixed": Case(lambda: InfoNCE(0.3), procedure=lambda: Chain(Queue(15, 4), MixNegatives(5, 3, 2))),

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from counterpoint.data.items import Data, Items
-from counterpoint.encoders import StaticEncoder
+from counterpoint.encoders import StaticEncoder, TemplateEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
-from counterpoint.pretraining import filled_in
+from counterpoint.pretraining import filled_in, with_tokens
 
 WORDS = ["one", "two", "three", "four"]
 SAME = [" ".join([word] * n) for word in WORDS for n in (6, 7, 8, 9)]
@@ -68,3 +68,20 @@ def test_what_cannot_be_is_refused():
             filled_in(**options)
     with pytest.raises(InputError, match="tokens are those of a transformer"):
         filled_in()(Data.alone(Items("text", SAME)), StaticEncoder.from_corpus(SAME, dim=4), 0)
+
+
+def test_tokens_to_write_are_the_positives_in_their_template_or_the_texts():
+    pairs = Data(
+        Items("text", ["one", "two"]), torch.tensor([1, 0, 0]), Items("text", ["three four", "four"]),
+        torch.tensor([[1, 0], [0, -1], [-1, -1]]),
+    )  # fmt: skip
+    framed = TemplateEncoder(ENCODER, ["one {} two [MASK]"])
+    known = ENCODER.tokenize(["one four two [MASK]", "one three four two [MASK]"])
+    wanted = [row.tolist() for row in known["input_ids"].split(known["offsets"].diff().tolist())]
+    rows = with_tokens()(pairs, framed, 0).columns["tokens"]
+    assert [row[row >= 0].tolist() for row in rows] == [*wanted, []]
+    assert torch.equal(with_tokens(4)(pairs, framed, 0).columns["tokens"], rows[:, :4])
+    alone = with_tokens()(Data.alone(Items("text", ["two"])), ENCODER, 0).columns["tokens"]
+    assert alone[0].tolist() == ENCODER.tokenize(["two"])["input_ids"].tolist()
+    with pytest.raises(InputError, match="tokens are those of a transformer"):
+        with_tokens()(pairs, StaticEncoder.from_corpus(SAME, dim=4), 0)

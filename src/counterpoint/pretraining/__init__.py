@@ -6,7 +6,7 @@ from counterpoint.pretraining.autoencoder import MaskedAutoencoder
 from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
 from counterpoint.pretraining.contrasted import ReplacedAndContrasted
 from counterpoint.pretraining.denoising import Denoising
-from counterpoint.pretraining.filling import filled_in
+from counterpoint.pretraining.filling import filled_in, with_tokens
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
 from counterpoint.pretraining.negatives import TrueNegatives
@@ -29,4 +29,5 @@ __all__ = [
     "neighbour_tokens",
     "synonym_tokens",
     "transformer",
+    "with_tokens",
 ]

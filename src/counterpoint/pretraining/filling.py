@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from counterpoint.data.items import Data, Items
-from counterpoint.encoders import Features, TransformerEncoder, lengths
+from counterpoint.encoders import Features, TemplateEncoder, TransformerEncoder, lengths
 from counterpoint.errors import InputError
 from counterpoint.pretraining._base import at_places
 from counterpoint.pretraining.masked import MaskedLM
@@ -78,8 +78,43 @@ def filled_in(
     return prepare
 
 
-def token_rows(encoder: TransformerEncoder, items: Items, longest: int) -> Int[Tensor, "n l"]:
-    """The tokens of each text, a special one first, so many at most; -1: no more.
+def with_tokens(longest: int = 32) -> Callable[[Data, nn.Module, int], Data]:
+    """A step before training: column `tokens` `(n, l)`, those of each row's text, of pairs of its first positive.
+
+    They are what `counterpoint.procedures.Rebuild` is to write; see `token_rows`.
+
+    Args:
+        longest: Of longer texts so many tokens are taken.
+
+    Raises:
+        InputError: in the step, if the encoder is no transformer, whose tokens they are.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> encoder = small_transformer(["a b"], layers=1, width=8, heads=2)
+        >>> pair = Data(Items("text", ["a"]), torch.tensor([0]), Items("text", ["b"]), torch.tensor([[0]]))
+        >>> with_tokens()(pair, encoder, 0).columns["tokens"].tolist()  # [CLS] b [SEP]
+        [[2, 6, 3]]
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del seed
+        if not isinstance(encoder, TransformerEncoder | TemplateEncoder):
+            raise InputError("tokens are those of a transformer", fix="give one for a base, such as minilm")
+        if data.positives is None:
+            return replace(
+                data, columns={**data.columns, "tokens": token_rows(encoder, data.anchors[data.anchor], longest)}
+            )
+        assert data.others is not None  # positives are rows of them
+        first = data.positives[:, 0]
+        rows = token_rows(encoder, data.others[first.clamp_min(0)], longest).masked_fill(first[:, None] < 0, -1)
+        return replace(data, columns={**data.columns, "tokens": rows})
+
+    return prepare
+
+
+def token_rows(encoder: TransformerEncoder | TemplateEncoder, items: Items, longest: int) -> Int[Tensor, "n l"]:
+    """The tokens of each text, in its template where it has one, a special one first, so many at most; -1: no more.
 
     Where the tokenizer puts none before a text, that which pads stands there.
 
@@ -90,6 +125,9 @@ def token_rows(encoder: TransformerEncoder, items: Items, longest: int) -> Int[T
         [[2, 5, 3], [2, 5, 6]]
     """
     features = encoder.tokenize(items.texts)
+    if isinstance(encoder, TemplateEncoder):
+        features = encoder.within(features)
+        encoder = encoder.encoder
     ids, counts = features["input_ids"], lengths(features)
     rows = torch.full((len(counts), int(counts.max())), -1)
     rows.masked_scatter_(torch.arange(rows.shape[1]) < counts[:, None], ids)

@@ -17,6 +17,7 @@ from counterpoint.procedures.pair_features import PairFeatures
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import MomentumQueue, Queue
 from counterpoint.procedures.several import SeveralVectors
+from counterpoint.procedures.rebuilding import Rebuild
 from counterpoint.procedures.siamese import Predictor, Teacher
 from counterpoint.procedures.sides import (
     AgainstClasses,
@@ -77,6 +78,7 @@ __all__ = [
     "Procedure",
     "Prototypes",
     "Queue",
+    "Rebuild",
     "RestOfViews",
     "SeveralItems",
     "SeveralVectors",

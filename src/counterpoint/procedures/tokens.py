@@ -16,7 +16,7 @@ from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
 from counterpoint.objectives import InfoNCE, Objective, Only, Sum
 from counterpoint.points import Points, as_points, unknown
-from counterpoint.procedures._base import Call, Procedure, every_point
+from counterpoint.procedures._base import Call, Procedure
 from counterpoint.relation import Relation, same
 
 _TEXTS, _TOKENS = 0, 1
@@ -44,7 +44,7 @@ class TokenTask(Procedure, abc.ABC):
     `-log exp(h . v_x) / sum_a exp(h . v_a)`, and the term is the mean over all tokens that are asked for in the whole
     batch: guesses of masked tokens, where the table is the vocabulary, as much as of whether one was replaced, where
     there are two answers. `TokenTask.beside` makes the objective. A subclass gives `asked`, and in `reads` the columns
-    of the points that it needs and nobody else.
+    of the points that it needs and nobody else. Of pairs one side may have them alone, and is then all that is asked.
 
     Every process computes this of the whole batch, in one piece: memory is that of its tokens.
 
@@ -60,7 +60,7 @@ class TokenTask(Procedure, abc.ABC):
         """What is asked.
 
         Args:
-            points: The texts of both sides, with their columns.
+            points: The texts of both sides, with their columns; of the side that has those of `reads`, if one has.
         """
 
     @staticmethod
@@ -83,8 +83,9 @@ class TokenTask(Procedure, abc.ABC):
         """The call with tokens beside the texts."""
         if call.get("keys") is None:
             raise InputError("tokens are guessed beside two sides of texts", fix="use two views, or pairs")
-        asked = self.asked(every_point(call))
-        queries, keys = (self._texts(as_points(call[side])) for side in ("queries", "keys"))
+        sides = [as_points(call[side]) for side in ("queries", "keys")]
+        asked = self.asked(Points.cat([side for side in sides if set(self.reads) <= side.columns.keys()] or sides))
+        queries, keys = map(self._texts, sides)
         width = max(queries.z.shape[1], asked.states.shape[1])
         answers = torch.arange(len(asked.table), device=asked.answer.device)
         return {
