@@ -36,6 +36,7 @@ from counterpoint.heads import (
     projection,
 )
 from counterpoint.objectives import (
+    MGDA,
     Alignment,
     Apart,
     AutoEncoding,
@@ -53,11 +54,14 @@ from counterpoint.objectives import (
     Objective,
     Only,
     Part,
+    SetContrast,
     SoftContrastive,
     SparseReconstruction,
     StandardNormal,
     SupCon,
+    TopicELBO,
     Triplet,
+    Uniformity,
     below_the_guide,
 )
 from counterpoint.procedures import (
@@ -80,6 +84,7 @@ from counterpoint.procedures import (
     Forget,
     Futures,
     Guided,
+    InSets,
     InterpolateNegatives,
     Lists,
     MeanOfBlocks,
@@ -274,6 +279,11 @@ CASES = {
     "decoded": Case(
         lambda: AutoEncoding(nn.Linear(3, 2), "pixels"), lambda: WithoutNoise(4, 3), AgainstItself, rows=1
     ),
+    "topics in sets": Case(
+        lambda: MGDA(TopicELBO(nn.Linear(3, 2), "pixels"), SetContrast(0.5)), lambda: WithoutNoise(4, 3),
+        lambda: InSets(4), rows="tuples",
+    ),
+    "balanced": Case(lambda: MGDA(InfoNCE(0.3), Uniformity()), both, rows=2),
     "classes": Case(
         lambda: InfoNCE(1.0, geometry=Dot(), relation=BY_CLASS), procedure=lambda: AgainstClasses(4), rows=2
     ),
@@ -414,7 +424,11 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
         positives, negatives = (torch.stack([(rows + a) % n, (rows + b) % n], 1) for a, b in ((0, 1), (5, 7)))
         teacher = torch.rand(n, 3, generator=generator)
         teacher[::3, 2] = torch.nan
-        columns = {"listed": second.hashes()[torch.cat([rows[:, None], negatives], 1)], "teacher": teacher}
+        columns = {
+            "listed": second.hashes()[torch.cat([rows[:, None], negatives], 1)],
+            "teacher": teacher,
+            "pixels": columns["pixels"],
+        }
     data = Data(first, rows, second, positives, negatives, columns)
     if case.rows == "sampled":
         return FirstDrawn(data, encoder, sampled=2)

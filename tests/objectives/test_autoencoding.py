@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from counterpoint.errors import InputError
-from counterpoint.objectives import AutoEncoding
+from counterpoint.objectives import AutoEncoding, TopicELBO
 from counterpoint.points import Points
 
 
@@ -55,3 +55,27 @@ def test_vectors_and_codes_without_what_is_decoded_are_refused():
         AutoEncoding(nn.Linear(4, 2))(Points(torch.eye(2, 4), target=torch.ones(2, 2), sample=sample))
     with pytest.raises(InputError, match="column 'pixels'"):
         AutoEncoding(nn.Linear(4, 2), "pixels")(Points(torch.zeros(2, 3, 4), sample=sample))
+
+
+def test_a_topic_model_counts_each_word_and_has_a_prior():
+    torch.manual_seed(0)
+    decoder = nn.Linear(4, 6).double()
+    z = torch.randn(5, 3, 4, dtype=torch.float64, requires_grad=True)
+    words = torch.randint(3, (5, 6)).double()
+    for variance in (None, 2.5):
+        loss = TopicELBO(decoder, "x", variance)(Points(z, x=words, sample=torch.arange(5)))
+        prior, wanted = torch.tensor(variance or 0.75, dtype=torch.float64), 0.0
+        for (sample, mean, log_variance), counts in zip(z, words, strict=True):
+            logits = decoder(torch.exp(sample) / torch.exp(sample).sum())
+            for word, n in enumerate(counts):
+                wanted = wanted - n * torch.log(torch.exp(logits[word]) / torch.exp(logits).sum()) / 5
+            q = torch.distributions.Normal(mean, torch.exp(log_variance / 2))
+            wanted = (
+                wanted + torch.distributions.kl_divergence(q, torch.distributions.Normal(0, prior.sqrt())).sum() / 5
+            )
+        torch.testing.assert_close(loss, wanted)
+        leaves = [z, *decoder.parameters()]
+        for a, b in zip(torch.autograd.grad(loss, leaves), torch.autograd.grad(wanted, leaves), strict=True):
+            torch.testing.assert_close(a, b)
+    with pytest.raises(InputError, match="column 'words'"):
+        TopicELBO(decoder)(Points(z, sample=torch.arange(5)))

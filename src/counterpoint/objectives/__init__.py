@@ -14,7 +14,7 @@ from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature, PairTemperature
 from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
-from counterpoint.objectives.autoencoding import AutoEncoding, SparseReconstruction
+from counterpoint.objectives.autoencoding import AutoEncoding, SparseReconstruction, TopicELBO
 from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
@@ -45,7 +45,9 @@ from counterpoint.objectives.multiview import MultiView
 from counterpoint.objectives.mutual_information import JSD, NWJ
 from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
+from counterpoint.objectives.pareto import MGDA
 from counterpoint.objectives.parts import KernelEntropy, Lengths, Part, Shrink
+from counterpoint.objectives.pooled import SetContrast
 from counterpoint.objectives.proxies import Logits, Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.redundancy import (
@@ -210,6 +212,7 @@ __all__ = [
     "CACR",
     "JSD",
     "MACL",
+    "MGDA",
     "NWJ",
     "REGISTRY",
     "WMSE",
@@ -281,6 +284,7 @@ __all__ = [
     "ScoreError",
     "ScoredInfoNCE",
     "ScoredObjective",
+    "SetContrast",
     "Shrink",
     "Sigmoid",
     "SlicedNormality",
@@ -291,6 +295,7 @@ __all__ = [
     "Sum",
     "SupCon",
     "SwAV",
+    "TopicELBO",
     "Triplet",
     "Uniformity",
     "VICReg",

@@ -1,4 +1,4 @@
-"""Losses of auto-encoders: of a probabilistic one, and of a sparse one."""
+"""Losses of auto-encoders: of probabilistic ones, of a topic model among them, and of a sparse one."""
 
 from __future__ import annotations
 
@@ -43,19 +43,54 @@ class AutoEncoding(PointObjective):
     def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
         """Mean over the queries."""
         del keys, i, j
-        if queries.z.ndim != 3 or queries.z.shape[1] != 3:
-            raise InputError(
-                f"queries of shape {tuple(queries.z.shape)} are no sample, mean and log-variance",
-                fix="put the head Gaussian before it",
-            )
-        if self.column not in queries.columns:
-            raise InputError(f"what is decoded is the column {self.column!r}, which is lacking", fix="give it to them")
-        sample, mean, log_variance = queries.z.unbind(1)
-        target = queries.columns[self.column].to(sample)
+        sample, mean, log_variance = gaussian_parts(queries)
+        target = _decoded(queries, self.column).to(sample)
         decoded = -F.binary_cross_entropy_with_logits(self.decoder(sample), target, reduction="none")
         inferred = Normal(mean, (log_variance / 2).exp()).log_prob(sample)
         prior = Normal(0.0, 1.0).log_prob(sample)
         loss: Tensor = -(decoded.sum(1) + (inferred.sum(1) + prior.sum(1)) / 2).mean()
+        return loss
+
+
+class TopicELBO(PointObjective):
+    """`-sum_v x_v log p_v + KL(q(z|x) || N(0, variance))`, the mean over queries: the loss of a neural topic model.
+
+    A query is `(3, d)` as for `AutoEncoding`. Its topics are `softmax(z)` of the sample, and `p` the softmax of what
+    the decoder makes of them, of which `x` counts words. Keys are not looked at. Source: Srivastava and Sutton 2017,
+    "Autoencoding Variational Inference for Topic Models"; with the default variance the prior is their Gaussian for a
+    Dirichlet of all ones, `1 - 1/d`, as in the code of Scholar (Card et al. 2018).
+
+    Args:
+        decoder: From topics `(n, d)` to a logit for each word; columns of a linear one are the topics.
+        column: How often each word is in the text, `(n, words)`.
+        variance: Of the prior; None: `1 - 1/d`.
+
+    Raises:
+        InputError: in a call, for other points, or without the column.
+
+    Examples:
+        >>> import torch
+        >>> codes = Points(torch.zeros(1, 3, 2), words=torch.tensor([[2.0, 1.0]]), sample=torch.arange(1))
+        >>> decoder = nn.Linear(2, 2, bias=False)
+        >>> _ = nn.init.zeros_(decoder.weight)  # each word is as likely
+        >>> round(TopicELBO(decoder, variance=1.0)(codes).item(), 4)  # 3 log(2), and no divergence
+        2.0794
+    """
+
+    def __init__(self, decoder: nn.Module, column: str = "words", variance: float | None = None) -> None:
+        super().__init__(geometry=Dot())
+        self.decoder, self.column, self.variance = decoder, column, variance
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Mean over the queries."""
+        del keys, i, j
+        sample, mean, log_variance = gaussian_parts(queries)
+        counts = _decoded(queries, self.column).to(sample)
+        logits: Tensor = self.decoder(sample.softmax(1))
+        variance = 1 - 1 / sample.shape[1] if self.variance is None else self.variance
+        ratio = log_variance.exp() / variance
+        divergence = (ratio + mean.square() / variance - 1 - ratio.log()).sum(1) / 2
+        loss: Tensor = (divergence - (counts * logits.log_softmax(1)).sum(1)).mean()
         return loss
 
 
@@ -102,3 +137,24 @@ class SparseReconstruction(PointObjective):
         share = revived / variance if bool(variance > 0) else revived * 0
         loss: Tensor = error.square().sum(1).mean() + self.wide * wide.square().sum(1).mean() + self.revive * share
         return loss
+
+
+def gaussian_parts(points: Points) -> tuple[Tensor, Tensor, Tensor]:
+    """Sample, mean and log-variance of each point.
+
+    Raises:
+        InputError: They are no such points.
+    """
+    if points.z.ndim != 3 or points.z.shape[1] != 3:
+        raise InputError(
+            f"points of shape {tuple(points.z.shape)} are no sample, mean and log-variance",
+            fix="put the head Gaussian before it",
+        )
+    sample, mean, log_variance = points.z.unbind(1)
+    return sample, mean, log_variance
+
+
+def _decoded(points: Points, column: str) -> Tensor:
+    if column not in points.columns:
+        raise InputError(f"what is decoded is the column {column!r}, which is lacking", fix="give it to them")
+    return points.columns[column]

@@ -6,6 +6,7 @@ from counterpoint.procedures.composing import Composed
 from counterpoint.procedures.cross_view import CrossView
 from counterpoint.procedures.domains import CutDomains, OneDomain
 from counterpoint.procedures.gates import PairGates
+from counterpoint.procedures.grouping import InSets
 from counterpoint.procedures.guided import Guided
 from counterpoint.procedures.guides import OwnGuide
 from counterpoint.procedures.hard_pairs import MixHardPairs, shares
@@ -59,6 +60,7 @@ __all__ = [
     "Forget",
     "Futures",
     "Guided",
+    "InSets",
     "InterpolateNegatives",
     "Lists",
     "MeanOfBlocks",

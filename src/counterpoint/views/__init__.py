@@ -2,6 +2,7 @@
 
 from counterpoint.views import logic, tokens, words
 from counterpoint.views.adversarial import fast_gradient
+from counterpoint.views.bags import bags, telling_words
 from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
@@ -28,6 +29,7 @@ __all__ = [
     "View",
     "affine",
     "another_template",
+    "bags",
     "blur",
     "boxes",
     "brightness",
@@ -59,6 +61,7 @@ __all__ = [
     "spans",
     "style_triplets",
     "synonyms",
+    "telling_words",
     "tokens",
     "typos",
     "windows",
