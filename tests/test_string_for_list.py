@@ -25,6 +25,7 @@ from counterpoint.encoders import (
     AdapterEncoder,
     DemonstrationEncoder,
     KnowledgeGraph,
+    NGramEncoder,
     PrefixEncoder,
     PropositionEncoder,
     StaticEncoder,
@@ -54,6 +55,10 @@ from counterpoint.pretraining import (
     RetroMAE,
     TrueNegatives,
     synonym_tokens,
+    LeftOutWords,
+    MaskedLM,
+    ReplacedTokens,
+    RetroMAE,
 )
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find
@@ -128,6 +133,9 @@ CALLS = {
     "CrossUnmasking texts": lambda s: CrossUnmasking(SMALL, s, ["a"] * len(s)),
     "CrossUnmasking others": lambda s: CrossUnmasking(SMALL, ["a"] * len(s), s),
     "synonym_tokens similar": lambda s: synonym_tokens(SMALL, lambda _: s),
+    "LeftOutWords texts": lambda s: LeftOutWords(ENCODER, s),
+    "NGramEncoder.encode texts": NGramEncoder(ENCODER, 2).encode,
+    "NGramEncoder.tokenize texts": NGramEncoder(ENCODER, 2).tokenize,
     "Guessing texts": lambda s: type("Own", (Guessing,), {"payload": MaskedLM.payload})(SMALL, s),
     "StaticEncoder.encode texts": ENCODER.encode,
     "StaticEncoder.from_corpus texts": StaticEncoder.from_corpus,

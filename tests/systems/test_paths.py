@@ -31,7 +31,7 @@ from counterpoint.fitting.presets import preset
 from counterpoint.fitting.task import make_task
 from counterpoint.methods import recipe as methods
 from counterpoint.methods import stage
-from counterpoint.pretraining import Guessing
+from counterpoint.pretraining import Guessing, LeftOutWords
 from counterpoint.systems import every, get, run
 from counterpoint.systems.registry import slug
 from counterpoint.training import loop
@@ -269,7 +269,7 @@ def watched(monkeypatch):
             patch.setattr(loop, "_finish", ended)
             result = loop.train(encoder, batches, objective, config, **options)
         # a task of guessing holds what is trained
-        seen.kept = copied(encoder.encoder if isinstance(encoder, Guessing) else encoder)
+        seen.kept = copied(encoder.encoder if isinstance(encoder, Guessing | LeftOutWords) else encoder)
         return result
 
     monkeypatch.setattr(stage, "train", train)

@@ -10,6 +10,7 @@ from counterpoint.encoders.folder import load
 from counterpoint.encoders.frozen import AdapterEncoder, PrefixEncoder
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
+from counterpoint.encoders.ngrams import NGramEncoder
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.propositions import EachProposition, PropositionEncoder
@@ -36,6 +37,7 @@ __all__ = [
     "ImageEncoder",
     "Kind",
     "KnowledgeGraph",
+    "NGramEncoder",
     "Operator",
     "Perceptron",
     "Pooling",

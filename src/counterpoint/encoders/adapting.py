@@ -11,6 +11,8 @@ from counterpoint.encoders._checkpoint import is_causal
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.propositions import PropositionEncoder
+from counterpoint.encoders.ngrams import NGramEncoder
+from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.templates import TemplateEncoder
 from counterpoint.encoders.towers import Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
@@ -288,6 +290,59 @@ def with_adapters(encoder: nn.Module, size: int = 64) -> nn.Module:
         2
     """
     return _frozen(encoder, lambda part: AdapterEncoder(part, size))
+
+
+def token_table(encoder: nn.Module) -> nn.Module:
+    """The table of a transformer's token vectors, without its layers.
+
+    What is a table already stays as it is.
+
+    Args:
+        encoder: A transformer with a fast tokenizer.
+
+    Raises:
+        InputError: It is neither.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> token_table(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).dim
+        8
+    """
+    if isinstance(encoder, StaticEncoder | NGramEncoder):
+        return encoder
+    backend = getattr(getattr(encoder, "tokenizer", None), "backend_tokenizer", None)
+    if not isinstance(encoder, TransformerEncoder) or backend is None:
+        raise InputError("there are no token vectors to make a table of", fix="give a table or a transformer")
+    tokenizer = type(backend).from_str(backend.to_str())
+    tokenizer.no_truncation()
+    weight = encoder.model.get_input_embeddings().weight.detach()
+    options = {name: getattr(encoder, name) for name in ("prompts", "default_prompt_name", "do_lower_case")}
+    return StaticEncoder(tokenizer, weight, **options).to(encoder.device)
+
+
+def with_ngrams(encoder: nn.Module, buckets: int = 50_000, n: int = 2) -> nn.Module:
+    """A table of token vectors, or of a transformer's (`token_table`), with one of n-grams beside it (`NGramEncoder`).
+
+    One that has n-grams already stays as it is.
+
+    Args:
+        encoder: Its table is within what comes back.
+        buckets: See `NGramEncoder`.
+        n: Likewise.
+
+    Raises:
+        InputError: It has no token vectors.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> with_ngrams(StaticEncoder.from_corpus(["a cat"], dim=4), 10).buckets
+        10
+    """
+    if isinstance(encoder, NGramEncoder):
+        return encoder
+    table = token_table(encoder)
+    assert isinstance(table, StaticEncoder)
+    return NGramEncoder(table, buckets, n).to(table.device)
 
 
 def _frozen(encoder: nn.Module, make: Callable[[TransformerEncoder], FrozenEncoder]) -> nn.Module:

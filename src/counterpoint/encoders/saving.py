@@ -25,6 +25,7 @@ CLASSES = {
     "ImageEncoder": "image",
     "Joined": "joined",
     "KnowledgeGraph": "knowledge",
+    "NGramEncoder": "ngrams",
     "Perceptron": "image",
     "PrefixEncoder": "frozen",
     "Projected": "towers",

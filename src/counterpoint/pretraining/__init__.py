@@ -7,6 +7,8 @@ from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
 from counterpoint.pretraining.contrasted import ReplacedAndContrasted
 from counterpoint.pretraining.denoising import Denoising
 from counterpoint.pretraining.filling import filled_in, with_tokens
+from counterpoint.pretraining.filling import filled_in
+from counterpoint.pretraining.left_out import LeftOutWords
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
 from counterpoint.pretraining.negatives import TrueNegatives
@@ -19,6 +21,7 @@ __all__ = [
     "Denoising",
     "Guessing",
     "MaskedAutoencoder",
+    "LeftOutWords",
     "MaskedLM",
     "ReplacedAndContrasted",
     "ReplacedTokens",
