@@ -80,6 +80,7 @@ from counterpoint.procedures import (
     CrossView,
     CutDomains,
     DetectReplaced,
+    Discourse,
     DistanceFromStart,
     Forget,
     Futures,
@@ -360,6 +361,10 @@ CASES = {
     "pair features": Case(
         lambda: Logits(4), procedure=lambda: PairFeatures(projection(16, hidden=(3,), out=4, norm=nn.BatchNorm1d))
     ),
+    "discourse": Case(
+        lambda: Discourse.objective(3, 4), procedure=lambda: Discourse(4, context=2, candidates=3, classes=4),
+        rows="discourse",
+    ),
     "neighbours": Case(
         lambda: InfoNCE(0.3), procedure=lambda: ClusteredNeighbours(15, 4, clusters=3, k=2), rows=2
     ),
@@ -420,6 +425,10 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     if case.rows == "parts":
         second = Items("vector", torch.randn(2 * n, WIDTH, generator=generator).to(dtype))
         positives = torch.stack([rows, rows + n], 1)
+    if case.rows == "discourse":
+        positives = torch.stack([(rows + i) % n for i in range(4)], 1)
+        positives[rows % 3 != 1, 1:] = -1
+        columns |= {"task": rows % 3, "label": torch.where(rows % 3 == 2, rows * 7 % 4, rows * 5 % 2)}
     if case.rows == "tuples":
         positives, negatives = (torch.stack([(rows + a) % n, (rows + b) % n], 1) for a, b in ((0, 1), (5, 7)))
         teacher = torch.rand(n, 3, generator=generator)

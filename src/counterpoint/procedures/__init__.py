@@ -4,6 +4,7 @@ from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.clusters import ClusterNegatives
 from counterpoint.procedures.composing import Composed
 from counterpoint.procedures.cross_view import CrossView
+from counterpoint.procedures.discourse import Discourse
 from counterpoint.procedures.domains import CutDomains, OneDomain
 from counterpoint.procedures.gates import PairGates
 from counterpoint.procedures.grouping import InSets
@@ -56,6 +57,7 @@ __all__ = [
     "CrossView",
     "CutDomains",
     "DetectReplaced",
+    "Discourse",
     "DistanceFromStart",
     "Forget",
     "Futures",

@@ -6,6 +6,7 @@ from counterpoint.views.bags import bags, telling_words
 from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
+from counterpoint.views.discourse import discourse
 from counterpoint.views.equivalents import joined, law_pairs
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
@@ -38,6 +39,7 @@ __all__ = [
     "crop",
     "defined",
     "demonstrated_by",
+    "discourse",
     "eda",
     "fast_gradient",
     "grey",
