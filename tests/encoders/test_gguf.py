@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from counterpoint.encoders import load
+from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.fitting import bases
 
@@ -32,6 +33,17 @@ def test_a_broken_file_is_one_sentence(tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"GGUF and nothing else")
     with pytest.raises(InputError, match="is not a model that can be loaded"):
         load(tmp_path / "model.gguf")
+
+
+def test_all_layers_are_kept_in_a_folder_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(bases, "_package", lambda _: tmp_path)
+    monkeypatch.setattr(
+        bases, "load", lambda *_, **__: small_transformer(["a small corpus"], layers=3, width=8, heads=2)
+    )
+    (tmp_path / "some.gguf").touch()
+    folders = bases.smollm2_folder(), bases.smollm2_folder(whole=True)
+    assert [len(load(folder).model.encoder.layer) for folder in folders] == [2, 3]
 
 
 @pytest.mark.slow

@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from counterpoint.encoders import StaticEncoder, TemplateEncoder, TransformerEncoder, lengths, load, take
-from counterpoint.encoders.adapting import in_templates
+from counterpoint.encoders import (
+    StaticEncoder,
+    TemplateEncoder,
+    TemplateMean,
+    TransformerEncoder,
+    lengths,
+    load,
+    take,
+)
+from counterpoint.encoders.adapting import in_each_template, in_templates
 from counterpoint.encoders.features import concat
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
@@ -169,3 +177,50 @@ def test_what_stands_in_templates_stays_and_what_is_no_transformer_is_refused(en
         encoder(another_template(2)(encoder.tokenize(TEXTS)))
     with pytest.raises(InputError, match="no template"):
         TemplateEncoder(bert(), [])
+
+
+@pytest.mark.parametrize("layer", [-1, 0, 1, 2])
+def test_the_mean_is_of_all_templates_after_a_layer(layer, tmp_path):
+    texts = [*TEXTS, *(template.format("") for template in TEMPLATES)]
+    inner = small_transformer(texts, layers=2, width=16, heads=2, dropout=0.0, spread=0.3, normalize=False)
+    encoder = TemplateMean(inner, TEMPLATES, layer=layer).double().eval()
+    mask, model = inner.tokenizer.mask_token_id, inner.model
+    wanted = []
+    for text in TEXTS:
+        rows = [inner.tokenizer([t.format(text)], return_tensors="pt")["input_ids"] for t in TEMPLATES]
+        states = [model(input_ids=ids, output_hidden_states=True).hidden_states[layer][0] for ids in rows]
+        at = [state[ids[0].tolist().index(mask)] for ids, state in zip(rows, states, strict=True)]
+        wanted.append((at[0] + at[1]) / 2)
+    features = encoder.tokenize(TEXTS)
+    torch.testing.assert_close(encoder(features), torch.stack(wanted))
+    weight = model.embeddings.word_embeddings.weight
+    gradients = [torch.autograd.grad(z.square().sum(), weight)[0] for z in (encoder(features), torch.stack(wanted))]
+    torch.testing.assert_close(*gradients)
+    # there is no template to choose, and dropout has the layer's states, too
+    assert torch.equal(encoder(another_template(1)(features)), encoder(features))
+    dropped = {**features, "dropout": torch.tensor([0.0, -1.0, 0.0])}
+    torch.testing.assert_close(encoder(dropped), encoder(features))
+    encoder.float().save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert (again.templates, again.layer) == (TEMPLATES, layer)
+    torch.testing.assert_close(again.encode(TEXTS, dtype="float32"), encoder.encode(TEXTS, dtype="float32"))
+
+
+def test_a_mean_of_templates_refuses_layers_that_are_not_there():
+    for layer in (-2, 2):
+        with pytest.raises(InputError, match=f"layer {layer} of 1"):
+            in_each_template(bert(), TEMPLATES, layer=layer)
+    encoder = in_each_template(bert(), TEMPLATES)
+    assert in_each_template(encoder, ["{} [MASK]"]) is encoder
+    assert in_templates(encoder, ["{} [MASK]"]) is encoder
+    with pytest.raises(InputError, match="needs a transformer"):
+        in_each_template(StaticEncoder.from_corpus(TEXTS, dim=4), TEMPLATES)
+
+
+def test_layers_after_pooling_come_after_the_mean():
+    from counterpoint.encoders.adapting import tanh_layer
+
+    inner = tanh_layer(bert())
+    encoder = TemplateMean(inner, TEMPLATES).eval()
+    features = encoder.tokenize(TEXTS)
+    torch.testing.assert_close(encoder(features), inner.heads[0](encoder.each(features).mean(0)))

@@ -17,7 +17,7 @@ from counterpoint.encoders.propositions import EachProposition, PropositionEncod
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.encoders.static import StaticEncoder
-from counterpoint.encoders.templates import TemplateEncoder
+from counterpoint.encoders.templates import TemplateEncoder, TemplateMean
 from counterpoint.encoders.towers import Projected, Tower, Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.encoders.unknown import unknown_note, unknown_share
@@ -47,6 +47,7 @@ __all__ = [
     "SparseAutoencoder",
     "StaticEncoder",
     "TemplateEncoder",
+    "TemplateMean",
     "Tower",
     "Towers",
     "TransformerEncoder",

