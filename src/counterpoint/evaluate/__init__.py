@@ -3,6 +3,7 @@
 from counterpoint.evaluate.association import association, evaluate_associations
 from counterpoint.evaluate.bitext import bitext, margins, mined, mining
 from counterpoint.evaluate.bootstrap import compare, figure
+from counterpoint.evaluate.budgets import Choice, ComputeOptimal, Learned, Trial, flop_per_token
 from counterpoint.evaluate.encoder import (
     evaluate_any,
     evaluate_classification,
@@ -57,14 +58,18 @@ from counterpoint.evaluate.verification import detection_cost, equal_error_rate,
 
 __all__ = [
     "Answers",
+    "Choice",
     "Collapse",
+    "ComputeOptimal",
     "Difference",
     "Figure",
     "Found",
     "Interval",
     "Judged",
+    "Learned",
     "MtebModel",
     "Result",
+    "Trial",
     "Variation",
     "alignment",
     "answers_of",
@@ -93,6 +98,7 @@ __all__ = [
     "evaluate_sts",
     "few_shot",
     "figure",
+    "flop_per_token",
     "hit_rate",
     "indicators",
     "judge",
