@@ -49,6 +49,7 @@ from counterpoint.pretraining import (
     CrossUnmasking,
     Denoising,
     Guessing,
+    LeftOutWords,
     MaskedAutoencoder,
     MaskedLM,
     ReplacedAndContrasted,
@@ -56,10 +57,6 @@ from counterpoint.pretraining import (
     RetroMAE,
     TrueNegatives,
     synonym_tokens,
-    LeftOutWords,
-    MaskedLM,
-    ReplacedTokens,
-    RetroMAE,
 )
 from counterpoint.search import BM25, Index, recognise
 from counterpoint.tasks import Collection, Find

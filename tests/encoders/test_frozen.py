@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.encoders import AdapterEncoder, PrefixEncoder, StaticEncoder, load
-from counterpoint.encoders.adapting import tanh_layer, with_adapters, with_prefix, without_dropout
+from counterpoint.encoders.adapting import tanh_layer, without_dropout
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.encoders.wrapping import with_adapters, with_prefix
 from counterpoint.errors import InputError
 from encoders.test_adapting import llama
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from counterpoint.encoders import NGramEncoder, StaticEncoder, load
-from counterpoint.encoders.adapting import token_table, with_ngrams
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.encoders.wrapping import token_table, with_ngrams
 from counterpoint.errors import InputError
 
 TEXTS = ["one red cat sleeps", "two dogs", "cat", "", "red cat red dogs sleep"]

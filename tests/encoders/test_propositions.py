@@ -10,9 +10,9 @@ from transformers import PreTrainedTokenizerFast
 
 from counterpoint.data.items import Items
 from counterpoint.encoders import EachProposition, PropositionEncoder, StaticEncoder, TransformerEncoder, load, take
-from counterpoint.encoders.adapting import with_propositions
 from counterpoint.encoders.features import concat
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.encoders.wrapping import with_propositions
 from counterpoint.errors import InputError
 from encoders.test_adapting import llama
 

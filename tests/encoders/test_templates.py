@@ -14,9 +14,9 @@ from counterpoint.encoders import (
     load,
     take,
 )
-from counterpoint.encoders.adapting import in_each_template, in_templates
 from counterpoint.encoders.features import concat
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.encoders.wrapping import in_each_template, in_templates
 from counterpoint.errors import InputError
 from counterpoint.views import TextView, another_template
 from counterpoint.views.tokens import feature_cutoff, repeated_tokens

@@ -7,7 +7,6 @@ from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
 from counterpoint.pretraining.contrasted import ReplacedAndContrasted
 from counterpoint.pretraining.denoising import Denoising
 from counterpoint.pretraining.filling import filled_in, with_tokens
-from counterpoint.pretraining.filling import filled_in
 from counterpoint.pretraining.left_out import LeftOutWords
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
@@ -20,8 +19,8 @@ __all__ = [
     "CrossUnmasking",
     "Denoising",
     "Guessing",
-    "MaskedAutoencoder",
     "LeftOutWords",
+    "MaskedAutoencoder",
     "MaskedLM",
     "ReplacedAndContrasted",
     "ReplacedTokens",

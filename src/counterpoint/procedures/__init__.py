@@ -18,8 +18,8 @@ from counterpoint.procedures.ordered import OrderedLists, moved_by_order
 from counterpoint.procedures.pair_features import PairFeatures
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import MomentumQueue, Queue
-from counterpoint.procedures.several import SeveralVectors
 from counterpoint.procedures.rebuilding import Rebuild
+from counterpoint.procedures.several import SeveralVectors
 from counterpoint.procedures.siamese import Predictor, Teacher
 from counterpoint.procedures.sides import (
     AgainstClasses,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from counterpoint.encoders.adapting import with_adapters
+from counterpoint.encoders.wrapping import with_adapters
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems.registry import Claim, Signal, system

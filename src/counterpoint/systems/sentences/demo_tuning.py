@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from counterpoint.encoders import DemonstrationEncoder
-from counterpoint.encoders.adapting import unscaled, with_demonstrations, with_dropout
+from counterpoint.encoders.adapting import unscaled, with_dropout
+from counterpoint.encoders.wrapping import with_demonstrations
 from counterpoint.heads import Several
 from counterpoint.methods import Recipe
 from counterpoint.objectives import Alignment, Objective, Only, Part

@@ -7,7 +7,8 @@ from dataclasses import replace
 from torch import nn
 
 from counterpoint.data.items import Data
-from counterpoint.encoders.adapting import in_templates, with_dropout
+from counterpoint.encoders.adapting import with_dropout
+from counterpoint.encoders.wrapping import in_templates
 from counterpoint.generating import Generator, back_translated
 from counterpoint.heads import projection
 from counterpoint.methods import Recipe, Stage, Takes

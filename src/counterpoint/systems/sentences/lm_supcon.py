@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from counterpoint.encoders import DemonstrationEncoder
-from counterpoint.encoders.adapting import unscaled, with_demonstrations, with_dropout
+from counterpoint.encoders.adapting import unscaled, with_dropout
+from counterpoint.encoders.wrapping import with_demonstrations
 from counterpoint.heads import Several, projection
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InTurn, Logits, Objective, Only, Part, SupCon

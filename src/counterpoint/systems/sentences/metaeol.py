@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.encoders import TemplateMean
-from counterpoint.encoders.adapting import in_each_template
+from counterpoint.encoders.wrapping import in_each_template
 from counterpoint.methods import Recipe, Takes
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.sentences._captions import ANOTHER, CEILING

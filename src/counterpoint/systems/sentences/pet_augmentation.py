@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import nn
 
 from counterpoint.encoders import TransformerEncoder
-from counterpoint.encoders.adapting import with_prefix
+from counterpoint.encoders.wrapping import with_prefix
 from counterpoint.heads import Several
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import Logits, Objective, Part, SupCon

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from torch import nn
 
-from counterpoint.encoders.adapting import tanh_layer, with_prefix
+from counterpoint.encoders.adapting import tanh_layer
+from counterpoint.encoders.wrapping import with_prefix
 from counterpoint.geometry import Cosine
 from counterpoint.methods import Recipe
 from counterpoint.objectives import InfoNCE, Objective, Triplet

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from counterpoint.encoders import TemplateEncoder
-from counterpoint.encoders.adapting import in_templates, with_dropout
+from counterpoint.encoders.adapting import with_dropout
+from counterpoint.encoders.wrapping import in_templates
 from counterpoint.methods import Recipe
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.sentences._captions import ANOTHER

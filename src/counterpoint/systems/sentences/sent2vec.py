@@ -7,7 +7,8 @@ from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import StaticEncoder
-from counterpoint.encoders.adapting import token_table, unscaled, with_ngrams
+from counterpoint.encoders.adapting import unscaled
+from counterpoint.encoders.wrapping import token_table, with_ngrams
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.pretraining import LeftOutWords
 from counterpoint.systems.registry import Claim, Signal, system

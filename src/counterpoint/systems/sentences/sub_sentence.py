@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from counterpoint.encoders import EachProposition
-from counterpoint.encoders.adapting import with_dropout, with_propositions
+from counterpoint.encoders.adapting import with_dropout
+from counterpoint.encoders.wrapping import with_propositions
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import Objective, SupCon
 from counterpoint.procedures import Procedure, SeveralVectors

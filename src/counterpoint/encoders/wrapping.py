@@ -1,0 +1,223 @@
+"""An encoder within another: in templates, with demonstrations, prefixes, adapters, propositions or n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+from counterpoint.encoders.demonstrations import DemonstrationEncoder
+from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
+from counterpoint.encoders.ngrams import NGramEncoder
+from counterpoint.encoders.propositions import PropositionEncoder
+from counterpoint.encoders.static import StaticEncoder
+from counterpoint.encoders.templates import TemplateEncoder, TemplateMean
+from counterpoint.encoders.transformer import TransformerEncoder
+from counterpoint.errors import InputError
+
+
+def in_templates(encoder: nn.Module, templates: Sequence[str], *, denoise: bool = False) -> nn.Module:
+    """A transformer whose texts stand in a template and give the state of its mask token (`TemplateEncoder`).
+
+    What stands in templates already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        templates: See `TemplateEncoder`.
+        denoise: Likewise.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> bert = small_transformer(["this means that"], layers=1, width=8, heads=2)
+        >>> in_templates(bert, ['this : "{}" means [MASK].']).templates
+        ('this : "{}" means [MASK].',)
+    """
+    if isinstance(encoder, TemplateEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
+    return TemplateEncoder(encoder, templates, denoise=denoise)
+
+
+def in_each_template(encoder: nn.Module, templates: Sequence[str], *, layer: int = -1) -> nn.Module:
+    """A transformer whose texts stand in each of several templates, and give the mean of what is asked there.
+
+    What stands in templates already stays as it is (`TemplateMean`).
+
+    Args:
+        encoder: Is within what comes back.
+        templates: See `TemplateMean`.
+        layer: Likewise.
+
+    Raises:
+        InputError: It is no transformer, or has no such layer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> bert = small_transformer(["this is about, and feels"], layers=1, width=8, heads=2)
+        >>> in_each_template(bert, ["{} is about [MASK]", "{} feels [MASK]"], layer=1).layer
+        1
+    """
+    if isinstance(encoder, TemplateEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
+    return TemplateMean(encoder, templates, layer=layer)
+
+
+def with_demonstrations(
+    encoder: nn.Module, templates: Sequence[str], words: Sequence[str], *, virtual: int = 0
+) -> nn.Module:
+    """The same after demonstrations of each class, which say its word (`DemonstrationEncoder`).
+
+    What shows demonstrations already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        templates: See `DemonstrationEncoder`.
+        words: Likewise.
+        virtual: Likewise.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> bert = small_transformer(["a cat is animals"], layers=1, width=8, heads=2)
+        >>> with_demonstrations(bert, ["{} is [MASK]"], ["animals"]).words
+        ('animals',)
+    """
+    if isinstance(encoder, DemonstrationEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
+    return DemonstrationEncoder(encoder, templates, words, virtual=virtual)
+
+
+def with_propositions(encoder: nn.Module, *, mlp: bool = True) -> nn.Module:
+    """A transformer whose texts have propositions with vectors of their own (`PropositionEncoder`).
+
+    One that has them already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        mlp: See `PropositionEncoder`.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> with_propositions(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).mlp
+        True
+    """
+    if isinstance(encoder, PropositionEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("propositions are of tokens in a transformer", fix="give one for a base, such as minilm")
+    return PropositionEncoder(encoder, mlp=mlp).to(encoder.device)
+
+
+def with_prefix(encoder: nn.Module, length: int = 16, dropout: float = 0.1) -> nn.Module:
+    """A frozen transformer whose layers also see prefixes that are learned (`PrefixEncoder`).
+
+    One that is frozen already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        length: See `PrefixEncoder`.
+        dropout: Likewise.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> with_prefix(small_transformer(["a small corpus"], layers=1, width=8, heads=2), 4).length
+        4
+    """
+    return _frozen(encoder, lambda part: PrefixEncoder(part, length, dropout))
+
+
+def with_adapters(encoder: nn.Module, size: int = 64) -> nn.Module:
+    """A frozen transformer with bottlenecks that are learned (`AdapterEncoder`).
+
+    One that is frozen already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        size: See `AdapterEncoder`.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> with_adapters(small_transformer(["a small corpus"], layers=1, width=8, heads=2), 2).size
+        2
+    """
+    return _frozen(encoder, lambda part: AdapterEncoder(part, size))
+
+
+def token_table(encoder: nn.Module) -> nn.Module:
+    """The table of a transformer's token vectors, without its layers.
+
+    What is a table already stays as it is.
+
+    Args:
+        encoder: A transformer with a fast tokenizer.
+
+    Raises:
+        InputError: It is neither.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> token_table(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).dim
+        8
+    """
+    if isinstance(encoder, StaticEncoder | NGramEncoder):
+        return encoder
+    backend = getattr(getattr(encoder, "tokenizer", None), "backend_tokenizer", None)
+    if not isinstance(encoder, TransformerEncoder) or backend is None:
+        raise InputError("there are no token vectors to make a table of", fix="give a table or a transformer")
+    tokenizer = type(backend).from_str(backend.to_str())
+    tokenizer.no_truncation()
+    weight = encoder.model.get_input_embeddings().weight.detach()
+    options = {name: getattr(encoder, name) for name in ("prompts", "default_prompt_name", "do_lower_case")}
+    return StaticEncoder(tokenizer, weight, **options).to(encoder.device)
+
+
+def with_ngrams(encoder: nn.Module, buckets: int = 50_000, n: int = 2) -> nn.Module:
+    """A table of token vectors, or of a transformer's (`token_table`), with one of n-grams beside it (`NGramEncoder`).
+
+    One that has n-grams already stays as it is.
+
+    Args:
+        encoder: Its table is within what comes back.
+        buckets: See `NGramEncoder`.
+        n: Likewise.
+
+    Raises:
+        InputError: It has no token vectors.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> with_ngrams(StaticEncoder.from_corpus(["a cat"], dim=4), 10).buckets
+        10
+    """
+    if isinstance(encoder, NGramEncoder):
+        return encoder
+    table = token_table(encoder)
+    assert isinstance(table, StaticEncoder)
+    return NGramEncoder(table, buckets, n).to(table.device)
+
+
+def _frozen(encoder: nn.Module, make: Callable[[TransformerEncoder], FrozenEncoder]) -> nn.Module:
+    if isinstance(encoder, FrozenEncoder):
+        return encoder
+    if not isinstance(encoder, TransformerEncoder):
+        raise InputError("only a transformer is frozen around what learns", fix="give one for a base, such as minilm")
+    return make(encoder).to(encoder.device)
