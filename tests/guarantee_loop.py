@@ -107,6 +107,7 @@ from counterpoint.procedures import (
     Queue,
     Rebuild,
     RestOfViews,
+    SampledAttention,
     SeveralItems,
     SeveralVectors,
     SparseCodes,
@@ -140,8 +141,8 @@ class Case:
     """An encoder, a head and what stands behind them.
 
     Of what the rows are, `rows` says: views of items alone, or "pairs", "sampled" (each with drawn negatives), "shared"
-    (all that there are as keys), "parts" (two positives each), "tuples" of two positives and two negatives, or "edited"
-    texts.
+    (all that there are as keys), "parts" (two positives each), "tuples" of two positives and two negatives, "edited"
+    texts, or "two views" of texts.
     """
 
     objective: Callable[[], Objective]
@@ -380,6 +381,9 @@ CASES = {
     "rebuilt": Case(
         lambda: TokenTask.beside(InfoNCE(0.3), 0.5), lambda: nn.Linear(4, 4),
         lambda: Rebuild(4, layers=1, hidden=0.5), rows="edited", encoder=guarantee_texts.reading,
+    "attention beside": Case(
+        lambda: SampledAttention.beside(InfoNCE(0.3), 0.5), lambda: Halves(nn.Linear(4, 3), nn.Identity(), at=4),
+        lambda: SampledAttention(20), rows="two views", encoder=guarantee_texts.attending,
     ),
     "noise": Case(lambda: InfoNCE(0.3), procedure=lambda: NoiseNegatives(0.5, rate=0.3), rows=2),
     "negatives mixed": Case(lambda: InfoNCE(0.3), procedure=lambda: Chain(Queue(15, 4), MixNegatives(5, 3, 2))),
@@ -409,6 +413,8 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
         return CrossLists(rows_of(LISTS), encoder)
     if case.rows == "edited":
         return guarantee_texts.edited(encoder)
+    if case.rows == "two views":
+        return guarantee_texts.two_views(encoder)
     n = 2 * BATCH
     generator = torch.Generator().manual_seed(1)
     first, second = (Items("vector", torch.randn(n, WIDTH, generator=generator).to(dtype)) for _ in range(2))

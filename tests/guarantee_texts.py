@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from counterpoint.data.items import Data, Items
-from counterpoint.encoders import TransformerEncoder
+from counterpoint.encoders import AttentionBeside, Features, TransformerEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.pretraining.filling import token_rows
 from counterpoint.training.rows import RowBatches
@@ -18,6 +18,22 @@ TEXTS.append(TEXTS[0])
 def reading() -> TransformerEncoder:
     """Without dropout, whose masks depend on the chunks."""
     return small_transformer(TEXTS, layers=1, width=4, heads=2, vocab_size=60, dropout=0.0, spread=0.5)
+
+
+def attending() -> AttentionBeside:
+    """The same with what it attends to."""
+    return AttentionBeside(reading(), 8)
+
+
+def dimmed(inputs: Features) -> Features:
+    """Another view, whose attention is another one."""
+    scale = 1 + 0.3 * torch.sin(inputs["input_ids"].double())[:, None]
+    return {**inputs, "scale": scale.to(torch.get_default_dtype())}
+
+
+def two_views(encoder: AttentionBeside) -> RowBatches:
+    """Texts as they are, and dimmed."""
+    return RowBatches(Data.alone(Items("text", TEXTS)), encoder, view=(None, dimmed))
 
 
 def edited(encoder: TransformerEncoder) -> RowBatches:

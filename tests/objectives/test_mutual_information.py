@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 
-from counterpoint.objectives import JSD, NWJ, InfoNCE, objective
+from counterpoint.errors import InputError
+from counterpoint.objectives import JSD, NWJ, GaussianInformation, InfoNCE, objective
+from counterpoint.points import Points
 
 RHO, N = 0.8, 3000
 INFORMATION = -0.5 * math.log(1 - RHO**2)
@@ -95,3 +97,29 @@ def test_infonce_is_the_multi_class_k_pair_loss():
     label = torch.arange(7)
     # the peer's pairs are the first two of each label, the first the anchor
     assert peer(torch.cat([x, y]), torch.cat([label, label])).item() == pytest.approx(total, rel=1e-6)
+
+
+def test_information_of_gaussians_is_that_of_a_naive_loop():
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(5, 7, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2))
+    scale = torch.tensor([1.0, 2.0, 0.5, 0.0, 3.0])
+    centred = [z - z.mean(1, keepdim=True) for z in (x, y)]
+    loss = GaussianInformation("scale")(
+        Points(centred[0], sample=torch.arange(5), scale=scale), Points(centred[1], sample=torch.arange(5))
+    )
+    wanted = 0.0
+    for a, b, s in zip(x, y, scale, strict=True):
+        rho = torch.corrcoef(torch.stack([a, b]))[0, 1]
+        wanted = wanted + s * torch.log(1 - rho**2) / 2 / 5
+    torch.testing.assert_close(loss, wanted)
+    for one, other in zip(torch.autograd.grad(loss, (x, y)), torch.autograd.grad(wanted, (x, y)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_information_of_the_same_vectors_is_held_and_its_scale_must_be_there():
+    z = torch.randn(3, 4, requires_grad=True)
+    loss = GaussianInformation()(z, z)
+    assert -9 < loss.item() < -5
+    assert torch.autograd.grad(loss, z)[0].isfinite().all()
+    with pytest.raises(InputError, match="scaled by the column"):
+        GaussianInformation("scale")(z, z)

@@ -1,5 +1,6 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
+from counterpoint.encoders.attention import AttentionBeside
 from counterpoint.encoders.cutting import Cut, count_cut
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.distilling import distill
@@ -26,6 +27,7 @@ __all__ = [
     "OPERATORS",
     "POOLINGS",
     "AdapterEncoder",
+    "AttentionBeside",
     "Cut",
     "DemonstrationEncoder",
     "Dense",

@@ -268,7 +268,28 @@ class TransformerEncoder(TextEncoder):
         # some architectures take no row that is longer than their positions, whatever is in it
         width = max(min(ROW, self.positions), int(lengths(features).max())) if packable else None
         rows = layout(features, width=width, pad=self._pad)
-        inputs: dict[str, Any] = {"input_ids": rows.input_ids, **self._extra}
+        output = self._output(features, rows, **({} if which == (-1,) else {"output_hidden_states": True}))
+        states = [output.last_hidden_state if i == -1 else output.hidden_states[i] for i in which]
+        return [state.flatten(0, 1)[rows.token] for state in states]
+
+    def _attending(
+        self, features: Features, which: tuple[int, ...]
+    ) -> tuple[Float[Tensor, "t d"], list[Float[Tensor, "n h l l"]]]:
+        """The last hidden state of each token, and how much each place of a text looks at each in some layers."""
+        rows = layout(features, width=None, pad=self._pad)
+        # only this computation of attention says what it looks at
+        config, before = self.model.config, self.model.config._attn_implementation
+        config._attn_implementation = "eager"
+        try:
+            output = self._output(features, rows, output_attentions=True)
+        finally:
+            config._attn_implementation = before
+        there = (rows.text >= 0)[:, None, :, None]
+        return output.last_hidden_state.flatten(0, 1)[rows.token], [output.attentions[i] * there for i in which]
+
+    def _output(self, features: Features, rows: Layout, **asked: bool) -> Any:
+        """What the model says of texts that are laid out in rows."""
+        inputs: dict[str, Any] = {"input_ids": rows.input_ids, **self._extra, **asked}
         if rows.packed:
             # of another dtype than the weights, PyTorch's attention is wrong without a word
             dtype = next(self.model.parameters()).dtype if self._cast is None else torch.bfloat16
@@ -281,15 +302,10 @@ class TransformerEncoder(TextEncoder):
                     f"a view moves tokens, and places cannot be given to {self._type}", fix="choose another view"
                 )
             inputs["position_ids"] = rows.position_ids + self._position_offset
-        if which != (-1,):
-            inputs["output_hidden_states"] = True
         with self._embeddings_changed(features, rows):
             if self._cast is None:
-                output = self.model(**inputs)
-            else:
-                output = torch.func.functional_call(self.model, self._cast, kwargs=inputs)
-        states = [output.last_hidden_state if i == -1 else output.hidden_states[i] for i in which]
-        return [state.flatten(0, 1)[rows.token] for state in states]
+                return self.model(**inputs)
+            return torch.func.functional_call(self.model, self._cast, kwargs=inputs)
 
     @contextlib.contextmanager
     def _embeddings_changed(self, features: Features, rows: Layout) -> Iterator[None]:

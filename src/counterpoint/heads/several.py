@@ -86,22 +86,25 @@ class AlsoGiven(nn.Module):
 
 
 class Halves(nn.Module):
-    """Two heads, each on one half of the representation, such as on one of two encoders that are joined.
+    """Two heads, each on one half of the representation, or another part: on one of two encoders that are joined, say.
 
     Args:
         first: On the first half of the dimensions.
         second: On the second half.
+        at: How many dimensions the first has; None: half of them.
 
     Examples:
         >>> Halves(nn.Linear(4, 3), nn.Linear(4, 2))(torch.zeros(5, 8)).shape
         torch.Size([5, 5])
+        >>> Halves(nn.Linear(6, 3), nn.Identity(), at=6)(torch.zeros(5, 8)).shape
+        torch.Size([5, 5])
     """
 
-    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+    def __init__(self, first: nn.Module, second: nn.Module, at: int | None = None) -> None:
         super().__init__()
-        self.first, self.second = first, second
+        self.first, self.second, self.at = first, second, at
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n e"]:
         """What the one makes of the one half, and the other of the other."""
-        first, second = z.chunk(2, -1)
+        first, second = z.chunk(2, -1) if self.at is None else (z[..., : self.at], z[..., self.at :])
         return torch.cat([self.first(first), self.second(second)], -1)

@@ -42,7 +42,7 @@ from counterpoint.objectives.mining import (
     softmax_weighted,
 )
 from counterpoint.objectives.multiview import MultiView
-from counterpoint.objectives.mutual_information import JSD, NWJ
+from counterpoint.objectives.mutual_information import JSD, NWJ, GaussianInformation
 from counterpoint.objectives.neighbours import NeighbourScore
 from counterpoint.objectives.pairs import Pairs, Pool, Pooled
 from counterpoint.objectives.pareto import MGDA
@@ -173,6 +173,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "coral": lambda: Matching("label", "coral"),
     "spectral": Spectral,
     "nwj": NWJ,
+    "gaussian-information": GaussianInformation,
     "jsd": JSD,
     "tico": lambda: Pairs(1.0, shape=lambda v: v) + 8.0 * CovarianceContrast(0.9),
     "kernel-alignment": KernelAlignment,
@@ -241,6 +242,7 @@ __all__ = [
     "FastAP",
     "FocalSupCon",
     "FrobeniusSpread",
+    "GaussianInformation",
     "GroCo",
     "Guide",
     "HedgedMatch",

@@ -1,6 +1,7 @@
 """Procedures: what stands between the encoder and the objective in training, and what is kept from step to step."""
 
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
+from counterpoint.procedures.attention import SampledAttention
 from counterpoint.procedures.clusters import ClusterNegatives
 from counterpoint.procedures.composing import Composed
 from counterpoint.procedures.cross_view import CrossView
@@ -84,6 +85,7 @@ __all__ = [
     "Queue",
     "Rebuild",
     "RestOfViews",
+    "SampledAttention",
     "SeveralItems",
     "SeveralVectors",
     "SparseCodes",

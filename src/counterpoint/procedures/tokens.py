@@ -90,16 +90,17 @@ class TokenTask(Procedure, abc.ABC):
         answers = torch.arange(len(asked.table), device=asked.answer.device)
         return {
             **call,
-            "queries": _beside(queries, asked.states, asked.answer, width, none=-1),
+            "queries": beside(queries, asked.states, asked.answer, width, none=-1),
             # what is no hash of a text, and not the same on both sides: tokens are no copies of each other
-            "keys": _beside(keys, asked.table, answers, width, none=-2),
+            "keys": beside(keys, asked.table, answers, width, none=-2),
         }
 
     def _texts(self, points: Points) -> Points:
         return Points(points.z, {name: c for name, c in points.columns.items() if name not in self.reads})
 
 
-def _beside(texts: Points, z: Tensor, answer: Tensor, width: int, none: int) -> Points:
+def beside(texts: Points, z: Tensor, answer: Tensor, width: int, none: int) -> Points:
+    """Points of another kind after texts, all as wide as `width`, told apart by `term`; `none` is no hash of a text."""
     tokens = unknown(F.pad(z, (0, width - z.shape[1])).to(texts.z), texts)
     fill = {"input": none, "partner": none, "weight": 1, "temperature": 1}
     known = {name: torch.full_like(c, fill[name]) for name, c in tokens.columns.items() if name in fill}
