@@ -381,6 +381,7 @@ CASES = {
     "rebuilt": Case(
         lambda: TokenTask.beside(InfoNCE(0.3), 0.5), lambda: nn.Linear(4, 4),
         lambda: Rebuild(4, layers=1, hidden=0.5), rows="edited", encoder=guarantee_texts.reading,
+    ),
     "attention beside": Case(
         lambda: SampledAttention.beside(InfoNCE(0.3), 0.5), lambda: Halves(nn.Linear(4, 3), nn.Identity(), at=4),
         lambda: SampledAttention(20), rows="two views", encoder=guarantee_texts.attending,
