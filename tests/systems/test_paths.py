@@ -357,6 +357,19 @@ def test_weights_of_run_are_those_of_the_method(name, steps, sources, watched, t
     same(watched.told()[-len(wanted) :], wanted)
 
 
+@pytest.mark.parametrize("name", ["promptbert", "mo-scntm"])
+def test_a_run_measures_what_its_small_data_have(name, tmp_path):
+    """The main claim is of captions by their picture, or of topics, of which the untrained have none."""
+    said = []
+    system = get(name)
+    bed = replace(system.sample, epochs=0, steps=1)
+    found = run(replace(system, sample=bed), tmp_path, say=said.append)
+    (own,) = {key.split(": ", 1)[1] for key in found}
+    assert own == bed.figures[0].name
+    assert len(found) == 2
+    assert any(f"have nothing for {system.claims[0].figure.name}" in line for line in said)
+
+
 def few(bed):
     """Some rows of a testbed, and their items alone: whatever there is would be tokenised."""
 

@@ -9,13 +9,14 @@ from counterpoint.errors import InputError
 from counterpoint.systems import jobs
 from counterpoint.systems.measuring import SEEDS, Verdict, judged
 from counterpoint.systems.registry import Figures, Say, System
-from counterpoint.testbeds import Figure, Trained, Untrained
+from counterpoint.testbeds import Figure, Made, Trained, Untrained
 
 
 def run(system: System, output: Path, *, source: str | None = None, say: Say = lambda _: None) -> Figures:
     """Train a system's method, and measure what its main claim is about, before training and after.
 
-    What trains nothing is measured as it is.
+    Where the small data have nothing of that kind, which is said, they are measured as they otherwise are. What trains
+    nothing is measured as it is.
 
     Args:
         system: It.
@@ -37,16 +38,29 @@ def run(system: System, output: Path, *, source: str | None = None, say: Say = l
 
     bed = system.sample
     say(f"{bed.name}: {bed.about}")
-    parts, found = bed.parts(0), dict[str, float]()
-    figures = {c.figure.name: c.figure for c in system.claims if isinstance(c.figure, Figure)}
+    parts, arms = bed.parts(0), list[Made]()
     for arm in (Untrained(system.method), Trained(system.method))[: 1 + bool(system.method().stages)]:
-        made = arm.made(bed, parts, 0)
-        found |= {f"{made.name}: {name}": figure.of(made) for name, figure in list(figures.items())[:1]}
+        arms.append(made := arm.made(bed, parts, 0))
         if made.collapsed:
             say(f"{made.name}: {made.collapsed}")
+    about = [c.figure for c in system.claims if isinstance(c.figure, Figure)][:1]
+    found = _measured(arms, [*about, *bed.figures], say)
     if isinstance(made.encoder, Saved):
         made.encoder.save(output / "model")
     return found
+
+
+def _measured(arms: list[Made], figures: list[Figure], say: Say) -> dict[str, float]:
+    """The first that these data have something for, of each arm."""
+    for i, figure in enumerate(figures):
+        try:
+            return {f"{made.name}: {figure.name}": figure.of(made) for made in arms}
+        except (AssertionError, KeyError, RuntimeError) as error:
+            if i + 1 == len(figures):
+                raise
+            why = " ".join(str(error).splitlines()[:1])
+            say(f"the small data have nothing for {figure.name} ({type(error).__name__}: {why})")
+    return {}
 
 
 def verify(
