@@ -116,7 +116,7 @@ from counterpoint.procedures import (
     TurnedViews,
     Verbalizer,
 )
-from counterpoint.relation import Relation, near, same
+from counterpoint.relation import Relation, near, portion, same
 from counterpoint.training import TrainConfig
 from counterpoint.training._processes import Processes
 from counterpoint.training.loop import _backward
@@ -365,6 +365,11 @@ CASES = {
     "discourse": Case(
         lambda: Discourse.objective(3, 4), procedure=lambda: Discourse(4, context=2, candidates=3, classes=4),
         rows="discourse",
+    "portions of classes": Case(
+        lambda: Logits(
+            4, SupCon(1.0, layout="one-way", geometry=Dot(), relation=Relation(portion("portions"))), column="portions"
+        ),
+        lambda: nn.Linear(4, 4), rows=1,
     ),
     "neighbours": Case(
         lambda: InfoNCE(0.3), procedure=lambda: ClusteredNeighbours(15, 4, clusters=3, k=2), rows=2
@@ -423,6 +428,7 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     columns = {"label": rows * 7 % 4, "domain": rows * 5 % 3 // 2, "alike": rows % 3 - 1, "age": rows * 3.0 % 11}
     columns["pixels"] = torch.stack([rows % 2, rows % 3 / 2], 1)
     columns["parts"] = torch.stack([(rows + i) * 5 % 4 - i // 4 for i in range(6)], 1)
+    columns["portions"] = torch.softmax(torch.stack([(rows * i).sin() for i in range(4)], 1).to(dtype), 1)
     columns |= {"list": rows % 2, "place": rows * 9 % n}
     columns["vector"] = torch.stack([rows % 5 - 2.0, rows.sin()], 1).to(dtype)
     if isinstance(case.rows, int):

@@ -157,6 +157,28 @@ def overlap(column: str) -> Rule:
     return Rule(weigh)
 
 
+def portion(column: str) -> Rule:
+    """A soft rule on parts: the sum over members of both sides' parts, `sum_l a_l b_l`.
+
+    The column is `(n, l)`, each row's parts from 0 up and 1 in all, such as the words of a text by how often they
+    occur; of a key that is one member alone it is that member's part (`counterpoint.objectives.Logits`).
+
+    Examples:
+        >>> a, b = torch.tensor([[0.75, 0.25, 0.0]]), torch.eye(3)
+        >>> portion("words")({"words": a[:, None]}, {"words": b[None]})
+        tensor([[0.7500, 0.2500, 0.0000]])
+    """
+
+    def weigh(q: Columns, k: Columns) -> Pairs | None:
+        if column not in q or column not in k:
+            return None
+        left, right = q[column], k[column]
+        # keys that all rows see are one matrix, of which no row needs a copy
+        return left[:, 0] @ right[0].T if len(right) == 1 else (left @ right.transpose(1, 2))[:, 0]
+
+    return Rule(weigh)
+
+
 def near(column: str, least: float) -> Rule:
     """The cosine of both vectors in a column, `(n, d)`, is at least so much; a vector of zeros is near nothing.
 

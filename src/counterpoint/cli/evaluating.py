@@ -20,7 +20,8 @@ def evaluate(
     source: Annotated[
         str,
         typer.Argument(
-            help="Scored pairs, pairs, a BEIR folder, a folder of SentEval, labels, pictures, triples, included:debian."
+            help="Scored pairs, pairs, a BEIR folder, a folder of SentEval or DiscoEval, labels, pictures, triples, "
+            "included:debian."
         ),
     ],
     train: Annotated[
@@ -39,10 +40,10 @@ def evaluate(
     """
     from counterpoint.cli.items import evaluated, load_for, takes
     from counterpoint.cli.searching import open_model
-    from counterpoint.data import Retrieval, account, read_association_tests, read_sentence_tasks
+    from counterpoint.data import Retrieval, account, read_association_tests, read_discourse_tasks, read_sentence_tasks
     from counterpoint.encoders import unknown_note
     from counterpoint.errors import InputError
-    from counterpoint.evaluate import evaluate_any, evaluate_associations, evaluate_sentences
+    from counterpoint.evaluate import evaluate_any, evaluate_associations, evaluate_discourse, evaluate_sentences
     from counterpoint.fitting.texts import read_source
 
     encoder = open_model(model, backend)
@@ -59,7 +60,8 @@ def evaluate(
         _show(source, measured.figures, task.notes)
         return
     tasks, tests = read_sentence_tasks(source), read_association_tests(source)
-    if (tasks or tests) and (train or skip_bad or any(options.values())):
+    discourse = read_discourse_tasks(source)
+    if (tasks or tests or discourse) and (train or skip_bad or any(options.values())):
         fix = "give no options but --backend and --json"
         raise InputError("the layouts of these tests are fixed", file=source, fix=fix)
     if tasks is not None:
@@ -73,6 +75,11 @@ def evaluate(
     if tests is not None:
         typer.echo(f"read {len(tests)} association tests from {source}", err=True)
         _print([evaluate_associations(encoder, tests, source=source)], as_json)
+        return
+    if discourse is not None:
+        sizes = (f"{name} ({len(task.parts['test']):,})" for name, task in discourse.items())
+        typer.echo(f"read tasks of discourse from {source}: {', '.join(sizes)}", err=True)
+        _print([evaluate_discourse(encoder, discourse, say=lambda name: typer.echo(f"{name} ...", err=True))], as_json)
         return
     data = read_source(source, **options)
     typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from counterpoint.data.association_tests import AssociationTest, read_association_tests
 from counterpoint.data.corpus import DebianCorpus, debian
+from counterpoint.data.discourse_tasks import DiscourseTask, read_discourse_tasks
 from counterpoint.data.documents import kept_rows, read_documents, write_rows
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.layouts import read, read_judgements
@@ -28,6 +29,7 @@ __all__ = [
     "SCHEMAS",
     "AssociationTest",
     "DebianCorpus",
+    "DiscourseTask",
     "Documents",
     "Example",
     "Progress",
@@ -49,6 +51,7 @@ __all__ = [
     "pairs_from_retrieval",
     "read",
     "read_association_tests",
+    "read_discourse_tasks",
     "read_documents",
     "read_judgements",
     "read_sentence_tasks",

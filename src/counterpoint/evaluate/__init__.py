@@ -4,6 +4,7 @@ from counterpoint.evaluate.association import association, evaluate_associations
 from counterpoint.evaluate.bitext import bitext, margins, mined, mining
 from counterpoint.evaluate.bootstrap import compare, figure
 from counterpoint.evaluate.budgets import Choice, ComputeOptimal, Learned, Trial, flop_per_token
+from counterpoint.evaluate.discourse import evaluate_discourse
 from counterpoint.evaluate.encoder import (
     evaluate_any,
     evaluate_classification,
@@ -89,6 +90,7 @@ __all__ = [
     "evaluate_bitext",
     "evaluate_classification",
     "evaluate_clustering",
+    "evaluate_discourse",
     "evaluate_judged",
     "evaluate_multilabel",
     "evaluate_pairs",

@@ -20,7 +20,8 @@ class Proxies(Objective):
     """Points against learned vectors of their classes, by any row objective: a classifier is one of them.
 
     The class, a point's `label`, takes the place of the `sample`: the positive of a point is the proxy of its class,
-    all other proxies are negatives. Known as:
+    all other proxies are negatives. A column that is `(n, classes)` says how much of each class a point is, for an
+    objective whose relation asks it (`portion`). Known as:
 
     | loss | objective |
     |---|---|
@@ -40,11 +41,12 @@ class Proxies(Objective):
         dim: Of the points.
         per_class: Vectors a class; above 1 the objective's geometry must take several a key.
         rows: `"points"`: each point against all proxies; `"proxies"`: each proxy against all points.
+        column: Where the class stands.
 
     Queries and keys, if there are keys, are points alike.
 
     Raises:
-        InputError: for points without a `label` column.
+        InputError: for points without the column.
 
     Examples:
         >>> loss = Proxies(InfoNCE(0.05), classes=3, dim=2)
@@ -63,26 +65,33 @@ class Proxies(Objective):
         *,
         per_class: int = 1,
         rows: Literal["points", "proxies"] = "points",
+        column: str = "label",
     ) -> None:
         super().__init__()
         self.objective = objective
         several = (per_class,) if per_class > 1 else ()
         self.vectors = nn.Parameter(torch.randn(classes, *several, dim))
-        self.rows = rows
+        self.rows, self.column = rows, column
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
         """The objective on points and proxies."""
         points = sides.queries if sides.keys is None else Points.cat([sides.queries, sides.keys])
-        if "label" not in points.columns:
-            raise InputError("proxies are found by label, which the points lack", fix="pass Points(z, label=...)")
-        points = points.with_columns(sample=points.columns["label"])
+        if self.column not in points.columns:
+            what = f"proxies are found by {self.column}, which the points lack"
+            raise InputError(what, fix=f"pass Points(z, {self.column}=...)")
+        own = points.columns[self.column]
         classes = torch.arange(len(self.vectors), device=points.z.device)
-        proxies = Points(self.vectors.to(points.z.dtype), sample=classes, label=classes)
+        known = classes
+        if own.ndim == 1:
+            points = points.with_columns(sample=own)
+        else:
+            known = torch.eye(len(classes), dtype=own.dtype, device=own.device)
+        proxies = Points(self.vectors.to(points.z.dtype), {"sample": classes, self.column: known})
         spread = sides.spread
         # every process has all proxies already
         apart = replace(sides, queries=points, keys=proxies, spread=lambda p: spread(p) if "_data" in p.columns else p)
         if self.rows == "proxies":
-            data = points.with_columns(_data=torch.ones_like(points.columns["label"]))
+            data = points.with_columns(_data=torch.ones(len(points), device=points.z.device))
             apart = replace(apart, queries=proxies, keys=data)
         value = self.objective.loss(apart, block, group, reduction)
         self.left_out = self.objective.left_out
@@ -97,6 +106,7 @@ class Logits(Proxies):
     Args:
         classes: How many; points have as many dimensions.
         objective: As of `Proxies`; the softmax of the inner product by default.
+        column: As of `Proxies`.
 
     Examples:
         >>> points = Points(torch.tensor([[2.0, 0.0], [0.0, 1.0]]), label=torch.tensor([0, 0]))
@@ -105,7 +115,7 @@ class Logits(Proxies):
         True
     """
 
-    def __init__(self, classes: int, objective: Objective | None = None) -> None:
-        super().__init__(objective or InfoNCE(1.0, geometry=Dot()), classes, classes)
+    def __init__(self, classes: int, objective: Objective | None = None, *, column: str = "label") -> None:
+        super().__init__(objective or InfoNCE(1.0, geometry=Dot()), classes, classes, column=column)
         del self.vectors  # nothing to learn
         self.register_buffer("vectors", torch.eye(classes))

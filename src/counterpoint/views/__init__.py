@@ -14,6 +14,7 @@ from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.propositions import in_propositions
 from counterpoint.views.sequences import windows
 from counterpoint.views.spans import spans
+from counterpoint.views.structure import structure
 from counterpoint.views.styles import STYLES, style_triplets
 from counterpoint.views.templates import Demonstrated, another_template, demonstrated_by
 from counterpoint.views.text_view import TextView, chained, one_of
@@ -61,6 +62,7 @@ __all__ = [
     "recolour",
     "shuffle_partners",
     "spans",
+    "structure",
     "style_triplets",
     "synonyms",
     "telling_words",
