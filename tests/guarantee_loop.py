@@ -365,6 +365,7 @@ CASES = {
     "discourse": Case(
         lambda: Discourse.objective(3, 4), procedure=lambda: Discourse(4, context=2, candidates=3, classes=4),
         rows="discourse",
+    ),
     "portions of classes": Case(
         lambda: Logits(
             4, SupCon(1.0, layout="one-way", geometry=Dot(), relation=Relation(portion("portions"))), column="portions"
