@@ -111,6 +111,8 @@ def test_a_text_is_written_from_its_own_vector_and_no_other_text():
     assert both.answer.tolist() == [2, 5, 6, 7, 2, 8, 3]
     alone = task.asked(Points(points.z[1:], tokens=points.columns["tokens"][1:, :3]))
     torch.testing.assert_close(both.states[4:], alone.states)
+    nothing = Points(torch.ones(1, 8), tokens=torch.full((1, 4), -1))
+    torch.testing.assert_close(task.asked(Points.cat([points, nothing])).states, both.states)
     (slope,) = torch.autograd.grad(both.states[:4].square().sum(), points.z)
     assert slope[0].norm() > 0
     assert not slope[1].any()

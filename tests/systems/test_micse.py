@@ -43,7 +43,7 @@ def information(step, points=150):
     for text in range(12):
         for head in range(2):
             x, y = (side[text, head, :longest, :longest].flatten() for side in both)
-            there = [e for e in range(len(x)) if x[e] > 0 and y[e] > 0]
+            there = [e for e, (a, b) in enumerate(zip(x.tolist(), y.tolist(), strict=True)) if a > 0 and b > 0]
             if len(there) >= points:
                 a, b = (side[there[:points]].log() for side in (x, y))
                 rho = torch.corrcoef(torch.stack([a, b]))[0, 1]

@@ -28,7 +28,7 @@ class Rebuild(TokenTask):
     and the authors' code; with `ahead` and deletions in the encoder's text Wang, Reimers and Gurevych 2021, "TSDAE".
 
     Args:
-        width: Of the vectors and of the encoder's states.
+        width: Of the vectors and of the encoder's states; the decoder's feed-forward layers are 4 times as wide.
         layers: Of the decoder.
         heads: Of its attention.
         hidden: Share of the numbers that are dropped.
@@ -56,7 +56,7 @@ class Rebuild(TokenTask):
         if not 0 <= hidden <= 1:
             raise InputError(f"a share of {hidden} is hidden", fix="give one from 0 to 1")
         self.width = width
-        layer = nn.TransformerDecoderLayer(width, heads, batch_first=True)
+        layer = nn.TransformerDecoderLayer(width, heads, 4 * width, batch_first=True)
         self.decoder, self.noise, self.ahead = nn.TransformerDecoder(layer, layers), nn.Dropout(hidden), ahead
         self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
         self.bias = nn.Parameter(torch.zeros(0))
@@ -76,6 +76,8 @@ class Rebuild(TokenTask):
         """Of every token which one it is."""
         if "tokens" not in points.columns:
             raise InputError("nothing says what is to be written", fix="prepare the data: with_tokens")
+        # a row of nothing but padding would attend to nothing
+        points = points[(points.columns["tokens"] >= 0).any(1)]
         (encoder,), h, width = self._encoder, points.z, self.width
         if h.shape[1:] != (width,):
             raise InputError(

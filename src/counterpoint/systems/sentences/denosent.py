@@ -137,8 +137,9 @@ CEILING = Richer(Trained(other_captions), PAIRED_BY_BERT)
     sample=LIKENESS,
     setup="Captions of pictures stand in for Wikipedia and STS: is the nearest of all captions one of the same "
     "picture? The start is a BERT of 2 layers of 64, which has guessed masked tokens of these captions for 300 steps, "
-    "for BERT-base; its decoder has 2 layers for their 16. A tenth of the words deleted and a tenth moved, once before "
-    "training, stand in for a translation there and back, which needs a translator (`with_generator`). 200 steps at a "
+    "for BERT-base; its decoder has 2 layers of 256 for their 16 of 2,048. "
+    "A tenth of the words deleted and a tenth moved, once before training, stand in for a translation there and back, "
+    "which needs a translator (`with_generator`). 200 steps at a "
     "rate of 2e-3 for 5,000 at 4e-5, and the last weights for those of the best score on development data. What "
     "stands between the decoder and the token vectors is new, and biases begin at 0, where theirs are BERT's. "
     "Text and template have 48 tokens together, theirs 32 and the template's; both are the target, as there. Which of "

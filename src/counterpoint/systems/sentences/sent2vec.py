@@ -27,11 +27,9 @@ BLOCKED, WINDOW = 2, 5
 
 
 def words(data: Data, seed: int) -> StaticEncoder:
-    """What it starts from where it is given nothing: rows that are uniform between -1 / d and 1 / d."""
+    """What it starts from where it is given nothing: a random table, whose rare words are longer."""
     texts = data.anchors[data.anchor].texts
-    table = StaticEncoder.from_corpus(texts, vocab_size=WORDS, dim=WIDTH, seed=seed, prompts={})
-    torch.nn.init.uniform_(table.embedding.weight, -1 / WIDTH, 1 / WIDTH)
-    return table
+    return StaticEncoder.from_corpus(texts, vocab_size=WORDS, dim=WIDTH, seed=seed, prompts={})
 
 
 def means(encoder: nn.Module) -> nn.Module:
@@ -122,7 +120,9 @@ def of_mixed_words() -> Recipe:
     "table: stems, parts of rare words, each word once a sentence (its last place), where theirs are words of a "
     "tokenised text as they are. 100 dimensions and the defaults of their code (10 drawn words, a threshold of 1e-4, 2 "
     "tokens in no n-gram) for the 700 of their models. 50,000 buckets of bigrams for 2,000,000. AdamW on batches of "
-    "256 sentences stands in for a step of gradient descent for each word, whose rate falls in a line here, too. CBOW "
+    "256 sentences stands in for a step of gradient descent for each word, whose rate falls in a line here, too. "
+    "Vectors of words start as random ones that are longer the rarer the word, where theirs start small: from there "
+    "AdamW makes all sentences alike within some steps. Bigrams start as theirs. CBOW "
     "is the same training with a window of five, all words of it, where word2vec draws its size and leaves frequent "
     "words out of it, too. Given a transformer, it takes its token vectors alone. The ceiling is all-MiniLM-L6-v2. "
     "Three of their tasks, with 500 texts for a probe each.",
