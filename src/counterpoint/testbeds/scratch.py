@@ -59,11 +59,11 @@ SCRATCH = replace(
     SENTENCES,
     name="sentences, from scratch",
     about="28,000 sentences of SNLI and STS-B to train on, STS-B's test pairs, and 500 texts each of MR, SUBJ and TREC "
-    f"for probes, as many for their test; a BERT in miniature (2 layers of {WIDTH}) of random weights, 1,000 steps of "
-    "128 at a rate of 2e-3",
+    f"for probes, as many for their test; a BERT in miniature (2 layers of {WIDTH}) of random weights, 500 steps of "
+    "64 at a rate of 2e-3",
     start=scratch_bert,
-    steps=1000,
-    settings={**SENTENCES.settings, "batch_size": 128, "learning_rate": 2e-3},
+    steps=500,
+    settings={**SENTENCES.settings, "batch_size": 64, "learning_rate": 2e-3},
     figures=(transfer, spearman),
 )
 LIKE_SCRATCH = replace(

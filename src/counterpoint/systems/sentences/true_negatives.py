@@ -126,7 +126,7 @@ neighbours_alike = Figure("cosine of the token vectors of neighbours", _alike)
     "distance, 1, that the guess stands in it as its token vector, the mean over the places that are left, five "
     "neighbours and all settings of training, which are BERT's. The token vectors of all-MiniLM-L6-v2 stand in for "
     "word2vec's; WordNet, the paper's other table, is no part of the data here (`synonym_tokens` makes it). A token "
-    "that begins a word counts as that word. Two layers of 64 from random weights, 1,000 steps on 28,000 short "
+    "that begins a word counts as that word. Two layers of 64 from random weights, 500 steps on 28,000 short "
     "sentences, and probes of frozen mean vectors on MR, SUBJ and TREC in place of GLUE and SQuAD. Their ELECTRA, "
     "their distance of whole sentences and their robustness are not measured.",
 )

@@ -65,7 +65,7 @@ def detection() -> Recipe:
     "0.05), that it has weight 1 beside ELECTRA's 1 and 50, that it sees texts as they are and that both phases are "
     "equally long is our reading; settings are ELECTRA's. The generator begins anew in the second phase. A BERT of two "
     "layers of 64 from random weights stands in for 1.3 billion weights with disentangled attention, a generator as "
-    "wide as it is for a narrower one, 500 steps on 28,000 short sentences for each phase, and probes of frozen mean "
+    "wide as it is for a narrower one, 250 steps on 28,000 short sentences for each phase, and probes of frozen mean "
     "vectors on MR, SUBJ and TREC for fine-tuning on GLUE. Their tricks of fine-tuning (transductive, self-calibrated, "
     "adversarial) are no part of this. What the claims say follows from the abstract: of several strategies the best "
     "combination was taken.",
