@@ -36,7 +36,7 @@ Numbers = dict[str, list[float]]
 
 ROWS = 128
 """A step on as many as a system's batch has takes four times as long."""
-STEPS = {"simcse": 3, "simcse-supervised": 3, "mochi": 12, "swav": 21, "swav-two-views": 21}
+STEPS = {"simcse": 3, "simcse-supervised": 3, "vega-v1": 3, "mochi": 12, "swav": 21, "swav-two-views": 21}
 """Where the mechanism begins later than after six steps, or a step takes long."""
 
 

@@ -13,13 +13,12 @@ from counterpoint.encoders.scratch import small_transformer
 from counterpoint.evaluate import effective_rank
 from counterpoint.pretraining import transformer
 from counterpoint.testbeds.bed import Figure, Made
-from counterpoint.testbeds.bitext import smaller_random_bert
 from counterpoint.testbeds.figures import spearman
 from counterpoint.testbeds.texts import LIKENESS, QUICK_BERT, SENTENCES
-from counterpoint.testbeds.transfer import transfer
+from counterpoint.testbeds.transfer import random_bert, transfer
 
 WIDTH = 64
-_LENGTH, _TEXTS = 32, 512
+_LENGTH, _SHORT, _TEXTS = 32, 16, 512
 
 
 def scratch_bert(data: Data, seed: int) -> TransformerEncoder:
@@ -29,6 +28,11 @@ def scratch_bert(data: Data, seed: int) -> TransformerEncoder:
     """
     size = {"width": WIDTH, "heads": 2, "spread": WIDTH**-0.5, "max_seq_length": _LENGTH}
     return small_transformer(sorted(data.anchors.texts), seed=seed, normalize=False, **size)
+
+
+def shorter_random_bert(data: Data, seed: int) -> TransformerEncoder:
+    """Random weights large enough for it to tell texts apart, of which it reads 16 tokens."""
+    return random_bert(data, seed, WIDTH, _SHORT)
 
 
 def guesser(made: Made) -> TransformerEncoder:
@@ -69,7 +73,9 @@ SCRATCH = replace(
 LIKE_SCRATCH = replace(
     LIKENESS,
     name="likeness, from scratch",
-    about=LIKENESS.about.replace(QUICK_BERT, f"a BERT in miniature (2 layers of {WIDTH}) of random weights"),
-    start=smaller_random_bert,
+    about=LIKENESS.about.replace(
+        QUICK_BERT, f"a BERT in miniature (2 layers of {WIDTH}) of random weights that reads 16 tokens"
+    ),
+    start=shorter_random_bert,
 )
-"""What tests take where few steps of guessing make all texts alike: weights so large that they are not."""
+"""What tests take: few steps of guessing make all texts alike, where weights are not so large."""
