@@ -1,6 +1,6 @@
 """Sentence systems on equal footing: one start, the same sentences, STS-B and transfer, with intervals over seeds.
 
-Run: `python benchmarks/leaderboard.py [--data FOLDER] [--sentences N] [--seeds N] [--jobs N] [--page]`; it has
+Run: `python scripts/leaderboard_page.py [--sentences N] [--seeds N] [--jobs N] [--page]`; the folder of the data has
 `snli/{dev,test}.tsv`, `stsb/en-test.tsv` and `classify/{mr,subj,trec-train,trec-test}.tsv`. All start from SmolLM2's
 first layers (`--base smollm2`), which no contrast has touched, and see the sentences of SNLI: systems without labels
 each sentence once, the others the same sentences as a premise, one that it entails and one that it contradicts.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from _measuring import DATA, is_there
 from rich.console import Console
 
 from counterpoint.comparing import compare
@@ -21,13 +20,14 @@ from counterpoint.data import TextData, read
 from counterpoint.report import Content, print_figures
 from counterpoint.systems import every, get
 from counterpoint.systems.registry import slug
+from counterpoint.testbeds.files import find
 
 PAGE = Path(__file__).parents[1] / "docs" / "leaderboard.md"
 START = "untrained"
 MAIN = ("STS-B", "MR", "SUBJ", "TREC")
 HEAD = """# Sentence systems on equal footing
 
-<!-- Written by benchmarks/leaderboard.py; do not edit. -->
+<!-- Written by scripts/leaderboard_page.py; do not edit. -->
 
 Every system trained on {sentences:,} sentences of SNLI from one start, SmolLM2's first layers, which no contrast had
 touched, with the same batches, learning rate and number of encoded views, {seeds} seeds each (`counterpoint compare`).
@@ -39,12 +39,12 @@ not about what a method comes to in the end.
 TABLE = "\n| system | {columns} | seconds | memory, MB |\n|---|{lines}---|---|\n"
 
 
-def sources(data: Path, folder: Path, n: int) -> tuple[Path, Path, Path]:
+def sources(folder: Path, n: int) -> tuple[Path, Path, Path]:
     """Files of sentences and of triplets that have the same sentences, and a folder in the layout of SentEval."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for part in ("dev", "test"):
-        given = read(data / f"snli/{part}.tsv")
+        given = read(find(f"snli/{part}.tsv"))
         assert isinstance(given, TextData)
         for e in given.examples:
             rows += [(e.anchor, a, b) for a, b in zip(e.positives, e.negatives, strict=False)]
@@ -58,15 +58,15 @@ def sources(data: Path, folder: Path, n: int) -> tuple[Path, Path, Path]:
     alone, triplets, tests = folder / "sentences.txt", folder / "triplets.tsv", folder / "tests"
     alone.write_text("\n".join(sentences) + "\n")
     triplets.write_text("anchor\tpositive\tnegative\n" + "".join("\t".join(row) + "\n" for row in taken))
-    written(data, tests)
+    written(tests)
     return alone, triplets, tests
 
 
-def written(data: Path, tests: Path) -> None:
+def written(tests: Path) -> None:
     """STS-B, MR, SUBJ and TREC in their original layouts."""
 
     def cells(name: str) -> list[list[str]]:
-        return [line.split("\t") for line in (data / name).read_text().splitlines()[1:]]
+        return [line.split("\t") for line in find(name).read_text().splitlines()[1:]]
 
     def put(name: str, lines: list[str]) -> None:
         (tests / name).parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,6 @@ def table(content: Content) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--output", type=Path, default=Path("runs/leaderboard"))
     parser.add_argument("--base", default="smollm2")
     parser.add_argument("--sentences", type=int, default=20_000)
@@ -127,9 +126,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="some systems")
     parser.add_argument("--page", action="store_true", help="write docs/leaderboard.md")
     asked = parser.parse_args()
-    if not is_there(asked.data):
-        return
-    alone, triplets, tests = sources(asked.data, asked.output, asked.sentences)
+    alone, triplets, tests = sources(asked.output, asked.sentences)
     page = HEAD.format(sentences=len(alone.read_text().splitlines()), seeds=asked.seeds)
     for title, source, schema in (
         ("Without labels", alone, "items"),
