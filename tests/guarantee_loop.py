@@ -282,7 +282,7 @@ CASES = {
         lambda: AutoEncoding(nn.Linear(3, 2), "pixels"), lambda: WithoutNoise(4, 3), AgainstItself, rows=1
     ),
     "topics in sets": Case(
-        lambda: MGDA(TopicELBO(nn.Linear(3, 2), "pixels"), SetContrast(0.5)), lambda: WithoutNoise(4, 3),
+        lambda: TopicELBO(nn.Linear(3, 2), "pixels") + 10 * SetContrast(0.5), lambda: WithoutNoise(4, 3),
         lambda: InSets(4), rows="tuples",
     ),
     "balanced": Case(lambda: MGDA(InfoNCE(0.3), Uniformity()), both, rows=2),

@@ -209,6 +209,7 @@ CALLS = {
     "named documents": lambda s: evaluate.named(np.array([[0]]), ["q"], s),
     "named queries": lambda s: evaluate.named(np.zeros((len(s), 1), dtype=np.int64), s, ["d"]),
     "compare systems": lambda s: compare("digits", s, Path("/nowhere/at/all")),
+    "compare on": lambda s: compare("digits", ["simclr", "dcl"], Path("/nowhere/at/all"), on=s),
     "style_triplets styles": lambda s: style_triplets(styles=s),
     "Answers queries": lambda s: evaluate.Answers(s, 1, {}),
     "Collection notes": lambda s: Collection(COLLECTION.queries, COLLECTION.corpus, COLLECTION.answers, s),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 
 import numpy as np
@@ -18,6 +18,7 @@ from PIL import Image
 
 from counterpoint.comparing import Entry, Job, compare
 from counterpoint.comparing.entries import entry_file, parts_of, read_entry, run_job
+from counterpoint.comparing.given import content_digest, read_tests
 from counterpoint.comparing.run import content_of
 from counterpoint.data import read
 from counterpoint.errors import InputError
@@ -141,6 +142,7 @@ def test_tests_that_are_given_take_the_place_of_what_is_held_out(tmp_path):
         ("digits", ["simclr", "dcl"], {"jobs": 0}, "^0 jobs; give 1 or more"),
         ("digits", ["simclr", "dcl"], {"on": ["a.tsv"]}, "tests of texts, and the data are not texts"),
         ("included:debian", ["e5", "dpr"], {"on": ["nowhere.tsv"]}, "nowhere.tsv: no such file"),
+        ("included:debian", ["e5", "dpr"], {"on": [" "]}, "a test without a name"),
         ("digits", ["e5", "dpr"], {}, "E5 trains on pairs of texts, and these are pictures with labels"),
         ("digits", ["simclr", "mcl"], {}, "^MCL trains in a way of its own"),
         ("digits", ["simclr", "on-mi-maximization"], {}, "^On MI Maximization trains in a way of its own"),
@@ -149,6 +151,35 @@ def test_tests_that_are_given_take_the_place_of_what_is_held_out(tmp_path):
 def test_bad_input_is_one_sentence(tmp_path, source, systems, options, said):
     with pytest.raises(InputError, match=said):
         compare(source, systems, tmp_path / "out", **options)
+
+
+def test_one_label_and_another_content_of_a_test_are_refused(tmp_path):
+    (tmp_path / "pairs.tsv").write_text(ROWS)
+    kinds = tmp_path / "kinds.tsv"
+    kinds.write_text("label\ttext\n" + "".join(f"a\ta thing {i}\n" for i in range(9)))
+    asked = {"source": str(tmp_path / "pairs.tsv"), "systems": ["untrained", "gradcache"], "output": tmp_path / "out"}
+    with pytest.raises(InputError, match=r"kinds.tsv: all rows have the same labels"):
+        compare(**asked, on=[str(kinds)])
+    kinds.write_text("label\ttext\n" + "".join(f"{c}\t{c} thing {i}\n" for i in range(9) for c in "ab"))
+    tests = {name: content_digest(test) for name, test in read_tests([str(kinds)]).items()}
+    job = Job(asked["source"], on=[str(kinds)])
+    write_json(tmp_path / "out" / "asked.json", {**asdict(job), "tests": tests})
+    write_json(tmp_path / "out" / "gradcache-0.json", {})
+    kinds.write_text("label\ttext\n" + "".join(f"{c}\t{c} thing {i}\n" for i in range(8) for c in "ab"))
+    with pytest.raises(InputError, match=r"other settings \(tests\)"):
+        compare(**asked, on=[str(kinds)])
+
+
+def test_interrupted_it_ends_at_once_and_so_does_what_it_started(tmp_path):
+    (tmp_path / "pairs.tsv").write_text(ROWS)
+    process = run(tmp_path)
+    while not list(tmp_path.glob("out/.gradcache-0")) and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "stopped" in said
 
 
 def test_a_folder_holds_one_comparison_once_a_run_is_done(tmp_path):

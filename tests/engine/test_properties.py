@@ -37,6 +37,7 @@ def batches(draw):
 
         z = torch.randn(size, 4, generator=g, dtype=torch.float64).requires_grad_()
         columns = {"sample": column(), "label": column()}
+        columns["score"] = torch.rand(size, generator=g, dtype=torch.float64)
         if copies:
             columns |= {"input": column() + 20, "partner": column() + 20}
         if groups:

@@ -71,7 +71,7 @@ def test_a_folder_is_read_by_kinds(folder):
     assert tasks["SP wiki"].labels["dev"][:3] == ["0", "1", "2"]
     assert tasks["BSO wiki"].parts["test"][0] == ("alpha x", "beta x")  # one blank between words
     assert [len(part) for part in tasks["DC chat"].parts.values()] == list(SIZES.values())
-    assert read_discourse_tasks(folder / "SP") is None
+    assert list(read_discourse_tasks(folder / "SP")) == [name for name in tasks if name.startswith("SP")]
     assert read_discourse_tasks(folder / "SP" / "wiki" / "train.txt") is None
     assert read_discourse_tasks("hf:anything") is None
 

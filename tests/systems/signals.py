@@ -1,8 +1,8 @@
 """What each mechanism moves inside, after a few steps with it and with it switched off: measured, and kept.
 
 `python tests/systems/signals.py NAME ...` measures systems (all that no verdict shows, without names) and keeps what it
-found in `signals.json`, with what it rests on: the system's own code and testbeds, and its golden weights, which
-change with whatever below changes what it trains.
+found in `signals.json`, with what it rests on: the code of the system's module, and its golden weights, which change
+with whatever below changes what it trains. Figures have tests of their own.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def shown(s: System) -> bool:
 
 
 def rests_on(s: System) -> str:
-    """A digest of the system's own code, the testbeds that it names, and its golden weights."""
+    """A digest of the code of the system's module and of its golden weights."""
     weights = json.loads(golden.KEPT.read_text()).get(s.slug)
     return digest(fingerprint(s.method.__module__), json.dumps(weights))
 

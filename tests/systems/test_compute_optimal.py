@@ -107,7 +107,11 @@ def test_a_trial_costs_its_budget(monkeypatch):
     tokens = sum(len(encoder.tokenize([text])["input_ids"]) for text in texts)
     assert found[0].flop == pytest.approx(40 * 32 * tokens / len(PAIRS) * 6 * one)
     assert [bed.start(pairs, 0).model.config.num_hidden_layers for _, bed in seen] == [1, 2, 2]
-    assert [name for name, _ in seen] == ["full fine-tuning", "full fine-tuning", "last block"]
+    assert [name for name, _ in seen] == [
+        "Compute-optimal embedding recipe",
+        "Compute-optimal embedding recipe",
+        "last block",
+    ]
 
 
 def test_what_lines_recommend_is_measured_at_the_larger_budget(monkeypatch):

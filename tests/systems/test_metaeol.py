@@ -93,5 +93,5 @@ def test_a_run_trains_nothing_measures_once_and_leaves_a_model(tmp_path):
 def test_there_is_nothing_to_fit(tmp_path):
     file = tmp_path / "texts.txt"
     file.write_text("\n".join(f"text number {i}" for i in range(40)) + "\n")
-    with pytest.raises(InputError, match="MetaEOL trains on nothing, and these are texts"):
+    with pytest.raises(InputError, match="MetaEOL trains nothing"):
         fit(str(file), tmp_path / "fit", method=get("metaeol").method(), say=lambda _: None)

@@ -87,14 +87,15 @@ def test_losses_are_those_of_naive_loops_and_gradients_the_shortest_mean():
 
 
 @pytest.mark.parametrize(
-    ("make", "wanted"),
+    ("method", "wanted"),
     [
-        (mo_scntm.topic_model, bound),
-        (get("scntm").method, lambda step, codes: bound(step, codes) + contrast(codes)),
+        (mo_scntm.topic_model(), bound),
+        ("scntm", lambda step, codes: bound(step, codes) + contrast(codes)),
     ],
 )
-def test_arms_have_no_contrast_or_a_fixed_weight(make, wanted):
-    step = step_on(make())
+def test_arms_have_no_contrast_or_a_fixed_weight(method, wanted):
+    step = step_on(method)
+    assert step.layers() == ["Softplus", "Linear", "BatchNorm1d"]
     same(step, wanted(step, points(step)), rtol=1e-3)
 
 
@@ -103,7 +104,7 @@ def test_documents_are_sets_of_one():
     assert step.calls[0]["queries"].columns["set"].tolist() == list(range(10))
     codes = points(step)
     assert step.loss == pytest.approx((bound(step, codes) + contrast(codes, size=1)).item(), rel=1e-4)
-    makes = (get("mo-scntm").method, mo_scntm.topic_model, mo_scntm.by_document, mo_scntm.fixed)
+    makes = (get("mo-scntm").method, mo_scntm.topic_model, mo_scntm.by_document, get("scntm").method)
     assert len({Trained(make).key for make in makes}) == 4
 
 

@@ -22,7 +22,7 @@ from torch import nn
 
 import counterpoint.fitting.run as fitting
 from counterpoint.comparing.entries import Job, parts_of, run_job
-from counterpoint.encoders import load
+from counterpoint.encoders import AttentionBeside, EachProposition, load
 from counterpoint.errors import InputError
 from counterpoint.fitting import fit
 from counterpoint.fitting.bases import make_base, minilm_folder
@@ -268,8 +268,9 @@ def watched(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(loop, "_finish", ended)
             result = loop.train(encoder, batches, objective, config, **options)
-        # a task of guessing holds what is trained
-        seen.kept = copied(encoder.encoder if isinstance(encoder, Guessing | LeftOutWords) else encoder)
+        # a task of guessing, and what is trained in an encoder's place, hold it
+        holds = isinstance(encoder, Guessing | LeftOutWords | AttentionBeside | EachProposition)
+        seen.kept = copied(encoder.encoder if holds else encoder)
         return result
 
     monkeypatch.setattr(stage, "train", train)

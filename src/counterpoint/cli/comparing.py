@@ -29,7 +29,8 @@ def compare(
     on: Annotated[
         list[str] | None,
         typer.Option(
-            help="Measure on this in place of a part of the source: for texts, what `evaluate` takes; repeatable."
+            help="Measure on this in place of a part of the source: for texts, what `evaluate` takes; repeatable, the "
+            "first decides the order."
         ),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Runs side by side.")] = 1,

@@ -64,22 +64,22 @@ def evaluate(
     if (tasks or tests or discourse) and (train or skip_bad or any(options.values())):
         fix = "give no options but --backend and --json"
         raise InputError("the layouts of these tests are fixed", file=source, fix=fix)
+    results: list[Result] = []
     if tasks is not None:
         typer.echo(tasks.account(), err=True)
         note(unknown_note(encoder, tasks.texts()))
         with encoder.counting() as cut:
-            results = evaluate_sentences(encoder, tasks, say=lambda name: typer.echo(f"{name} ...", err=True))
+            results += evaluate_sentences(encoder, tasks, say=lambda name: typer.echo(f"{name} ...", err=True))
         note(cut.sentence())
-        _print(results, as_json)
-        return
     if tests is not None:
         typer.echo(f"read {len(tests)} association tests from {source}", err=True)
-        _print([evaluate_associations(encoder, tests, source=source)], as_json)
-        return
+        results.append(evaluate_associations(encoder, tests, source=source))
     if discourse is not None:
         sizes = (f"{name} ({len(task.parts['test']):,})" for name, task in discourse.items())
         typer.echo(f"read tasks of discourse from {source}: {', '.join(sizes)}", err=True)
-        _print([evaluate_discourse(encoder, discourse, say=lambda name: typer.echo(f"{name} ...", err=True))], as_json)
+        results.append(evaluate_discourse(encoder, discourse, say=lambda name: typer.echo(f"{name} ...", err=True)))
+    if results:
+        _print(results, as_json)
         return
     data = read_source(source, **options)
     typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)

@@ -69,6 +69,9 @@ def _root(
     """Contrastive representation learning: better embeddings for your data, measured."""
 
 
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command line: an error in the input is one sentence and exit code 2, never a traceback."""
     try:
@@ -84,6 +87,9 @@ def main() -> None:
         sentence = InputError(str(error.strerror).lower(), file=error.filename, fix="check the path and who may use it")
         typer.echo(f"error: {sentence}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        # typer makes an exit of an interrupt
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:
+            raise
         typer.echo("stopped; the same command goes on where this one was", err=True)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)

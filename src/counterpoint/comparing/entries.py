@@ -88,8 +88,9 @@ def recipe_of(name: str) -> Recipe:
     """The method of a system, or one without any stage."""
     from counterpoint.methods import Recipe, Takes
     from counterpoint.systems import get
+    from counterpoint.systems.registry import slug
 
-    return Recipe(UNTRAINED, (), Takes()) if name == UNTRAINED else get(name).method()
+    return Recipe(UNTRAINED, (), Takes()) if slug(name) == UNTRAINED else get(name).method()
 
 
 def parts_of(job: Job, output: Path | None = None) -> Parts:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from counterpoint.comparing.entries import Entry, Job, check_job, entry_file, parts_of, read_entry, recipe_of, run_job
-from counterpoint.comparing.given import read_tests
+from counterpoint.comparing.entries import (
+    UNTRAINED,
+    Entry,
+    Job,
+    check_job,
+    entry_file,
+    parts_of,
+    read_entry,
+    recipe_of,
+    run_job,
+)
+from counterpoint.comparing.given import content_digest, read_tests
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, write_json
 from counterpoint.fitting.bases import choose_base
@@ -83,9 +93,10 @@ def compare(
         counterpoint.errors.InputError: there is one system and nothing to compare it with; name two or more.
     """
     refuse_string(systems, "systems")
+    refuse_string(on, "on")
     for name in systems:
         recipe_of(name)
-    chosen = list(dict.fromkeys(map(slug, systems)))
+    chosen, on = list(dict.fromkeys(map(slug, systems))), list(dict.fromkeys(on))
     if len(chosen) < 2:
         raise InputError("there is one system and nothing to compare it with", fix="name two or more")
     if seeds < 2:
@@ -98,13 +109,13 @@ def compare(
         raise InputError("tests of texts, and the data are not texts", file=source, fix="leave --on out")
     job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {}, list(on))
     TrainConfig(**job.settings)  # refuses what is out of its range, before anything is read
-    read_tests(on)
+    tests = read_tests(on)
     check_output(output, ours=("asked.json", "comparison.json"), source=source)
     parts = parts_of(job, output)
     for name in chosen:
         check_job(replace(job, system=name), parts)
     say(parts.description)
-    _bind(output, asdict(job))
+    _bind(output, {**asdict(job), "tests": {name: content_digest(test) for name, test in tests.items()}})
     every = [replace(job, system=name, seed=seed) for seed in range(seeds) for name in chosen]
     left = [one for one in every if not entry_file(one, output).exists()]
     if 0 < len(left) < len(every):
@@ -155,6 +166,8 @@ def content_of(job: Job, entries: Sequence[Sequence[Entry]]) -> Content:
         differences=tuple(differences),
         unit="seeds",
         summary=(
+            *(["No system was better than the start itself, untrained."] if best[0].system == UNTRAINED else []),
+            *([f"The order is that of the first test alone: {metric}."] if len(job.on) > 1 else []),
             f"Same data, start, budget and {len(first)} seeds for each; intervals are Student's t over seeds, and "
             "differences are paired by seed.",
         ),
@@ -175,24 +188,50 @@ def _mean(runs: Sequence[Entry], metric: str) -> float:
 def _run(left: Sequence[Job], output: Path, jobs: int) -> Iterator[Job]:
     """Each in a process of its own: its memory is its own, and what it changes ends with it."""
     spawn, threads = multiprocessing.get_context("spawn"), max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(jobs, spawn, begin, (threads,), max_tasks_per_child=1) as pool:
-        running = {pool.submit(run_job, one, output): one for one in left}
-        try:
-            for done in as_completed(running):
-                job = running[done]
-                done.result()
+    waiting, running = list(left), dict[int, tuple[Job, BaseProcess, Connection]]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                job = waiting.pop(0)
+                told, tells = spawn.Pipe(duplex=False)
+                begun = spawn.Process(target=_alone, args=(job, output, tells, threads))
+                begun.start()
+                tells.close()
+                running[begun.sentinel] = job, begun, told
+            for sentinel in wait(list(running)):
+                assert isinstance(sentinel, int)
+                job, process, told = running.pop(sentinel)
+                process.join()
+                _raise(job, told, process.exitcode)
                 yield job
-        except InputError as error:
-            what = f"{job.system}, seed {job.seed}: {error.what}"
-            raise InputError(what, file=error.file, line=error.line, fix=error.fix) from error
-        except BrokenProcessPool as error:
-            which = f"the process of {job.system}, seed {job.seed}," if jobs == 1 else f"one of {jobs} processes"
-            fewer = "" if jobs == 1 else ", perhaps with fewer --jobs"
-            fix = f"run the same again{fewer}: it goes on where it was"
-            raise InputError(f"{which} was killed (out of memory?)", fix=fix) from error
-        finally:
-            # or leaving the pool waits for all that has not begun
-            pool.shutdown(wait=False, cancel_futures=True)
+    finally:
+        # whatever stops this stops them: they have checkpoints
+        for _, process, _ in running.values():
+            process.terminate()
+            process.join()
+
+
+def _alone(job: Job, output: Path, tells: Connection, threads: int) -> None:
+    begin(threads)
+    try:
+        run_job(job, output)
+    except InputError as error:
+        tells.send(error)
+
+
+def _raise(job: Job, told: Connection, code: int | None) -> None:
+    """What ended a run too early, if anything did."""
+    which = f"{job.system}, seed {job.seed}"
+    try:
+        error = told.recv()
+    except EOFError:
+        error = None
+    if error is not None:
+        raise InputError(f"{which}: {error.what}", file=error.file, line=error.line, fix=error.fix) from error
+    if code:
+        how = "was killed (out of memory?)" if code < 0 else f"ended with {code}, as it says above"
+        fix = "run the same again: it goes on where it was"
+        raise InputError(f"the process of {which}, {how}", fix=fix)
 
 
 def _bind(output: Path, asked: dict[str, Any]) -> None:

@@ -18,6 +18,8 @@ KINDS: Mapping[str, tuple[int, bool]] = {
     "PDTB": (2, True),
 }
 """How many sentences a row has, and whether a label stands before them."""
+LABELS: Mapping[str, tuple[str, ...]] = {"SP": ("0", "1", "2", "3", "4"), "DC": ("0", "1"), "SSP": ("0", "1")}
+"""Of kinds that have no others."""
 _PARTS = {"train": "train", "dev": "valid", "test": "test"}
 
 
@@ -53,7 +55,8 @@ def read_discourse_tasks(source: str | os.PathLike[str]) -> dict[str, DiscourseT
     code when they are read; they are not read here.
 
     Raises:
-        InputError: A part is missing, or a row has another number of fields.
+        InputError: A part is missing, a row has another number of fields or a label that there is not, or there is one
+            label alone.
 
     Examples:
         >>> import tempfile
@@ -67,9 +70,13 @@ def read_discourse_tasks(source: str | os.PathLike[str]) -> dict[str, DiscourseT
     path, found = Path(source), dict[str, DiscourseTask]()
     if str(source).startswith("hf:") or not path.is_dir():
         return None
+    above = path.resolve().name, path.resolve().parent.name
     for kind in KINDS:
-        for folder in sorted(p.parent for p in path.glob(f"{kind}/*/train.txt")):
-            found[f"{kind} {folder.name}"] = _task(kind, folder)
+        # the folder of all, one above it, that of the kind, or the task's own
+        places = [*path.glob(f"{kind}/*"), *path.glob(f"*/{kind}/*"), *(path.glob("*") if above[0] == kind else [])]
+        places += [path] if above[1] == kind else []
+        for folder in sorted(p for p in places if any((p / f"{name}.txt").is_file() for name in _PARTS.values())):
+            found[f"{kind} {folder.resolve().name}"] = _task(kind, folder)
     return found or None
 
 
@@ -85,6 +92,12 @@ def _task(kind: str, folder: Path) -> DiscourseTask:
                 raise InputError(what, file=file, line=line, fix="correct the row")
         if not rows:
             raise InputError("no rows", file=file, fix="give some, or take the task away")
+        for line, cells in rows:
+            if cells[0] not in LABELS.get(kind, cells):
+                known = ", ".join(LABELS[kind])
+                raise InputError(f"the label {cells[0]!r} is none of {known}", file=file, line=line, fix="correct it")
+        if labelled and part == "train" and len({cells[0] for _, cells in rows}) < 2:
+            raise InputError("all labels are the same", file=file, fix="give rows of two labels or more")
         parts[part] = [tuple(cells[labelled:]) for _, cells in rows]
         labels[part] = [cells[0] if labelled else "" for _, cells in rows]
     return DiscourseTask(kind, parts, labels, os.fspath(folder))

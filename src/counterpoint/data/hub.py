@@ -22,8 +22,9 @@ def read_saved(folder: Path, split: str | None, reject: Rejects) -> Table:
         splits = _json(folder / "dataset_dict.json").get("splits", [])
         return read_saved(folder / _choose(splits, split, folder), None, reject)
     if not (folder / "state.json").is_file():
-        known = "corpus.jsonl + queries.jsonl + qrels (BEIR), a saved Hugging Face dataset, pictures (perhaps with"
-        known += " captions.tsv, or a folder a class), train.tsv + valid.tsv + test.tsv of head, relation, tail"
+        known = "corpus.jsonl + queries.jsonl + qrels (BEIR), SentEval, STS or DiscoEval (to evaluate), a saved "
+        known += "Hugging Face dataset, pictures (perhaps with captions.tsv, or a folder a class), "
+        known += "train.tsv + valid.tsv + test.tsv of head, relation, tail"
         files = sorted(p.name for p in folder.iterdir() if p.is_file() and suffix(p) in FORMATS)
         if not files and holds_pictures(folder):
             raise InputError("a folder of pictures, and texts are needed here", file=folder, fix="give a file of texts")

@@ -67,6 +67,8 @@ class Takes:
         Raises:
             InputError: They are of another modality or schema, or lack a column.
         """
+        if self.anchors == "nothing":
+            raise InputError(f"{name} trains nothing", file=data.source or None, fix=f"counterpoint run '{name}'")
         lacking = tuple(column for column in self.columns if column not in data.columns)
         if (self.anchors, self.others) != data.modalities or data.schema not in self.schemas or lacking:
             found = _described(*data.modalities, data.schema, ())

@@ -19,7 +19,7 @@ from counterpoint.testbeds.corpora import like_pairs, sentences
 from counterpoint.testbeds.texts import LIKENESS, SENTENCES, SMOLLM2
 from counterpoint.testbeds.triplets import Judge
 
-TEXTS = 600
+TEXTS = 300
 """Of SNLI and STS-B, with nine versions each."""
 
 
@@ -55,7 +55,7 @@ def followers(texts: Sequence[str]) -> Callable[[str, random.Random], str]:
 
 
 def filled(seed: int) -> Parts:
-    """600 sentences of SNLI and STS-B's training part, drawn by the seed, each with nine versions; STS-B for test."""
+    """300 sentences of SNLI and STS-B's training part, drawn by the seed, each with nine versions; STS-B for test."""
     whole, test = sentences(seed)
     return _written(whole, TEXTS), test
 

@@ -104,7 +104,7 @@ def with_generator(generator: Generator, judge: Generator | None = None) -> Reci
     "all-MiniLM-L6-v2, which has learned from people's pairs, grades in its place, by its cosine in tenths. "
     "`with_generator` has a language model of one's own do both, by prompts of our own: one of a sentence without "
     "masks asks for a paraphrase, where the released code asks so of the first of each call alone. A version in which "
-    "a mask is left is asked for again before it is left out. SimCSE sees 46 times as many sentences, for as many "
+    "a mask is left is asked for again before it is left out. SimCSE sees 93 times as many sentences, for as many "
     "steps. CLHAIF's loss is that of its released script, which multiplies each row by its grade; the contradictions "
     "have grades there, too, which are not used. The start is the first layer of SmolLM2, causal, so that the mean of "
     "its states stands in for [CLS]; 200 steps of 64, a rate of 5e-4, and the last weights, not those that are best on "

@@ -47,7 +47,7 @@ def loss() -> Objective:
 def compute_optimal() -> Recipe:
     """Ziarko et al. 2024 and their code: all weights, pairs, InfoNCE both ways at 1 / 40."""
     train = TrainConfig(batch_size=1024, learning_rate=1e-4, weight_decay=0.1, warmup=0.1, schedule="cosine", clip=0.0)
-    return Recipe("full fine-tuning", (Stage(loss, train),), Takes("text", "text"))
+    return Recipe("Compute-optimal embedding recipe", (Stage(loss, train),), Takes("text", "text"))
 
 
 def with_updates(encoder: nn.Module, rank: int = RANK) -> nn.Module:
