@@ -25,7 +25,7 @@ from counterpoint.errors import InputError
 from counterpoint.evaluate import evaluate_any
 from counterpoint.files import write_json
 from counterpoint.fitting.bases import make_base
-from counterpoint.report.wording import sure
+from counterpoint.report.wording import sure, verdict
 from counterpoint.systems import every
 
 ROWS = "query\tdocument\n" + "".join(
@@ -53,6 +53,17 @@ def test_leaderboard_has_means_t_intervals_and_paired_differences():
     assert main[0].clear
     assert content.settings["C"] == "3.0 s of training, 10 MB"
     assert sure(content)[0] == "Intervals are 95%, Student's t over 3 seeds. They cover another seed, not other data."
+
+
+def test_the_start_is_no_system_that_wins():
+    """It stands first in the table, and the verdict is about the best that was trained."""
+    runs = [entries("untrained", [0.9, 0.9, 0.91]), entries("A", [0.5, 0.6, 0.7]), entries("B", [0.2, 0.21, 0.19])]
+    content = content_of(Job("a.tsv"), runs)
+    assert [s.name for s in content.systems] == ["untrained", "A", "B"]
+    assert content.model.name == "A"
+    word, said = verdict(content)
+    assert word == "In part"
+    assert said == "Clearly better than B; clearly worse than untrained."
 
 
 def run(folder):

@@ -140,7 +140,9 @@ def content_of(job: Job, entries: Sequence[Sequence[Entry]]) -> Content:
     metric, first = entries[0][0].metric, entries[0]
     names = [metric, *(name for name in first[0].figures if name != metric)]
     ranked = sorted(entries, key=lambda runs: -_mean(runs, metric))
-    best, others = ranked[0], ranked[1:]
+    # the start is what is to be beaten, wherever it stands
+    best = next(runs for runs in ranked if runs[0].system != UNTRAINED)
+    others = [runs for runs in ranked if runs is not best]
     # the best against all others, and these against the reference
     pairs = [(best, other) for other in others] + [(other, first) for other in others if first not in (best, other)]
     systems, costs = [], {}
@@ -160,13 +162,12 @@ def content_of(job: Job, entries: Sequence[Sequence[Entry]]) -> Content:
     return Content(
         title=f"{len(entries)} systems on {Path(job.source).name}",
         metric=metric,
-        model=Model(best[0].system, kind="the best by its mean", base=job.base),
+        model=Model(best[0].system, kind="the best system by its mean", base=job.base),
         data=Data(job.source),
         systems=tuple(systems),
         differences=tuple(differences),
         unit="seeds",
         summary=(
-            *(["No system was better than the start itself, untrained."] if best[0].system == UNTRAINED else []),
             *([f"The order is that of the first test alone: {metric}."] if len(job.on) > 1 else []),
             f"Same data, start, budget and {len(first)} seeds for each; intervals are Student's t over seeds, and "
             "differences are paired by seed.",
