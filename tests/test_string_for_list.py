@@ -223,6 +223,7 @@ OTHERS = {
     *("DebianCorpus more", "DebianCorpus packages", "DebianCorpus sections"),
     *("Documents ids", "Documents notes", "Documents texts"),
     *("AssociationTest categories", "AssociationTest sets", "SentenceTasks notes"),
+    *("DiscourseTask labels", "DiscourseTask parts", "Job on"),
     *("Encoder.encode texts", "Encoder.tokenize texts", "input_hash text"),
     *("pretrain sources",),
     *("KnowledgeGraph.tokenize texts", "Projected.tokenize texts", "Towers.tokenize texts"),
