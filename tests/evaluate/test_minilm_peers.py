@@ -87,8 +87,17 @@ def tasks_of(mteb):
         "relevant_docs": {q: {d: int(gain) for d, gain in docs.items()} for q, docs in found.qrels.items()},
         "top_ranked": None,
     }
+    # its other split, which nobody asks for
+    some = {query: split["relevant_docs"][query] for query in list(split["relevant_docs"])[:1]}
+    documents = {document for gains in some.values() for document in gains}
+    tiny = {
+        "corpus": split["corpus"].filter(lambda row: row["id"] in documents),
+        "queries": split["queries"].filter(lambda row: row["id"] in some),
+        "relevant_docs": some,
+        "top_ranked": None,
+    }
     retrieval.load_data = lambda num_proc=None, **kwargs: None
-    retrieval.dataset, retrieval.data_loaded = {"default": {"test": split}}, True
+    retrieval.dataset, retrieval.data_loaded = {"default": {"test": split, "val": tiny}}, True
     return [
         made("MockSTSTask", max_score=5)(
             test=Dataset.from_dict(
@@ -178,7 +187,7 @@ def test_under_mteb(models):
     figures = []
     for model in (MtebModel(ours, "sentence-transformers/all-MiniLM-L6-v2"), theirs):
         given = mteb.evaluate(model, tasks_of(mteb), cache=None, show_progress_bar=False, co2_tracker=False)
-        figures.append({r.task_name: r.get_score() for r in given.task_results})
+        figures.append({r.task_name: r.scores["test"][0]["main_score"] for r in given.task_results})
     for name in figures[1]:
         print(f"MTEB, {name}: {100 * figures[0][name]:.2f}, theirs {100 * figures[1][name]:.2f}")
     assert len(figures[1]) == 4
