@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,9 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.features import Features
-from counterpoint.encoders.saving import Saved
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError
 
@@ -33,7 +31,7 @@ OUTPUTS = (
 """What leaves the two halves of a layer, by architecture."""
 
 
-class FrozenEncoder(Saved, TextEncoder):
+class FrozenEncoder(Wrapper):
     """A transformer of which only layers after pooling learn, and what a subclass puts within.
 
     Taken out again (`encoder`) the transformer is to the last bit what it was.
@@ -42,38 +40,12 @@ class FrozenEncoder(Saved, TextEncoder):
         encoder: Its model no longer learns.
     """
 
+    encoder: TransformerEncoder
+
     def __init__(self, encoder: TransformerEncoder) -> None:
-        super().__init__(
-            encoder.width,
-            prompts=encoder.prompts,
-            default_prompt_name=encoder.default_prompt_name,
-            normalize=encoder.normalize,
-            truncate_dim=encoder.truncate_dim,
-            similarity=encoder.similarity,
-        )
-        self.encoder, self.max_seq_length = encoder, encoder.max_seq_length
+        super().__init__(encoder)
+        self.max_seq_length = encoder.max_seq_length
         encoder.model.requires_grad_(requires_grad=False)
-
-    @property
-    def token_dim(self) -> int:
-        """See `TextEncoder`."""
-        return self.encoder.token_dim
-
-    @property
-    def special_tokens(self) -> frozenset[int]:
-        """See `TextEncoder`."""
-        return self.encoder.special_tokens
-
-    @property
-    def longest(self) -> int:
-        """See `TextEncoder`."""
-        return self.encoder.longest
-
-    @contextlib.contextmanager
-    def at(self, dtype: torch.dtype) -> Iterator[None]:
-        """See `TextEncoder`."""
-        with self.encoder.at(dtype):
-            yield
 
     @abc.abstractmethod
     def within(self) -> contextlib.AbstractContextManager[None]:
@@ -88,9 +60,6 @@ class FrozenEncoder(Saved, TextEncoder):
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
         with self.within():
             return self.encoder._embed(features)
-
-    def _write(self, folder: Path) -> list[tuple[str, str]]:
-        raise NotImplementedError  # sentence-transformers has no such model: `Saved` writes one of our own
 
 
 class PrefixEncoder(FrozenEncoder):

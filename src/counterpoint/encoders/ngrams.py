@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.features import Features, lengths, sum_by_text
-from counterpoint.encoders.saving import Saved
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.errors import InputError
 
@@ -18,7 +15,7 @@ _PRIME, _ROOM = 116049371, 2**31
 """fastText's factor; what is hashed is below this, so that products stay whole numbers."""
 
 
-class NGramEncoder(Saved, TextEncoder):
+class NGramEncoder(Wrapper):
     r"""The mean of the vectors of all tokens of a text and of all its n-grams, 2 to `n` tokens that follow each other.
 
     `z = (sum_t e_t + sum_g e_g) / (T + G)`. An n-gram's vector is a row of a second table, which its tokens' numbers
@@ -43,36 +40,16 @@ class NGramEncoder(Saved, TextEncoder):
         (1, 4)
     """
 
+    encoder: StaticEncoder
+
     def __init__(self, encoder: StaticEncoder, buckets: int = 50_000, n: int = 2) -> None:
         if buckets < 1 or n < 2:
             raise InputError(f"{buckets} buckets for n-grams of up to {n} tokens", fix="give 1 or more, and 2 or more")
-        super().__init__(
-            encoder.width,
-            prompts=encoder.prompts,
-            default_prompt_name=encoder.default_prompt_name,
-            normalize=encoder.normalize,
-            truncate_dim=encoder.truncate_dim,
-            similarity=encoder.similarity,
-        )
-        self.encoder, self.buckets, self.n = encoder, buckets, n
+        super().__init__(encoder)
+        self.buckets, self.n = buckets, n
         self.batch_tokens = encoder.batch_tokens
         self.grams = nn.Embedding(buckets, encoder.width)
         nn.init.uniform_(self.grams.weight, -1 / encoder.width, 1 / encoder.width)
-
-    @property
-    def token_dim(self) -> int:
-        """See `TextEncoder`."""
-        return self.encoder.token_dim
-
-    @property
-    def special_tokens(self) -> frozenset[int]:
-        """See `TextEncoder`."""
-        return self.encoder.special_tokens
-
-    @property
-    def longest(self) -> None:
-        """See `TextEncoder`."""
-        return None
 
     def hashed(self, features: Features) -> tuple[Int[Tensor, " g"], Int[Tensor, " g"]]:
         """The rows of all n-grams, and which text each is in.
@@ -108,6 +85,3 @@ class NGramEncoder(Saved, TextEncoder):
         total = self.encoder._embed(features) * tokens[:, None] + sum_by_text(self.grams(rows), text, len(tokens))
         z_nd: Tensor = total / (tokens + grams).clamp(min=1)[:, None]
         return z_nd
-
-    def _write(self, folder: Path) -> list[tuple[str, str]]:
-        raise NotImplementedError  # sentence-transformers has no such model: `Saved` writes one of our own

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from counterpoint.data.items import Items
-from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.features import Features, Kind, lengths, sum_by_text
 from counterpoint.encoders.pooling import pool
-from counterpoint.encoders.saving import Saved
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError, refuse_string
 
@@ -24,7 +21,7 @@ SEPARATOR, GAP = "\t", " ... "
 """Between a text and its propositions; between what belongs to one proposition and does not stand together."""
 
 
-class PropositionEncoder(Saved, TextEncoder):
+class PropositionEncoder(Wrapper):
     """A text's propositions, each as the mean of the states of its tokens in the whole text, then a layer of its own.
 
     A text is followed by its propositions, tabs between: "A man rides a horse\\tA man\\trides a horse". Each stands in
@@ -54,41 +51,15 @@ class PropositionEncoder(Saved, TextEncoder):
         [[0, 1, 1, 0, 0, 0, 0], [0, 1, 1, 0, 1, 1, 0]]
     """
 
+    encoder: TransformerEncoder
+
     def __init__(self, encoder: TransformerEncoder, *, mlp: bool = True) -> None:
-        super().__init__(
-            encoder.width,
-            prompts=encoder.prompts,
-            default_prompt_name=encoder.default_prompt_name,
-            normalize=encoder.normalize,
-            truncate_dim=encoder.truncate_dim,
-            similarity=encoder.similarity,
-        )
+        super().__init__(encoder)
         if getattr(encoder.tokenizer, "backend_tokenizer", None) is None:
             raise InputError("this tokenizer does not say where tokens stand", fix="give a model with a fast one")
-        self.encoder, self.mlp, self.max_seq_length = encoder, mlp, encoder.max_seq_length
+        self.mlp, self.max_seq_length = mlp, encoder.max_seq_length
         layers = (nn.Linear(self.width, self.width), nn.ReLU(), nn.Linear(self.width, self.width))
         self.layers = nn.Sequential(*layers) if mlp else nn.Identity()
-
-    @property
-    def token_dim(self) -> int:
-        """See `TextEncoder`."""
-        return self.encoder.token_dim
-
-    @property
-    def special_tokens(self) -> frozenset[int]:
-        """See `TextEncoder`."""
-        return self.encoder.special_tokens
-
-    @property
-    def longest(self) -> int:
-        """See `TextEncoder`."""
-        return self.encoder.longest
-
-    @contextlib.contextmanager
-    def at(self, dtype: torch.dtype) -> Iterator[None]:
-        """See `TextEncoder`."""
-        with self.encoder.at(dtype):
-            yield
 
     def each(self, features: Features) -> Float[Tensor, "n p d"]:
         """A vector of each proposition, one or more a text; all tokens where there is none."""
@@ -128,9 +99,6 @@ class PropositionEncoder(Saved, TextEncoder):
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
         return self.each(features)[:, 0]
-
-    def _write(self, folder: Path) -> list[tuple[str, str]]:
-        raise NotImplementedError  # sentence-transformers has no such model: `Saved` writes one of our own
 
 
 class EachProposition(nn.Module):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.features import BY_TOKEN, Features, from_ids, lengths
-from counterpoint.encoders.saving import Saved
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError, refuse_string
 
@@ -35,7 +32,7 @@ class Frame(NamedTuple):
     place: int
 
 
-class TemplateEncoder(Saved, TextEncoder):
+class TemplateEncoder(Wrapper):
     """The last state of the mask token of a template that every text stands in.
 
     Of a model without a mask token, a causal one, templates end before [MASK], and the last token is asked. With
@@ -69,19 +66,14 @@ class TemplateEncoder(Saved, TextEncoder):
     layer = -1
     """Whose state it is: of the last."""
 
+    encoder: TransformerEncoder
+
     def __init__(self, encoder: TransformerEncoder, templates: Sequence[str], *, denoise: bool = False) -> None:
         refuse_string(templates, "templates")
         if not templates:
             raise InputError("there is no template", fix=f"such as 'This sentence : \"{{}}\" means {MASK}.'")
-        super().__init__(
-            encoder.width,
-            prompts=encoder.prompts,
-            default_prompt_name=encoder.default_prompt_name,
-            normalize=encoder.normalize,
-            truncate_dim=encoder.truncate_dim,
-            similarity=encoder.similarity,
-        )
-        self.encoder, self.templates, self.denoise = encoder, tuple(templates), denoise
+        super().__init__(encoder)
+        self.templates, self.denoise = tuple(templates), denoise
         # what the tokenizer puts around every text
         special = [i in encoder.special_tokens for i in encoder._token_ids(["a"])[0]]
         self._first, self._last = special.index(False), special[::-1].index(False)
@@ -95,25 +87,9 @@ class TemplateEncoder(Saved, TextEncoder):
             )
 
     @property
-    def token_dim(self) -> int:
-        """See `TextEncoder`."""
-        return self.encoder.token_dim
-
-    @property
-    def special_tokens(self) -> frozenset[int]:
-        """See `TextEncoder`."""
-        return self.encoder.special_tokens
-
-    @property
     def longest(self) -> int:
         """See `TextEncoder`: without the templates."""
         return self.encoder.longest - (self.encoder.max_seq_length - self.max_seq_length)
-
-    @contextlib.contextmanager
-    def at(self, dtype: torch.dtype) -> Iterator[None]:
-        """See `TextEncoder`."""
-        with self.encoder.at(dtype):
-            yield
 
     def within(self, features: Features) -> Features:
         """Each text in its template."""
@@ -194,9 +170,6 @@ class TemplateEncoder(Saved, TextEncoder):
         back = torch.tensor([frame.place for frame in self._frames]).to(seen["offsets"].device)
         at = seen["offsets"][1:] - 1 - self._last - back[self._numbers(features)]
         return self.encoder._hidden(seen, self.layer)[at]
-
-    def _write(self, folder: Path) -> list[tuple[str, str]]:
-        raise NotImplementedError  # sentence-transformers has no such model: `Saved` writes one of our own
 
 
 class TemplateMean(TemplateEncoder):

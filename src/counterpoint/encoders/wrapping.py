@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import nn
 
+from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
@@ -14,6 +16,9 @@ from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.templates import TemplateEncoder, TemplateMean
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError
+
+_TEMPLATE = "a template needs a transformer"
+_FROZEN = "only a transformer is frozen around what learns"
 
 
 def in_templates(encoder: nn.Module, templates: Sequence[str], *, denoise: bool = False) -> nn.Module:
@@ -35,11 +40,8 @@ def in_templates(encoder: nn.Module, templates: Sequence[str], *, denoise: bool 
         >>> in_templates(bert, ['this : "{}" means [MASK].']).templates
         ('this : "{}" means [MASK].',)
     """
-    if isinstance(encoder, TemplateEncoder):
-        return encoder
-    if not isinstance(encoder, TransformerEncoder):
-        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
-    return TemplateEncoder(encoder, templates, denoise=denoise)
+    make = partial(TemplateEncoder, templates=templates, denoise=denoise)
+    return _around(encoder, TemplateEncoder, _TEMPLATE, make)
 
 
 def in_each_template(encoder: nn.Module, templates: Sequence[str], *, layer: int = -1) -> nn.Module:
@@ -61,11 +63,8 @@ def in_each_template(encoder: nn.Module, templates: Sequence[str], *, layer: int
         >>> in_each_template(bert, ["{} is about [MASK]", "{} feels [MASK]"], layer=1).layer
         1
     """
-    if isinstance(encoder, TemplateEncoder):
-        return encoder
-    if not isinstance(encoder, TransformerEncoder):
-        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
-    return TemplateMean(encoder, templates, layer=layer)
+    make = partial(TemplateMean, templates=templates, layer=layer)
+    return _around(encoder, TemplateEncoder, _TEMPLATE, make)
 
 
 def with_demonstrations(
@@ -90,11 +89,8 @@ def with_demonstrations(
         >>> with_demonstrations(bert, ["{} is [MASK]"], ["animals"]).words
         ('animals',)
     """
-    if isinstance(encoder, DemonstrationEncoder):
-        return encoder
-    if not isinstance(encoder, TransformerEncoder):
-        raise InputError("a template needs a transformer", fix="give one for a base, such as minilm")
-    return DemonstrationEncoder(encoder, templates, words, virtual=virtual)
+    make = partial(DemonstrationEncoder, templates=templates, words=words, virtual=virtual)
+    return _around(encoder, DemonstrationEncoder, _TEMPLATE, make)
 
 
 def with_propositions(encoder: nn.Module, *, mlp: bool = True) -> nn.Module:
@@ -114,11 +110,8 @@ def with_propositions(encoder: nn.Module, *, mlp: bool = True) -> nn.Module:
         >>> with_propositions(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).mlp
         True
     """
-    if isinstance(encoder, PropositionEncoder):
-        return encoder
-    if not isinstance(encoder, TransformerEncoder):
-        raise InputError("propositions are of tokens in a transformer", fix="give one for a base, such as minilm")
-    return PropositionEncoder(encoder, mlp=mlp).to(encoder.device)
+    what = "propositions are of tokens in a transformer"
+    return _around(encoder, PropositionEncoder, what, partial(PropositionEncoder, mlp=mlp))
 
 
 def with_prefix(encoder: nn.Module, length: int = 16, dropout: float = 0.1) -> nn.Module:
@@ -139,7 +132,7 @@ def with_prefix(encoder: nn.Module, length: int = 16, dropout: float = 0.1) -> n
         >>> with_prefix(small_transformer(["a small corpus"], layers=1, width=8, heads=2), 4).length
         4
     """
-    return _frozen(encoder, lambda part: PrefixEncoder(part, length, dropout))
+    return _around(encoder, FrozenEncoder, _FROZEN, partial(PrefixEncoder, length=length, dropout=dropout))
 
 
 def with_adapters(encoder: nn.Module, size: int = 64) -> nn.Module:
@@ -159,7 +152,7 @@ def with_adapters(encoder: nn.Module, size: int = 64) -> nn.Module:
         >>> with_adapters(small_transformer(["a small corpus"], layers=1, width=8, heads=2), 2).size
         2
     """
-    return _frozen(encoder, lambda part: AdapterEncoder(part, size))
+    return _around(encoder, FrozenEncoder, _FROZEN, partial(AdapterEncoder, size=size))
 
 
 def token_table(encoder: nn.Module) -> nn.Module:
@@ -215,9 +208,12 @@ def with_ngrams(encoder: nn.Module, buckets: int = 50_000, n: int = 2) -> nn.Mod
     return NGramEncoder(table, buckets, n).to(table.device)
 
 
-def _frozen(encoder: nn.Module, make: Callable[[TransformerEncoder], FrozenEncoder]) -> nn.Module:
-    if isinstance(encoder, FrozenEncoder):
+def _around(
+    encoder: nn.Module, there: type[nn.Module], what: str, make: Callable[[TransformerEncoder], Wrapper]
+) -> nn.Module:
+    """What is made of a transformer, where it is not `there` already; what is no transformer is refused with `what`."""
+    if isinstance(encoder, there):
         return encoder
     if not isinstance(encoder, TransformerEncoder):
-        raise InputError("only a transformer is frozen around what learns", fix="give one for a base, such as minilm")
+        raise InputError(what, fix="give one for a base, such as minilm")
     return make(encoder).to(encoder.device)
