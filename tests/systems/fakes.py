@@ -155,7 +155,8 @@ def start_a_worker(pipe: Any) -> None:
 
 def wait(pipe: Any) -> None:
     """Begin, and hold the pipe's end."""
-    jobs._begin(1)
+    jobs.begin(1)
+    pipe.send("begun")
     time.sleep(120)
     pipe.close()
 

@@ -1,8 +1,8 @@
 """What each mechanism moves inside, after a few steps with it and with it switched off: measured, and kept.
 
 `python tests/systems/signals.py NAME ...` measures systems (all that no verdict shows, without names) and keeps what it
-found in `signals.json`, with what it rests on: the code of the system's module, and its golden weights, which change
-with whatever below changes what it trains. Figures have tests of their own.
+found in `signals.json`, with what it rests on: the code of both arms, of the testbed and of the figure, as verdicts do,
+and the golden weights, which change with whatever below changes what is trained.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from typing import Any
 import torch
 
 from counterpoint.evaluate import mean_cosine
-from counterpoint.systems import System, every, get
-from counterpoint.systems.fingerprints import fingerprint
+from counterpoint.systems import System, every, get, jobs
 from counterpoint.systems.measuring import load
 from counterpoint.testbeds import Trained, Tuned
 from counterpoint.testbeds.figures import representation
@@ -61,9 +60,11 @@ def shown(s: System) -> bool:
 
 
 def rests_on(s: System) -> str:
-    """A digest of the code of the system's module and of its golden weights."""
+    """A digest of the golden weights and of all code that is measured: both arms, the small testbed, the figure."""
     weights = json.loads(golden.KEPT.read_text()).get(s.slug)
-    return digest(fingerprint(s.method.__module__), json.dumps(weights))
+    keys = [jobs._key(arm, s.sample) for arm in (s.signal.system or Trained(s.method), s.signal.off)]
+    figure = jobs.Asked((s.slug, "signal", ""), None, None, s.signal.figure, "").figure_key
+    return digest(*keys, figure, json.dumps(weights))
 
 
 def kept() -> dict[str, dict[str, Any]]:

@@ -248,6 +248,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
     parent.start()
     theirs.close()
     worker = ours.recv()
+    assert ours.recv() == "begun"
     parent.kill()
     parent.join()
     # the worker holds the other end, too: the end of the file is its own end
