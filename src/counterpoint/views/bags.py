@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,8 +44,15 @@ def common_words(texts: Sequence[str], size: int) -> list[str]:
     return [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:size]]
 
 
-def bag(texts: Sequence[str], words: Sequence[str]) -> Float[Tensor, "n v"]:
+def bag(
+    texts: Sequence[str], words: Sequence[str], split: Callable[[str], Sequence[str]] = words_of
+) -> Float[Tensor, "n v"]:
     """How often each of the words is in each of the texts.
+
+    Args:
+        texts: They.
+        words: Which words count.
+        split: From a text to its words.
 
     Examples:
         >>> bag(["cat dog cat"], ["dog", "cat"]).tolist()
@@ -55,7 +62,7 @@ def bag(texts: Sequence[str], words: Sequence[str]) -> Float[Tensor, "n v"]:
     refuse_string(words, "words")
     place, out = {word: i for i, word in enumerate(words)}, torch.zeros(len(texts), len(words))
     for row, text in enumerate(texts):
-        for word, n in Counter(words_of(text)).items():
+        for word, n in Counter(split(text)).items():
             if word in place:
                 out[row, place[word]] = n
     return out

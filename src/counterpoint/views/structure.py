@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from counterpoint.data.items import Data
 from counterpoint.errors import InputError
+from counterpoint.views.bags import bag
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
@@ -53,7 +54,7 @@ def structure(words: int = 1000, buckets: int = 20, levels: int = 7) -> Prepare:
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
         del encoder, seed
-        texts = [re.findall(r"\w+", data.anchors.texts[i].lower()) for i in data.anchor.tolist()]
+        texts = [data.anchors.texts[i] for i in data.anchor.tolist()]
         none = torch.zeros(len(texts), dtype=torch.long)
         document, level = (data.columns.get(column, none) for column in ("document", "level"))
         paragraph = data.columns.get("paragraph", document)
@@ -71,18 +72,17 @@ def structure(words: int = 1000, buckets: int = 20, levels: int = 7) -> Prepare:
     return prepare
 
 
-def _bags(texts: list[list[str]], words: int) -> Float[Tensor, "n w"]:
+def _bags(texts: list[str], words: int) -> Float[Tensor, "n w"]:
     """The shares of the most frequent words, of equally frequent ones the first by name."""
-    often = Counter(word for text in texts for word in text)
-    known = {word: i for i, word in enumerate(sorted(often, key=lambda word: (-often[word], word))[:words])}
-    bags = torch.zeros(len(texts), words)
-    for row, text in enumerate(texts):
-        for word in text:
-            if word in known:
-                bags[row, known[word]] += 1
-    total = bags.sum(1, keepdim=True)
-    share: Tensor = bags / total.clamp_min(1)
+    often = Counter(word for text in texts for word in _words(text))
+    known = sorted(often, key=lambda word: (-often[word], word))[:words]
+    counts = nn.functional.pad(bag(texts, known, _words), (0, words - len(known)))
+    share: Tensor = counts / counts.sum(1, keepdim=True).clamp_min(1)
     return share
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
 
 
 def _places(group: Int[Tensor, " n"], buckets: int) -> Int[Tensor, " n"]:
