@@ -1,7 +1,7 @@
 """Sentence systems on equal footing: one start, the same sentences, STS-B and transfer, with intervals over seeds.
 
 Run: `python scripts/leaderboard_page.py [--sentences N] [--seeds N] [--jobs N] [--page]`; the folder of the data has
-`snli/{dev,test}.tsv`, `stsb/en-test.tsv` and `classify/{mr,subj,trec-train,trec-test}.tsv`. All start from SmolLM2's
+`snli/{dev,test}.tsv`, `stsb/en-test.tsv` and `classify/{mr,subj,trec-train}.tsv`. All start from SmolLM2's
 first layers (`--base smollm2`), which no contrast has touched, and see the sentences of SNLI: systems without labels
 each sentence once, the others the same sentences as a premise, one that it entails and one that it contradicts.
 Budgets, batches and learning rates are those of `compare`. Stopped, it goes on where it was; `--page` writes
@@ -24,23 +24,31 @@ from counterpoint.testbeds.files import find
 
 PAGE = Path(__file__).parents[1] / "docs" / "leaderboard.md"
 START = "untrained"
-MAIN = ("STS-B", "MR", "SUBJ", "TREC")
+ROWS = 2000
+MAIN = {
+    "en-test: spearman": "STS-B",
+    "mr: probe_accuracy": "MR",
+    "subj: probe_accuracy": "SUBJ",
+    "trec-train: probe_accuracy": "TREC",
+}
+"""Figures, and what they are called in the table."""
 HEAD = """# Sentence systems on equal footing
 
 <!-- Written by scripts/leaderboard_page.py; do not edit. -->
 
 Every system trained on {sentences:,} sentences of SNLI from one start, SmolLM2's first layers, which no contrast had
 touched, with the same batches, learning rate and number of encoded views, {seeds} seeds each (`counterpoint compare`).
-STS-B: Spearman's correlation, times 100; MR, SUBJ and TREC: accuracy of a logistic regression in SentEval's way, in
-percent. +- is half the 95% interval over seeds (Student's t). *Untrained* is the start itself. What a system keeps is
-the best of its validations on sentences held out, the start among them. It is a table about this start and budget, and
-not about what a method comes to in the end.
+STS-B: Spearman's correlation, times 100; MR, SUBJ and TREC: accuracy in percent of a linear probe, fitted to a thousand
+texts and tested on another thousand (SentEval's protocol fits 600 such probes a task). +- is half the 95% interval over
+seeds (Student's t). *Untrained* is the start itself. What a system keeps is the best of its validations on sentences
+held out, the start among them. It is a table about this start and budget, and not about what a method comes to in the
+end.
 """
 TABLE = "\n| system | {columns} | seconds | memory, MB |\n|---|{lines}---|---|\n"
 
 
-def sources(folder: Path, n: int) -> tuple[Path, Path, Path]:
-    """Files of sentences and of triplets that have the same sentences, and a folder in the layout of SentEval."""
+def sources(folder: Path, n: int) -> tuple[Path, Path]:
+    """Files of sentences and of triplets that have the same sentences."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for part in ("dev", "test"):
@@ -55,38 +63,22 @@ def sources(folder: Path, n: int) -> tuple[Path, Path, Path]:
             break
         sentences |= dict.fromkeys(row)
         taken.append(row)
-    alone, triplets, tests = folder / "sentences.txt", folder / "triplets.tsv", folder / "tests"
+    alone, triplets = folder / "sentences.txt", folder / "triplets.tsv"
     alone.write_text("\n".join(sentences) + "\n")
     triplets.write_text("anchor\tpositive\tnegative\n" + "".join("\t".join(row) + "\n" for row in taken))
-    written(tests)
-    return alone, triplets, tests
+    return alone, triplets
 
 
-def written(tests: Path) -> None:
-    """STS-B, MR, SUBJ and TREC in their original layouts."""
-
-    def cells(name: str) -> list[list[str]]:
-        return [line.split("\t") for line in find(name).read_text().splitlines()[1:]]
-
-    def put(name: str, lines: list[str]) -> None:
-        (tests / name).parent.mkdir(parents=True, exist_ok=True)
-        (tests / name).write_text("\n".join(lines) + "\n")
-
-    scored = [
-        f"main\tincluded\ttest\t{i}\t{row[0]}\t{row[1]}\t{row[2]}" for i, row in enumerate(cells("stsb/en-test.tsv"))
-    ]
-    put("STS/STSBenchmark/sts-test.csv", scored)
-    layouts = {
-        "mr": ("MR", {"pos": "rt-polarity.pos", "neg": "rt-polarity.neg"}),
-        "subj": ("SUBJ", {"subjective": "subj.subjective", "objective": "subj.objective"}),
-    }
-    for name, (folder, files) in layouts.items():
-        rows = cells(f"classify/{name}.tsv")
-        assert {label for label, _ in rows} == set(files), {label for label, _ in rows}
-        for label, file in files.items():
-            put(f"{folder}/{file}", [text for own, text in rows if own == label])
-    for part, file in (("train", "train_5500.label"), ("test", "TREC_10.label")):
-        put(f"TREC/{file}", [f"{label} {text}" for label, text in cells(f"classify/trec-{part}.tsv")])
+def tests(folder: Path) -> list[Path]:
+    """STS-B's test part, and `ROWS` texts each of MR, SUBJ and TREC, evenly chosen, TREC's by its coarse labels."""
+    files = [find("stsb/en-test.tsv")]
+    for name in ("mr", "subj", "trec-train"):
+        rows = [line.split("\t") for line in find(f"classify/{name}.tsv").read_text().splitlines()[1:]]
+        chosen = [rows[i * len(rows) // ROWS] for i in range(ROWS)]
+        files.append(folder / f"{name}.tsv")
+        lines = [f"{label.partition(':')[0]}\t{text}" for label, text in chosen]
+        files[-1].write_text("\n".join(["label\ttext", *lines]) + "\n")
+    return files
 
 
 def systems(schema: str) -> list[str]:
@@ -102,18 +94,17 @@ def systems(schema: str) -> list[str]:
 
 def table(content: Content) -> str:
     """The rows of a comparison, best first."""
-    names = [name for name in MAIN if name in content.systems[0].figures]
     lines = []
     for system in content.systems:
         cells = []
-        for name in names:
+        for name in MAIN:
             f = system.figures[name]
             cells.append(f"{100 * f.value:.1f} +- {50 * (f.high - f.low):.1f}")
         seconds, memory = content.settings[system.name].split(" of training, ")
         lines.append(
             f"| {system.name} | {' | '.join(cells)} | {seconds.removesuffix(' s')} | {memory.removesuffix(' MB')} |"
         )
-    return TABLE.format(columns=" | ".join(names), lines="---|" * len(names)) + "\n".join(lines) + "\n"
+    return TABLE.format(columns=" | ".join(MAIN.values()), lines="---|" * len(MAIN)) + "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -126,7 +117,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="some systems")
     parser.add_argument("--page", action="store_true", help="write docs/leaderboard.md")
     asked = parser.parse_args()
-    alone, triplets, tests = sources(asked.output, asked.sentences)
+    alone, triplets = sources(asked.output, asked.sentences)
+    on = [str(file) for file in tests(asked.output)]
     page = HEAD.format(sentences=len(alone.read_text().splitlines()), seeds=asked.seeds)
     for title, source, schema in (
         ("Without labels", alone, "items"),
@@ -138,7 +130,7 @@ def main() -> None:
         print(f"{title}: {len(chosen)} systems")
         result = compare(
             str(source), [START, *chosen], asked.output / source.stem, base=asked.base, seeds=asked.seeds,
-            on=[str(tests)], jobs=asked.jobs,
+            on=on, jobs=asked.jobs,
         )  # fmt: skip
         print_figures(result.content, Console())
         page += f"\n## {title}\n{table(result.content)}"
