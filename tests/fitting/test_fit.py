@@ -13,6 +13,7 @@ from counterpoint.errors import InputError
 from counterpoint.fitting import fit
 from counterpoint.fitting.parts import load_parts
 from counterpoint.fitting.task import make_task
+from counterpoint.search import Index
 
 COLOURS = ("red", "blue", "green", "grey")
 THINGS = [f"{t} {n}" for t in ("car", "boat", "lamp") for n in range(12)]
@@ -100,6 +101,33 @@ def test_judgements_of_a_beir_folder_are_trained_on_and_measured_by(tmp_path):
     held_out = trained.figures["mrr@10"].n
     assert 20 <= held_out <= 40
     assert trained.figures["recall@10"].value > 0.5
+
+
+def test_texts_of_several_sentences_are_learned_by_a_cloze_and_measured_by_queries(tmp_path):
+    """Each thing is described in two sentences; the queries know it by the second alone, in other words than the first."""
+    documents = {f"d{i}": f"The {c} {t}. It shines {c} and stands at {t}." for i, (c, t) in enumerate(ITEMS)}
+    (tmp_path / "texts.txt").write_text(
+        "".join(f"{text}\n" for text in (*documents.values(), "one alone", "two alone"))
+    )
+    folder = tmp_path / "asked"
+    (folder / "qrels").mkdir(parents=True)
+    queries = {f"q{i}": f"shines {c}, stands at {t}" for i, (c, t) in enumerate(ITEMS)}
+    for name, texts in (("corpus", documents), ("queries", queries)):
+        rows = [json.dumps({"_id": i, "text": text}) + "\n" for i, text in texts.items()]
+        (folder / f"{name}.jsonl").write_text("".join(rows))
+    judged = [("query-id", "corpus-id", "score"), *((f"q{i}", f"d{i}", 1) for i in range(len(ITEMS)))]
+    (folder / "qrels" / "test.tsv").write_text(lines(judged))
+    said = []
+    result = fit(
+        tmp_path / "texts.txt", tmp_path / "run", base="static", test=str(folder), dev=5, say=said.append, index=True
+    )
+    assert result.content.model.objective == "inverse cloze (unsupervised)"
+    untrained, trained = (next(m for m in result.measured if m.name == name) for name in ("untrained", "trained"))
+    assert trained.figures["mrr@10"].n == len(ITEMS)
+    assert trained.figures["mrr@10"].value > untrained.figures["mrr@10"].value - 0.02
+    assert any(note.endswith("texts are of one sentence, and are not trained on") for note in said)
+    with Index.open(tmp_path / "run" / "index") as index:
+        assert len(index) == len(documents)
 
 
 def test_a_model_that_knows_nothing_has_chance_in_every_figure_and_is_not_shown_as_right(tmp_path):

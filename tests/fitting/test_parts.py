@@ -220,3 +220,24 @@ def test_the_included_corpus_in_all_its_languages_or_in_one():
     assert texts(german.test) < texts(every.test)
     with pytest.raises(InputError, match="no titles in pl"):
         parts_of("included:debian", split="pl")
+
+
+def test_texts_alone_are_measured_by_queries_that_find_them(tmp_path):
+    (tmp_path / "texts.txt").write_text("".join(f"{text}\n" for text in (*DOCUMENTS.values(), *QUERIES.values())))
+    rows = [(q, f"d{i % 5}", int(i < 20)) for i, q in enumerate(QUERIES)]
+    asked = beir(tmp_path / "asked", DOCUMENTS, QUERIES, test=rows)
+    parts = parts_of(tmp_path / "texts.txt", dev=2, test=str(asked))
+    # a document may be trained on, it is there for everybody; a query may not, nor is one asked that has no answer
+    assert texts(parts.test) == {f"query {i}" for i in range(20)}
+    assert not texts(parts.test) & (texts(parts.train) | texts(parts.dev))
+    assert set(DOCUMENTS.values()) <= texts(parts.train) | texts(parts.dev)
+    assert parts.sizes == {"train": 23, "dev": 2, "test": 20}
+    assert "20 rows left out of training" in parts.description
+    assert {text for _, _, side in parts.sides() for text in side} >= set(DOCUMENTS.values()) | set(QUERIES.values())
+
+
+def test_pairs_are_not_measured_by_queries(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("a\tb\n" + "".join(f"one {i}\tother {i}\n" for i in range(20)))
+    asked = beir(tmp_path / "asked", DOCUMENTS, QUERIES, test=[("q1", "d1", 1)])
+    with pytest.raises(InputError, match="not pairs like the training data"):
+        parts_of(tmp_path / "pairs.tsv", test=str(asked))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +8,12 @@ from hypothesis import strategies as st
 from counterpoint.data import Example, debian
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import StaticEncoder
+from counterpoint.errors import InputError
 from counterpoint.methods.stage import Stage, train_stage
 from counterpoint.objectives import InfoNCE
 from counterpoint.procedures import Composed
 from counterpoint.training import TrainConfig
-from counterpoint.views import defined, neighbours, paired, parts, shuffle_partners, words
+from counterpoint.views import defined, in_sentences, inverse_cloze, neighbours, paired, parts, shuffle_partners, words
 from counterpoint.views.texts import deleted_words
 
 TEXTS = [e.positives[0] for e in debian().train.examples[:64]]
@@ -90,3 +92,41 @@ def test_composed_parts_train_and_what_is_left_out_is_said():
     result, _ = train_stage(stage, Data.alone(Items("text", texts)), encoder)
     assert "left out 1 of 4 rows" in result.warnings[0]
     assert not torch.equal(before, encoder.embedding.weight)
+
+
+PROSE = ["One is red. Two are blue! Are three green?", "Alone and only.", "A b. Yes. C d."]
+
+
+def cloze(seed, kept=0.0, texts=PROSE):
+    return inverse_cloze(kept)(Data.alone(Items("text", texts)), torch.nn.Identity(), seed)
+
+
+def test_a_sentence_stands_beside_the_rest_of_its_text():
+    drawn = [pairs_of(cloze(seed)) for seed in range(40)]
+    of = {("One is red.", "Two are blue! Are three green?"), ("Two are blue!", "One is red. Are three green?")}
+    of |= {("Are three green?", "One is red. Two are blue!")}
+    assert {first for first, _ in drawn} == of
+    # the word alone is no sentence that asks for anything, but a part of the rest
+    assert {second for _, second in drawn} == {("A b.", "Yes. C d."), ("C d.", "A b. Yes.")}
+    assert pairs_of(cloze(3)) == drawn[3]
+
+
+def test_a_sentence_stays_in_its_text_as_often_as_asked():
+    many = [f"One is {i}. Two are {i}." for i in range(600)]
+    stays = [asked in rest for asked, rest in pairs_of(cloze(0, 0.1, many))]
+    assert 0.05 < sum(stays) / len(stays) < 0.16
+    assert all(asked in rest for asked, rest in pairs_of(cloze(0, 1.0, many)))
+    assert not any(asked in rest for asked, rest in pairs_of(cloze(0, 0.0, many)))
+    with pytest.raises(InputError, match=r"1\.5 is no probability"):
+        inverse_cloze(1.5)
+
+
+def test_rows_of_a_cloze_keep_their_columns():
+    data = Data(Items("text", PROSE), torch.tensor([1, 2, 0]), columns={"source": torch.tensor([7, 8, 9])})
+    assert inverse_cloze()(data, torch.nn.Identity(), 0).columns["source"].tolist() == [8, 9]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=20), max_size=6))
+def test_sentences_hold_all_of_a_text_in_order(parts):
+    text = ". ".join(parts)
+    assert "".join("".join(in_sentences(text)).split()) == "".join(text.split())

@@ -108,10 +108,10 @@ class Parts:
         tests = [part for part in (self.dev, self.test) if isinstance(part, Retrieval)]
         anchors = [text for part in rows for text in _whole(part.anchors[part.anchor])]
         others = [text for part in rows for text in _whole(part.others)]
-        if self.train.schema not in ("pairs", "tuples"):
-            return [("texts", None, list(dict.fromkeys(anchors + others)))] if anchors else []
         anchors += [text for test in tests for text in test.queries.values()]
         others += [text for test in tests for text in test.corpus.values()]
+        if self.train.schema not in ("pairs", "tuples"):
+            return [("texts", None, list(dict.fromkeys(anchors + others)))] if anchors else []
         sides: list[tuple[str, Kind, list[str]]] = [("queries", "query", anchors), ("documents", "document", others)]
         return [(name, kind, list(dict.fromkeys(texts))) for name, kind, texts in sides if texts]
 

@@ -23,6 +23,7 @@ from counterpoint.objectives import CoSENT, InfoNCE, SupCon
 from counterpoint.relation import Relation, overlap
 from counterpoint.training.config import TrainConfig
 from counterpoint.views.standard import picture_view
+from counterpoint.views.texts import in_sentences, inverse_cloze
 
 Base = Literal["static", "transformer", "picture", "two", "graph"]
 
@@ -36,6 +37,7 @@ _TRAIN: dict[Base, TrainConfig] = {
     "picture": TrainConfig(batch_size=256, learning_rate=1e-3, weight_decay=1e-4),
     "two": TrainConfig(batch_size=128, learning_rate=1e-3, weight_decay=1e-4),
 }
+_CLOZE = "inverse cloze (unsupervised)"
 _FEWEST_STEPS = 100
 _VIEWS = 300_000
 """Pictures that are seen in a run, each in two views, within 10 to 200 epochs."""
@@ -49,6 +51,7 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     | data | recipe | objective |
     |---|---|---|
     | texts | SimCSE | InfoNCE, each text against itself under dropout |
+    | texts, at least half of several sentences | inverse cloze | InfoNCE both ways, a sentence against the rest |
     | pairs of texts | InfoNCE both ways | the mean of queries against documents and documents against queries |
     | tuples of texts | InfoNCE with hard negatives | queries against all documents, everybody's hard negatives too |
     | scored pairs | CoSENT | pairs in the order of their scores |
@@ -81,6 +84,9 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     )
     small = replace(train, batch_size=min(train.batch_size, 256), epochs=max(train.epochs, 4))
     temperature = 0.02 if kind == "static" else 0.05
+    if schema == "items" and 2 * _one_sentence(data) <= n:
+        cloze = Stage(lambda: InfoNCE(temperature, layout="symmetric"), train, prepare=(inverse_cloze(),))
+        return Recipe(_CLOZE, (cloze,), Takes("text"))
     if schema == "items":
         return Recipe("SimCSE (unsupervised)", (Stage(lambda: InfoNCE(temperature), train),), Takes("text"))
     if schema == "labelled":
@@ -95,6 +101,25 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
         both = Stage(lambda: InfoNCE(temperature, layout="symmetric"), train)
         return Recipe("InfoNCE both ways", (both,), takes)
     return Recipe("InfoNCE with hard negatives", (Stage(lambda: InfoNCE(temperature), train),), takes)
+
+
+def left_out(train: Data, recipe: Recipe) -> tuple[str, ...]:
+    """What there is to say of texts that the recipe of `preset` does not train on.
+
+    Examples:
+        >>> from counterpoint.data.items import Items
+        >>> data = Data.alone(Items("text", ["It is red. It flies.", "one alone"]))
+        >>> left_out(data, preset(data, StaticEncoder.from_corpus(["a b"], dim=2)))
+        ('1 of 2 texts are of one sentence, and are not trained on',)
+    """
+    alone = _one_sentence(train) if recipe.name == _CLOZE else 0
+    return (f"{alone:,} of {len(train):,} texts are of one sentence, and are not trained on",) if alone else ()
+
+
+def _one_sentence(data: Data) -> int:
+    """How many texts have no two sentences."""
+    texts = data.anchors.texts
+    return sum(len(in_sentences(texts[i])) < 2 for i in data.anchor.tolist())
 
 
 def base_kind(encoder: nn.Module) -> Base:

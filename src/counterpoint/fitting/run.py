@@ -23,7 +23,7 @@ from counterpoint.fitting.bases import check_length, choose_base, from_scratch, 
 from counterpoint.fitting.content import content_of
 from counterpoint.fitting.each import EachSource
 from counterpoint.fitting.parts import Parts, kind_of_source, load_parts
-from counterpoint.fitting.presets import preset, seen_by
+from counterpoint.fitting.presets import left_out, preset, seen_by
 from counterpoint.fitting.prompts import share_prompt
 from counterpoint.fitting.resuming import bind, check_run
 from counterpoint.fitting.task import make_task
@@ -180,7 +180,7 @@ def fit(
         say(about_prompts)
     encoder = recipe.settle(encoder, seed)
     task, each = make_task(parts, encoder), EachSource(parts, encoder)
-    cut = text_notes(parts, encoder) if processes.first else ()
+    cut = (*text_notes(parts, encoder), *left_out(parts.train, recipe)) if processes.first else ()
     for sentence in cut:
         say(f"note: {sentence}")
     say(f"training {recipe.name} from {base} on {len(parts.train):,} {parts.about.schema}")

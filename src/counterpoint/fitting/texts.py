@@ -90,19 +90,22 @@ def load_texts(
     if isinstance(data, Retrieval):
         return _retrieval_parts(data, trained, others, sizes, seed, strict, said)
     check_trainable(data)
-    rows: dict[str, TextData] = {}
+    rows: dict[str, TextData | Retrieval] = {}
     for name, (file, other) in others.items():
-        if isinstance(other, Retrieval) or other.schema != data.schema:
+        # texts alone may be what is searched: how well they are found is for queries to tell
+        alike = data.schema == "texts" if isinstance(other, Retrieval) else other.schema == data.schema
+        if not alike:
+            queries = ", or queries with their documents (a BEIR folder)" if data.schema == "texts" else ""
             raise InputError(
                 f"the {name} data is not {data.schema} like the training data",
                 file=file,
-                fix="give the same kind",
+                fix=f"give the same kind{queries}",
             )
-        rows[name] = other
+        rows[name] = _with_answers(other) if isinstance(other, Retrieval) else other
         if other.rejected:
             said += f"; {name}: {_account(other, output, f'rejected-{name}.jsonl')}"
     both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
-    train_part = _without(both.train, (text for other in rows.values() for text in other.texts()))
+    train_part = _without(both.train, (text for other in rows.values() for text in _held(other)))
     if len(train_part) < len(both.train):
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
     train_part = replace(train_part, rejected=data.rejected)
@@ -193,6 +196,11 @@ def _unseen(data: Retrieval, seen: set[str]) -> tuple[Retrieval, int]:
     """Only the queries of which neither the id nor the text was seen; and how many were."""
     kept = {q: text for q, text in data.queries.items() if q not in seen and normalise(text) not in seen}
     return replace(data, queries=kept, qrels={q: data.qrels[q] for q in kept}), len(data.queries) - len(kept)
+
+
+def _held(data: TextData | Retrieval) -> Iterable[str]:
+    """Texts that nobody may train on: of a test by queries these alone, as its documents are there for everybody."""
+    return data.queries.values() if isinstance(data, Retrieval) else data.texts()
 
 
 def _answers(data: Retrieval, query: str) -> list[str]:

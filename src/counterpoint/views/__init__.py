@@ -18,7 +18,7 @@ from counterpoint.views.structure import structure
 from counterpoint.views.styles import STYLES, style_triplets
 from counterpoint.views.templates import Demonstrated, another_template, demonstrated_by
 from counterpoint.views.text_view import TextView, chained, one_of
-from counterpoint.views.texts import defined, neighbours, paired, parts, shuffle_partners
+from counterpoint.views.texts import defined, in_sentences, inverse_cloze, neighbours, paired, parts, shuffle_partners
 from counterpoint.views.typos import typos
 
 __all__ = [
@@ -45,7 +45,9 @@ __all__ = [
     "fast_gradient",
     "grey",
     "in_propositions",
+    "in_sentences",
     "insertion",
+    "inverse_cloze",
     "jitter",
     "joined",
     "law_pairs",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +13,8 @@ from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.types import Example
-from counterpoint.errors import refuse_string
+from counterpoint.errors import InputError, refuse_string
+from counterpoint.search.words import spaceless
 from counterpoint.views.words import WordView, deletion
 
 if TYPE_CHECKING:
@@ -70,6 +73,70 @@ def neighbours(column: str = "document") -> Prepare:
         document = data.columns.get(column, torch.zeros(len(data), dtype=torch.long))
         first = (document[:-1] == document[1:]).nonzero()[:, 0]
         return replace(data[first], others=data.anchors, positives=data.anchor[first + 1][:, None])
+
+    return prepare
+
+
+_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[。！？]+[”’」』）]*|\n\s*\n")
+"""Where a sentence ends: at its mark and what closes around it, and where a paragraph does."""
+
+
+def in_sentences(text: str) -> list[str]:
+    """A text's sentences, by their marks: a full stop within one, as of "e.g. this", ends it, too.
+
+    Examples:
+        >>> in_sentences('"Is it?" It is (at 3.5 m). 是的。好')
+        ['"Is it?"', 'It is (at 3.5 m).', '是的。', '好']
+    """
+    ends = [0, *(end.end() for end in _END.finditer(text)), len(text)]
+    return [found for a, b in pairwise(ends) if (found := text[a:b].strip())]
+
+
+def inverse_cloze(kept: float = 0.1) -> Prepare:
+    """A step before training: one sentence of each text, drawn at random, becomes a pair with the rest of the text.
+
+    A query is about a document and has few of its words; so is a sentence of the text that it was taken from. With
+    probability `kept` it stays in the text, so that the same words count, too. Texts of one sentence are left out, and
+    sentences of one word are not drawn (where they can be told: in a script with blanks). Source: Lee et al. 2019,
+    "Latent Retrieval for Weakly Supervised Open Domain Question Answering", the inverse cloze task, whose probability
+    it is.
+
+    Args:
+        kept: 0 to 1.
+
+    Raises:
+        InputError: No probability.
+
+    Examples:
+        >>> data = Data.alone(Items("text", ["It is red. It flies.", "one alone"]))
+        >>> pairs = inverse_cloze(kept=0)(data, nn.Identity(), 0)
+        >>> pairs.anchors[pairs.anchor].texts, pairs.others.texts
+        (['It is red.'], ['It flies.'])
+    """
+    if not 0 <= kept <= 1:
+        raise InputError(f"{kept} is no probability", fix="give 0 to 1")
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        generator = torch.Generator().manual_seed(seed)
+        rows, asked, rest = list[int](), list[str](), list[str]()
+        for row, i in enumerate(data.anchor.tolist()):
+            sentences = in_sentences(data.anchors.texts[i])
+            drawn = [k for k, found in enumerate(sentences) if " " in found or any(map(spaceless, found))]
+            if len(sentences) > 1 and drawn:
+                k = drawn[int(torch.randint(len(drawn), (), generator=generator))]
+                stays = float(torch.rand((), generator=generator)) < kept
+                rows.append(row)
+                asked.append(sentences[k])
+                rest.append(" ".join(sentences if stays else sentences[:k] + sentences[k + 1 :]))
+        n = torch.arange(len(rows))
+        return replace(
+            data[torch.tensor(rows, dtype=torch.long)],
+            anchors=Items("text", asked),
+            anchor=n,
+            others=Items("text", rest),
+            positives=n[:, None],
+        )
 
     return prepare
 
