@@ -104,7 +104,7 @@ def test_judgements_of_a_beir_folder_are_trained_on_and_measured_by(tmp_path):
 
 
 def test_texts_of_several_sentences_are_learned_by_a_cloze_and_measured_by_queries(tmp_path):
-    """Each thing is described in two sentences; the queries know it by the second alone, in other words than the first."""
+    """Each thing is described in two sentences; queries know it by the second, in other words than the first."""
     documents = {f"d{i}": f"The {c} {t}. It shines {c} and stands at {t}." for i, (c, t) in enumerate(ITEMS)}
     (tmp_path / "texts.txt").write_text(
         "".join(f"{text}\n" for text in (*documents.values(), "one alone", "two alone"))
