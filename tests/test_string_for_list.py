@@ -44,6 +44,7 @@ from counterpoint.errors import InputError
 from counterpoint.exporting import export
 from counterpoint.generating import Generator, Rules, Sampling, back_translated, triplets_written
 from counterpoint.methods import Takes
+from counterpoint.negatives import lexical
 from counterpoint.pretraining import (
     Condenser,
     CrossUnmasking,
@@ -102,6 +103,7 @@ CALLS = {
     "with_dev labels_n": lambda s: evaluate.with_dev(Z, s, Z, ["a"] * 3, Z),
     "with_dev labels_k": lambda s: evaluate.with_dev(Z, ["a", "b", "a"], Z, s, Z),
     "BM25 texts": BM25,
+    "lexical texts": lexical,
     "BM25.search queries": lambda s: BM25(["one", "two"]).search(s, 1),
     "BM25.answered queries": lambda s: BM25(["one", "two"]).answered(s),
     "BM25.score_rows queries": lambda s: list(BM25(["one", "two"]).score_rows(s)),

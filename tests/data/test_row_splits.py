@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,9 @@ def test_no_item_is_in_two_parts_whatever_it_is(data, test, dev, seed):
     rows = [contents(part) for part in parts]
     seen = [set().union(*each) for each in rows]
     assert not seen[0] & seen[1] | seen[0] & seen[2] | seen[1] & seen[2]
-    # every row is somewhere, once
-    assert Counter(frozenset(row) for each in rows for row in each) == Counter(map(frozenset, contents(data)))
+    # every row is somewhere, once, but for its negatives
+    bare = [contents(replace(part, negatives=None)) for part in (data, *parts)]
+    assert Counter(frozenset(row) for each in bare[1:] for row in each) == Counter(map(frozenset, bare[0]))
     assert [bool(part) for part in (len(parts[1]), len(parts[2]))] == [bool(dev), bool(test)]
     again = split_data(data, test=test, dev=dev, seed=seed)
     assert all(torch.equal(one.anchor, other.anchor) for one, other in zip(parts, again, strict=True))
@@ -100,6 +102,9 @@ def test_texts_as_rows_are_split_as_examples_are(rows, seed):
     for examples_of, data_of in zip((parts.train, parts.dev, parts.test), of_rows, strict=True):
         anchors = [data_of.anchors.values[i] for i in data_of.anchor]
         assert anchors == [example.anchor for example in examples_of.examples]
+        if data_of.negatives is not None:
+            negatives = [[data_of.others.values[i] for i in row if i >= 0] for row in data_of.negatives.tolist()]
+            assert negatives == [list(example.negatives) for example in examples_of.examples]
 
 
 def test_labelled_pictures_are_stratified():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from hashlib import blake2b
+from itertools import compress
 
 import numpy as np
 import pytest
@@ -37,6 +39,7 @@ def normal(data: TextData) -> set[str]:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_no_text_is_in_two_parts_and_no_row_is_lost(rows, test, dev, seed):
+    rows = [replace(e, line=i, scores=tuple(range(len(e.texts) - 1))) for i, e in enumerate(rows)]
     data = TextData("tuples", rows, "memory", {"anchor": "a"})
     try:
         parts = split(data, test=test, dev=dev, seed=seed)
@@ -48,7 +51,18 @@ def test_no_text_is_in_two_parts_and_no_row_is_lost(rows, test, dev, seed):
         assert one.columns == {"anchor": "a"}
         for other in kept[i + 1 :]:
             assert not normal(one) & normal(other)
-    assert Counter(e for part in kept for e in part.examples) == Counter(rows)
+    every = [e for part in kept for e in part.examples]
+    assert sorted(e.line for e in every) == list(range(len(rows)))
+    # nothing but negatives is left out, each with its score, and each for a text that another part has
+    for part in kept:
+        elsewhere = set.union(*(normal(other) for other in kept if other is not part))
+        for e in part.examples:
+            whole = rows[e.line]
+            stays = [normalise(text) not in elsewhere for text in whole.negatives]
+            n = len(whole.positives)
+            assert (e.anchor, e.positives, e.label) == (whole.anchor, whole.positives, whole.label)
+            assert e.negatives == tuple(compress(whole.negatives, stays))
+            assert e.scores == (*whole.scores[:n], *compress(whole.scores[n:], stays))
     asked = (test if test >= 1 else max(round(test * len(rows)), test > 0)) if test else 0
     assert len(parts.test) <= asked
     assert bool(parts.test.examples) == bool(test)
@@ -65,7 +79,8 @@ def test_components_against_a_naive_union_find(rows):
 
     for i, one in enumerate(rows):
         for j in range(i):
-            if {normalise(t) for t in one.texts} & {normalise(t) for t in rows[j].texts}:
+            first, second = ({normalise(t) for t in (e.anchor, *e.positives)} for e in (one, rows[j]))
+            if first & second:
                 parent[find(i)] = find(j)
     found = components(rows)
     for i in range(len(rows)):
@@ -163,3 +178,10 @@ def test_of_several_labels_the_rarest_has_its_share_of_each_part():
         4,
         4,
     ]
+
+
+def test_mined_negatives_do_not_hold_all_rows_together():
+    rows = [Example(f"q{i}", (f"d{i}",), tuple(f"d{(i + j) % 100}" for j in range(1, 8))) for i in range(100)]
+    parts = split(TextData("tuples", rows, "memory"), test=10, dev=5)
+    assert [len(part) for part in (parts.train, parts.dev, parts.test)] == [85, 5, 10]
+    assert sum(len(e.negatives) for e in parts.train.examples) > 85 * 5

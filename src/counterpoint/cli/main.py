@@ -18,6 +18,7 @@ from counterpoint.cli import (
     fitting,
     generating,
     ledger,
+    mining,
     pretraining,
     pushing,
     searching,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command()(fitting.fit)
 app.command()(fitting.report)
 app.command()(encoding.encode)
+app.command()(mining.mine)
 app.command()(searching.index)
 app.command()(searching.search)
 app.command()(evaluating.evaluate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Int
@@ -19,8 +21,9 @@ def split_data(
 ) -> tuple[Data, Data, Data]:
     """Split rows over items of any modality so that no item, whatever its role, is in two parts.
 
-    As `split`: rows that share an item (the same content; texts after `normalise`), directly or through other rows, go
-    to one part whole, so all captions of a picture do; labelled rows are stratified.
+    As `split`: rows that share an anchor or a positive (the same content; texts after `normalise`), directly or through
+    other rows, go to one part whole, so all captions of a picture do; a negative that is in another part is left out of
+    its row; labelled rows are stratified.
 
     A knowledge graph (anchors of modality "query", others "entity") is one piece. Of it random triples are cut off,
     both directions to one part, and only triples whose entities and relation occur in training, too. That is easy
@@ -50,6 +53,7 @@ def split_data(
         where_n = _triples(data, test, dev, seed)
     else:
         where_n = draw_parts(_components_of(data), _strata_of(data), test, dev, seed, data.source, "items")
+        data = _with_own_negatives(data, torch.from_numpy(where_n))
     return data[_rows_in(where_n, 0)], data[_rows_in(where_n, 2)], data[_rows_in(where_n, 1)]
 
 
@@ -96,9 +100,29 @@ def _rows_in(where_n: NDArray[np.int64], part: int) -> Int[Tensor, " k"]:
 
 
 def _components_of(data: Data) -> NDArray[np.int64]:
-    """The same of rows, by the content of their items."""
-    row, content = _members(data)
+    """The same of rows, by the content of their anchors and positives."""
+    row, content = _members(replace(data, negatives=None))
     return connected(len(data), row.numpy(), content.numpy())
+
+
+def _with_own_negatives(data: Data, where_n: Int[Tensor, " n"]) -> Data:
+    """The rows without those of their negatives that are in another part than they are."""
+    if data.negatives is None:
+        return data
+    row, content = _members(replace(data, negatives=None))
+    number, place = {}, where_n.tolist()
+    for each, part in zip(content.tolist(), where_n[row].tolist(), strict=True):
+        number[each] = part
+    assert data.others is not None  # there are negatives of them
+    of_others = _contents(data.others).tolist()
+    listed = [[of_others[i] if i >= 0 else None for i in own] for own in data.negatives.tolist()]
+    for wanted in range(3):
+        for own, part in zip(listed, place, strict=True):
+            if part == wanted:
+                for each in own:
+                    number.setdefault(each, part)
+    kept = torch.tensor([[number[each] == part for each in own] for own, part in zip(listed, place, strict=True)])
+    return replace(data, negatives=data.negatives.masked_fill(~kept.view_as(data.negatives), -1))
 
 
 def _members(data: Data) -> tuple[Int[Tensor, " k"], Int[Tensor, " k"]]:

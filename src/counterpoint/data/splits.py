@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +27,11 @@ class Split:
 def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, seed: int = 0) -> Split:
     """Split so that no text, whatever its role, occurs in two parts.
 
-    Rows that share a text (after `normalise`), directly or through other rows, form a component, and a
-    component goes to one part whole. Components are drawn at random until a part has its rows; one too large
-    for what is left of a part is passed over, so the largest stay in train. Labelled texts are stratified:
+    Rows that share an anchor or a positive (after `normalise`), directly or through other rows, form a component, and a
+    component goes to one part whole. A negative is left out of its row where it is in another part: as an anchor or a
+    positive there, or, where it is nothing but a negative anywhere, if rows of train have it (else of test). Mined
+    negatives tie nearly all rows together otherwise. Components are drawn at random until a part has its rows; one too
+    large for what is left of a part is passed over, so the largest stay in train. Labelled texts are stratified:
     each label (of a text with several the rarest) has its share of each part as nearly as components allow.
     Within a part the order of the rows is kept. Near-duplicates (one word changed) are not recognised.
 
@@ -48,9 +51,10 @@ def split(data: TextData, *, test: float | int = 0.1, dev: float | int = 0.1, se
         (70, 10, 20)
     """
     where_n = draw_parts(components(data.examples), _strata(data.examples), test, dev, seed, data.source)
+    examples = _own_negatives(data.examples, where_n.tolist())
 
     def take(part: int) -> TextData:
-        rows = [data.examples[i] for i in np.flatnonzero(where_n == part)]
+        rows = [examples[i] for i in np.flatnonzero(where_n == part)]
         return replace(data, examples=rows, rejected=[])
 
     return Split(take(0), take(2), take(1))
@@ -111,15 +115,15 @@ def split_queries(
 
 
 def components(examples: Sequence[Example]) -> NDArray[np.int64]:
-    """The component (0, 1, ...) of each row: rows that share a normalised text are in the same one.
+    """The component (0, 1, ...) of each row: rows that share an anchor or a positive are in the same one.
 
     Examples:
         >>> rows = [Example("a", ("b",)), Example("c", ("d",)), Example("B", ("e",))]
         >>> components(rows).tolist()
         [0, 1, 0]
     """
-    row_e = np.repeat(np.arange(len(examples)), [len(example.texts) for example in examples])
-    hash_e = input_hash([normalise(text) for example in examples for text in example.texts])
+    row_e = np.repeat(np.arange(len(examples)), [1 + len(example.positives) for example in examples])
+    hash_e = input_hash([normalise(text) for e in examples for text in (e.anchor, *e.positives)])
     return connected(len(examples), row_e, hash_e)
 
 
@@ -216,6 +220,30 @@ def _rows(size: float | int, n: int, name: str) -> int:
             fix="give a fraction below 1 or a whole number",
         )
     return int(size) if whole else max(round(size * n), int(size > 0))
+
+
+def _own_negatives(examples: list[Example], where: list[int]) -> list[Example]:
+    """The rows without those of their negatives that are in another part than they are."""
+    if not any(e.negatives for e in examples):
+        return examples
+    place = {
+        normalise(text): part for e, part in zip(examples, where, strict=True) for text in (e.anchor, *e.positives)
+    }
+    for wanted in range(3):
+        for e, part in zip(examples, where, strict=True):
+            if part == wanted:
+                for text in e.negatives:
+                    place.setdefault(normalise(text), part)
+
+    def own(e: Example, part: int) -> Example:
+        kept = [place[normalise(text)] == part for text in e.negatives]
+        if all(kept):
+            return e
+        fixed, rest = e.scores[: len(e.positives)], e.scores[len(e.positives) :]
+        scores = (*fixed, *compress(rest, kept))
+        return replace(e, negatives=tuple(compress(e.negatives, kept)), scores=scores)
+
+    return [own(e, part) for e, part in zip(examples, where, strict=True)]
 
 
 def _strata(examples: Sequence[Example]) -> NDArray[np.int64]:

@@ -16,11 +16,11 @@ from tokenizers import Tokenizer
 
 from counterpoint.encoders._base import TextEncoder, clean
 from counterpoint.encoders._words import Words
-from counterpoint.encoders.encoding import Progress
 from counterpoint.encoders.features import Features, Kind, from_ids
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError, refuse_string
+from counterpoint.progress import Progress
 
 _UNUSED = re.compile(r"\[unused\d+\]")
 _LONGEST_WORD = 100  # characters; WordPiece gives up on longer ones

@@ -19,14 +19,13 @@ from counterpoint.encoders._npy import NpyWriter
 from counterpoint.encoders.features import Features, Kind, lengths, take
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.precision import PRECISIONS, Precision, Ranges, fit_ranges, pack_bits
+from counterpoint.progress import Progress, reporting
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.saving import Saved
 
 Dtype = Literal["auto", "float32", "bfloat16"]
-Progress = Callable[[int, int | None], None]
-
 WINDOW = 16_384
 """Texts held and sorted at a time."""
 
@@ -121,7 +120,7 @@ def encode(
     try:
         with (
             _as_asked(encoder, prompt, truncate_dim),
-            _reporting(progress, total) as report,
+            reporting(progress, total) as report,
             encoder.at(computed_in),
             torch.inference_mode(),
         ):
@@ -190,7 +189,7 @@ def encode_items_to(
     made_with = hashlib.blake2b(repr([fingerprint(encoder), kind]).encode(), digest_size=16).hexdigest()
     contents = list(map(str, items.hashes().tolist()))
     with (
-        _reporting(progress, len(items)) as report,
+        reporting(progress, len(items)) as report,
         NpyWriter(Path(out), encoder.dim, made_with, resume, np.dtype("<f4")) as writer,
     ):
         for rows in torch.arange(len(items)).split(_ITEMS):
@@ -334,39 +333,3 @@ def fingerprint(encoder: TextEncoder | Saved) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _reporting(progress: bool | Progress, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A function to call with the number of texts just done."""
-    if progress is False:
-        yield lambda _: None
-        return
-    if callable(progress):
-        done = 0
-
-        def report(n: int) -> None:
-            nonlocal done
-            done += n
-            progress(done, total)
-
-        yield report
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("encoding"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as bar:
-        task = bar.add_task("", total=total, rate="")
-
-        def advance(n: int) -> None:
-            bar.advance(task, n)
-            speed = bar.tasks[task].speed
-            bar.update(task, rate=f"{speed:,.0f} texts/s" if speed else "")
-
-        yield advance

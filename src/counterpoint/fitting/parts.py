@@ -186,6 +186,8 @@ def load_parts(
             held[name] = _own_part(name, str(given), loaded, reading)
     sizes = {n: 0 if held[n] is not None else amount(given) for n, given in (("dev", dev), ("test", test))}
     train, *cut = split_data(loaded.data, seed=seed, **sizes)
+    if crossing := _negatives(loaded.data) - sum(map(_negatives, (train, *cut))):
+        said += f"; {crossing:,} negatives left out of their rows, they are in another part"
     parts = {n: part if part is not None else rest for (n, part), rest in zip(held.items(), cut, strict=True)}
     train, left = _without(train, [part for part in held.values() if part is not None])
     if left:
@@ -239,6 +241,10 @@ def _without(train: Data, held: Sequence[Data]) -> tuple[Data, int]:
     seen = torch.cat([part.anchors.hashes()[part.anchor] for part in held])
     kept = ~torch.isin(train.anchors.hashes()[train.anchor], seen)
     return train[kept], int((~kept).sum())
+
+
+def _negatives(data: Data) -> int:
+    return 0 if data.negatives is None else int((data.negatives >= 0).sum())
 
 
 def _first(items: Items) -> Tensor:

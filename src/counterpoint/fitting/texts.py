@@ -105,6 +105,10 @@ def load_texts(
         if other.rejected:
             said += f"; {name}: {_account(other, output, f'rejected-{name}.jsonl')}"
     both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
+    crossing = sum(len(e.negatives) for e in data.examples)
+    crossing -= sum(len(e.negatives) for part in (both.train, both.dev, both.test) for e in part.examples)
+    if crossing:
+        said += f"; {crossing:,} negatives left out of their rows, they are in another part"
     train_part = _without(both.train, (text for other in rows.values() for text in _held(other)))
     if len(train_part) < len(both.train):
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"

@@ -3,6 +3,23 @@
 from counterpoint.negatives.classes import class_pairs
 from counterpoint.negatives.consistency import consistent, ranks
 from counterpoint.negatives.distances import judged_by_distance, near_and_far
-from counterpoint.negatives.mining import mine_bm25
+from counterpoint.negatives.mining import Miner, Negatives, mine, mine_bm25
+from counterpoint.negatives.rankers import by_encoder, by_vectors, lexical
+from counterpoint.negatives.to_file import Mined, mine_to
 
-__all__ = ["class_pairs", "consistent", "judged_by_distance", "mine_bm25", "near_and_far", "ranks"]
+__all__ = [
+    "Mined",
+    "Miner",
+    "Negatives",
+    "by_encoder",
+    "by_vectors",
+    "class_pairs",
+    "consistent",
+    "judged_by_distance",
+    "lexical",
+    "mine",
+    "mine_bm25",
+    "mine_to",
+    "near_and_far",
+    "ranks",
+]

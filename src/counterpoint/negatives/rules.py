@@ -1,0 +1,175 @@
+"""Which of the documents that were found are taken for negatives: rules that leave some out, and ways to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from counterpoint.data.items import Data
+from counterpoint.errors import InputError
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What was found for some rows, best first.
+
+    Attributes:
+        data: All rows.
+        rows_b: Which of them these are.
+        ids_bk: Documents.
+        scores_bk: Higher is closer.
+        positive_b: The score of each row's first positive.
+        open_bk: Which may still be taken: neither a positive, nor the anchor itself, nor read alike before.
+    """
+
+    data: Data
+    rows_b: Int64[np.ndarray, " b"]
+    ids_bk: Int64[np.ndarray, "b k"]
+    scores_bk: Float[np.ndarray, "b k"]
+    positive_b: Float[np.ndarray, " b"]
+    open_bk: Bool[np.ndarray, "b k"]
+
+
+Rule: TypeAlias = Callable[[Candidates], Bool[np.ndarray, "b k"]]
+"""From candidates to which of them are kept."""
+Draw: TypeAlias = Callable[[Candidates], Float[np.ndarray, "b k"]]
+"""From candidates to the logarithms of the weights that they are drawn by, without replacement."""
+
+
+def places(first: int, last: int) -> Rule:
+    """Keep the places `first` to `last`, counted from 1 among all that is found, positives included.
+
+    The first places hold answers that nobody has marked; so a rank is where it begins. Source: sentence-transformers'
+    `range_min` and `range_max`; the band of ranks of SciNCL (Ostendorff et al. 2022).
+
+    Examples:
+        >>> found = Candidates(None, None, np.zeros((1, 4), int), None, None, None)
+        >>> places(2, 3)(found).tolist()
+        [[False, True, True, False]]
+    """
+    if not 1 <= first <= last:
+        raise InputError(f"places {first} to {last}", fix="count from 1, and let the last be no less than the first")
+
+    def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
+        place_k = 1 + np.arange(found.ids_bk.shape[1])
+        return np.broadcast_to((first <= place_k) & (place_k <= last), found.ids_bk.shape)
+
+    return keep
+
+
+def margin(least: float) -> Rule:
+    """Keep what scores at least so much less than the positive: `s <= s_pos - least`.
+
+    Source: Moreira et al. 2024, "NV-Retriever", TopK-MarginPos.
+
+    Examples:
+        >>> found = Candidates(None, None, None, np.array([[0.9, 0.5]]), np.array([0.8]), None)
+        >>> margin(0.1)(found).tolist()
+        [[False, True]]
+    """
+
+    def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
+        return np.asarray(found.scores_bk <= found.positive_b[:, None] - least)
+
+    return keep
+
+
+def share(most: float = 0.95) -> Rule:
+    """Keep what scores at most such a share of the positive's score: `s <= most * s_pos`.
+
+    Where the positive's score is below 0, where a share of it would be more, `s <= s_pos - (1 - most) |s_pos|`, which
+    is the same above. Source: Moreira et al. 2024, "NV-Retriever", TopK-PercPos, whose best share is 0.95.
+
+    Examples:
+        >>> found = Candidates(None, None, None, np.array([[0.79, 0.5]]), np.array([0.8]), None)
+        >>> share(0.95)(found).tolist()
+        [[False, True]]
+    """
+
+    def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
+        bound_b = found.positive_b - (1 - most) * np.abs(found.positive_b)
+        return np.asarray(found.scores_bk <= bound_b[:, None])
+
+    return keep
+
+
+def below(score: float) -> Rule:
+    """Keep what scores less than this. Source: Moreira et al. 2024, "NV-Retriever", TopK-Abs.
+
+    Examples:
+        >>> found = Candidates(None, None, None, np.array([[0.9, 0.5]]), None, None)
+        >>> below(0.7)(found).tolist()
+        [[False, True]]
+    """
+
+    def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
+        return np.asarray(found.scores_bk < score)
+
+    return keep
+
+
+def judged(
+    score: Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, " n"]], most: float
+) -> Rule:  # fmt: skip
+    """Keep what a judge that reads query and document together scores less than `most`.
+
+    Asked about those only that may still be taken. Source: Qu et al. 2021, "RocketQA", section 3.2.2, cross-encoders
+    that denoise hard negatives; their bound is a probability of 0.1.
+
+    Args:
+        score: From queries and documents, one beside the other, to their scores, such as `CrossEncoder.score`.
+        most: The bound.
+
+    Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
+        >>> data = rows_of([Example("a", ("b",), ("a a", "c"))])
+        >>> rows, ids, every = np.array([0]), np.array([[1, 2]]), np.ones((1, 2), bool)
+        >>> alike = lambda queries, documents: np.array([float(q in d) for q, d in zip(queries, documents)])
+        >>> judged(alike, 0.5)(Candidates(data, rows, ids, None, None, every)).tolist()
+        [[False, True]]
+    """
+
+    def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
+        data, kept = found.data, found.open_bk.copy()
+        assert data.others is not None  # they were found
+        row, _ = kept.nonzero()
+        queries = [data.anchors.texts[i] for i in data.anchor.numpy()[found.rows_b[row]].tolist()]
+        documents = [data.others.texts[i] for i in found.ids_bk[kept].tolist()]
+        kept[kept] = np.asarray(score(queries, documents)) < most
+        return kept
+
+    return keep
+
+
+def uniform(found: Candidates) -> Float[np.ndarray, "b k"]:
+    """All alike. Source: Xiong et al. 2021 (ANCE), who draw from the 200 that are found first."""
+    return np.zeros(found.ids_bk.shape)
+
+
+def near_positive(a: float = 0.5, b: float = 0.0) -> Draw:
+    """The closer a score to the positive's, the likelier: `p ~ exp(-a (s - s_pos - b)^2)`.
+
+    Neither what is far from the query, which teaches nothing, nor what is so much closer than the positive that it is
+    one. Source: Zhou et al. 2022, "SimANS", equation of the sampling distribution, over the first 100.
+
+    Args:
+        a: How narrow; above 0. It goes with the size of the scores: theirs are inner products.
+        b: Where the likeliest is, off the positive.
+
+    Examples:
+        >>> found = Candidates(None, None, None, np.array([[0.9, 0.5]]), np.array([0.9]), None)
+        >>> near_positive(1.0)(found).round(2).tolist()
+        [[-0.0, -0.16]]
+    """
+    if not a > 0:
+        raise InputError(f"a is {a}", fix="give a number above 0")
+
+    def weigh(found: Candidates) -> Float[np.ndarray, "b k"]:
+        return np.asarray(-a * (found.scores_bk - found.positive_b[:, None] - b) ** 2)
+
+    return weigh
