@@ -132,8 +132,7 @@ def mine_to(
     if not lines:
         few = f"no row has all of its {wanted} negatives"
         raise InputError(few, file=data.source or None, fix="ask for fewer, look deeper, keep more, or write lists")
-    with atomic(output) as part:
-        part.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in lines), encoding="utf-8")
+    _write(output, lines)
     listed = _list_suspects(output.with_name(f"{output.name}.suspects.jsonl"), suspects)
     remove(work)
     assert data.negatives is not None  # some were found
@@ -208,11 +207,16 @@ def _list_suspects(file: Path, suspects: Mapping[str, list[dict[str, Any]]]) -> 
     remove(file)
     if not any(suspects.values()):
         return None
-    with atomic(file) as part, part.open("w", encoding="utf-8") as stream:
-        for name, rows in suspects.items():
-            for row in sorted(rows, key=lambda row: row["positive_score"] - row["score"]):
-                stream.write(json.dumps({**row, "by": name}, ensure_ascii=False) + "\n")
+    by_doubt = {
+        name: sorted(rows, key=lambda row: row["positive_score"] - row["score"]) for name, rows in suspects.items()
+    }
+    _write(file, [{**row, "by": name} for name, rows in by_doubt.items() for row in rows])
     return file
+
+
+def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with atomic(file) as part, part.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _rows(data: Data) -> Iterator[tuple[str, list[str], list[str]]]:
