@@ -71,6 +71,7 @@ from counterpoint.procedures import (
     AgainstItself,
     AgainstStart,
     AgainstTable,
+    ByTask,
     Call,
     Chain,
     ClassVectors,
@@ -142,7 +143,7 @@ class Case:
 
     Of what the rows are, `rows` says: views of items alone, or "pairs", "sampled" (each with drawn negatives), "shared"
     (all that there are as keys), "parts" (two positives each), "tuples" of two positives and two negatives, "edited"
-    texts, or "two views" of texts.
+    texts, "two views" of texts, or "tasks" (pairs of two kinds).
     """
 
     objective: Callable[[], Objective]
@@ -362,6 +363,14 @@ CASES = {
     "pair features": Case(
         lambda: Logits(4), procedure=lambda: PairFeatures(projection(16, hidden=(3,), out=4, norm=nn.BatchNorm1d))
     ),
+    "by task": Case(
+        lambda: InfoNCE(0.3, geometry=Dot(), relation=Relation(same("sample") | same("label"))),
+        procedure=lambda: ByTask(
+            Predictor(projection(4, hidden=(3,), norm=nn.BatchNorm1d), side="keys"),
+            Chain(PairFeatures(projection(16, hidden=(3,), out=4, norm=nn.BatchNorm1d)), AgainstClasses(4)),
+        ),
+        rows="tasks",
+    ),
     "discourse": Case(
         lambda: Discourse.objective(3, 4), procedure=lambda: Discourse(4, context=2, candidates=3, classes=4),
         rows="discourse",
@@ -443,6 +452,8 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
         positives = torch.stack([(rows + i) % n for i in range(4)], 1)
         positives[rows % 3 != 1, 1:] = -1
         columns |= {"task": rows % 3, "label": torch.where(rows % 3 == 2, rows * 7 % 4, rows * 5 % 2)}
+    if case.rows == "tasks":
+        columns |= {"task": rows * 5 % 3 // 2, "label": torch.where(rows * 5 % 3 == 2, rows * 7 % 4, -1)}
     if case.rows == "tuples":
         positives, negatives = (torch.stack([(rows + a) % n, (rows + b) % n], 1) for a, b in ((0, 1), (5, 7)))
         teacher = torch.rand(n, 3, generator=generator)

@@ -23,6 +23,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import (
     AdapterEncoder,
+    DeepEncoder,
     DemonstrationEncoder,
     KnowledgeGraph,
     NGramEncoder,
@@ -120,6 +121,8 @@ CALLS = {
     "Index.hybrid queries": lambda s: INDEX.hybrid(s, np.ones((len(s), 3))),
     "Index.hybrid where": lambda s: INDEX.hybrid(["q"], Z[:1], where=s),
     "Index.search where": lambda s: INDEX.search(Z[:1], where=s),
+    "DeepEncoder.encode texts": DeepEncoder(ENCODER).encode,
+    "DeepEncoder.tokenize texts": DeepEncoder(ENCODER).tokenize,
     "DemonstrationEncoder templates": lambda s: DemonstrationEncoder(SMALL, s, ["a"]),
     "DemonstrationEncoder words": lambda s: DemonstrationEncoder(SMALL, ["{} [MASK]"], s),
     "DemonstrationEncoder.encode texts": DemonstrationEncoder(SMALL, ["{} [MASK]"], ["a"]).encode,

@@ -2,6 +2,7 @@
 
 from counterpoint.encoders.attention import AttentionBeside
 from counterpoint.encoders.cutting import Cut, count_cut
+from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.distilling import distill
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
@@ -29,6 +30,7 @@ __all__ = [
     "AdapterEncoder",
     "AttentionBeside",
     "Cut",
+    "DeepEncoder",
     "DemonstrationEncoder",
     "Dense",
     "EachProposition",

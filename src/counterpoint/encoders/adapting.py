@@ -43,6 +43,19 @@ def maximum(encoder: nn.Module) -> nn.Module:
     return encoder
 
 
+def scaled_sum(encoder: nn.Module) -> nn.Module:
+    """Transformers give the sum of all states divided by the root of their number, in place of whatever they pooled.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> scaled_sum(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).pooling
+        'mean_sqrt_len'
+    """
+    for part in _transformers(encoder):
+        part.pooling = "mean_sqrt_len"
+    return encoder
+
+
 def last_token(encoder: nn.Module) -> nn.Module:
     """Transformers give the last state of their last token, which of a causal one has seen the whole text.
 

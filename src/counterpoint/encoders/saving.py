@@ -20,6 +20,7 @@ from counterpoint.files import atomic, check_output, inside
 SETTINGS = "counterpoint.json"
 CLASSES = {
     "AdapterEncoder": "frozen",
+    "DeepEncoder": "deep",
     "DemonstrationEncoder": "demonstrations",
     "HalfPicture": "halves",
     "ImageEncoder": "image",

@@ -1,4 +1,4 @@
-"""An encoder within another: in templates, with demonstrations, prefixes, adapters, propositions or n-grams."""
+"""An encoder within another: in templates, with demonstrations, prefixes, adapters, and more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from functools import partial
 
 from torch import nn
 
+from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._wrapper import Wrapper
+from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
@@ -206,6 +208,30 @@ def with_ngrams(encoder: nn.Module, buckets: int = 50_000, n: int = 2) -> nn.Mod
     table = token_table(encoder)
     assert isinstance(table, StaticEncoder)
     return NGramEncoder(table, buckets, n).to(table.device)
+
+
+def with_layers(encoder: nn.Module, layers: int = 4) -> nn.Module:
+    """An encoder of texts with a feed-forward network behind it, which stays with it (`DeepEncoder`).
+
+    One that has such a network already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        layers: See `DeepEncoder`.
+
+    Raises:
+        InputError: It encodes no texts.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> with_layers(StaticEncoder.from_corpus(["a cat"], dim=4), 2).layers
+        2
+    """
+    if isinstance(encoder, DeepEncoder):
+        return encoder
+    if not isinstance(encoder, TextEncoder):
+        raise InputError("there is no encoder of texts to put layers behind", fix="give a table or a transformer")
+    return DeepEncoder(encoder, layers).to(encoder.device)
 
 
 def _around(

@@ -40,6 +40,7 @@ from counterpoint.procedures.sparse import SparseCodes
 from counterpoint.procedures.start import AgainstStart, DistanceFromStart
 from counterpoint.procedures.tables import AgainstTable, Verbalizer
 from counterpoint.procedures.targets import MixTargets
+from counterpoint.procedures.tasks import ByTask
 from counterpoint.procedures.tokens import DetectReplaced, TokenTask
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "AgainstItself",
     "AgainstStart",
     "AgainstTable",
+    "ByTask",
     "Call",
     "Chain",
     "ClassVectors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Literal
 
 import torch
 from torch import nn
@@ -88,14 +89,19 @@ class Teacher(Procedure):
 
 
 class Predictor(Procedure):
-    """A network on the queries' side only: `L(h(q), k)`.
+    """A network on one side only: `L(h(q), k)`, or of keys `L(q, h(k))`.
 
     Sources: Grill et al. 2020, "Bootstrap Your Own Latent", section 3.1; Chen and He 2021, "Exploring Simple Siamese
-    Representation Learning", eq. 1.
+    Representation Learning", eq. 1. Of keys: Cer et al. 2018, "Universal Sentence Encoder", whose one encoder so tells
+    a text from a response to it.
 
     Args:
-        network: `h`, from and to the dimension of the keys. It sees each call by itself: after a symmetric `Teacher`
-            its batch statistics are those of one view.
+        network: `h`, from and to the dimension of the other side. It sees each call by itself: after a symmetric
+            `Teacher` its batch statistics are those of one view.
+        side: `"queries"` or `"keys"`.
+
+    Raises:
+        InputError: in a call without that side.
 
     Examples:
         >>> (call,) = Predictor(nn.Linear(2, 2))([{"queries": torch.eye(2), "keys": torch.eye(2)}], lambda model: {})
@@ -103,11 +109,13 @@ class Predictor(Procedure):
         True
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, *, side: Literal["queries", "keys"] = "queries") -> None:
         super().__init__()
-        self.network = network
+        self.network, self.side = network, side
 
     def change(self, call: Call) -> Call:
-        """The queries, predicted."""
-        queries = as_points(call["queries"])
-        return {**call, "queries": queries.with_z(self.network(queries.z))}
+        """That side, predicted."""
+        if call.get(self.side) is None:
+            raise InputError(f"there are no {self.side} to predict", fix="give batches of two sides")
+        points = as_points(call[self.side])
+        return {**call, self.side: points.with_z(self.network(points.z))}
