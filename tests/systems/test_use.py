@@ -72,6 +72,8 @@ def test_losses_are_those_of_a_naive_loop_over_each_task(name):
         assert len(call["queries"]) == N
         same(step, loss_of(step, task, *step.z(), rows["label"]), rtol=1e-3)
         seen.add(task)
+        if len(seen) == 3:
+            break
     assert seen == {0, 1, 2}
 
 

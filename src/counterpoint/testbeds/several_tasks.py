@@ -95,8 +95,8 @@ def _answers() -> tuple[Example, ...]:
 def _correlation(made: Made, *, angle: bool) -> float:
     data = made.test
     assert data.others is not None and data.positives is not None  # noqa: PT018 - pairs
-    sides = (data.anchors[data.anchor], data.others[data.positives[:, 0]])
-    cosine = similarity(*(made.encoder.encode_items(side) for side in sides), "cosine").astype(np.float64)
+    u, v = data.anchors[data.anchor], data.others[data.positives[:, 0]]
+    cosine = similarity(made.encoder.encode_items(u), made.encoder.encode_items(v), "cosine").astype(np.float64)
     alike = 1 - np.arccos(cosine.clip(-1, 1)) / np.pi if angle else cosine
     return float(np.corrcoef(alike, data.columns["score"].numpy())[0, 1])
 
