@@ -13,6 +13,7 @@ from counterpoint.encoders.frozen import AdapterEncoder, PrefixEncoder
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
 from counterpoint.encoders.ngrams import NGramEncoder
+from counterpoint.encoders.nuggets import NuggetEncoder
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.propositions import EachProposition, PropositionEncoder
@@ -42,6 +43,7 @@ __all__ = [
     "Kind",
     "KnowledgeGraph",
     "NGramEncoder",
+    "NuggetEncoder",
     "Operator",
     "Perceptron",
     "Pooling",

@@ -27,6 +27,7 @@ CLASSES = {
     "Joined": "joined",
     "KnowledgeGraph": "knowledge",
     "NGramEncoder": "ngrams",
+    "NuggetEncoder": "nuggets",
     "Perceptron": "image",
     "PrefixEncoder": "frozen",
     "Projected": "towers",

@@ -13,6 +13,7 @@ from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
+from counterpoint.encoders.nuggets import NuggetEncoder
 from counterpoint.encoders.propositions import PropositionEncoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.templates import TemplateEncoder, TemplateMean
@@ -208,6 +209,28 @@ def with_ngrams(encoder: nn.Module, buckets: int = 50_000, n: int = 2) -> nn.Mod
     table = token_table(encoder)
     assert isinstance(table, StaticEncoder)
     return NGramEncoder(table, buckets, n).to(table.device)
+
+
+def in_nuggets(encoder: nn.Module, ratio: float = 0.1, *, evenly: bool = False) -> nn.Module:
+    """A transformer some of whose tokens stand for a text (`NuggetEncoder`).
+
+    One that has nuggets already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        ratio: See `NuggetEncoder`.
+        evenly: Likewise.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> in_nuggets(small_transformer(["a small corpus"], layers=1, width=8, heads=2), 0.5).ratio
+        0.5
+    """
+    what = "nuggets are tokens of a transformer"
+    return _around(encoder, NuggetEncoder, what, partial(NuggetEncoder, ratio=ratio, evenly=evenly))
 
 
 def with_layers(encoder: nn.Module, layers: int = 4) -> nn.Module:

@@ -11,6 +11,7 @@ from counterpoint.pretraining.left_out import LeftOutWords
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
 from counterpoint.pretraining.negatives import TrueNegatives
+from counterpoint.pretraining.nuggets import NuggetAutoencoder
 from counterpoint.pretraining.replaced import ReplacedTokens
 from counterpoint.pretraining.synonyms import neighbour_tokens, synonym_tokens
 
@@ -22,6 +23,7 @@ __all__ = [
     "LeftOutWords",
     "MaskedAutoencoder",
     "MaskedLM",
+    "NuggetAutoencoder",
     "ReplacedAndContrasted",
     "ReplacedTokens",
     "RetroMAE",

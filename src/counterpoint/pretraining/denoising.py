@@ -88,10 +88,18 @@ class Denoising(Guessing):
     def forward(self, features: Features) -> Float[Tensor, "n m d"]:
         """The decoder's transformed state before each token but the first."""
         features = self._on_device(features)
-        s = pool(self.encoder._hidden(features), features["offsets"], self.encoder.pooling)
+        memory, mask = self._remembered(features)
         before = features["whole"][:, :-1]
         x = self._table[before.clamp_min(0)] + self.position.weight[: before.shape[1]]
         unseen = nn.Transformer.generate_square_subsequent_mask(before.shape[1], device=x.device, dtype=x.dtype)
-        states = self.decoder(x, s[:, None].to(x), tgt_mask=unseen, tgt_is_causal=True)
+        mask = None if mask is None else mask.to(x)
+        states = self.decoder(x, memory.to(x), tgt_mask=unseen, tgt_is_causal=True, memory_mask=mask)
         out: Tensor = self.transform(states)
         return out
+
+    def _remembered(self, features: Features) -> tuple[Float[Tensor, "n k d"], Float[Tensor, "nh m k"] | None]:
+        """What the cross-attention sees of each text; and what is added to its scores before the softmax, if anything.
+
+        Of each text the heads follow each other.
+        """
+        return pool(self.encoder._hidden(features), features["offsets"], self.encoder.pooling)[:, None], None
