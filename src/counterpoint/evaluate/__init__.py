@@ -54,10 +54,12 @@ from counterpoint.evaluate.ranking import (
     reciprocal_rank,
 )
 from counterpoint.evaluate.sentences import evaluate_bitext, evaluate_sentences
+from counterpoint.evaluate.stereotypes import SEXES, PairScore, StereotypeTest, by_similarity, evaluate_stereotypes
 from counterpoint.evaluate.transfer import nested_folds, pair_features, with_dev, with_test
 from counterpoint.evaluate.verification import detection_cost, equal_error_rate, pair_classification
 
 __all__ = [
+    "SEXES",
     "Answers",
     "Choice",
     "Collapse",
@@ -69,7 +71,9 @@ __all__ = [
     "Judged",
     "Learned",
     "MtebModel",
+    "PairScore",
     "Result",
+    "StereotypeTest",
     "Trial",
     "Variation",
     "alignment",
@@ -77,6 +81,7 @@ __all__ = [
     "association",
     "average_precision",
     "bitext",
+    "by_similarity",
     "classification",
     "clustering",
     "collapse",
@@ -97,6 +102,7 @@ __all__ = [
     "evaluate_rankings",
     "evaluate_retrieval",
     "evaluate_sentences",
+    "evaluate_stereotypes",
     "evaluate_sts",
     "few_shot",
     "figure",
