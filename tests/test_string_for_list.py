@@ -60,6 +60,7 @@ from counterpoint.pretraining import (
     ReplacedTokens,
     RetroMAE,
     TrueNegatives,
+    continued,
     synonym_tokens,
 )
 from counterpoint.search import BM25, Index, recognise
@@ -137,6 +138,10 @@ CALLS = {
     **{f"{kind.__name__} texts": lambda s, kind=kind: kind(SMALL, s) for kind in GUESSING},
     "CrossUnmasking texts": lambda s: CrossUnmasking(SMALL, s, ["a"] * len(s)),
     "CrossUnmasking others": lambda s: CrossUnmasking(SMALL, ["a"] * len(s), s),
+    "continued texts": lambda s: continued(SMALL, s),
+    "evaluate_graphs texts": lambda s: evaluate.evaluate_graphs(s, [["a"]] * len(s)),
+    "evaluate_graphs concepts": lambda s: evaluate.evaluate_graphs(["a"] * len(s), s),
+    "well_formed concepts": lambda s: evaluate.well_formed("(a; is; b)", s),
     "synonym_tokens similar": lambda s: synonym_tokens(SMALL, lambda _: s),
     "LeftOutWords texts": lambda s: LeftOutWords(ENCODER, s),
     "NGramEncoder.encode texts": NGramEncoder(ENCODER, 2).encode,

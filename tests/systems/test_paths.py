@@ -31,7 +31,7 @@ from counterpoint.fitting.presets import preset
 from counterpoint.fitting.task import make_task
 from counterpoint.methods import recipe as methods
 from counterpoint.methods import stage
-from counterpoint.pretraining import Guessing, LeftOutWords
+from counterpoint.pretraining import Continuation, Guessing, LeftOutWords
 from counterpoint.systems import every, get, run
 from counterpoint.systems.registry import slug
 from counterpoint.training import loop
@@ -125,6 +125,8 @@ def sources(tmp_path_factory):
         "\n".join(["score\tsentence1\tsentence2", *(f"{i % 6}\t{row}" for i, row in enumerate(rows))]) + "\n"
     )
     (folder / "texts.txt").write_text("\n".join(row.split("\t")[0] for row in rows) + "\n")
+    graphs = [f"thing {i}; there\t(thing {i}; is; red)(red; of; here)(here; or; there)" for i in range(72)]
+    (folder / "graphs.tsv").write_text("\n".join(["query\tdocument", *graphs]) + "\n")
     about = [f"the red thing {i}\ninterest rates rose again in year {i}" for i in range(36)]
     (folder / "apart.txt").write_text("\n".join(about) + "\n")
     small_bert(load_parts(folder / "pairs.tsv", {}, 0.05, 0.1, 0, None).train).save(folder / "bert")
@@ -148,6 +150,8 @@ def source_of(name, sources):
         return sources / "words.tsv"
     if name.startswith("malaysian"):
         return sources / "apart.txt"
+    if name.startswith("explagraph"):
+        return sources / "graphs.tsv"
     if takes.others is not None:
         if "scored" in takes.schemas:
             return sources / "scored.tsv"
@@ -269,7 +273,7 @@ def watched(monkeypatch):
             patch.setattr(loop, "_finish", ended)
             result = loop.train(encoder, batches, objective, config, **options)
         # a task of guessing, and what is trained in an encoder's place, hold it
-        holds = isinstance(encoder, Guessing | LeftOutWords | AttentionBeside | EachProposition)
+        holds = isinstance(encoder, Guessing | LeftOutWords | Continuation | AttentionBeside | EachProposition)
         seen.kept = copied(encoder.encoder if holds else encoder)
         return result
 

@@ -18,10 +18,10 @@ Features = dict[str, Tensor]
 """`input_ids` (t,) int64: the tokens of all texts, one after the other; `offsets` (n + 1,) int64: text i is
 `input_ids[offsets[i]:offsets[i + 1]]`. Any other key holds one value a text (n, ...), but for what views change of
 single tokens: `position_ids` (t,), their places; `scale` and `shift` (t, d), what becomes of their embeddings
-(`changed`); and for `inside` (t, p), which parts of its text a token is of (`PropositionEncoder`). `dropout` (n,) is a
-text's own rate, -1 the model's."""
+(`changed`); and for `inside` (t, p), which parts of its text a token is of (`PropositionEncoder`); and `later` (t,),
+whether it is seen by no token before it. `dropout` (n,) is a text's own rate, -1 the model's."""
 
-BY_TOKEN = ("input_ids", "position_ids", "scale", "shift", "inside")
+BY_TOKEN = ("input_ids", "position_ids", "scale", "shift", "inside", "later")
 """Keys that hold one value a token."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from counterpoint.encoders.features import Features, lengths, places
@@ -62,11 +62,22 @@ class Layout:
         r, w = self.text.shape
         return values_td.new_zeros(r * w, values_td.shape[1]).index_copy_(0, self.token, values_td).view(r, w, -1)
 
-    def mask(self, dtype: torch.dtype, *, causal: bool) -> Float[Tensor, "r 1 w w"]:
-        """Additive attention mask, block-diagonal: 0 within one text (not after it if causal), -max elsewhere."""
+    def mask(
+        self, dtype: torch.dtype, *, causal: bool, later_t: Bool[Tensor, "t"] | None = None
+    ) -> Float[Tensor, "r 1 w w"]:
+        """Additive attention mask, block-diagonal: 0 within one text (not after it if causal), -max elsewhere.
+
+        Args:
+            dtype: Its own.
+            causal: Whether no place sees those after it.
+            later_t: Which tokens no place before them sees, of the others all of their text.
+        """
         same = self.text[:, None, :, None] == self.text[:, None, None, :]
         if causal:
             same = same.tril()
+        elif later_t is not None:
+            later = self.spread(later_t[:, None])[..., 0]
+            same = same & ~(later[:, None, None, :] & torch.ones_like(same).triu(1))
         return torch.zeros(same.shape, dtype=dtype, device=same.device).masked_fill_(~same, torch.finfo(dtype).min)
 
 

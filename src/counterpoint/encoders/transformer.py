@@ -290,16 +290,20 @@ class TransformerEncoder(TextEncoder):
     def _output(self, features: Features, rows: Layout, **asked: bool) -> Any:
         """What the model says of texts that are laid out in rows."""
         inputs: dict[str, Any] = {"input_ids": rows.input_ids, **self._extra, **asked}
-        if rows.packed:
+        masked = rows.packed or "later" in features
+        if masked:
             # of another dtype than the weights, PyTorch's attention is wrong without a word
             dtype = next(self.model.parameters()).dtype if self._cast is None else torch.bfloat16
-            inputs["attention_mask"] = rows.mask(dtype, causal=PACKABLE[self._type])
+            inputs["attention_mask"] = rows.mask(
+                dtype, causal=PACKABLE.get(self._type, False), later_t=features.get("later")
+            )
         else:
             inputs["attention_mask"] = (rows.text >= 0).long()
-        if rows.packed or "position_ids" in features:
+        if masked or "position_ids" in features:
             if self._type not in PACKABLE:
                 raise InputError(
-                    f"a view moves tokens, and places cannot be given to {self._type}", fix="choose another view"
+                    f"{self._type} can be given neither the places of tokens nor what each sees",
+                    fix="choose another view or base",
                 )
             inputs["position_ids"] = rows.position_ids + self._position_offset
         with self._embeddings_changed(features, rows):

@@ -32,6 +32,7 @@ from counterpoint.evaluate.geometry import (
     uniformity,
     variation,
 )
+from counterpoint.evaluate.graphs import evaluate_graphs, well_formed
 from counterpoint.evaluate.mean_classifier import (
     collision,
     mean_classifier,
@@ -96,6 +97,7 @@ __all__ = [
     "evaluate_classification",
     "evaluate_clustering",
     "evaluate_discourse",
+    "evaluate_graphs",
     "evaluate_judged",
     "evaluate_multilabel",
     "evaluate_pairs",
@@ -144,6 +146,7 @@ __all__ = [
     "transported",
     "uniformity",
     "variation",
+    "well_formed",
     "with_dev",
     "with_test",
 ]

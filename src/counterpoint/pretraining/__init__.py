@@ -4,6 +4,13 @@ from counterpoint.pretraining._base import Guessing, transformer
 from counterpoint.pretraining.across import CrossUnmasking
 from counterpoint.pretraining.autoencoder import MaskedAutoencoder
 from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
+from counterpoint.pretraining.continuing import (
+    Continuation,
+    ContrastedContinuation,
+    MarginContinuation,
+    continued,
+    log_likelihood,
+)
 from counterpoint.pretraining.contrasted import ReplacedAndContrasted
 from counterpoint.pretraining.denoising import Denoising
 from counterpoint.pretraining.filling import filled_in, with_tokens
@@ -17,10 +24,13 @@ from counterpoint.pretraining.synonyms import neighbour_tokens, synonym_tokens
 
 __all__ = [
     "Condenser",
+    "Continuation",
+    "ContrastedContinuation",
     "CrossUnmasking",
     "Denoising",
     "Guessing",
     "LeftOutWords",
+    "MarginContinuation",
     "MaskedAutoencoder",
     "MaskedLM",
     "NuggetAutoencoder",
@@ -28,8 +38,10 @@ __all__ = [
     "ReplacedTokens",
     "RetroMAE",
     "TrueNegatives",
+    "continued",
     "filled_in",
     "guesses",
+    "log_likelihood",
     "neighbour_tokens",
     "synonym_tokens",
     "transformer",

@@ -8,6 +8,7 @@ from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
 from counterpoint.views.discourse import discourse
 from counterpoint.views.equivalents import joined, law_pairs
+from counterpoint.views.graphs import graph_edits
 from counterpoint.views.images import View, affine, blur, brightness, compose, noise
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
@@ -43,6 +44,7 @@ __all__ = [
     "discourse",
     "eda",
     "fast_gradient",
+    "graph_edits",
     "grey",
     "in_propositions",
     "in_sentences",
