@@ -62,6 +62,7 @@ from counterpoint.objectives import (
     TopicELBO,
     Triplet,
     Uniformity,
+    WeightedErrors,
     below_the_guide,
 )
 from counterpoint.procedures import (
@@ -400,6 +401,10 @@ CASES = {
     "attention beside": Case(
         lambda: SampledAttention.beside(InfoNCE(0.3), 0.5), lambda: Halves(nn.Linear(4, 3), nn.Identity(), at=4),
         lambda: SampledAttention(20), rows="two views", encoder=guarantee_texts.attending,
+    ),
+    "errors beside": Case(
+        lambda: Part(InfoNCE(0.3), 0, -8) + Part(WeightedErrors(), -8), rows="two views",
+        encoder=guarantee_texts.telling,
     ),
     "noise": Case(lambda: InfoNCE(0.3), procedure=lambda: NoiseNegatives(0.5, rate=0.3), rows=2),
     "negatives mixed": Case(lambda: InfoNCE(0.3), procedure=lambda: Chain(Queue(15, 4), MixNegatives(5, 3, 2))),

@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 
 from counterpoint.data.items import Data, Items
-from counterpoint.encoders import AttentionBeside, Features, TransformerEncoder
+from counterpoint.encoders import (
+    AttentionBeside,
+    ConvolutionEncoder,
+    Features,
+    ReconstructionBeside,
+    TransformerEncoder,
+)
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.pretraining.filling import token_rows
 from counterpoint.training.rows import RowBatches
@@ -25,15 +31,21 @@ def attending() -> AttentionBeside:
     return AttentionBeside(reading(), 8)
 
 
+def telling() -> ReconstructionBeside:
+    """The same with filters over its states, and what their vector leaves unsaid of them."""
+    return ReconstructionBeside(ConvolutionEncoder(reading(), channels=3), 8)
+
+
 def dimmed(inputs: Features) -> Features:
     """Another view, whose attention is another one."""
     scale = 1 + 0.3 * torch.sin(inputs["input_ids"].double())[:, None]
     return {**inputs, "scale": scale.to(torch.get_default_dtype())}
 
 
-def two_views(encoder: AttentionBeside) -> RowBatches:
-    """Texts as they are, and dimmed."""
-    return RowBatches(Data.alone(Items("text", TEXTS)), encoder, view=(None, dimmed))
+def two_views(encoder: AttentionBeside | ReconstructionBeside) -> RowBatches:
+    """Texts as they are, and dimmed, with weights of eight places each."""
+    weights = torch.arange(8 * len(TEXTS)).sin().abs().view(-1, 8)
+    return RowBatches(Data.alone(Items("text", TEXTS), weights=weights), encoder, view=(None, dimmed))
 
 
 def edited(encoder: TransformerEncoder) -> RowBatches:

@@ -138,6 +138,19 @@ def test_without_a_start_an_encoder_must_be_given() -> None:
         Recipe("it", (Stage(InfoNCE),), Takes("text", "text")).make(rows_of(TEXTS))
 
 
+def test_the_seed_says_how_what_is_around_the_encoder_begins() -> None:
+    drawn = list[float]()
+
+    def around(encoder: torch.nn.Module) -> torch.nn.Module:
+        drawn.append(float(torch.rand(())))
+        return encoder
+
+    recipe = Recipe("mine", (Stage(lambda: InfoNCE(0.1), SMALL, around=around),), Takes("text", "text"))
+    for seed in (0, 1, 0):
+        recipe.make(rows_of(TEXTS), seed, encoder=table())
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
 def test_what_is_around_the_encoder_is_trained_in_its_place() -> None:
     from counterpoint.encoders import Towers
 

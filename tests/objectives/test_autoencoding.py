@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from counterpoint.errors import InputError
-from counterpoint.objectives import AutoEncoding, TopicELBO
+from counterpoint.objectives import AutoEncoding, TopicELBO, WeightedErrors
 from counterpoint.points import Points
 
 
@@ -79,3 +79,26 @@ def test_a_topic_model_counts_each_word_and_has_a_prior():
             torch.testing.assert_close(a, b)
     with pytest.raises(InputError, match="column 'words'"):
         TopicELBO(decoder)(Points(z, sample=torch.arange(5)))
+
+
+def test_errors_weigh_as_they_are_said_to():
+    torch.manual_seed(0)
+    first, second = (torch.rand(4, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    weight = torch.rand(4, 3).double()
+    weight[1] = 0
+    sample = torch.arange(4)
+    loss = WeightedErrors("w")(*(Points(z, w=weight, sample=sample) for z in (first, second)))
+    wanted = 0.0
+    for z in (first, second):
+        for errors, weights in zip(z, weight, strict=True):
+            if weights.any():
+                wanted = wanted + sum(w * e for w, e in zip(weights, errors, strict=True)) / weights.sum() / 8
+    torch.testing.assert_close(loss, wanted)
+    for a, b in zip(*(torch.autograd.grad(x, [first, second]) for x in (loss, wanted)), strict=True):
+        torch.testing.assert_close(a, b)
+    alone = WeightedErrors("w")(Points(first, w=weight, sample=sample))
+    torch.testing.assert_close(alone, ((weight * first).sum(1)[weight.any(1)] / weight.sum(1)[weight.any(1)]).sum() / 4)
+    with pytest.raises(InputError, match="column 'weights'"):
+        WeightedErrors()(Points(first, sample=sample))
+    with pytest.raises(InputError, match="weights of shape"):
+        WeightedErrors("w")(Points(first, w=weight[:, :2], sample=sample))

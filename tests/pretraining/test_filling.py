@@ -9,7 +9,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.encoders import StaticEncoder, TemplateEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
-from counterpoint.pretraining import filled_in, with_tokens
+from counterpoint.pretraining import filled_in, with_rarity, with_tokens
 
 WORDS = ["one", "two", "three", "four"]
 SAME = [" ".join([word] * n) for word in WORDS for n in (6, 7, 8, 9)]
@@ -85,3 +85,22 @@ def test_tokens_to_write_are_the_positives_in_their_template_or_the_texts():
     assert alone[0].tolist() == ENCODER.tokenize(["two"])["input_ids"].tolist()
     with pytest.raises(InputError, match="tokens are those of a transformer"):
         with_tokens()(pairs, StaticEncoder.from_corpus(SAME, dim=4), 0)
+
+
+def test_frequent_tokens_are_worth_less_wherever_they_stand():
+    texts = ["one one two", "one", "three two one four", ""]
+    data = Data.alone(Items("text", texts))[torch.tensor([0, 1, 2, 2, 3])]
+    rows = with_rarity(0.2, longest=3)(data, ENCODER, 0).columns["rarity"]
+    every = [ENCODER.tokenizer.tokenize(texts[i]) for i in (0, 1, 2, 2)]
+    flat = [token for row in every for token in row]
+    # a text of nothing is read with its two special tokens
+    worth = {token: 1 / (1 + flat.count(token) / (len(flat) + 2) / 0.2) for token in flat}
+    for row, tokens in zip(rows, every, strict=False):
+        wanted = [worth[token] for token in tokens][:3]
+        assert row.tolist() == pytest.approx(wanted + [0.0] * (3 - len(wanted)))
+    assert len(set(worth.values())) > 2
+    assert with_rarity(float("inf"))(data, ENCODER, 0).columns["rarity"].unique().tolist() == [0, 1]
+    with pytest.raises(InputError, match=r"a share of 0\.0"):
+        with_rarity(0.0)
+    with pytest.raises(InputError, match="an encoder of texts"):
+        with_rarity()(data, torch.nn.Linear(2, 2), 0)

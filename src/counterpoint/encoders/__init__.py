@@ -1,6 +1,7 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
 from counterpoint.encoders.attention import AttentionBeside
+from counterpoint.encoders.convolution import ConvolutionEncoder, ReconstructionBeside
 from counterpoint.encoders.cutting import Cut, count_cut
 from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
@@ -30,6 +31,7 @@ __all__ = [
     "POOLINGS",
     "AdapterEncoder",
     "AttentionBeside",
+    "ConvolutionEncoder",
     "Cut",
     "DeepEncoder",
     "DemonstrationEncoder",
@@ -50,6 +52,7 @@ __all__ = [
     "PrefixEncoder",
     "Projected",
     "PropositionEncoder",
+    "ReconstructionBeside",
     "SparseAutoencoder",
     "StaticEncoder",
     "TemplateEncoder",

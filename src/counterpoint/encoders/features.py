@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Kind = Literal["query", "document"] | None
@@ -127,6 +127,19 @@ def drop_tokens(features: Features, p: float, *, start: int = 0) -> Features:
     left = torch.zeros_like(counts).index_add_(0, text, keep.long())
     kept = {k: v[keep] if k in BY_TOKEN else v for k, v in features.items()}
     return {**kept, "offsets": torch.nn.functional.pad(left.cumsum(0), (1, 0))}
+
+
+def of_text(features: Features, special: Collection[int]) -> Bool[Tensor, "t"]:
+    """Which tokens say something: those that are not special, and of a text of nothing but special ones all.
+
+    Examples:
+        >>> of_text(from_ids([[7, 8], [7], []]), {7}).tolist()
+        [False, True, True]
+    """
+    ids, counts = features["input_ids"], lengths(features)
+    says = ~torch.isin(ids, torch.tensor(sorted(special), dtype=torch.long, device=ids.device))
+    text = torch.repeat_interleave(torch.arange(len(counts), device=ids.device), counts)
+    return says | (torch.zeros_like(counts).index_add(0, text, says.long()) == 0)[text]
 
 
 def sum_by_text(values_td: Float[Tensor, "t d"], text_t: Int[Tensor, "t"], n: int) -> Float[Tensor, "n d"]:

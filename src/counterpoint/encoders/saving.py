@@ -21,6 +21,7 @@ SETTINGS = "counterpoint.json"
 CLASSES = {
     "AdapterEncoder": "frozen",
     "DeepEncoder": "deep",
+    "ConvolutionEncoder": "convolution",
     "DemonstrationEncoder": "demonstrations",
     "HalfPicture": "halves",
     "ImageEncoder": "image",

@@ -1,4 +1,5 @@
 """An encoder within another: in templates, with demonstrations, prefixes, adapters, and more."""
+"""An encoder within another: in templates, with demonstrations, prefixes, adapters, propositions, filters, n-grams."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from torch import nn
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.deep import DeepEncoder
+from counterpoint.encoders.convolution import ConvolutionEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
@@ -115,6 +117,28 @@ def with_propositions(encoder: nn.Module, *, mlp: bool = True) -> nn.Module:
     """
     what = "propositions are of tokens in a transformer"
     return _around(encoder, PropositionEncoder, what, partial(PropositionEncoder, mlp=mlp))
+
+
+def with_filters(encoder: nn.Module, kernels: Sequence[int] = (3, 4, 5), channels: int = 100) -> nn.Module:
+    """A transformer whose token states are read by filters over a few of them (`ConvolutionEncoder`).
+
+    One that has filters already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        kernels: See `ConvolutionEncoder`.
+        channels: Likewise.
+
+    Raises:
+        InputError: It is no transformer.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> with_filters(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).kernels
+        (3, 4, 5)
+    """
+    make = partial(ConvolutionEncoder, kernels=kernels, channels=channels)
+    return _around(encoder, ConvolutionEncoder, "filters read the states of a transformer", make)
 
 
 def with_prefix(encoder: nn.Module, length: int = 16, dropout: float = 0.1) -> nn.Module:

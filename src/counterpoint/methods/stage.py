@@ -93,7 +93,8 @@ def train_stage(
         stage: How.
         data: What on, before the stage's own preparation.
         encoder: What is trained.
-        seed: Of the preparation, the start of head, procedure and objective, and the loop.
+        seed: Of the preparation, the start of what is around the encoder, of head, procedure and objective, and of the
+            loop.
         first: The encoder's state before the first of several stages, for one that begins afresh.
         kinds: Of anchors and others; see `RowBatches`.
         folder: Where checkpoints are kept; the same call goes on from them.
@@ -121,7 +122,9 @@ def train_stage(
     if stage.afresh and first is not None:
         encoder.load_state_dict(first)
     start = [p.detach().clone() for p in encoder.parameters()] if stage.interpolate != 1 else []
-    trained = encoder if stage.around is None else stage.around(encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        trained = encoder if stage.around is None else stage.around(encoder)
     rows = None if stage.task is not None else _rows(stage, data, trained, kinds)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -14,7 +14,7 @@ from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature, PairTemperature
 from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
-from counterpoint.objectives.autoencoding import AutoEncoding, SparseReconstruction, TopicELBO
+from counterpoint.objectives.autoencoding import AutoEncoding, SparseReconstruction, TopicELBO, WeightedErrors
 from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
@@ -301,6 +301,7 @@ __all__ = [
     "Triplet",
     "Uniformity",
     "VICReg",
+    "WeightedErrors",
     "among_the_other_side",
     "averaged",
     "below_the_guide",

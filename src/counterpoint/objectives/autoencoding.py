@@ -1,4 +1,4 @@
-"""Losses of auto-encoders: of probabilistic ones, of a topic model among them, and of a sparse one."""
+"""Losses of auto-encoders: of probabilistic ones, of a topic model among them, of a sparse one, and of tokens."""
 
 from __future__ import annotations
 
@@ -136,6 +136,44 @@ class SparseReconstruction(PointObjective):
         revived = dead.square().sum(1).mean()
         share = revived / variance if bool(variance > 0) else revived * 0
         loss: Tensor = error.square().sum(1).mean() + self.wide * wide.square().sum(1).mean() + self.revive * share
+        return loss
+
+
+class WeightedErrors(PointObjective):
+    """`sum_t w_t e_t / sum_t w_t`, the mean over both sides: errors that points bring, some of more weight.
+
+    Points are errors `(n, l)`, such as those of a text's tokens; their weights are a column `(n, l)`, 0 where there is
+    no token. A point without any weight has none to answer for, and is 0.
+
+    Args:
+        column: Of the weights.
+
+    Raises:
+        InputError: in a call, without the column, or with weights of another shape.
+
+    Examples:
+        >>> import torch
+        >>> weight = torch.tensor([[3.0, 1.0, 0.0]])
+        >>> points = Points(torch.tensor([[1.0, 5.0, 9.0]]), weights=weight, sample=torch.arange(1))
+        >>> WeightedErrors()(points).item()  # (3 * 1 + 1 * 5) / 4
+        2.0
+    """
+
+    def __init__(self, column: str = "weights") -> None:
+        super().__init__(geometry=Dot())
+        self.column = column
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Both sides together; who matches whom does not matter."""
+        del i, j
+        points = queries if keys is queries else Points.cat([queries, keys])
+        weight = _decoded(points, self.column).to(points.z)
+        if weight.shape != points.z.shape:
+            raise InputError(
+                f"weights of shape {tuple(weight.shape)} for errors of {tuple(points.z.shape)}", fix="give each one"
+            )
+        total = weight.sum(1)
+        loss: Tensor = ((weight * points.z).sum(1) / total.where(total > 0, 1.0)).mean()
         return loss
 
 

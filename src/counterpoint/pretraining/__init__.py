@@ -13,7 +13,7 @@ from counterpoint.pretraining.continuing import (
 )
 from counterpoint.pretraining.contrasted import ReplacedAndContrasted
 from counterpoint.pretraining.denoising import Denoising
-from counterpoint.pretraining.filling import filled_in, with_tokens
+from counterpoint.pretraining.filling import filled_in, with_rarity, with_tokens
 from counterpoint.pretraining.left_out import LeftOutWords
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
@@ -45,5 +45,6 @@ __all__ = [
     "neighbour_tokens",
     "synonym_tokens",
     "transformer",
+    "with_rarity",
     "with_tokens",
 ]

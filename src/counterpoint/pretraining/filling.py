@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders import Features, TemplateEncoder, TransformerEncoder, lengths
+from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders.features import of_text
 from counterpoint.errors import InputError
 from counterpoint.pretraining._base import at_places
 from counterpoint.pretraining.masked import MaskedLM
@@ -109,6 +111,47 @@ def with_tokens(longest: int = 32) -> Callable[[Data, nn.Module, int], Data]:
         first = data.positives[:, 0]
         rows = token_rows(encoder, data.others[first.clamp_min(0)], longest).masked_fill(first[:, None] < 0, -1)
         return replace(data, columns={**data.columns, "tokens": rows})
+
+    return prepare
+
+
+def with_rarity(frequent: float = 1e-3, longest: int = 32) -> Callable[[Data, nn.Module, int], Data]:
+    """A step before training: column `rarity` `(n, l)`, `1 / (1 + p / frequent)` of each token of a row's anchor.
+
+    With `p` the share of a token among all tokens of all anchors: the more often, the less. Special tokens are left out
+    (`counterpoint.encoders.features.of_text`); 0: no more.
+
+    Source: the weights of words of Arora et al. 2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings".
+
+    Args:
+        frequent: The share at which a token has a weight of 1/2; infinity: all weigh 1.
+        longest: Of longer texts so many tokens have one.
+
+    Raises:
+        InputError: for a share that is not above 0; in the step, if the encoder reads no tokens.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> encoder = small_transformer(["a b"], layers=1, width=8, heads=2)
+        >>> texts = Data.alone(Items("text", ["a a", "a b"]))  # shares of 3/4 and of 1/4
+        >>> with_rarity(0.25, longest=3)(texts, encoder, 0).columns["rarity"].tolist()
+        [[0.25, 0.25, 0.0], [0.25, 0.5, 0.0]]
+    """
+    if not frequent > 0:
+        raise InputError(f"a share of {frequent}", fix="give one above 0")
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del seed
+        if not isinstance(encoder, TextEncoder):
+            raise InputError("tokens are those of an encoder of texts", fix="give one for a base, such as minilm")
+        features = encoder.inputs(data.anchors[data.anchor])
+        kept = of_text(features, encoder.special_tokens)
+        text = torch.repeat_interleave(torch.arange(len(data)), lengths(features))[kept]
+        _, token, often = features["input_ids"][kept].unique(return_inverse=True, return_counts=True)
+        weight, count = 1 / (1 + often / len(token) / frequent), torch.bincount(text, minlength=len(data))
+        rows = torch.zeros(len(data), max(longest, int(count.max())))
+        rows.masked_scatter_(torch.arange(rows.shape[1]) < count[:, None], weight[token])
+        return replace(data, columns={**data.columns, "rarity": rows[:, :longest]})
 
     return prepare
 
