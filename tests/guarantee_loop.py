@@ -58,6 +58,7 @@ from counterpoint.objectives import (
     SoftContrastive,
     SparseReconstruction,
     StandardNormal,
+    SumBy,
     SupCon,
     TopicELBO,
     Triplet,
@@ -333,6 +334,7 @@ CASES = {
         procedure=lambda: Composed(2, "halves", then=projection(4, hidden=(3,), norm=nn.BatchNorm1d)), rows="parts",
     ),
     "some of them": Case(lambda: Only("label", 1, InfoNCE(0.3))),
+    "summed by class": Case(lambda: SumBy("label", InfoNCE(0.3))),
     "sparse": Case(
         lambda: SparseReconstruction() + InfoNCE(0.3, geometry=Parts(0, 0)),
         procedure=lambda: SparseCodes(12, wide=2, revived=3, patience=1),

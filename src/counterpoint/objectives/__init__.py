@@ -64,7 +64,7 @@ from counterpoint.objectives.reweight import Reweight, averaged, hardest, hardne
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sorting import GroCo, odd_even_sort
 from counterpoint.objectives.spectral import Spectral
-from counterpoint.objectives.sums import Apart, InTurn, Matryoshka, Only, Sum
+from counterpoint.objectives.sums import Apart, InTurn, Matryoshka, Only, Sum, SumBy
 from counterpoint.objectives.together import (
     Angular,
     Histogram,
@@ -295,6 +295,7 @@ __all__ = [
     "Spectral",
     "StandardNormal",
     "Sum",
+    "SumBy",
     "SupCon",
     "SwAV",
     "TopicELBO",

@@ -178,6 +178,46 @@ class Only(Objective):
         return value
 
 
+class SumBy(Objective):
+    """The sum over the rows of a sample, in place of the mean over rows: `rows / samples` times an objective's mean.
+
+    So a text's tokens count for what they are, and a divergence of the text beside them for what it is.
+
+    Args:
+        column: Of the queries: which rows are of one sample.
+        objective: A mean over queries, all of which count.
+
+    Raises:
+        InputError: in a call, if queries lack the column.
+
+    Examples:
+        >>> from counterpoint.objectives import InfoNCE
+        >>> points = Points(torch.eye(4), pair=torch.tensor([0, 0, 1, 1]), sample=torch.arange(4))
+        >>> bool(SumBy("pair", InfoNCE())(points, points) == 2 * InfoNCE()(points, points))
+        True
+    """
+
+    kind = "point"
+
+    def __init__(self, column: str, objective: Objective) -> None:
+        super().__init__()
+        self.column, self.objective = column, objective
+        self.uses = objective.uses  # type: ignore[misc]
+
+    def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
+        """The objective's, times how many rows a sample has."""
+        if self.column not in sides.queries.columns:
+            raise InputError(f"rows are summed by the column {self.column!r}, which is lacking", fix="add it")
+        if reduction != "mean":
+            raise InputError("a sum over rows has no value for each query", fix="use reduction='mean'")
+        value = self.objective.loss(sides, block, group, reduction)
+        self.left_out = self.objective.left_out
+        named = Points(sides.queries.z.detach()[:, :1], {self.column: sides.queries.columns[self.column]})
+        every = sides.spread(named).columns
+        sample = every[self.column][every["valid"]] if "valid" in every else every[self.column]
+        return value * (len(sample) / max(1, len(sample.unique())))
+
+
 class Matryoshka(Objective):
     """One objective on the first 1, 2, ... dimensions, so that embeddings may be cut short afterwards.
 

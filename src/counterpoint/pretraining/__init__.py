@@ -20,6 +20,7 @@ from counterpoint.pretraining.measuring import guesses
 from counterpoint.pretraining.negatives import TrueNegatives
 from counterpoint.pretraining.nuggets import NuggetAutoencoder
 from counterpoint.pretraining.replaced import ReplacedTokens
+from counterpoint.pretraining.separation import SourceSeparation
 from counterpoint.pretraining.synonyms import neighbour_tokens, synonym_tokens
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ReplacedAndContrasted",
     "ReplacedTokens",
     "RetroMAE",
+    "SourceSeparation",
     "TrueNegatives",
     "continued",
     "filled_in",
