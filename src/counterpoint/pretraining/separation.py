@@ -208,7 +208,7 @@ class SourceSeparation(Guessing):
         x = (x + self.language(features["of"])[:, None]).repeat(len(known), 1, 1)
         told = known.flatten(0, 1)[:, None].expand(-1, x.shape[1], -1)
         states: Tensor = self.transform(torch.cat([self.decoder(x, told), told], 2))
-        return states.unflatten(0, (len(known), -1))
+        return states.view(len(known), -1, *states.shape[1:])
 
 
 class _Layer(nn.Module):
