@@ -1,5 +1,4 @@
 """An encoder within another: in templates, with demonstrations, prefixes, adapters, and more."""
-"""An encoder within another: in templates, with demonstrations, prefixes, adapters, propositions, filters, n-grams."""
 
 from __future__ import annotations
 
@@ -10,8 +9,8 @@ from torch import nn
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._wrapper import Wrapper
-from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.convolution import ConvolutionEncoder
+from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
