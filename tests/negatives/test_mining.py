@@ -155,6 +155,9 @@ def test_refusals():
     for first, last in ((0, 3), (4, 3)):
         with pytest.raises(InputError, match="count from 1"):
             rules.places(first, last)
+    for rule in (rules.margin, rules.share, rules.below):
+        with pytest.raises(InputError, match="a bound of nan"):
+            rule(float("nan"))
     with pytest.raises(InputError, match="a is 0"):
         rules.near_positive(0.0)
 
@@ -255,3 +258,5 @@ def test_nothing_found_leaves_an_older_file_as_it_is(tmp_path, some):
     with pytest.raises(InputError, match="no row has all of its 400 negatives"):
         mine_to(tmp_path / "a.jsonl", some, {"BM25": None}, 400)
     assert (tmp_path / "a.jsonl").read_text() == "older\n"
+    with pytest.raises(InputError, match="layout 'x', found by 1"):
+        mine_to(tmp_path / "a.jsonl", some, {"BM25": None}, layout="x")

@@ -61,19 +61,25 @@ def mine(
     The same command after a kill goes on where it stopped.
     """
     from counterpoint.cli.searching import open_model
-    from counterpoint.data import account, read
+    from counterpoint.data import account
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.files import check_output
+    from counterpoint.fitting.texts import read_pairs
     from counterpoint.negatives import mine_to
+    from counterpoint.negatives.to_file import LAYOUTS
 
     check_output(output, "file", suffix=".jsonl", source=source)
+    if layout not in LAYOUTS:
+        raise InputError(f"--layout is {layout}", fix=f"give {' or '.join(LAYOUTS)}")
     rules, weights = _rules(first, depth, margin, share, below), _draw(draw)
     encoders: dict[str, Any] = {}
     for name in by or ["bm25"]:
+        if name in encoders:
+            raise InputError(f"--by {name} is given twice", fix="raise --negatives, or name another")
         encoders[name] = None if name == "bm25" else open_model(name, "torch")
         if encoders[name] is not None and not isinstance(encoders[name], TextEncoder):
             raise InputError("is no model of texts", file=name, fix="give another model")
-    given = read(source, **reading(columns, schema, split, skip_bad))
+    given = read_pairs(source, reading(columns, schema, split, skip_bad))
     note(account(given, output.with_name(output.name + ".rejected.jsonl")))
     data = _searched(given, documents)
     mined = mine_to(
@@ -122,7 +128,9 @@ def _searched(given: TextData | Retrieval, documents: Path | None) -> Data:
     rows = rows_of((pairs_from_retrieval(given) if isinstance(given, Retrieval) else given).examples, given.source)
     if rows.others is None:
         raise InputError(
-            f"hard negatives are of pairs, and these are {rows.schema}", file=given.source or None, fix="give pairs"
+            "hard negatives are of pairs, and here is nothing that belongs together",
+            file=given.source or None,
+            fix="give pairs",
         )
     more = [] if documents is None else read_documents(documents).texts
     texts = list(dict.fromkeys([*rows.others.texts, *corpus, *more]))
@@ -133,15 +141,14 @@ def _sentences(mined: Mined, layout: str) -> list[str]:
     said = [f"{mined.output}: {mined.rows:,} rows"]
     if mined.short:
         fewer = "none" if layout == "lists" else "fewer than asked for"
-        hint = "" if layout == "lists" else " (--layout lists keeps them)"
-        said.append(f"{mined.short:,} rows are left out, {fewer} were found for them{hint}")
+        said.append(f"{mined.short:,} rows are left out, {fewer} were found for them")
     for name, gap in mined.gaps.items():
         said.append(f"{name}: {mined.negatives[name]:,} negatives; their scores less that of the positive:")
         said += _histogram(gap, name == "bm25")
         if mined.suspects[name]:
             said.append(f"  in {mined.suspects[name]:,} rows something scored no less than the positive")
     if mined.suspected is not None:
-        said.append(f"{mined.suspected}: these, the most suspicious first: answers that nobody marked, perhaps")
+        said.append(f"{mined.suspected}: these, the most suspicious first")
     return said
 
 

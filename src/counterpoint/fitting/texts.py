@@ -221,6 +221,11 @@ def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Re
     return _included(options).heldout if str(source) == INCLUDED else read(source, **options)
 
 
+def read_pairs(source: str, options: Mapping[str, Any]) -> TextData | Retrieval:
+    """What `counterpoint.data.read` reads, or the pairs of the included corpus that may be trained on."""
+    return _included(options).train if source == INCLUDED else read(source, **options)
+
+
 def _included(reading: Mapping[str, Any]) -> DebianCorpus:
     """The included corpus in all its languages, or in that which is asked for as its split."""
     one = reading.get("split")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -72,6 +73,8 @@ def margin(least: float) -> Rule:
         [[False, True]]
     """
 
+    _check(least)
+
     def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
         return np.asarray(found.scores_bk <= found.positive_b[:, None] - least)
 
@@ -90,6 +93,8 @@ def share(most: float = 0.95) -> Rule:
         [[False, True]]
     """
 
+    _check(most)
+
     def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
         bound_b = found.positive_b - (1 - most) * np.abs(found.positive_b)
         return np.asarray(found.scores_bk <= bound_b[:, None])
@@ -105,6 +110,8 @@ def below(score: float) -> Rule:
         >>> below(0.7)(found).tolist()
         [[False, True]]
     """
+
+    _check(score)
 
     def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
         return np.asarray(found.scores_bk < score)
@@ -144,6 +151,11 @@ def judged(
         return kept
 
     return keep
+
+
+def _check(bound: float) -> None:
+    if not math.isfinite(bound):
+        raise InputError(f"a bound of {bound}", fix="give a finite number")
 
 
 def uniform(found: Candidates) -> Float[np.ndarray, "b k"]:

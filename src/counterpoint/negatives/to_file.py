@@ -24,6 +24,7 @@ from counterpoint.negatives.rules import Draw, Rule
 from counterpoint.progress import reporting
 
 Layout = Literal["tuples", "lists"]
+LAYOUTS: tuple[Layout, ...] = ("tuples", "lists")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def mine_to(
         {"anchor": "cat food", "positive": "what a cat eats", "negative_1": "a cat plays with toys"}
     """
     output = check_output(output, "file", suffix=".jsonl")
-    if layout not in ("tuples", "lists") or not by:
+    if layout not in LAYOUTS or not by:
         raise InputError(f"layout {layout!r}, found by {len(by)}", fix='"tuples" or "lists", found by one or more')
     if data.others is None or data.positives is None:
         raise InputError(f"hard negatives are of pairs, and these are {data.schema}", file=data.source or None)
@@ -126,6 +127,7 @@ def mine_to(
         ]
         data = with_negatives(data, [block.ids_bn for block in found])
     if not any(negatives.values()):
+        remove(work)
         raise InputError("no negative was found", file=data.source or None, fix="look deeper, or keep more")
     wanted = before + n * len(by)
     lines = list(_tuples(data, wanted) if layout == "tuples" else _lists(data))
