@@ -53,6 +53,7 @@ from counterpoint.pretraining import (
     Denoising,
     Guessing,
     LeftOutWords,
+    MaskedAndContrasted,
     MaskedAutoencoder,
     MaskedLM,
     NuggetAutoencoder,
@@ -62,6 +63,7 @@ from counterpoint.pretraining import (
     SourceSeparation,
     TrueNegatives,
     continued,
+    WordDistributions,
     synonym_tokens,
 )
 from counterpoint.search import BM25, Index, recognise
@@ -80,12 +82,14 @@ SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",
 GUESSING = (
     Condenser,
     Denoising,
+    MaskedAndContrasted,
     MaskedAutoencoder,
     MaskedLM,
     ReplacedAndContrasted,
     ReplacedTokens,
     RetroMAE,
     TrueNegatives,
+    WordDistributions,
 )
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)

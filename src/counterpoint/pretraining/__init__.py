@@ -14,6 +14,8 @@ from counterpoint.pretraining.continuing import (
 from counterpoint.pretraining.contrasted import ReplacedAndContrasted
 from counterpoint.pretraining.denoising import Denoising
 from counterpoint.pretraining.filling import filled_in, with_rarity, with_tokens
+from counterpoint.pretraining.distributions import MaskedAndContrasted, WordDistributions
+from counterpoint.pretraining.filling import filled_in, with_tokens
 from counterpoint.pretraining.left_out import LeftOutWords
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
@@ -32,6 +34,7 @@ __all__ = [
     "Guessing",
     "LeftOutWords",
     "MarginContinuation",
+    "MaskedAndContrasted",
     "MaskedAutoencoder",
     "MaskedLM",
     "NuggetAutoencoder",
@@ -41,6 +44,7 @@ __all__ = [
     "SourceSeparation",
     "TrueNegatives",
     "continued",
+    "WordDistributions",
     "filled_in",
     "guesses",
     "log_likelihood",
