@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers
 
 from counterpoint.data import Example
 from counterpoint.data.rows import rows_of
+from counterpoint.encoders import TransformerEncoder
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
-from counterpoint.pretraining import Continuation, ContrastedContinuation, continued
+from counterpoint.points import Points
+from counterpoint.pretraining import Continuation, ContrastedContinuation, MarginContinuation, continued
 from counterpoint.training import TrainConfig, train
+from counterpoint.training._processes import Processes
 
 ROWS = [
     Example("a red cat", ("sleeps here", "here sleeps"), ("eats", "sleeps there now")),
@@ -40,10 +44,34 @@ def test_places_see_all_of_the_first_text_and_none_that_follow_in_the_second():
     assert seen == [[False] * 3, *[[True] * 3] * 4, [False, True, True], [False, False, True], [False] * 3]
 
 
+@pytest.mark.parametrize("kind", [Continuation, ContrastedContinuation, MarginContinuation])
+def test_what_two_processes_bring_is_the_whole(kind, monkeypatch):
+    task = kind(small(), rows_of(ROWS))
+
+    def call(rows, rank, world):
+        monkeypatch.setattr(Processes, "current", lambda: Processes(rank=rank, world=world))
+        payload = task.payload(torch.tensor(rows))
+        return payload.arguments(task(payload.inputs))
+
+    def slope(loss):
+        return torch.autograd.grad(loss, list(task.parameters()), allow_unused=True)
+
+    parts = [call([i], i, 2) for i in range(2)]
+    both = {side: Points.cat([part[side] for part in parts]) for side in ("queries", "keys")}
+    whole = call([0, 1], 0, 1)
+    assert {side: len(points) for side, points in both.items()} == {side: len(whole[side]) for side in both}
+    loss, wanted = (task.objective()(**one) for one in (both, whole))
+    torch.testing.assert_close(loss, wanted)
+    for a, b in zip(slope(loss), slope(wanted), strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
 def test_it_learns_to_write_and_ends():
     encoder = small()
     task = Continuation(encoder, rows_of(ROWS))
-    train(task, task, task.objective(), TrainConfig(steps=40, batch_size=2, dtype="float32", learning_rate=0.01))
+    train(task, task, task.objective(), TrainConfig(steps=25, batch_size=2, dtype="float32", learning_rate=0.01))
     encoder.train()
     assert continued(encoder, ["a red cat", "two dogs"]) == ["sleeps here", "bark at night"]
     assert continued(encoder, ["two dogs"], most=1) == ["bark"]
@@ -62,3 +90,25 @@ def test_what_cannot_be_written_is_refused():
     encoder.tokenizer.backend_tokenizer.post_processor = None
     with pytest.raises(InputError, match="end of a text"):
         Continuation(encoder, rows_of(ROWS))
+
+
+def other_kind(model, config, **options):
+    encoder = small()
+    size = {"vocab_size": len(encoder.tokenizer), "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    size |= {"intermediate_size": 32, "max_position_embeddings": 64}
+    torch.manual_seed(0)
+    return TransformerEncoder(model(config(**size, **options)), encoder.tokenizer)
+
+
+def test_a_causal_model_stays_causal():
+    encoder = other_kind(transformers.LlamaModel, transformers.LlamaConfig, pad_token_id=0)
+    inputs = Continuation(encoder, rows_of(ROWS)).payload(torch.arange(2)).inputs
+    plain = {name: inputs[name] for name in ("input_ids", "offsets")}
+    torch.testing.assert_close(encoder._hidden(inputs), encoder._hidden(plain))
+
+
+def test_what_can_be_given_no_mask_is_refused():
+    encoder = other_kind(transformers.AlbertModel, transformers.AlbertConfig, embedding_size=16)
+    task = Continuation(encoder, rows_of(ROWS))
+    with pytest.raises(InputError, match="albert can be given neither"):
+        task(task.payload(torch.arange(2)).inputs)

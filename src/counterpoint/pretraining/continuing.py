@@ -23,6 +23,8 @@ from counterpoint.training.payload import Arguments, Batches, Payload
 
 _TOKENS, _BESIDE = 0, 1
 """Terms."""
+_ROWS = 64
+"""Pairs whose likelihood is found at once: of each token there is a number for each token of the vocabulary."""
 
 
 class Continuation(nn.Module, Batches):
@@ -323,12 +325,15 @@ def log_likelihood(encoder: TransformerEncoder, data: Data) -> Float[Tensor, " n
     """
     was, task = encoder.training, Continuation(encoder, data)
     task.eval()
-    inputs, target = task._pairs(torch.arange(len(data)), task._written(torch.arange(len(data))))
-    logits = (task(inputs) @ encoder.model.get_input_embeddings().weight.T).float().cpu()
+    table, means = encoder.model.get_input_embeddings().weight, [torch.zeros(0)]
+    for rows in torch.arange(len(data)).split(_ROWS):
+        inputs, target = task._pairs(rows, task._written(rows))
+        logs = (task(inputs) @ table.T).float().cpu().log_softmax(2)
+        there = target >= 0
+        found = logs.gather(2, target.clamp_min(0)[..., None])[..., 0] * there
+        means.append(found.sum(1) / there.sum(1))
     encoder.train(was)
-    found = logits.log_softmax(2).gather(2, target.clamp_min(0)[..., None])[..., 0] * (target >= 0)
-    mean: Tensor = found.sum(1) / (target >= 0).sum(1)
-    return mean
+    return torch.cat(means)
 
 
 def ends(encoder: TransformerEncoder) -> tuple[int, int]:
