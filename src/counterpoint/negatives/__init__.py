@@ -20,6 +20,15 @@ __all__ = [
     "mine",
     "mine_bm25",
     "mine_to",
+from counterpoint.negatives.mining import mine_bm25
+from counterpoint.negatives.propensity import against_propensity
+
+__all__ = [
+    "against_propensity",
+    "class_pairs",
+    "consistent",
+    "judged_by_distance",
+    "mine_bm25",
     "near_and_far",
     "ranks",
 ]
