@@ -62,8 +62,8 @@ from counterpoint.pretraining import (
     RetroMAE,
     SourceSeparation,
     TrueNegatives,
-    continued,
     WordDistributions,
+    continued,
     synonym_tokens,
 )
 from counterpoint.search import BM25, Index, recognise

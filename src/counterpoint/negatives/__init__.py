@@ -4,6 +4,7 @@ from counterpoint.negatives.classes import class_pairs
 from counterpoint.negatives.consistency import consistent, ranks
 from counterpoint.negatives.distances import judged_by_distance, near_and_far
 from counterpoint.negatives.mining import Miner, Negatives, mine, mine_bm25
+from counterpoint.negatives.propensity import against_propensity
 from counterpoint.negatives.rankers import by_encoder, by_vectors, lexical
 from counterpoint.negatives.to_file import Mined, mine_to
 
@@ -11,6 +12,7 @@ __all__ = [
     "Mined",
     "Miner",
     "Negatives",
+    "against_propensity",
     "by_encoder",
     "by_vectors",
     "class_pairs",
@@ -20,15 +22,6 @@ __all__ = [
     "mine",
     "mine_bm25",
     "mine_to",
-from counterpoint.negatives.mining import mine_bm25
-from counterpoint.negatives.propensity import against_propensity
-
-__all__ = [
-    "against_propensity",
-    "class_pairs",
-    "consistent",
-    "judged_by_distance",
-    "mine_bm25",
     "near_and_far",
     "ranks",
 ]

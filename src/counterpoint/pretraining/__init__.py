@@ -13,9 +13,8 @@ from counterpoint.pretraining.continuing import (
 )
 from counterpoint.pretraining.contrasted import ReplacedAndContrasted
 from counterpoint.pretraining.denoising import Denoising
-from counterpoint.pretraining.filling import filled_in, with_rarity, with_tokens
 from counterpoint.pretraining.distributions import MaskedAndContrasted, WordDistributions
-from counterpoint.pretraining.filling import filled_in, with_tokens
+from counterpoint.pretraining.filling import filled_in, with_rarity, with_tokens
 from counterpoint.pretraining.left_out import LeftOutWords
 from counterpoint.pretraining.masked import MaskedLM
 from counterpoint.pretraining.measuring import guesses
@@ -43,8 +42,8 @@ __all__ = [
     "RetroMAE",
     "SourceSeparation",
     "TrueNegatives",
-    "continued",
     "WordDistributions",
+    "continued",
     "filled_in",
     "guesses",
     "log_likelihood",
