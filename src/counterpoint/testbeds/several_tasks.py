@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
 
 from counterpoint.data import Example, debian
 from counterpoint.data.items import Data
@@ -24,22 +24,21 @@ from counterpoint.testbeds.running import brown
 from counterpoint.testbeds.texts import LIKE_PAIRS, SMOLLM2, alignment_of_like
 from counterpoint.testbeds.transfer import VERDICTS, transfer
 
-_EACH, _FEW, _WORDS = 4000, 150, 24
-"""Rows of each task, and of each of small data; words of a response."""
+_EACH, _FEW, _WORDS = 4000, 150, 16
+"""Rows of each task, and of each of small data; words of a neighbour or response."""
 
 
 def several_tasks(seed: int) -> Parts:
     """4,000 pairs of each of three sources, drawn by the seed, and STS-B's for test. Column `source`: which.
 
     0: sentences of the Brown corpus, each with the one before or after it. 1: questions of TruthfulQA (Lin et al. 2022)
-    with each right answer, and questions to a chat assistant with what it said (HaluEval, Li et al. 2023), cut. 2:
-    SNLI's pairs, which alone have a class (`label`).
+    with each right answer, and questions to a chat assistant with what it said (HaluEval, Li et al. 2023). 2: SNLI's
+    pairs, which alone have a class (`label`). Texts of the first two are cut after 16 words.
     """
-    sentences = list(brown(seed)[0].anchors.texts)
+    sentences = [_cut(text) for text in brown(seed)[0].anchors.texts]
     first = np.random.default_rng(seed).permutation(len(sentences) - 1)[: _EACH // 2]
-    return _joined(_both_ways(sentences, first), list(_answers()), verdicts(seed)[0], _EACH, seed), (
-        scored_sentences(seed)[1]
-    )
+    train = _joined(_both_ways(sentences, first), list(_answers()), verdicts(seed)[0], _EACH, seed)
+    return train, scored_sentences(seed)[1]
 
 
 def few_tasks(seed: int) -> Parts:
@@ -56,7 +55,7 @@ def few_tasks(seed: int) -> Parts:
     return _joined(_both_ways(described, np.arange(_FEW // 2)), pairs, labelled, _FEW, seed), test
 
 
-def _both_ways(texts: list[str], first: Float[np.ndarray, " n"]) -> list[Example]:
+def _both_ways(texts: list[str], first: Int[np.ndarray, " n"]) -> list[Example]:
     """Each text of these places with the next one, and that with it."""
     pairs = [(texts[i], texts[i + 1]) for i in first.tolist()]
     return [Example(a, (b,)) for pair in pairs for a, b in (pair, pair[::-1])]
@@ -80,6 +79,10 @@ def _joined(neighbours: list[Example], responses: list[Example], labelled: Data,
     return replace(data, columns={**data.columns, "source": source})[order]
 
 
+def _cut(text: str) -> str:
+    return " ".join(text.split()[:_WORDS])
+
+
 @cache
 def _answers() -> tuple[Example, ...]:
     with gzip.open(find("decoding/truthfulqa.csv.gz"), "rt", encoding="utf-8", newline="") as file:
@@ -88,7 +91,7 @@ def _answers() -> tuple[Example, ...]:
     with gzip.open(find("decoding/halueval_general.jsonl.gz"), "rt", encoding="utf-8") as file:
         asked = [json.loads(line) for line in file if line.strip()]
     found += [(row["user_query"], row["chatgpt_response"]) for row in asked]
-    cut = [tuple(" ".join(text.split()[:_WORDS]) for text in pair) for pair in found]
+    cut = [(_cut(question), _cut(answer)) for question, answer in found]
     return tuple(Example(question, (answer,)) for question, answer in cut if question and answer)
 
 
@@ -119,10 +122,9 @@ SEVERAL_TASKS = replace(
     VERDICTS,
     name="several tasks",
     parts=several_tasks,
-    about="4,000 neighbours of the Brown corpus, 4,000 answers (TruthfulQA, HaluEval) and 4,000 pairs of SNLI with "
-    "their class to train on, STS-B's test pairs, and 500 texts each of MR, SUBJ and TREC for probes, as many for "
-    f"their test; {SMOLLM2}, then 300 steps of 64 at a rate of 5e-4",
-    steps=300,
+    about=f"4,000 neighbours of the Brown corpus, 4,000 answers (TruthfulQA, HaluEval), each text cut after {_WORDS} "
+    "words, and 4,000 pairs of SNLI with their class to train on, STS-B's test pairs, and 500 texts each of MR, SUBJ "
+    f"and TREC for probes, as many for their test; {SMOLLM2}, then 200 steps of 64 at a rate of 5e-4",
     figures=(transfer, pearson_by_angle),
 )
 FEW_TASKS = replace(
