@@ -24,6 +24,7 @@ from counterpoint.data.rows import rows_of
 from counterpoint.encoders import (
     AdapterEncoder,
     DeepEncoder,
+    ConvolutionEncoder,
     DemonstrationEncoder,
     KnowledgeGraph,
     NGramEncoder,
@@ -151,6 +152,8 @@ CALLS = {
     "SourceSeparation others": lambda s: SourceSeparation(SMALL, ["a"] * len(s), s),
     "synonym_tokens similar": lambda s: synonym_tokens(SMALL, lambda _: s),
     "LeftOutWords texts": lambda s: LeftOutWords(ENCODER, s),
+    "ConvolutionEncoder.encode texts": ConvolutionEncoder(SMALL).encode,
+    "ConvolutionEncoder.tokenize texts": ConvolutionEncoder(SMALL).tokenize,
     "NGramEncoder.encode texts": NGramEncoder(ENCODER, 2).encode,
     "NGramEncoder.tokenize texts": NGramEncoder(ENCODER, 2).tokenize,
     "NuggetEncoder.encode texts": NuggetEncoder(SMALL).encode,
