@@ -23,8 +23,8 @@ from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import (
     AdapterEncoder,
-    DeepEncoder,
     ConvolutionEncoder,
+    DeepEncoder,
     DemonstrationEncoder,
     KnowledgeGraph,
     NGramEncoder,
