@@ -31,7 +31,9 @@ def fit(
     dev: Annotated[
         str, typer.Option(help="Held out for validation: a fraction, a number of rows, or a file; 0: none.")
     ] = "0.05",
-    test: Annotated[str, typer.Option(help="Held out for the figures: the same.")] = "0.1",
+    test: Annotated[
+        str, typer.Option(help="Held out for the figures: the same; of texts alone queries, too (a BEIR folder).")
+    ] = "0.1",
     epochs: Annotated[
         float | None, typer.Option(help="Passes over the data; by its kind and size if not given.")
     ] = None,
