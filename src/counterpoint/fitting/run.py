@@ -102,7 +102,7 @@ def fit(
         skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
         dev: Rows held out for validation: a fraction, a number, or a file of its own; 0: none, the last weights are
             kept.
-        test: Rows held out for the figures: the same, but not none. Of texts alone dev and test may be BEIR folders, too,
+        test: Rows held out for the figures: the same, but not none. Of texts alone dev and test may be BEIR folders,
             whose queries find them.
         strict_split: Of retrieval data: leave out of training what shares a document with dev or test.
         index: Make a search index of all documents.
