@@ -66,7 +66,7 @@ def test_the_start_is_no_system_that_wins():
     assert said == "Clearly better than B; clearly worse than untrained."
 
 
-def run(folder):
+def run(folder, epochs=1):
     command = [
         "compare",
         "pairs.tsv",
@@ -75,7 +75,7 @@ def run(folder):
         "--seeds",
         "2",
         "--epochs",
-        "1",
+        str(epochs),
         "--output",
         "out",
         "--skip-bad",
@@ -183,7 +183,8 @@ def test_one_label_and_another_content_of_a_test_are_refused(tmp_path):
 
 def test_interrupted_it_ends_at_once_and_so_does_what_it_started(tmp_path):
     (tmp_path / "pairs.tsv").write_text(ROWS)
-    process = run(tmp_path)
+    # so many that it is not over before anybody looks
+    process = run(tmp_path, epochs=500)
     while not list(tmp_path.glob("out/.gradcache-0")) and process.poll() is None:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)

@@ -138,7 +138,7 @@ def test_places_for_a_model_that_takes_none_are_refused(bert):
     other = TransformerEncoder(bert.model, bert.tokenizer)
     other._type = "unheard"
     features = other.tokenize(TEXTS)
-    with pytest.raises(InputError, match="places cannot be given to unheard"):
+    with pytest.raises(InputError, match="unheard can be given neither the places of tokens"):
         other({**features, "position_ids": places(features)})
 
 
