@@ -260,3 +260,45 @@ def test_nothing_found_leaves_an_older_file_as_it_is(tmp_path, some):
     assert (tmp_path / "a.jsonl").read_text() == "older\n"
     with pytest.raises(InputError, match="layout 'x', found by 1"):
         mine_to(tmp_path / "a.jsonl", some, {"BM25": None}, layout="x")
+
+
+def on_a_circle(n):
+    """Rows with one positive of five documents at known angles from every query."""
+    angles = np.array([0.3, 0.0, 0.6, 0.9, 1.2])
+    documents = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    data = rows_of([Example(f"q{i}", ("d0",), tuple(f"d{j}" for j in range(1, 5))) for i in range(n)])
+    data = type(data)(data.anchors, data.anchor, data.others, data.positives)
+    return data, by_vectors(np.tile(np.array([[1.0, 0.0]], np.float32), (n, 1)), documents)
+
+
+def test_suspects_score_no_less_than_the_positive():
+    data, ranker = on_a_circle(2)
+    found = mining.Miner(data, ranker, 1, depth=5)(np.arange(2), 0)
+    assert found.above_b.tolist() == [1, 1]
+    assert found.above_score_b == pytest.approx([1.0, 1.0])
+    assert found.positive_b == pytest.approx([np.cos(0.3)] * 2)
+    # it is one also where rules leave it out; what scores less is none
+    assert mining.Miner(data, ranker, 1, depth=5, keep=[rules.places(3, 5)])(np.arange(2), 0).above_b.tolist() == [1, 1]
+    known = type(data)(data.anchors, data.anchor, data.others, data.positives, torch.full((2, 1), 1))
+    found = mining.Miner(known, ranker, 1, depth=5)(np.arange(2), 0)
+    assert found.above_b.tolist() == [-1, -1]
+    assert np.isnan(found.above_score_b).all()
+
+
+def test_each_block_has_draws_of_its_own(monkeypatch):
+    monkeypatch.setattr(mining, "BLOCK", 50)
+    data, ranker = on_a_circle(100)
+    drawn = mine(data, [ranker], 1, depth=5, draw=rules.uniform).negatives
+    assert not torch.equal(drawn[:50], drawn[50:])
+
+
+def test_a_judge_is_asked_of_what_rules_before_it_keep():
+    data, ranker = on_a_circle(1)
+    seen = []
+
+    def score(queries, documents):
+        seen.extend(documents)
+        return np.zeros(len(documents))
+
+    mine(data, [ranker], 1, depth=5, keep=[rules.places(3, 4), rules.judged(score, 0.5)])
+    assert seen == ["d2", "d3"]
