@@ -83,6 +83,8 @@ def run(folder, epochs=1):
     return subprocess.Popen(
         [sys.executable, "-m", "counterpoint", *command], cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # a shell makes what it starts in the background deaf to an interrupt, and so what that starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
