@@ -89,16 +89,11 @@ class Procedure(nn.Module):
         """After a step of the optimiser."""
 
 
-class Chain(Procedure):
-    """One procedure after another.
+class Several(Procedure):
+    """Holds procedures, and starts and finishes each; a subclass says what they do to calls.
 
     Args:
         *procedures: In order.
-
-    Examples:
-        >>> from counterpoint.procedures import Predictor
-        >>> len(Chain(Predictor(nn.Identity()), Predictor(nn.Identity())).procedures)
-        2
     """
 
     def __init__(self, *procedures: Procedure) -> None:
@@ -113,13 +108,26 @@ class Chain(Procedure):
         for procedure in self._each():
             procedure.start(model)
 
+    def finish_step(self) -> None:
+        """Finish each."""
+        for procedure in self._each():
+            procedure.finish_step()
+
+
+class Chain(Several):
+    """One procedure after another.
+
+    Args:
+        *procedures: In order.
+
+    Examples:
+        >>> from counterpoint.procedures import Predictor
+        >>> len(Chain(Predictor(nn.Identity()), Predictor(nn.Identity())).procedures)
+        2
+    """
+
     def forward(self, calls: list[Call], again: Again) -> list[Call]:
         """What one leaves is what the next one gets."""
         for procedure in self._each():
             calls = procedure(calls, again)
         return calls
-
-    def finish_step(self) -> None:
-        """Finish each."""
-        for procedure in self._each():
-            procedure.finish_step()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from jaxtyping import Bool
-from torch import Tensor, nn
+from torch import Tensor
 
 from counterpoint.errors import InputError
 from counterpoint.points import as_points
-from counterpoint.procedures._base import Again, Call, Procedure, are_own
+from counterpoint.procedures._base import Again, Call, Several, are_own
 
 
-class ByTask(Procedure):
+class ByTask(Several):
     """Rows of each task go a way of their own, and see no rows of other tasks.
 
     A pair is of the task that its query says in the column `task`: 0 is for the first procedure, and so on. What the
@@ -28,23 +28,12 @@ class ByTask(Procedure):
     Examples:
         >>> import torch
         >>> from counterpoint.points import Points
+        >>> from counterpoint.procedures import Procedure
         >>> first = Points(torch.eye(3), task=torch.tensor([1, 0, 1]))
         >>> calls = ByTask(Procedure(), Procedure())([{"queries": first, "keys": torch.eye(3)}], lambda model: {})
         >>> [len(call["keys"]) for call in calls]
         [1, 2]
     """
-
-    def __init__(self, *procedures: Procedure) -> None:
-        super().__init__()
-        self.procedures = nn.ModuleList(procedures)
-
-    def _each(self) -> list[Procedure]:
-        return [p for p in self.procedures if isinstance(p, Procedure)]
-
-    def start(self, model: nn.Module) -> None:
-        """Start each."""
-        for procedure in self._each():
-            procedure.start(model)
 
     def forward(self, calls: list[Call], again: Again) -> list[Call]:
         """The calls of the first task, then those of the next."""
@@ -68,8 +57,3 @@ class ByTask(Procedure):
             raise InputError("tasks are of queries with one key each", fix="give pairs")
         mine: Bool[Tensor, " n"] = task == number
         return {"queries": queries[mine], "keys": as_points(call["keys"])[mine]}
-
-    def finish_step(self) -> None:
-        """Finish each."""
-        for procedure in self._each():
-            procedure.finish_step()
