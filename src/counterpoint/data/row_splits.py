@@ -12,7 +12,7 @@ from torch import Tensor
 
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.items import Data, Items
-from counterpoint.data.splits import connected, draw_parts, part_sizes
+from counterpoint.data.splits import connected, draw_parts, part_sizes, parts_of
 from counterpoint.errors import InputError
 
 
@@ -110,19 +110,16 @@ def _with_own_negatives(data: Data, where_n: Int[Tensor, " n"]) -> Data:
     if data.negatives is None:
         return data
     row, content = _members(replace(data, negatives=None))
-    number, place = {}, where_n.tolist()
-    for each, part in zip(content.tolist(), where_n[row].tolist(), strict=True):
-        number[each] = part
     assert data.others is not None  # there are negatives of them
-    of_others = _contents(data.others).tolist()
-    listed = [[of_others[i] if i >= 0 else None for i in own] for own in data.negatives.tolist()]
-    for wanted in range(3):
-        for own, part in zip(listed, place, strict=True):
-            if part == wanted:
-                for each in own:
-                    number.setdefault(each, part)
-    kept = torch.tensor([[number[each] == part for each in own] for own, part in zip(listed, place, strict=True)])
-    return replace(data, negatives=data.negatives.masked_fill(~kept.view_as(data.negatives), -1))
+    there = data.negatives >= 0
+    theirs = _contents(data.others)[data.negatives[there]].tolist()
+    where = where_n[:, None].expand_as(there)[there].tolist()
+    place = parts_of(zip(content.tolist(), where_n[row].tolist(), strict=True), zip(theirs, where, strict=True))
+    kept = torch.ones_like(there)
+    kept[there] = torch.tensor(
+        [place[each] == part for each, part in zip(theirs, where, strict=True)], dtype=torch.bool
+    )
+    return replace(data, negatives=data.negatives.masked_fill(~kept, -1))
 
 
 def _members(data: Data) -> tuple[Int[Tensor, " k"], Int[Tensor, " k"]]:

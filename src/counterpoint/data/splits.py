@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from operator import itemgetter
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.types import Example, Retrieval, TextData
 from counterpoint.errors import InputError
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -222,18 +226,28 @@ def _rows(size: float | int, n: int, name: str) -> int:
     return int(size) if whole else max(round(size * n), int(size > 0))
 
 
+def parts_of(tied: Iterable[tuple[T, int]], others: Iterable[tuple[T, int]]) -> dict[T, int]:
+    """The part that each thing is in: that of the rows which it ties together, else the first that has it at all.
+
+    Examples:
+        >>> parts_of([("a", 1)], [("a", 0), ("b", 2), ("b", 1)])
+        {'a': 1, 'b': 1}
+    """
+    place = dict(tied)
+    for each, part in sorted(others, key=itemgetter(1)):
+        place.setdefault(each, part)
+    return place
+
+
 def _own_negatives(examples: list[Example], where: list[int]) -> list[Example]:
     """The rows without those of their negatives that are in another part than they are."""
     if not any(e.negatives for e in examples):
         return examples
-    place = {
-        normalise(text): part for e, part in zip(examples, where, strict=True) for text in (e.anchor, *e.positives)
-    }
-    for wanted in range(3):
-        for e, part in zip(examples, where, strict=True):
-            if part == wanted:
-                for text in e.negatives:
-                    place.setdefault(normalise(text), part)
+    rows = list(zip(examples, where, strict=True))
+    place = parts_of(
+        ((normalise(text), part) for e, part in rows for text in (e.anchor, *e.positives)),
+        ((normalise(text), part) for e, part in rows for text in e.negatives),
+    )
 
     def own(e: Example, part: int) -> Example:
         kept = [place[normalise(text)] == part for text in e.negatives]
@@ -243,7 +257,7 @@ def _own_negatives(examples: list[Example], where: list[int]) -> list[Example]:
         scores = (*fixed, *compress(rest, kept))
         return replace(e, negatives=tuple(compress(e.negatives, kept)), scores=scores)
 
-    return [own(e, part) for e, part in zip(examples, where, strict=True)]
+    return [own(e, part) for e, part in rows]
 
 
 def _strata(examples: Sequence[Example]) -> NDArray[np.int64]:
