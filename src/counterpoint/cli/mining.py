@@ -93,9 +93,7 @@ def mine(
         typer.echo("\n".join(_sentences(mined, layout)))
 
 
-def _rules(
-    first: int, depth: int, margin: float | None, share: float | None, below: float | None
-) -> list[Rule]:  # fmt: skip
+def _rules(first: int, depth: int, margin: float | None, share: float | None, below: float | None) -> list[Rule]:
     from counterpoint.negatives import rules
 
     if first > depth:

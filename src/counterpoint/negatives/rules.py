@@ -119,9 +119,7 @@ def below(score: float) -> Rule:
     return keep
 
 
-def judged(
-    score: Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, " n"]], most: float
-) -> Rule:  # fmt: skip
+def judged(score: Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, " n"]], most: float) -> Rule:
     """Keep what a judge that reads query and document together scores less than `most`.
 
     Asked about those only that may still be taken. Source: Qu et al. 2021, "RocketQA", section 3.2.2, cross-encoders
