@@ -15,7 +15,6 @@ from counterpoint.encoders.adapting import without_dropout
 from counterpoint.errors import InputError
 from counterpoint.evaluate import SEXES
 from counterpoint.objectives import InfoNCE, Logits
-from counterpoint.procedures import PairFeatures
 from counterpoint.systems import get
 from counterpoint.systems.sentences import logic_against_bias as logic
 from counterpoint.testbeds import Made
@@ -111,17 +110,6 @@ def test_a_classifier_is_asked_for_entailment_and_any_other_model_for_nearness()
     assert logic.score_of(bare)(*pairs) == pytest.approx(wanted[:, 2].detach().numpy(), abs=1e-6)
     for objective in (InfoNCE(), None):
         assert logic.score_of(made(objective))(*pairs) == pytest.approx([-1.0, -np.sqrt(8)])
-
-
-def test_a_classifier_of_two_vectors_is_asked_with_both():
-    network, letters = nn.Linear(12, 3), Letters()
-    one = Made("two", letters, (DATA, DATA), 0, procedure=PairFeatures(network), objective=Logits(3))
-    pairs = ["a hen", "ten tents"], ["nets", "an ant"]
-    found = logic.score_of(one)(*pairs)
-    for s, (a, b) in zip(found, zip(*pairs, strict=True), strict=True):
-        u, v = (torch.tensor([text.count(letter) for letter in "ent"]).float() for text in (a, b))
-        said = network(torch.cat([u, v, (u - v).abs(), u * v]))[1]
-        assert s == pytest.approx(said.item(), abs=1e-5)
 
 
 def test_figures_are_of_men_and_women():
