@@ -233,6 +233,14 @@ def test_texts_alone_are_measured_by_queries_that_find_them(tmp_path):
     assert set(DOCUMENTS.values()) <= texts(parts.train) | texts(parts.dev)
     assert parts.sizes == {"train": 23, "dev": 2, "test": 20}
     assert "20 rows left out of training" in parts.description
+    assert "test: 20 queries left out, as no document is relevant" in parts.description
+    # nobody chooses by what is measured
+    some = beir(tmp_path / "some", DOCUMENTS, {q: QUERIES[q] for q in ("q0", "q1", "q30")}, test=[
+        ("q0", "d0", 1), ("q1", "d0", 1), ("q30", "d0", 1)
+    ])  # fmt: skip
+    both = parts_of(tmp_path / "texts.txt", dev=str(some), test=str(asked))
+    assert texts(both.dev) == {"query 30"}
+    assert "dev: 2 queries left out, as they are in the test, too" in both.description
     assert {text for _, _, side in parts.sides() for text in side} >= set(DOCUMENTS.values()) | set(QUERIES.values())
 
 

@@ -101,9 +101,19 @@ def load_texts(
                 file=file,
                 fix=f"give the same kind{queries}",
             )
-        rows[name] = _with_answers(other) if isinstance(other, Retrieval) else other
+        rows[name] = other
+        if isinstance(other, Retrieval):
+            judged = _with_answers(other)
+            rows[name] = judged
+            if unanswered := len(other.queries) - len(judged.queries):
+                said += f"; {name}: {unanswered:,} queries left out, as no document is relevant"
         if other.rejected:
             said += f"; {name}: {_account(other, output, f'rejected-{name}.jsonl')}"
+    chosen, measured = rows.get("dev"), rows.get("test")
+    if isinstance(chosen, Retrieval) and isinstance(measured, Retrieval):
+        rows["dev"], shared = _unseen(chosen, set(map(normalise, measured.queries.values())))
+        if shared:
+            said += f"; dev: {shared:,} queries left out, as they are in the test, too"
     both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
     crossing = sum(len(e.negatives) for e in data.examples)
     crossing -= sum(len(e.negatives) for part in (both.train, both.dev, both.test) for e in part.examples)
