@@ -228,6 +228,7 @@ CALLS = {
     "evaluate_judged notes": lambda s: evaluate.evaluate_judged(JUDGED, notes=s),
     "evaluate_rankings metrics": lambda s: evaluate.evaluate_rankings({"q": ["a"]}, {"q": {"a": 1.0}}, metrics=s),
     "evaluate_retrieval metrics": lambda s: evaluate.evaluate_retrieval(ENCODER, RETRIEVAL, metrics=s),
+    "evaluate_run metrics": lambda s: evaluate.evaluate_run({"q": {"a": 1.0}}, RETRIEVAL, metrics=s),
     "evaluate_sts metrics": lambda s: evaluate.evaluate_sts(ENCODER, SCORED, metrics=s),
     "StereotypeTest first": lambda s: evaluate.StereotypeTest(s, ["b"] * len(s), ["c"], [], {}),
     "StereotypeTest second": lambda s: evaluate.StereotypeTest(["b"] * len(s), s, ["c"], [], {}),

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from counterpoint.cli.main import app
 from counterpoint.encoders import StaticEncoder
+from counterpoint.errors import InputError
 
 CORPUS = {"d1": "a red car", "d2": "a blue boat", "q3": "a green lamp"}
 QUERIES = {"q1": "red", "q2": "blue", "q3": "a green lamp", "q4": "grey"}
@@ -38,3 +39,45 @@ def test_notes_stand_under_the_table(folder):
     assert shown.stdout.index("mrr@10") < shown.stdout.index("note: ")
     as_json = CliRunner().invoke(app, ["evaluate", str(folder / "model"), str(folder), "--json"])
     assert [f"note: {note}" for note in json.loads(as_json.stdout)[0]["notes"]] == notes
+
+
+def test_one_is_compared_with_another_and_a_run_is_measured_as_what_wrote_it(folder):
+    def run(*arguments):
+        return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+    written = folder.with_suffix(".run")  # not in the source
+    (folder / "qrels" / "test.tsv").write_text("q1\td1\t1\nq2\td2\t1\nq3\td1\t1\n")
+    alone = run(folder / "model", folder, "--run", written, "--json")
+    assert not alone.exception, alone.exception
+    again = run(written, folder, "--json")
+    assert not again.exception, again.exception
+    first, second = (json.loads(r.stdout)[0]["figures"] for r in (alone, again))
+    assert first == second
+    assert {
+        f["name"] for f in json.loads(run("bm25", folder, "--metric", "ndcg@3", "--json").stdout)[0]["figures"]
+    } == {"ndcg@3"}
+    both = json.loads(run(folder / "model", folder, "--against", "bm25", "--json").stdout)
+    for difference, a, b in zip(
+        both["differences"], both["first"][0]["figures"], both["against"][0]["figures"], strict=True
+    ):
+        assert difference["name"] == a["name"] == b["name"]
+        assert difference["value"] == pytest.approx(a["value"] - b["value"])
+        assert 0 < difference["randomisation"] <= 1
+    shown = run(folder / "model", folder, "--against", written)
+    assert shown.exit_code == 0
+    assert max(map(len, shown.stdout.splitlines()[:12])) <= 80
+    assert "+0.0000" in shown.stdout
+
+
+def test_what_cannot_be_ranked_is_refused(folder):
+    (folder / "sts.tsv").write_text("score\ta\tb\n1\tred\tblue\n3\tcar\tboat\n")
+    for options, said in (
+        (["bm25", "sts.tsv"], "the data are no retrieval test"),
+        (["model", "sts.tsv", "--metric", "ndcg@10"], "the data are no retrieval test"),
+        (["model", ".", "--metric", "ndcg"], "unknown metric 'ndcg'"),
+        (["model", ".", "--run", "model"], "folder"),
+    ):
+        named = [str(folder / o) if (folder / o).exists() else o for o in options]
+        shown = CliRunner().invoke(app, ["evaluate", *named])
+        assert isinstance(shown.exception, InputError)
+        assert said in str(shown.exception)

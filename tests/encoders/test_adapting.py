@@ -24,7 +24,7 @@ from counterpoint.encoders.adapting import (
 )
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
-from counterpoint.tasks import similarity_of
+from counterpoint.evaluate import similarity_of
 
 TEXTS = ["a small corpus", "of two texts"]
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from counterpoint.encoders.towers import Towers
+from counterpoint.evaluate import similarity_of
 from counterpoint.fitting import fit
 from counterpoint.search import exact_search
 from counterpoint.systems import get
 from counterpoint.systems.retrieval.dpr import in_batch, two_mined
-from counterpoint.tasks import similarity_of
 from systems.through import same
 from systems.words import PAIRS, small_bert, small_table, step_of_texts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model folder, a name on the hub, or minilm.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="A model folder, a name on the hub, or minilm; for retrieval also bm25, or a run's file."),
+    ],
     source: Annotated[
         str,
         typer.Argument(
@@ -26,6 +29,16 @@ def evaluate(
     ],
     train: Annotated[
         str | None, typer.Option(help="Labelled items to fit the probes on; else half of the source.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another one: how much better the first is, with an interval and a p-value.")
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="For retrieval: mrr, hit, precision, recall, map or ndcg, @K; repeatable."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="For retrieval: write the 1,000 best of each query as a run, in TREC's layout.")
     ] = None,
     backend: Backend = "auto",
     columns: Columns = None,
@@ -40,14 +53,32 @@ def evaluate(
     """
     from counterpoint.cli.items import evaluated, load_for, takes
     from counterpoint.cli.searching import open_model
-    from counterpoint.data import Retrieval, account, read_association_tests, read_discourse_tasks, read_sentence_tasks
+    from counterpoint.cli.texts import asked, is_ranking
+    from counterpoint.data import read_association_tests, read_discourse_tasks, read_sentence_tasks
     from counterpoint.encoders import unknown_note
     from counterpoint.errors import InputError
-    from counterpoint.evaluate import evaluate_any, evaluate_associations, evaluate_discourse, evaluate_sentences
-    from counterpoint.fitting.texts import read_source
+    from counterpoint.evaluate import evaluate_associations, evaluate_discourse, evaluate_sentences, parse_metric
+    from counterpoint.files import check_output
 
-    encoder = open_model(model, backend)
+    for metric in metrics or ():
+        parse_metric(metric)
+    if run is not None:
+        check_output(run, "file", source=source)
+    named = [name for name in (model, against) if name is not None]
+    retrieval = bool(run or metrics) or any(map(is_ranking, named))
+    encoders = [None if is_ranking(name) else open_model(name, backend) for name in named]
     options = reading(columns, schema, split, skip_bad)
+    if retrieval or against is not None:
+        if any(e is not None and takes(e) != ["text"] for e in encoders):
+            raise InputError("--against, --metric and --run are for texts", fix="leave them out")
+        ask = asked(source, train, options, tuple(metrics or ()), retrieval=retrieval)
+        first = ask.of(model, encoders[0], run)
+        if against is None:
+            _print(first, as_json)
+        else:
+            _print_both((model, against), first, ask.of(against, encoders[1]), as_json)
+        return
+    encoder: Any = encoders[0]
     if takes(encoder) != ["text"]:
         loaded, fitted = (each and load_for(encoder, each, **options) for each in (source, train))
         assert loaded  # a source is given
@@ -81,19 +112,7 @@ def evaluate(
     if results:
         _print(results, as_json)
         return
-    data = read_source(source, **options)
-    typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)
-    labelled = None if train is None else read_source(train, **options)
-    if labelled is not None:
-        typer.echo(account(labelled, f"{Path(str(train)).name}.rejected.jsonl"), err=True)
-    if isinstance(labelled, Retrieval):
-        raise InputError("--train is a retrieval test", fix="give labelled texts")
-    texts = [*data.queries.values(), *data.corpus.values()] if isinstance(data, Retrieval) else list(data.texts())
-    note(unknown_note(encoder, texts))
-    with encoder.counting() as cut:
-        results = evaluate_any(encoder, data, labelled)
-    note(cut.sentence())
-    _print(results, as_json)
+    _print(asked(source, train, options).of(model, encoder), as_json)
 
 
 def _print(results: Sequence[Result], as_json: bool) -> None:
@@ -102,6 +121,36 @@ def _print(results: Sequence[Result], as_json: bool) -> None:
         return
     for result in results:
         _show(f"{result.task}: {result.source}", dict(result.items()), result.notes)
+
+
+def _print_both(names: tuple[str, str], first: Sequence[Result], second: Sequence[Result], as_json: bool) -> None:
+    """Both, and by how much the first is better: paired bootstrap intervals, and of means a randomisation test's p."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from counterpoint.evaluate import compare, randomisation
+
+    said, console = [], Console()
+    for ours, theirs in zip(first, second, strict=True):
+        title = Text(f"{ours.task}: {ours.source}; first {names[0]}, against {names[1]}")
+        table = Table("figure", "first", "against", "difference", "95% interval", "p", title=title)
+        for name in ours:
+            a, b = theirs[name], ours[name]
+            difference = compare(a, b)
+            p = randomisation(a, b) if a.statistic == "mean" else None
+            said.append({"task": ours.task, **difference.to_json(), "randomisation": p})
+            shown = "" if p is None else f"{p:.4f}"
+            values = f"{b.value:.4f}", f"{a.value:.4f}", f"{difference.value:+.4f}"
+            table.add_row(name, *values, str(difference.interval), shown)
+        if not as_json:
+            console.print(table)
+            for sentence in dict.fromkeys((*ours.notes, *theirs.notes)):
+                console.print(f"note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        parts = zip(("first", "against"), (first, second), strict=True)
+        measured = {part: [r.to_json(items=False) for r in results] for part, results in parts}
+        typer.echo(json.dumps({**measured, "differences": said}))
 
 
 def _show(title: str, figures: dict[str, Figure], notes: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from counterpoint.evaluate.association import association, evaluate_associations
 from counterpoint.evaluate.bitext import bitext, margins, mined, mining
-from counterpoint.evaluate.bootstrap import compare, figure
+from counterpoint.evaluate.bootstrap import compare, figure, randomisation
 from counterpoint.evaluate.budgets import Choice, ComputeOptimal, Learned, Trial, flop_per_token
 from counterpoint.evaluate.discourse import evaluate_discourse
 from counterpoint.evaluate.encoder import (
@@ -15,6 +15,7 @@ from counterpoint.evaluate.encoder import (
     evaluate_sts,
     named,
     rank,
+    similarity_of,
 )
 from counterpoint.evaluate.episodes import few_shot, transported
 from counterpoint.evaluate.figures import Difference, Figure, Interval, Result
@@ -43,6 +44,7 @@ from counterpoint.evaluate.mteb import MtebModel, mteb_content
 from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
 from counterpoint.evaluate.places import Answers, Found, answers_of, own_documents, place, prepared
 from counterpoint.evaluate.ranking import (
+    METRICS,
     Judged,
     average_precision,
     evaluate_judged,
@@ -50,16 +52,19 @@ from counterpoint.evaluate.ranking import (
     hit_rate,
     judge,
     ndcg,
+    parse_metric,
     precision,
     recall,
     reciprocal_rank,
 )
+from counterpoint.evaluate.runs import Run, evaluate_run, read_qrels, read_run, write_run
 from counterpoint.evaluate.sentences import evaluate_bitext, evaluate_sentences
 from counterpoint.evaluate.stereotypes import SEXES, PairScore, StereotypeTest, by_similarity, evaluate_stereotypes
 from counterpoint.evaluate.transfer import nested_folds, pair_features, with_dev, with_test
 from counterpoint.evaluate.verification import detection_cost, equal_error_rate, pair_classification
 
 __all__ = [
+    "METRICS",
     "SEXES",
     "Answers",
     "Choice",
@@ -74,6 +79,7 @@ __all__ = [
     "MtebModel",
     "PairScore",
     "Result",
+    "Run",
     "StereotypeTest",
     "Trial",
     "Variation",
@@ -103,6 +109,7 @@ __all__ = [
     "evaluate_pairs",
     "evaluate_rankings",
     "evaluate_retrieval",
+    "evaluate_run",
     "evaluate_sentences",
     "evaluate_stereotypes",
     "evaluate_sts",
@@ -131,16 +138,21 @@ __all__ = [
     "own_documents",
     "pair_classification",
     "pair_features",
+    "parse_metric",
     "place",
     "precision",
     "prepared",
     "probe",
     "probe_sets",
+    "randomisation",
     "rank",
     "rankme",
+    "read_qrels",
+    "read_run",
     "recall",
     "reciprocal_rank",
     "similarity",
+    "similarity_of",
     "sts",
     "tolerance",
     "transported",
@@ -149,4 +161,5 @@ __all__ = [
     "well_formed",
     "with_dev",
     "with_test",
+    "write_run",
 ]

@@ -43,29 +43,42 @@ def encoded_in_full(
     return encode_prompted(encoder, texts, prompts or [""] * len(texts), kind=kind, **options)
 
 
-def rank(encoder: Encodes, retrieval: Retrieval, k: int = 100, *, metric: Metric = "cosine") -> dict[str, list[str]]:
+def rank(encoder: Encodes, retrieval: Retrieval, k: int = 100, *, metric: Metric | None = None) -> dict[str, list[str]]:
     """Rank a test's documents for its queries by exact search: query id -> the `k` best document ids.
 
     Queries are encoded with `kind="query"`, after their own prompts if they have any, documents with
     `kind="document"`. Equal scores are in the order of a hash of the documents' texts, and a query that is a document
     does not find itself (see `prepared`). For figures, which give ties their expected value, use `evaluate_retrieval`.
+    They are compared by `metric`, else by the encoder's own similarity, else by the cosine.
 
     Raises:
         InputError: No documents, or embeddings that are not finite.
     """
     corpus, itself = by_hash(retrieval.corpus), own_documents(retrieval)
     queries_nd, documents_md = _encoded(encoder, replace(retrieval, corpus=corpus))
-    ids_nk, _ = exact_search(queries_nd, documents_md, k + bool(itself), metric=metric)
+    ids_nk, _ = exact_search(queries_nd, documents_md, k + bool(itself), metric=metric or similarity_of(encoder))
     ranked = named(ids_nk, list(retrieval.queries), list(corpus))
     return {q: [d for d in documents if d != q or q not in itself][:k] for q, documents in ranked.items()}
 
 
 def place_encoded(
-    encoder: Encodes, test: Retrieval, k: int = 0, *, metric: Metric = "cosine"
+    encoder: Encodes, test: Retrieval, k: int = 0, *, metric: Metric | None = None
 ) -> tuple[Found, tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]]:
     """`place` with the scores of an encoder; and the embeddings of queries and documents."""
     z = _encoded(encoder, test)
-    return place(score_rows(*z, metric=metric), test, k), z
+    return place(score_rows(*z, metric=metric or similarity_of(encoder)), test, k), z
+
+
+def similarity_of(encoder: object) -> Metric:
+    """What an encoder's vectors are compared with: its own `similarity`, else the cosine.
+
+    Examples:
+        >>> from counterpoint.encoders import ImageEncoder
+        >>> similarity_of(ImageEncoder(widths=(8,)))
+        'cosine'
+    """
+    metric: Metric = getattr(encoder, "similarity", "cosine")
+    return metric
 
 
 def _encoded(encoder: Encodes, test: Retrieval) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]:
@@ -96,7 +109,7 @@ def evaluate_retrieval(
     retrieval: Retrieval,
     *,
     metrics: Sequence[str] = METRICS,
-    metric: Metric = "cosine",
+    metric: Metric | None = None,
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> Result:
@@ -106,7 +119,7 @@ def evaluate_retrieval(
         encoder: What encodes.
         retrieval: The test.
         metrics: NAME@K each, as for `evaluate_rankings`.
-        metric: How queries and documents are compared.
+        metric: How queries and documents are compared; by the encoder's own similarity if not given, else the cosine.
         samples: Bootstrap resamples, 0 for no intervals.
         seed: Of the bootstrap.
 

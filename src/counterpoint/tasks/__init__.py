@@ -7,7 +7,7 @@ from counterpoint.tasks.find import Find, on_new
 from counterpoint.tasks.floors import Frequent, Raw
 from counterpoint.tasks.labels import Labels, LabelSets
 from counterpoint.tasks.similar import Similar
-from counterpoint.tasks.task import Encodes, Measured, Task, similarity_of
+from counterpoint.tasks.task import Encodes, Measured, Task
 
 __all__ = [
     "BothWays",
@@ -25,7 +25,6 @@ __all__ = [
     "links",
     "on_new",
     "pairs",
-    "similarity_of",
     "task_for",
     "views",
     "zero_shot",

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from counterpoint.evaluate import Judged, figure, hit_rate
+from counterpoint.evaluate import Judged, figure, hit_rate, similarity_of
 from counterpoint.report.content import Map, QueryList, Scores
 from counterpoint.tasks.collection import Collection
 from counterpoint.tasks.find import Find, ranked, sides
 from counterpoint.tasks.show import unit
-from counterpoint.tasks.task import Encodes, Measured, Task, similarity_of
+from counterpoint.tasks.task import Encodes, Measured, Task
 
 _DEPTHS = (1, 5, 10)
 _METRICS = (*(f"hit@{k}" for k in _DEPTHS), "mean rank")

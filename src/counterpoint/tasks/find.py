@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from counterpoint.errors import refuse_string
-from counterpoint.evaluate import Figure, Found, evaluate_judged, similarity
+from counterpoint.evaluate import Figure, Found, evaluate_judged, similarity, similarity_of
 from counterpoint.evaluate.places import place
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
 from counterpoint.search import BM25, reciprocal_rank_fusion
@@ -18,7 +18,7 @@ from counterpoint.search.exact import SCORES, Metric, ScoreRows, score_rows
 from counterpoint.search.language import across
 from counterpoint.tasks.collection import Collection
 from counterpoint.tasks.show import picture_of, said, some_pictures
-from counterpoint.tasks.task import Encodes, Measured, Task, comparable, counted, similarity_of
+from counterpoint.tasks.task import Encodes, Measured, Task, comparable, counted
 
 RETRIEVAL = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
 """What retrieval is measured by."""

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from counterpoint.data.items import Data, Items
-from counterpoint.evaluate import Figure, similarity, sts
+from counterpoint.evaluate import Figure, similarity, similarity_of, sts
 from counterpoint.evaluate.bootstrap import SAMPLES
 from counterpoint.report.content import Map, Scores, project_2d
 from counterpoint.tasks.show import said, some_pictures
-from counterpoint.tasks.task import Encodes, Measured, Task, anchors_of, comparable, counted, similarity_of
+from counterpoint.tasks.task import Encodes, Measured, Task, anchors_of, comparable, counted
 
 _MAPPED = 150
 

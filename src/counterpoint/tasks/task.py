@@ -88,18 +88,6 @@ class Task(abc.ABC):
         return ()
 
 
-def similarity_of(encoder: Encodes) -> Metric:
-    """What an encoder's vectors are compared with: its own `similarity`, else the cosine.
-
-    Examples:
-        >>> from counterpoint.encoders import ImageEncoder
-        >>> similarity_of(ImageEncoder(widths=(8,)))
-        'cosine'
-    """
-    metric: Metric = getattr(encoder, "similarity", "cosine")
-    return metric
-
-
 def anchors_of(data: Data) -> Items:
     """The anchor of each row."""
     return data.anchors[data.anchor]

@@ -1,0 +1,131 @@
+"""What `counterpoint evaluate` measures on texts: a model, BM25, or a run in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from counterpoint.cli.options import note
+
+if TYPE_CHECKING:
+    from counterpoint.data import Retrieval, TextData
+    from counterpoint.evaluate import Result
+
+LEXICAL = "bm25"
+_DEPTH = 1000
+"""Documents a query in a run that is written, as is usual at TREC."""
+
+
+def is_ranking(name: str) -> bool:
+    """Whether it is no model: BM25, or the file of a run."""
+    return name == LEXICAL or Path(name).is_file()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Texts, and what is asked of whatever is measured on them.
+
+    Attributes:
+        data: What to measure on.
+        train: Labelled texts for the probes.
+        metrics: Of retrieval; () for the usual.
+    """
+
+    data: TextData | Retrieval
+    train: TextData | None
+    metrics: tuple[str, ...]
+
+    def of(self, name: str, encoder: Any, run: Path | None = None) -> list[Result]:
+        """The figures of one.
+
+        Args:
+            name: A model, `bm25`, or the file of a run.
+            encoder: The model, or None.
+            run: Where to write what it found.
+
+        Raises:
+            InputError: What the evaluation refuses.
+        """
+        from counterpoint.data import Retrieval
+        from counterpoint.encoders import unknown_note
+        from counterpoint.evaluate import evaluate_any
+
+        data = self.data
+        if encoder is None:
+            assert isinstance(data, Retrieval)  # `asked` refuses others
+            return [self._ranked(data, name, run)]
+        texts = [*data.queries.values(), *data.corpus.values()] if isinstance(data, Retrieval) else list(data.texts())
+        note(unknown_note(encoder, texts))
+        with encoder.counting() as cut:
+            if isinstance(data, Retrieval):
+                results = [self._ranked(data, name, run, encoder)]
+            else:
+                results = evaluate_any(encoder, data, self.train)
+        note(cut.sentence())
+        return results
+
+    def _ranked(self, data: Retrieval, name: str, run: Path | None, encoder: Any = None) -> Result:
+        from counterpoint.evaluate import METRICS, evaluate_judged, evaluate_run, place, prepared, read_run, write_run
+        from counterpoint.evaluate.encoder import place_encoded
+        from counterpoint.search import BM25
+
+        metrics = self.metrics or METRICS
+        if encoder is None and name != LEXICAL:
+            ranked = read_run(name)
+            if run:
+                write_run(run, ranked, Path(name).stem)
+            return evaluate_run(ranked, data, metrics=metrics)
+        test, notes = prepared(data)
+        depth = _DEPTH if run else 0
+        if encoder is None:
+            lexical = BM25(list(test.corpus.values()))
+            found = place(lexical.score_rows(list(test.queries.values())), test, depth)
+            notes = (*notes, f"BM25: {lexical.describe()}")
+        else:
+            found, _ = place_encoded(encoder, test, depth)
+        if run:
+            documents = list(test.corpus)
+            lists = zip(test.queries, found.ids_nk.tolist(), found.scores_nk.tolist(), strict=True)
+            ranked = {
+                q: {documents[i]: s for i, s in zip(ids, scores, strict=True) if i >= 0} for q, ids, scores in lists
+            }
+            write_run(run, ranked, "-".join(Path(name).parts[-2:]).replace(" ", "-"))
+        return evaluate_judged(found.judged, metrics=metrics, source=data.source, notes=notes)
+
+
+def asked(
+    source: str, train: str | None, options: dict[str, Any], metrics: tuple[str, ...] = (), *, retrieval: bool = False
+) -> Asked:
+    """Read the texts; what is read is said.
+
+    Args:
+        source: What to measure on.
+        train: Labelled texts for the probes.
+        options: Of `read`.
+        metrics: Of retrieval.
+        retrieval: Whether something is asked that only a retrieval test has.
+
+    Raises:
+        InputError: They cannot be read, or are no retrieval test where one is needed.
+    """
+    from counterpoint.data import Retrieval, account, retrieval_from_pairs
+    from counterpoint.errors import InputError
+    from counterpoint.fitting.texts import read_source
+
+    data = read_source(source, **options)
+    typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)
+    labelled = None if train is None else read_source(train, **options)
+    if labelled is not None:
+        typer.echo(account(labelled, f"{Path(str(train)).name}.rejected.jsonl"), err=True)
+    if isinstance(labelled, Retrieval):
+        raise InputError("--train is a retrieval test", fix="give labelled texts")
+    if not isinstance(data, Retrieval) and data.schema in ("pairs", "tuples"):
+        extra = [text for example in data.examples for text in example.negatives]
+        data = retrieval_from_pairs(data.examples, extra, data.source)
+    if retrieval and not isinstance(data, Retrieval):
+        fix = "give pairs or a BEIR folder, or leave out --metric, --run, bm25 and runs"
+        raise InputError("the data are no retrieval test", file=source, fix=fix)
+    return Asked(data, labelled, metrics)
