@@ -48,7 +48,7 @@ def build(
     if roles.nli:
         examples = list(_inference(table, roles, reject, notes))
     else:
-        examples = list(_examples(table, roles, reject, documents))
+        examples = list(examples_of(table, roles, reject, documents))
     if not examples:
         raise InputError(
             nothing_read(reject, "no row can be used"),
@@ -67,7 +67,8 @@ def build(
     return TextData(roles.schema, examples, source, columns, tuple(notes), reject.rows)
 
 
-def _examples(table: Table, roles: Roles, reject: Rejects, documents: Mapping[str, str] | None) -> Iterator[Example]:
+def examples_of(table: Table, roles: Roles, reject: Rejects, documents: Mapping[str, str] | None) -> Iterator[Example]:
+    """The examples of a table, one after the other; see `build`."""
     known = set(table.columns)
     for line, row in table.rows:
         if not row.keys() <= known and (late := [c for c in row if c not in known and _is_text_role(c)]):

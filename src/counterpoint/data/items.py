@@ -83,6 +83,8 @@ class Items:
         """64 bits of the content of each, the same in every process: equal items are known by them."""
         if isinstance(self.values, Tensor):
             return torch.from_numpy(_hashes_of_bytes(self.values.contiguous().numpy()))
+        if not self.prompts and hasattr(self.values, "hashes"):  # `StoredTexts` know them
+            return torch.from_numpy(self.values.hashes())
         whole = [p + t for p, t in zip(self.prompts, self.values, strict=True)] if self.prompts else list(self.values)
         return torch.from_numpy(np.asarray(input_hash(whole)))
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.items import Data, Items
 from counterpoint.data.splits import connected, draw_parts, part_sizes, parts_of
+from counterpoint.data.stored import StoredTexts
 from counterpoint.errors import InputError
 
 
@@ -137,6 +138,8 @@ def _members(data: Data) -> tuple[Int[Tensor, " k"], Int[Tensor, " k"]]:
 def _contents(items: Items) -> Int[Tensor, " n"]:
     if isinstance(items.values, Tensor):
         return items.hashes()
+    if isinstance(items.values, StoredTexts):
+        return torch.from_numpy(items.values.contents())
     return torch.from_numpy(input_hash([normalise(text) for text in items.values]))
 
 

@@ -17,6 +17,8 @@ from counterpoint.data.types import Example, Retrieval, TextData
 from counterpoint.errors import InputError
 
 T = TypeVar("T", bound=Hashable)
+_AT_ONCE = 1 << 16
+"""Components that are lists of Python at once."""
 
 
 @dataclass(frozen=True)
@@ -187,27 +189,31 @@ def draw_parts(
     sizes = part_sizes(n, test, dev, source)
     _, first = np.unique(component_n, return_index=True)
     stratum_n = _numbered(stratum_n[first][component_n].tolist())
-    rows_of = np.bincount(component_n).tolist()
+    rows_of = np.bincount(component_n)
     stratum_of = np.zeros(len(rows_of), dtype=np.int64)
     stratum_of[component_n] = stratum_n
-    order = np.random.default_rng(seed).permutation(len(rows_of)).tolist()
+    order = np.random.default_rng(seed).permutation(len(rows_of))
     part_of = np.zeros(len(rows_of), dtype=np.int64)  # 0 train, 1 test, 2 dev
 
-    def draw(part: int, strata: list[int], left: list[int]) -> int:
+    def draw(part: int, strata: NDArray[np.int64], left: list[int]) -> int:
         """Fill `part` with what fits into the room left in each stratum; returns the room left over."""
-        for component in order:
-            size, stratum = rows_of[component], strata[component]
-            if size <= left[stratum] and not part_of[component]:
-                part_of[component] = part
-                left[stratum] -= size
+        for start in range(0, len(order), _AT_ONCE):
+            if not any(left):
+                break
+            some = order[start : start + _AT_ONCE]
+            rows = zip(some.tolist(), rows_of[some].tolist(), strata[some].tolist(), strict=True)
+            for component, size, stratum in rows:
+                if size <= left[stratum] and not part_of[component]:
+                    part_of[component] = part
+                    left[stratum] -= size
         return sum(left)
 
     for part, (name, size) in enumerate(sizes.items(), 1):
-        left = draw(part, stratum_of.tolist(), _shares(np.bincount(stratum_n), size))
-        left = draw(part, [0] * len(rows_of), [left])
+        left = draw(part, stratum_of, _shares(np.bincount(stratum_n), size))
+        left = draw(part, np.zeros_like(stratum_of), [left])
         if size and left == size:
             raise InputError(
-                f"shared {shared} hold the rows together ({max(rows_of):,} of {n:,} in one piece), "
+                f"shared {shared} hold the rows together ({rows_of.max():,} of {n:,} in one piece), "
                 f"so that no {name} part of {size:,} can be cut off without a leak",
                 file=source,
                 fix=f"give a {name} file of your own",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,9 @@ from counterpoint.data.loaded import Loaded, SourceKind
 from counterpoint.data.row_splits import split_data
 from counterpoint.data.schema import ColumnMap
 from counterpoint.data.several import load_sources
+from counterpoint.data.shards import shard_files
 from counterpoint.data.sources import load_source, source_kind
+from counterpoint.data.stored import some
 from counterpoint.encoders import Kind
 from counterpoint.errors import InputError
 
@@ -103,8 +105,11 @@ class Parts:
         return digest.hexdigest()
 
     def sides(self) -> list[tuple[str, Kind, list[str]]]:
-        """Every text that is encoded, once: what a side is called, its kind and its texts; nothing of other items."""
-        rows = [part for part in (self.train, self.dev, self.test) if isinstance(part, Data)]
+        """Every text that is encoded, once: what a side is called, its kind and its texts; nothing of other items.
+
+        Of shards those of `some` rows.
+        """
+        rows = [some(part) for part in (self.train, self.dev, self.test) if isinstance(part, Data)]
         tests = [part for part in (self.dev, self.test) if isinstance(part, Retrieval)]
         anchors = [text for part in rows for text in _whole(part.anchors[part.anchor])]
         others = [text for part in rows for text in _whole(part.others)]
@@ -156,6 +161,8 @@ def load_parts(
     *,
     strict: bool = False,
     more: Sequence[Any] = (),
+    stored: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Parts:
     """Read and split whatever the source holds; rejected rows are written to `output`.
 
@@ -170,11 +177,19 @@ def load_parts(
         output: Where rejected rows are listed; None: nowhere.
         strict: See `counterpoint.fitting.texts.load_texts`.
         more: Further sources, which are read as one with the first.
+        stored: Where the texts of shards are kept, which are not held in memory.
+        say: Told what is done of what takes long.
 
     Raises:
         InputError: What readers and splits refuse.
     """
+    from counterpoint.fitting.shards import load_shards
     from counterpoint.fitting.texts import load_texts
+
+    if stored is not None and (files := shard_files(source)):
+        if more:
+            raise InputError("shards are one source by themselves", file=source, fix="put all shards into one folder")
+        return load_shards(files, reading, dev, test, seed, output, stored, say)
 
     if not more and kind_of_source(source, reading.get("columns")) == "texts":
         return load_texts(source, reading, dev, test, seed, output, strict=strict)

@@ -10,6 +10,7 @@ from typing import Literal
 from torch import nn
 
 from counterpoint.data.items import Data
+from counterpoint.data.stored import is_stored
 from counterpoint.encoders import StaticEncoder, drop_tokens
 from counterpoint.encoders.features import Features
 from counterpoint.encoders.image import PixelEncoder
@@ -62,6 +63,8 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     | triples | ComplEx, DistMult | InfoNCE against the entities of the batch and 2,048 others, vectors kept short |
     | the same | TransE, RotatE | self-adversarial, with negatives drawn for each query |
 
+    Of shards texts are SimCSE's whatever their sentences.
+
     Examples:
         >>> from counterpoint.data import Example
         >>> from counterpoint.data.rows import rows_of
@@ -84,7 +87,7 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     )
     small = replace(train, batch_size=min(train.batch_size, 256), epochs=max(train.epochs, 4))
     temperature = 0.02 if kind == "static" else 0.05
-    if schema == "items" and 2 * _one_sentence(data) <= n:
+    if schema == "items" and not is_stored(data) and 2 * _one_sentence(data) <= n:
         cloze = Stage(lambda: InfoNCE(temperature, layout="symmetric"), train, prepare=(inverse_cloze(),))
         return Recipe(_CLOZE, (cloze,), Takes("text"))
     if schema == "items":

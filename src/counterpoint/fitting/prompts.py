@@ -42,6 +42,8 @@ def share_prompt(parts: Parts, recipe: Recipe, encoder: nn.Module) -> tuple[Part
         >>> said
         "all rows have the prompt 'find: ', which becomes the model's query prompt"
     """
+    if not parts.train.anchors.prompts:
+        return parts, recipe, ""
     anchors = parts.train.anchors[parts.train.anchor]
     prompts = set(anchors.prompts or [""])
     if prompts == {""}:

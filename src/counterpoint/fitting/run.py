@@ -14,6 +14,7 @@ import torch
 
 from counterpoint.data.rows import texts_of
 from counterpoint.data.schema import ColumnMap
+from counterpoint.data.stored import some
 from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
@@ -37,6 +38,9 @@ from counterpoint.training._processes import Processes
 
 RUN_FILES = ("run.json", ".training", "rejected.jsonl")
 """What tells the folder of a run, at whatever point it stopped."""
+
+_VOCABULARY = 500_000
+"""Rows of shards from whose texts a base from scratch has its tokens."""
 
 _UNTRAINED = (
     "no validation was better than the one before training, so the model is the untrained one; give more data, a larger"
@@ -91,7 +95,8 @@ def fit(
     card and a report. The same call again after a kill goes on where it stopped and ends with the same model.
 
     Args:
-        source: A file, folder or hub name that `counterpoint.data.read` takes, or `included:debian`.
+        source: A file, folder or hub name that `counterpoint.data.read` takes, or `included:debian`; or a folder of
+            shards, which are not held in memory (`counterpoint.data.shards`).
         output: The folder of the run.
         more: Further sources of the same kind; batches mix all rows, and the report has the figures of each source.
         base: "auto" (MiniLM where its extra is installed, else static), "static", "minilm", or a model folder or name.
@@ -153,7 +158,16 @@ def fit(
         check_run(output, asked)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
     parts = load_parts(
-        source, reading, dev, test, seed, output if processes.first else None, strict=strict_split, more=more
+        source,
+        reading,
+        dev,
+        test,
+        seed,
+        output if processes.first else None,
+        strict=strict_split,
+        more=more,
+        stored=output / ".training" / "texts",
+        say=say,
     )
     if not parts.sizes["test"]:
         fix = "give --test a fraction, a number of rows or a file"
@@ -167,7 +181,7 @@ def fit(
     if method is not None:
         method.refuse(parts.train)
     # a model that does not take these is refused before anything is written
-    encoder = None if from_scratch(base) else make_base(base, parts.train, seed, max_length)
+    encoder = None if from_scratch(base) else make_base(base, some(parts.train), seed, max_length)
     if processes.first:
         bind(output, {**asked, "data": parts.digest()})
     if encoder is None:
@@ -253,7 +267,9 @@ def text_notes(parts: Parts, encoder: Any) -> tuple[str, ...]:
     sides = parts.sides()
     towers = {kind: encoder.side(kind) if isinstance(encoder, Towers) else encoder for _, kind, _ in sides}
     counts = {side: count_cut(towers[kind], texts, kind) for side, kind, texts in sides}
-    unknown = unknown_note(next(iter(towers.values())), list(dict.fromkeys(texts_of(parts.train)))) if sides else ""
+    unknown = (
+        unknown_note(next(iter(towers.values())), list(dict.fromkeys(texts_of(some(parts.train))))) if sides else ""
+    )
     return (*(cut.sentence(side, fix) for side, cut in counts.items() if cut.texts), *filter(None, [unknown]))
 
 
@@ -263,7 +279,7 @@ def _from_scratch(
     """A base that is made from the data; it is kept, so that a resumed run has the same tokenizer."""
     kept = output / ".training" / "base"
     if processes.first and not kept.exists():
-        make_base(base, parts.train, seed, max_length, parts.relations).save(kept)
+        make_base(base, some(parts.train, _VOCABULARY), seed, max_length, parts.relations).save(kept)
     processes.wait()
     encoder = load(kept)
     lock(base, encoder)

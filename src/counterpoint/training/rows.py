@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from counterpoint.data.items import Data, Items
+from counterpoint.data.stored import StoredTexts
 from counterpoint.encoders.features import Kind
 from counterpoint.encoders.inputs import Inputs, Sides, cat, cost, take
 from counterpoint.encoders.prompting import tokenize_prompted
@@ -301,6 +303,34 @@ def _numbers(anchor: Int[Tensor, " n"], items: Int[Tensor, "n k"], number: int) 
     return anchor[:, None] * number + items
 
 
+@dataclass(frozen=True)
+class LateInputs:
+    """Inputs of items that are in files: rows become inputs when they are taken.
+
+    Attributes:
+        encoder: Makes them.
+        items: Of what.
+        kind: Of the items.
+    """
+
+    encoder: Any
+    items: Items
+    kind: Kind
+
+    def take(self, rows: Int[Tensor, " b"]) -> Inputs:
+        """The inputs of these rows."""
+        return inputs_of(self.encoder, self.items[rows], self.kind)
+
+    def cost(self) -> Int[Tensor, " n"]:
+        """What all cost, which takes them all; a batch asks for those that it took."""
+        return cost(self.take(torch.arange(len(self.items))))
+
+    def to(self, device: torch.device) -> LateInputs:
+        """The same: what is taken is moved."""
+        del device
+        return self
+
+
 def inputs_of(encoder: Any, items: Items, kind: Kind = None) -> Inputs:
     """What an encoder makes of items before its forward.
 
@@ -308,6 +338,8 @@ def inputs_of(encoder: Any, items: Items, kind: Kind = None) -> Inputs:
         >>> inputs_of(nn.Linear(2, 2), Items("vector", torch.zeros(3, 2))).shape
         torch.Size([3, 2])
     """
+    if isinstance(items.values, StoredTexts):
+        return LateInputs(encoder, items, kind)
     if isinstance(encoder, Towers):
         encoder = encoder.side(kind)
     if hasattr(encoder, "inputs"):

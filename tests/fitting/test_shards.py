@@ -1,0 +1,74 @@
+"""`fit` over shards is `fit` over one file with all their rows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from counterpoint.data.stored import is_stored
+from counterpoint.errors import InputError
+from counterpoint.fitting import fit
+from counterpoint.fitting.parts import load_parts
+from counterpoint.fitting.shards import HELD
+
+
+def rows_in(folder, n, shards):
+    rows = [
+        json.dumps({"query": f"the {w} {i % 17}", "document": f"{w} {i} is here {i % 5}"}) + "\n"
+        for i, w in zip(range(n), ("red", "blue", "pink") * n, strict=False)
+    ]
+    folder.mkdir()
+    for i in range(shards):
+        (folder / f"{i}.jsonl").write_text("".join(rows[i * n // shards : (i + 1) * n // shards]))
+    (folder.parent / "one.jsonl").write_text("".join(rows))
+
+
+def test_the_same_model_as_of_one_file(tmp_path):
+    rows_in(tmp_path / "shards", 150, 3)
+    said, weights = [], []
+    for source in ("shards", "one.jsonl"):
+        result = fit(
+            tmp_path / source,
+            tmp_path / f"run-{source}",
+            base="static",
+            epochs=1,
+            test=12,
+            dev=0,
+            say=said.append,
+            checkpoint_seconds=0,
+        )
+        weights.append(torch.cat([p.flatten() for p in result.encoder.parameters()]))
+        assert sorted(p.name for p in result.folder.iterdir()) == ["model", "report.html", "run.json"]
+    assert torch.equal(*weights)
+    assert any("pairs from 3 shards" in sentence for sentence in said)
+    assert any(sentence == "read 3 of 3 shards, 150 rows" for sentence in said)
+
+
+def test_what_is_held_out_is_in_memory_and_no_more_than_can_be_searched(tmp_path, monkeypatch):
+    rows_in(tmp_path / "shards", 120, 2)
+    monkeypatch.setitem(HELD, "test", 9)
+    monkeypatch.setitem(HELD, "dev", 4)
+    parts = load_parts(tmp_path / "shards", {}, 0.25, 0.25, 0, None, stored=tmp_path / "texts")
+    assert 2 <= parts.sizes["dev"] <= 4 < parts.sizes["test"] <= 9  # rows that share a text stay together
+    assert "test: 9 rows, the most that a fraction of shards holds out" in parts.description
+    assert is_stored(parts.train)
+    assert not is_stored(parts.test)
+    asked = load_parts(tmp_path / "shards", {}, 3, 20, 0, None, stored=tmp_path / "texts")
+    assert 9 < asked.sizes["test"] <= 20
+    assert "the most" not in asked.description
+
+
+def test_files_of_their_own_for_dev_and_test(tmp_path):
+    rows_in(tmp_path / "shards", 60, 2)
+    (tmp_path / "test.tsv").write_text("query\tdocument\nthe RED 0\tanother\nnew\twhole\n")
+    parts = load_parts(tmp_path / "shards", {}, 0, str(tmp_path / "test.tsv"), 0, None, stored=tmp_path / "texts")
+    left = sum(f"the red {i % 17}" == "the red 0" for i in range(0, 60, 3))
+    assert (len(parts.train), len(parts.test)) == (60 - left, 2)
+    assert f"{left} rows left out of training" in parts.description
+    (tmp_path / "texts.txt").write_text("one\ntwo\n")
+    with pytest.raises(InputError, match="the test data is not pairs like the shards"):
+        load_parts(tmp_path / "shards", {}, 0, str(tmp_path / "texts.txt"), 0, None, stored=tmp_path / "texts")
+    with pytest.raises(InputError, match="--split is of datasets"):
+        load_parts(tmp_path / "shards", {"split": "en"}, 0, 5, 0, None, stored=tmp_path / "texts")
