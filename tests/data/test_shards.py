@@ -217,3 +217,20 @@ def test_files_are_closed_with_the_texts(stored, tmp_path):
         os.fstat(descriptor)
     del texts.__dict__["_open"]
     assert pickle.loads(pickle.dumps(texts))[0] == texts[0]
+
+
+def test_what_else_reads_texts_reads_shards_as_one_file(tmp_path):
+    from counterpoint.data import read_documents
+
+    rows = [{"query": f"q{i}", "document": f"d{i} {'' if i != 4 else ' '}"} for i in range(6)]
+    rows[4]["document"] = " "
+    folder, _ = written(tmp_path, rows, [3])
+    with pytest.raises(InputError, match=r"shards/1\.jsonl:2: column 'document' is empty"):
+        read(folder)
+    told = []
+    data = read(folder, skip_bad=True, progress=lambda *done: told.append(done))
+    assert [e.anchor for e in data.examples] == ["q0", "q1", "q2", "q3", "q5"]
+    assert [(bad.file, bad.line) for bad in data.rejected] == [(str(folder / "1.jsonl"), 2)]
+    assert data.source == str(folder)
+    assert told[-1][0] == told[-1][1] == sum(f.stat().st_size for f in folder.iterdir())
+    assert len(read_documents(folder, skip_bad=True).texts) == 5

@@ -12,8 +12,10 @@ from counterpoint.data.lines import read_lines
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
     Table,
+    chained,
     plain,
     read_table,
+    shard_files,
 )
 from counterpoint.data.types import Progress, Rejects, Retrieval, TextData
 from counterpoint.errors import InputError
@@ -38,6 +40,7 @@ def read(
     | `.txt` `.text` (`.gz`) | one text a line |
     | a folder with `corpus.jsonl` and `queries.jsonl` | BEIR: gives a `Retrieval` |
     | `FOLDER/qrels/train.tsv` of such a folder | the same, with those judgements |
+    | a folder of `.parquet` files, or of `.jsonl` | one data set (`fit` does not hold it in memory) |
     | a folder of `datasets.save_to_disk` | Hugging Face dataset |
     | `hf:OWNER/NAME[/CONFIG][:SPLIT]` | Hugging Face hub (extra `hub`) |
 
@@ -126,10 +129,13 @@ def open_table(
     path = Path(name)
     if not path.exists():
         raise InputError("no such file or folder", file=name, fix=_alike(path))
-    if path.is_dir():
+    shards = shard_files(path)
+    if path.is_dir() and not shards:
         return read_saved(path, split, reject), None
     given = [[v] if isinstance(v, str | int) else v for v in (columns or {}).values()]
     names = [v for several in given for v in several if isinstance(v, str) and not v.isdecimal()]
+    if shards:
+        return chained(shards, reject, [*known, *names], progress), None
     table = read_table(path, reject, [*known, *names], progress)
     by_id = any(plain(column) in BY_ID for column in table.columns)
     return table, _documents(path, reject) if by_id else None

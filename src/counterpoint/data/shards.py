@@ -17,12 +17,13 @@ from counterpoint.data.build import examples_of
 from counterpoint.data.items import Data, Items
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, Roles, recognise
 from counterpoint.data.stored import StoredTexts, TextWriter, first_of
-from counterpoint.data.tables import FORMATS, read_table, suffix
+from counterpoint.data.tables import read_table, shard_files
 from counterpoint.data.types import Example, Rejected, Rejects
 from counterpoint.errors import InputError
 from counterpoint.files import atomic
 
-_FORMS = ("parquet", "jsonl")
+__all__ = ["Shards", "read_shards", "shard_files"]
+
 _SCHEMAS = ("texts", "pairs", "tuples")
 
 
@@ -43,24 +44,6 @@ class Shards:
     files: int
     rejected: list[Rejected]
     notes: tuple[str, ...] = ()
-
-
-def shard_files(source: Any) -> list[Path]:
-    """The shards in a folder, in the order of their names; none if it is another kind of source.
-
-    Shards are Parquet or JSON lines, all of one form. Where names begin with "train", those alone are.
-
-    Examples:
-        >>> shard_files("nowhere"), shard_files(["texts", "in memory"])
-        ([], [])
-    """
-    if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
-        return []
-    files = sorted(f for f in Path(source).iterdir() if f.is_file() and FORMATS.get(suffix(f)) in _FORMS)
-    forms = {FORMATS[suffix(file)] for file in files}
-    if len(forms) != 1 or any(f.name.split(".")[0] in ("corpus", "queries", "captions", "metadata") for f in files):
-        return []
-    return [f for f in files if f.name.startswith("train")] or files
 
 
 def read_shards(

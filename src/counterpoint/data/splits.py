@@ -19,6 +19,8 @@ from counterpoint.errors import InputError
 T = TypeVar("T", bound=Hashable)
 _AT_ONCE = 1 << 16
 """Components that are lists of Python at once."""
+_SORTED = 1 << 21
+"""Hashes that are sorted at once."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,27 @@ def connected(n: int, row_e: NDArray[np.int64], hash_e: NDArray[np.int64]) -> ND
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
+    # what one row alone has ties it to none
+    shared_e = _repeated(hash_e)
+    row_e, hash_e = row_e[shared_e], hash_e[shared_e]
     unique, text_e = np.unique(hash_e, return_inverse=True)
     nodes = n + len(unique)  # rows and texts are the two sides of a graph
     graph = coo_matrix((np.ones(len(row_e), dtype=np.int8), (row_e, n + text_e)), (nodes, nodes))
     _, label = connected_components(graph, directed=False)
     component_n: NDArray[np.int64] = np.unique(label[:n], return_inverse=True)[1].astype(np.int64)
     return component_n
+
+
+def _repeated(hash_e: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of these occur more than once; a part of all values at a time, which takes little memory."""
+    parts = 1 + len(hash_e) // _SORTED
+    found_e, part_e = np.zeros(len(hash_e), dtype=bool), (hash_e % parts).astype(np.int32)
+    for part in range(parts):
+        place = np.flatnonzero(part_e == part)
+        order = place[np.argsort(hash_e[place], kind="stable")]
+        same = hash_e[order[1:]] == hash_e[order[:-1]]
+        found_e[order[1:][same]] = found_e[order[:-1][same]] = True
+    return found_e
 
 
 def part_sizes(n: int, test: float | int, dev: float | int, source: str) -> dict[str, int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import itertools
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from counterpoint.data.types import Progress, Rejects
 from counterpoint.errors import InputError
 
 Row = dict[str, Any]
+_SHARDS = (".parquet", ".pq", ".jsonl", ".ndjson")
 SNIFF = 1000  # rows looked at before the schema is decided
 FORMATS = {
     ".jsonl": "jsonl",
@@ -106,6 +108,45 @@ def read_table(
         return keyed(rows, path, reject)
     quoted = True if form == "csv" else _quotes_fields(path) if ahead else None
     return _delimited(path, form, quoted, reject, names, progress)
+
+
+def shard_files(source: Any) -> list[Path]:
+    """The shards in a folder, in the order of their names; none if it is another kind of source.
+
+    Shards are Parquet or JSON lines, all of one form. Where names begin with "train", those alone are.
+
+    Examples:
+        >>> shard_files("nowhere"), shard_files(["texts", "in memory"])
+        ([], [])
+    """
+    if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
+        return []
+    files = sorted(f for f in Path(source).iterdir() if f.is_file() and suffix(f) in _SHARDS)
+    forms = {FORMATS[suffix(file)] for file in files}
+    if len(forms) != 1 or any(f.name.split(".")[0] in ("corpus", "queries", "captions", "metadata") for f in files):
+        return []
+    return [f for f in files if f.name.startswith("train")] or files
+
+
+def chained(files: Sequence[Path], reject: Rejects, names: Iterable[str], progress: Progress | None) -> Table:
+    """The rows of several files of one layout, one file after the other.
+
+    Args:
+        files: Of which the first says what the columns are.
+        reject: Says of each row in which file it is.
+        names: As `read_table`.
+        progress: Called with the bytes of the files that are done, and of all.
+    """
+    first, sizes = read_table(files[0], reject, names), [file.stat().st_size for file in files]
+
+    def rows() -> Iterator[tuple[int, Row]]:
+        for number, file in enumerate(files):
+            reject.file = str(file)
+            yield from first.rows if number == 0 else read_table(file, reject, names).rows
+            if progress is not None:
+                progress(sum(sizes[: number + 1]), sum(sizes))
+
+    return replace(first, rows=rows())
 
 
 def keyed(rows: Iterator[tuple[int, Row]], path: str | Path, reject: Rejects, sniff: int = SNIFF) -> Table:

@@ -173,9 +173,12 @@ class Documents:
         return len(self.ids)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Rejects:
-    """What to do with a bad row of `file`: raise `InputError`, or note it and go on when `skip` is set."""
+    """What to do with a bad row of `file`: raise `InputError`, or note it and go on when `skip` is set.
+
+    Where several files are read as one, `file` is the one that is read.
+    """
 
     file: str
     skip: bool = False

@@ -14,7 +14,7 @@ import torch
 
 from counterpoint.data.rows import texts_of
 from counterpoint.data.schema import ColumnMap
-from counterpoint.data.stored import some
+from counterpoint.data.stored import give_back, is_stored, some
 from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
@@ -39,7 +39,7 @@ from counterpoint.training._processes import Processes
 RUN_FILES = ("run.json", ".training", "rejected.jsonl")
 """What tells the folder of a run, at whatever point it stopped."""
 
-_VOCABULARY = 500_000
+_VOCABULARY = 100_000
 """Rows of shards from whose texts a base from scratch has its tokens."""
 
 _UNTRAINED = (
@@ -186,6 +186,8 @@ def fit(
         bind(output, {**asked, "data": parts.digest()})
     if encoder is None:
         encoder = _from_scratch(parts, base, seed, max_length, output, processes)
+    if is_stored(parts.train):
+        give_back()
     if torch.cuda.is_available():
         encoder.to("cuda")
     recipe = method or preset(parts.train, encoder)
@@ -206,6 +208,8 @@ def fit(
             say(_sentence(m))
         each.baselines(language)
         each.measure("untrained", encoder)
+    if is_stored(parts.train):
+        give_back()
     shown = {**asked, "objective": recipe.name, **asdict(recipe.stages[-1].train)}
     tracking = Tracking(log, output, shown) if log and processes.first else None
     listeners = [listen for listen in (on_row, tracking and tracking.row) if listen]
