@@ -67,7 +67,7 @@ from counterpoint.pretraining import (
     continued,
     synonym_tokens,
 )
-from counterpoint.search import BM25, Index, recognise
+from counterpoint.search import BM25, Index, passages_of, recognise
 from counterpoint.tasks import Collection, Find
 from counterpoint.views import defined, in_propositions, parts, style_triplets
 
@@ -228,6 +228,7 @@ CALLS = {
     "evaluate_judged notes": lambda s: evaluate.evaluate_judged(JUDGED, notes=s),
     "evaluate_rankings metrics": lambda s: evaluate.evaluate_rankings({"q": ["a"]}, {"q": {"a": 1.0}}, metrics=s),
     "evaluate_retrieval metrics": lambda s: evaluate.evaluate_retrieval(ENCODER, RETRIEVAL, metrics=s),
+    "passages_of documents": lambda s: passages_of(None, s),
     "evaluate_run metrics": lambda s: evaluate.evaluate_run({"q": {"a": 1.0}}, RETRIEVAL, metrics=s),
     "evaluate_sts metrics": lambda s: evaluate.evaluate_sts(ENCODER, SCORED, metrics=s),
     "StereotypeTest first": lambda s: evaluate.StereotypeTest(s, ["b"] * len(s), ["c"], [], {}),

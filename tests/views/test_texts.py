@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from counterpoint.data import Example, debian
 from counterpoint.data.items import Data, Items
+from counterpoint.data.passages import in_sentences
 from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
 from counterpoint.methods.stage import Stage, train_stage
 from counterpoint.objectives import InfoNCE
 from counterpoint.procedures import Composed
 from counterpoint.training import TrainConfig
-from counterpoint.views import defined, in_sentences, inverse_cloze, neighbours, paired, parts, shuffle_partners, words
+from counterpoint.views import defined, inverse_cloze, neighbours, paired, parts, shuffle_partners, words
 from counterpoint.views.texts import deleted_words
 
 TEXTS = [e.positives[0] for e in debian().train.examples[:64]]

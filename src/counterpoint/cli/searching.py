@@ -51,6 +51,10 @@ def index(
         str | None, typer.Option(help="Put before every document, instead of the model's prompt; kept for --add.")
     ] = None,
     dim: Annotated[int | None, typer.Option(help="Keep only so many first dimensions of the vectors.")] = None,
+    passages: Annotated[
+        int | None,
+        typer.Option(min=1, help="Divide documents into passages of so many words at most; a search shows the best."),
+    ] = None,
     precision: Annotated[
         str,
         typer.Option(help="float32; int8, a quarter of the bytes; or binary, bits beside int8: faster, nearly exact."),
@@ -73,15 +77,17 @@ def index(
 
     Example: counterpoint index documents.jsonl --model runs/fit/model --output runs/index
     """
+    from counterpoint.data.passages import DOCUMENT
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_dim
-    from counterpoint.search import Index
+    from counterpoint.search import Index, passages_of
 
     remove = _to_remove(delete, delete_from)
-    asked = prompt is not None or dim is not None or precision != "float32"
+    asked = prompt is not None or dim is not None or passages is not None or precision != "float32"
     if (add or remove) and (uri or language != "auto" or approximate is not None or asked):
         raise InputError(
-            "--uri, --language, --approximate, --prompt, --dim and --precision are said when an index is made",
+            "--uri, --language, --approximate, --passages, --prompt, --dim and --precision are said when an index is "
+            "made",
             fix="leave them out",
         )
     if source is None and (add or not remove):
@@ -97,7 +103,8 @@ def index(
         encoder = open_model(model or "minilm", backend)
         if dim is not None and isinstance(encoder, TextEncoder):
             check_dim(dim, encoder.width)
-        settings = {name: value for name, value in (("prompt", prompt), ("dim", dim)) if value is not None}
+        given = {"prompt": prompt, "dim": dim, "passages": passages}
+        settings = {name: value for name, value in given.items() if value is not None}
         documents, z = _read_and_encode(encoder, source, options, output, settings)
         # a folder is found again from wherever the index stands; a name stays a name
         where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
@@ -116,7 +123,8 @@ def index(
             token=token,
         ) as made:
             vectors = f"{precision} vectors of {made.dim:,} dimensions, {made.nbytes:,} bytes"
-            typer.echo(f"{output}: {len(documents):,} documents; {vectors}; BM25: {made.describe_words()}")
+            what = "passages" if passages else "documents"
+            typer.echo(f"{output}: {len(documents):,} {what}; {vectors}; BM25: {made.describe_words()}")
             if (recall := made.recall) is not None:
                 typer.echo(f"approximate: finds {recall:.3f} of the ten nearest (measured against exact search)")
             elif approximate and not uri:
@@ -125,11 +133,15 @@ def index(
     folder = _folder(output)
     with Index.open(folder, token=token) as found:
         if remove:
-            missing = [name for name, held in zip(remove, found.get(remove), strict=True) if held is None]
-            gone = found.delete(remove)
+            # a document that is there has a first passage
+            first = [f"{name}#1" for name in remove] if found.metadata.get("passages") else remove
+            missing = [name for name, held in zip(remove, found.get(first), strict=True) if held is None]
+            rows = passages_of(found, remove) if found.metadata.get("passages") else remove
+            gone = found.delete(rows)
             more = ", ..." if len(missing) > 5 else ""
             unknown = f"; not in the index: {', '.join(missing[:5])}{more}" if missing else ""
-            typer.echo(f"{folder}: {gone:,} document{'s' * (gone != 1)} taken out, {len(found):,} left{unknown}")
+            what = "passage" if found.metadata.get("passages") else "document"
+            typer.echo(f"{folder}: {gone:,} {what}{'s' * (gone != 1)} taken out, {len(found):,} left{unknown}")
         if add:
             assert source is not None
             encoder = open_model(model or _model_of(folder, found.metadata), backend)
@@ -138,13 +150,17 @@ def index(
             documents, z = _read_and_encode(encoder, source, options, output, found.metadata)
             documents = _with_free_ids(documents, found)
             before = len(found)
+            # a document that is replaced may have had more passages, which go when the new ones are there
+            had = passages_of(found, documents.columns.get(DOCUMENT, [])) if found.metadata.get("passages") else []
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always", UserWarning)
                 found.add(documents.ids, documents.texts, z, columns=documents.columns)
             for warning in said:
                 note(str(warning.message))
             new = len(found) - before
-            typer.echo(f"{folder}: {new:,} added, {len(documents) - new:,} replaced, {len(found):,} documents in all")
+            found.delete(sorted(set(had) - set(documents.ids)))
+            what = "passages" if found.metadata.get("passages") else "documents"
+            typer.echo(f"{folder}: {new:,} added, {len(documents) - new:,} replaced, {len(found):,} {what} in all")
 
 
 def search(
@@ -157,6 +173,7 @@ def search(
         ),
     ] = None,
     k: Annotated[int, typer.Option("--top", "-k", min=1, help="Results a query.")] = 5,
+    offset: Annotated[int, typer.Option(min=0, help="Leave out so many of the best: the next page.")] = 0,
     mode: Annotated[str, typer.Option(help="dense: by meaning; hybrid: fused with BM25.")] = "hybrid",
     where: Annotated[
         list[str] | None,
@@ -179,7 +196,7 @@ def search(
     from counterpoint.cli.items import asked, completed
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.saving import saved_name
-    from counterpoint.search import Hit, Index
+    from counterpoint.search import Hit, Index, best_passages
 
     if mode not in ("dense", "hybrid"):
         raise InputError(f"--mode is {mode}", fix="give dense or hybrid")
@@ -195,7 +212,7 @@ def search(
             )
         graph = open_model(str(graphs[0]))
         for query in given:
-            _tell(console, query, [Hit(name, s, "", {}) for name, s in completed(graph, query, k)], as_json)
+            _tell(console, query, [Hit(n, s, "", {}) for n, s in completed(graph, query, offset + k)], as_json, offset)
         return
     folder = _folder(folder)
     with Index.open(folder, token=token) as found:
@@ -211,23 +228,29 @@ def search(
                 z = encoder.encode([query], kind="query", prompt=prompt, truncate_dim=found.metadata.get("dim"))
             else:
                 z = encoder.encode_items(items, kind="query")
-            if mode == "hybrid" and items.modality == "text":
-                (hits,) = found.hybrid([query], z, k=k, where=where)
-            else:
-                (hits,) = found.search(z, k=k, where=where)
-            _tell(console, query, hits, as_json)
+            words = mode == "hybrid" and items.modality == "text"
+
+            def nearest(depth: int, query: str = query, z: Any = z, words: bool = words) -> list[Hit]:
+                if words:
+                    return found.hybrid([query], z, k=depth, where=where)[0]
+                return found.search(z, k=depth, where=where)[0]
+
+            deep = offset + k
+            hits = best_passages(nearest, deep) if found.metadata.get("passages") else nearest(deep)
+            _tell(console, query, hits, as_json, offset)
 
 
-def _tell(console: Console, query: str, hits: Sequence[Hit], as_json: bool) -> None:
-    """A query and what was found."""
+def _tell(console: Console, query: str, found: Sequence[Hit], as_json: bool, offset: int = 0) -> None:
+    """A query and what was found, from a place on."""
+    hits = found[offset:]
     if as_json:
         rows = [{"id": h.id, "score": h.score, "text": h.text, "columns": h.columns} for h in hits]
         typer.echo(json.dumps({"query": query, "hits": rows}, ensure_ascii=False))
         return
     console.print(f"\n{query}", style="bold", markup=False)
     if not hits:
-        console.print("     nothing found", style="dim")
-    for rank, hit in enumerate(hits, 1):
+        console.print("     nothing more found" if offset else "     nothing found", style="dim")
+    for rank, hit in enumerate(hits, offset + 1):
         _show(console, rank, hit)
 
 
@@ -300,12 +323,15 @@ def _read_and_encode(
 ) -> tuple[Documents, Float[np.ndarray, "n d"]]:
     """What an index holds of a source, texts or whatever the model takes, and a vector each."""
     from counterpoint.cli.items import documents_of, load_for
+    from counterpoint.data import in_passages
     from counterpoint.data.items import Items
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.fitting.parts import kind_of_source
 
     if kind_of_source(source, options["columns"]) == "texts":
         documents = _documents(source, options, output)
+        if size := settings.get("passages"):
+            documents = in_passages(documents, size)
         if isinstance(encoder, TextEncoder):
             return documents, _encoded(encoder, documents, settings)
         return documents, encoder.encode_items(Items("text", documents.texts), kind="document")
@@ -361,6 +387,8 @@ def _with_free_ids(documents: Documents, found: Index) -> Documents:
 
     if "id" in documents.roles:
         return documents
+    if found.metadata.get("passages"):
+        raise InputError("documents that are added to passages have no ids", fix="give them a column of ids")
     start = len(found)
     while any(found.get(names := [f"d{start + i}" for i in range(len(documents))])):
         start += len(documents)

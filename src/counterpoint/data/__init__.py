@@ -8,6 +8,7 @@ from counterpoint.data.discourse_tasks import DiscourseTask, read_discourse_task
 from counterpoint.data.documents import kept_rows, read_documents, write_rows
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.layouts import read, read_judgements
+from counterpoint.data.passages import in_passages, in_sentences, passages
 from counterpoint.data.retrieval import pairs_from_retrieval, retrieval_from_pairs
 from counterpoint.data.sentence_tasks import SentenceTasks, read_sentence_tasks
 from counterpoint.data.splits import Split, split, split_queries
@@ -45,10 +46,13 @@ __all__ = [
     "check_trainable",
     "debian",
     "describe",
+    "in_passages",
+    "in_sentences",
     "input_hash",
     "kept_rows",
     "normalise",
     "pairs_from_retrieval",
+    "passages",
     "read",
     "read_association_tests",
     "read_discourse_tasks",

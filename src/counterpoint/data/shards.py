@@ -190,7 +190,8 @@ def _side(parts: Sequence[Path], folder: Path, side: str) -> tuple[Items, NDArra
     np.save(contents, known("content")[first])
     lengths = known("length")
     starts = (np.cumsum(lengths) - lengths)[first]
-    return Items("text", StoredTexts([p / side for p in parts], starts, lengths[first], hashes, contents)), which
+    lengths = lengths[first].astype(np.int32)  # a text of 2 GB is none
+    return Items("text", StoredTexts([p / side for p in parts], starts, lengths, hashes, contents)), which
 
 
 def _matrix(

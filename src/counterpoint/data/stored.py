@@ -12,7 +12,7 @@ from typing import BinaryIO, overload
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int, Int64
 from numpy.typing import NDArray
 
 from counterpoint.data.hashing import input_hash, normalise
@@ -86,7 +86,7 @@ class StoredTexts(Sequence[str]):
         self,
         files: Sequence[Path],
         starts: Int64[np.ndarray, " n"],
-        lengths: Int64[np.ndarray, " n"],
+        lengths: Int[np.ndarray, " n"],
         hashes: Int64[np.ndarray, " n"],
         contents: Path,
     ) -> None:
@@ -158,7 +158,7 @@ def compact(data: Data) -> Data:
     return Data(anchors, anchor, others, columns=data.columns, source=data.source, classes=data.classes, **rows)
 
 
-def some(data: Data, most: int = 50_000) -> Data:
+def some(data: Data, most: int = 20_000) -> Data:
     """The data as they are, but of stored ones so many rows at most, evenly spread and in memory.
 
     Examples:

@@ -10,6 +10,7 @@ from typing import Literal
 from torch import nn
 
 from counterpoint.data.items import Data
+from counterpoint.data.passages import in_sentences
 from counterpoint.data.stored import is_stored
 from counterpoint.encoders import StaticEncoder, drop_tokens
 from counterpoint.encoders.features import Features
@@ -24,7 +25,7 @@ from counterpoint.objectives import CoSENT, InfoNCE, SupCon
 from counterpoint.relation import Relation, overlap
 from counterpoint.training.config import TrainConfig
 from counterpoint.views.standard import picture_view
-from counterpoint.views.texts import in_sentences, inverse_cloze
+from counterpoint.views.texts import inverse_cloze
 
 Base = Literal["static", "transformer", "picture", "two", "graph"]
 

@@ -12,6 +12,7 @@ from counterpoint.search.hit import Document, Hit
 from counterpoint.search.index import Index
 from counterpoint.search.language import recognise
 from counterpoint.search.mixtures import pairwise_mixtures
+from counterpoint.search.passages import best_passages, passages_of
 from counterpoint.search.precision import binary_search, hamming_search, int8_search, rescore
 from counterpoint.search.sets import SetQuery
 from counterpoint.search.words import words
@@ -23,11 +24,13 @@ __all__ = [
     "Index",
     "ScoreRows",
     "SetQuery",
+    "best_passages",
     "binary_search",
     "exact_search",
     "hamming_search",
     "int8_search",
     "pairwise_mixtures",
+    "passages_of",
     "reciprocal_rank_fusion",
     "recognise",
     "rescore",

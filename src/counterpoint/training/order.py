@@ -66,7 +66,8 @@ class Order:
     def _drawn(self, epoch: int) -> list[Tensor]:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         order = torch.randperm(self._n, generator=generator)
-        order = order[torch.argsort(self._groups[order], stable=True)]
+        if len(self._sizes) > 1:
+            order = order[torch.argsort(self._groups[order], stable=True)]
         found = []
         for rows, size, batches in zip(order.split(self._sizes.tolist()), self._batch, self._batches, strict=True):
             found += [rows[i * size : (i + 1) * size] for i in range(batches)]

@@ -19,7 +19,7 @@ from counterpoint.views.structure import structure
 from counterpoint.views.styles import STYLES, style_triplets
 from counterpoint.views.templates import Demonstrated, another_template, demonstrated_by
 from counterpoint.views.text_view import TextView, chained, one_of
-from counterpoint.views.texts import defined, in_sentences, inverse_cloze, neighbours, paired, parts, shuffle_partners
+from counterpoint.views.texts import defined, inverse_cloze, neighbours, paired, parts, shuffle_partners
 from counterpoint.views.typos import typos
 
 __all__ = [
@@ -47,7 +47,6 @@ __all__ = [
     "graph_edits",
     "grey",
     "in_propositions",
-    "in_sentences",
     "insertion",
     "inverse_cloze",
     "jitter",

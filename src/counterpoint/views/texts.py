@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from counterpoint.data.items import Data, Items
+from counterpoint.data.passages import in_sentences
 from counterpoint.data.types import Example
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.search.words import spaceless
@@ -75,21 +74,6 @@ def neighbours(column: str = "document") -> Prepare:
         return replace(data[first], others=data.anchors, positives=data.anchor[first + 1][:, None])
 
     return prepare
-
-
-_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[。！？]+[”’」』）]*|\n\s*\n")
-"""Where a sentence ends: at its mark and what closes around it, and where a paragraph does."""
-
-
-def in_sentences(text: str) -> list[str]:
-    """A text's sentences, by their marks: a full stop within one, as of "e.g. this", ends it, too.
-
-    Examples:
-        >>> in_sentences('"Is it?" It is (at 3.5 m). 是的。好')
-        ['"Is it?"', 'It is (at 3.5 m).', '是的。', '好']
-    """
-    ends = [0, *(end.end() for end in _END.finditer(text)), len(text)]
-    return [found for a, b in pairwise(ends) if (found := text[a:b].strip())]
 
 
 def inverse_cloze(kept: float = 0.1) -> Prepare:
