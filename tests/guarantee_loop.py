@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import patch
 
@@ -16,7 +16,8 @@ from counterpoint.data import Example
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
-from counterpoint.encoders.crossing import CrossEncoder, CrossLists
+from counterpoint.encoders.crossing import CrossEncoder, KernelCrossEncoder
+from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
 from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.engine import all_reduce_gradients
 from counterpoint.geometry import Dot, Gated, Parts
@@ -55,6 +56,7 @@ from counterpoint.objectives import (
     Only,
     Part,
     SetContrast,
+    Sigmoid,
     SoftContrastive,
     SparseReconstruction,
     StandardNormal,
@@ -122,6 +124,7 @@ from counterpoint.procedures import (
 from counterpoint.relation import Relation, near, portion, same
 from counterpoint.training import TrainConfig
 from counterpoint.training._processes import Processes
+from counterpoint.training.lists import CrossLists, lists
 from counterpoint.training.loop import _backward
 from counterpoint.training.payload import Batches, Payload
 from counterpoint.training.rows import RowBatches
@@ -225,7 +228,11 @@ def predictor(*before: Procedure) -> Procedure:
 
 
 def crossing() -> CrossEncoder:
-    return CrossEncoder(StaticEncoder.from_corpus([t for e in LISTS for t in e.texts], dim=4, prompts={}))
+    return KernelCrossEncoder(StaticEncoder.from_corpus([t for e in LISTS for t in e.texts], dim=4, prompts={}))
+
+
+def reading_both() -> CrossEncoder:
+    return TransformerCrossEncoder.of(guarantee_texts.reading())
 
 
 DROPOUT = "dropout"
@@ -427,13 +434,20 @@ CASES = {
     "sampled": Case(Triplet, rows="sampled"),
     "shared": Case(lambda: InfoNCE(0.3), rows="shared"),
     "crossing": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=crossing),
+    "crossing, taught": Case(lambda: DistillKL(1.0, geometry=Dot()), encoder=crossing, rows="taught"),
+    "read together": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=reading_both),
+    "read together, pair by pair": Case(lambda: Sigmoid(1.0, bias=0.0, geometry=Dot()), encoder=reading_both),
+    "read together, margin": Case(lambda: Triplet(1.0, geometry=Dot()), encoder=reading_both),
 }  # fmt: skip
 
 
 def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     """Vectors with all that may be known of them, the same whoever asks for them."""
     if isinstance(encoder, CrossEncoder):
-        return CrossLists(rows_of(LISTS), encoder)
+        data = rows_of(LISTS)
+        if case.rows == "taught":
+            data = replace(data, columns={"teacher": (lists(data) * 1.7).sin().to(dtype)})
+        return CrossLists(data, encoder)
     if case.rows == "edited":
         return guarantee_texts.edited(encoder)
     if case.rows == "two views":

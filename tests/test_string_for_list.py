@@ -24,8 +24,10 @@ from counterpoint.data.rows import rows_of
 from counterpoint.encoders import (
     AdapterEncoder,
     ConvolutionEncoder,
+    CrossEncoder,
     DeepEncoder,
     DemonstrationEncoder,
+    KernelCrossEncoder,
     KnowledgeGraph,
     NGramEncoder,
     NuggetEncoder,
@@ -34,6 +36,7 @@ from counterpoint.encoders import (
     StaticEncoder,
     TemplateEncoder,
     TemplateMean,
+    TransformerCrossEncoder,
     count_cut,
     distill,
     encode,
@@ -67,7 +70,7 @@ from counterpoint.pretraining import (
     continued,
     synonym_tokens,
 )
-from counterpoint.search import BM25, Index, passages_of, recognise
+from counterpoint.search import BM25, Index, passages_of, recognise, rerank, reranked
 from counterpoint.tasks import Collection, Find
 from counterpoint.views import defined, in_propositions, parts, style_triplets
 
@@ -94,6 +97,7 @@ GUESSING = (
 )
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
+CROSSED, READING = KernelCrossEncoder(ENCODER), TransformerCrossEncoder.of(SMALL)
 Z = np.eye(3, dtype=np.float32)
 TRIPLES = Data(
     Items("query", torch.tensor([[0, 0]])), torch.tensor([0]), Items("entity", torch.arange(2)), torch.tensor([[1]])
@@ -246,6 +250,24 @@ CALLS = {
     "Answers queries": lambda s: evaluate.Answers(s, 1, {}),
     "Collection notes": lambda s: Collection(COLLECTION.queries, COLLECTION.corpus, COLLECTION.answers, s),
     "Find metrics": lambda s: Find(COLLECTION, COLLECTION, metrics=s),
+    **{
+        f"{kind.__name__}.{call} {side}": lambda s, call=call, side=side: getattr(CROSSED, call)(
+            **{"queries": ["a"] * len(s), "documents": ["a"] * len(s), side: s}
+        )
+        for kind in (CrossEncoder, KernelCrossEncoder)
+        for call in ("pairs", "score")
+        for side in ("queries", "documents")
+    },
+    "TransformerCrossEncoder.pairs queries": lambda s: READING.pairs(s, ["a"] * len(s)),
+    "TransformerCrossEncoder.pairs documents": lambda s: READING.pairs(["a"] * len(s), s),
+    "TransformerCrossEncoder.score queries": lambda s: READING.score(s, ["a"] * len(s)),
+    "TransformerCrossEncoder.score documents": lambda s: READING.score(["a"] * len(s), s),
+    "rerank queries": lambda s: rerank(CROSSED.score, s, [[]] * len(s)),
+    "reranked queries": lambda s: reranked(CROSSED.score, s, [[]] * len(s)),
+    "reranked documents": lambda s: reranked(CROSSED.score, ["a"] * len(s), s),
+    "rerank_run run": lambda s: evaluate.rerank_run(CROSSED.score, RETRIEVAL, {"q0": s}),
+    "evaluate_reranking run": lambda s: evaluate.evaluate_reranking(CROSSED.score, RETRIEVAL, {"q0": s}),
+    "evaluate_reranking metrics": lambda s: evaluate.evaluate_reranking(CROSSED.score, RETRIEVAL, {}, metrics=s),
     "retrieval_from_pairs extra_documents": lambda s: retrieval_from_pairs([Example("a", ("b",))], s),
 }
 # results, which nobody makes by hand, a protocol, sources, of which a string is one, what a transformer's encoder has

@@ -48,10 +48,11 @@ if TYPE_CHECKING:
         VisionTransformer,
         distill,
         load,
+        load_cross_encoder,
     )
     from counterpoint.engine import all_reduce_gradients, cached
     from counterpoint.exporting import export
-    from counterpoint.fitting import fit, pretrain
+    from counterpoint.fitting import fit, fit_reranker, pretrain
     from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
     from counterpoint.methods import Recipe, Stage, Takes
     from counterpoint.objectives import (
@@ -95,10 +96,10 @@ _WHERE = {
     "methods": "Recipe Stage Takes",
     "data.images": "digits",
     "encoders": "Encoder ImageEncoder KnowledgeGraph StaticEncoder Towers TransformerEncoder VisionTransformer distill "
-    "load",
+    "load load_cross_encoder",
     "engine": "all_reduce_gradients cached",
     "exporting": "export",
-    "fitting": "fit pretrain",
+    "fitting": "fit fit_reranker pretrain",
     "geometry": "Cosine Dot Euclidean Temperature",
     "objectives": "JSD NWJ Alignment CoSENT Debiased Decoupled DistillKL Guide InfoNCE MarginMSE Matryoshka Objective "
     "PointObjective RowObjective Sigmoid Spectral Sum SupCon Triplet Uniformity VICReg objective",
@@ -186,11 +187,13 @@ __all__ = [
     "exact_search",
     "export",
     "fit",
+    "fit_reranker",
     "glyphs",
     "input_hash",
     "itself",
     "kernel",
     "load",
+    "load_cross_encoder",
     "load_source",
     "load_sources",
     "never",

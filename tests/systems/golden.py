@@ -20,13 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from counterpoint.data.items import Data
-from counterpoint.encoders import crossing
 from counterpoint.errors import InputError
 from counterpoint.methods import Recipe, teachers
 from counterpoint.systems import every, get
 from counterpoint.systems.registry import slug
 from counterpoint.testbeds import Testbed
-from counterpoint.training import loop
+from counterpoint.training import lists, loop
 
 KEPT = Path(__file__).with_name("golden.json")
 PROCESSOR = "AVX512"
@@ -58,7 +57,7 @@ def short(steps: int) -> Iterator[list[Numbers]]:
         seen.append(numbers(states))
         return result
 
-    assert crossing.train  # a step before training would import it too late
+    assert lists.train  # a step before training would import it too late
     held = [m for name, m in sys.modules.items() if name.startswith("counterpoint") and m is not loop]
     patches = [patch.object(m, "train", train) for m in held if vars(m).get("train") is loop.train]
     for one in patches:

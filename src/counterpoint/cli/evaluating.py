@@ -12,7 +12,7 @@ import typer
 from counterpoint.cli.options import Backend, Columns, Json, Schema, SkipBad, Split, note, reading
 
 if TYPE_CHECKING:
-    from counterpoint.evaluate import Figure, Result
+    from counterpoint.evaluate import Figure, Reranking, Result
 
 
 def evaluate(
@@ -40,6 +40,10 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Option(help="For retrieval: write the 1,000 best of each query as a run, in TREC's layout.")
     ] = None,
+    rerank: Annotated[
+        str | None, typer.Option(help="Retrieval: put what is found in a reranker's order, too; a folder or name.")
+    ] = None,
+    candidates: Annotated[int, typer.Option(min=1, help="How many are put in its order.")] = 100,
     backend: Backend = "auto",
     columns: Columns = None,
     schema: Schema = None,
@@ -55,7 +59,7 @@ def evaluate(
     from counterpoint.cli.searching import open_model
     from counterpoint.cli.texts import asked, is_ranking
     from counterpoint.data import read_association_tests, read_discourse_tasks, read_sentence_tasks
-    from counterpoint.encoders import unknown_note
+    from counterpoint.encoders import load_cross_encoder, unknown_note
     from counterpoint.errors import InputError
     from counterpoint.evaluate import evaluate_associations, evaluate_discourse, evaluate_sentences, parse_metric
     from counterpoint.files import check_output
@@ -65,13 +69,19 @@ def evaluate(
     if run is not None:
         check_output(run, "file", source=source)
     named = [name for name in (model, against) if name is not None]
-    retrieval = bool(run or metrics) or any(map(is_ranking, named))
+    retrieval = bool(run or metrics or rerank) or any(map(is_ranking, named))
     encoders = [None if is_ranking(name) else open_model(name, backend) for name in named]
     options = reading(columns, schema, split, skip_bad)
+    if rerank is not None and (against or run or train):
+        fix = "leave out --against, --run and --train"
+        raise InputError("--rerank compares what is found with itself in another order", fix=fix)
     if retrieval or against is not None:
         if any(e is not None and takes(e) != ["text"] for e in encoders):
-            raise InputError("--against, --metric and --run are for texts", fix="leave them out")
+            raise InputError("--against, --metric, --run and --rerank are for texts", fix="leave them out")
         ask = asked(source, train, options, tuple(metrics or ()), retrieval=retrieval)
+        if rerank is not None:
+            _print_orders(ask.reranked(model, encoders[0], load_cross_encoder(rerank), candidates), model, as_json)
+            return
         first = ask.of(model, encoders[0], run)
         if against is None:
             _print(first, as_json)
@@ -121,6 +131,15 @@ def _print(results: Sequence[Result], as_json: bool) -> None:
         return
     for result in results:
         _show(f"{result.task}: {result.source}", dict(result.items()), result.notes)
+
+
+def _print_orders(measured: Reranking, name: str, as_json: bool) -> None:
+    from counterpoint.cli.reranking import show
+
+    if as_json:
+        typer.echo(json.dumps(measured.to_json()))
+    else:
+        show(measured, name)
 
 
 def _print_both(names: tuple[str, str], first: Sequence[Result], second: Sequence[Result], as_json: bool) -> None:

@@ -21,6 +21,7 @@ from counterpoint.cli import (
     mining,
     pretraining,
     pushing,
+    reranking,
     searching,
 )
 from counterpoint.errors import InputError
@@ -42,6 +43,7 @@ app.command()(fitting.fit)
 app.command()(fitting.report)
 app.command()(encoding.encode)
 app.command()(mining.mine)
+app.command()(reranking.fit_reranker)
 app.command()(searching.index)
 app.command()(searching.search)
 app.command()(evaluating.evaluate)

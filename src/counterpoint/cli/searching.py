@@ -179,6 +179,10 @@ def search(
         list[str] | None,
         typer.Option(help="What a column must be: 'lang = en', 'year >= 1990', 'lang in en, de'; repeatable."),
     ] = None,
+    rerank: Annotated[
+        str | None, typer.Option(help="Put what is found in the order of a reranker: a folder or a hub name.")
+    ] = None,
+    candidates: Annotated[int, typer.Option(min=1, help="How many are put in its order.")] = 100,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another place of the index's model.")] = None,
     prompt: Annotated[
         str | None, typer.Option(help="Put before every query, instead of the model's prompt or the index's.")
@@ -195,8 +199,10 @@ def search(
 
     from counterpoint.cli.items import asked, completed
     from counterpoint.encoders._base import TextEncoder
+    from counterpoint.encoders.crossing import load_cross_encoder
     from counterpoint.encoders.saving import saved_name
     from counterpoint.search import Hit, Index, best_passages
+    from counterpoint.search import rerank as reranked_hits
 
     if mode not in ("dense", "hybrid"):
         raise InputError(f"--mode is {mode}", fix="give dense or hybrid")
@@ -206,15 +212,17 @@ def search(
     given = queries or filter(None, (line.strip() for line in sys.stdin))
     graphs = [place for place in (folder, folder / "model") if saved_name(place) == "KnowledgeGraph"]
     if graphs:
-        if where or prompt is not None or model:
+        if where or prompt is not None or model or rerank:
             raise InputError(
-                "a knowledge graph has no columns, no prompts and one model", fix="leave these options out"
+                "a knowledge graph has no columns, no prompts, no texts and one model", fix="leave these options out"
             )
         graph = open_model(str(graphs[0]))
         for query in given:
             _tell(console, query, [Hit(n, s, "", {}) for n, s in completed(graph, query, offset + k)], as_json, offset)
         return
     folder = _folder(folder)
+    judge = None if rerank is None else load_cross_encoder(rerank)
+    depth = offset + k if judge is None else max(offset + k, candidates)
     with Index.open(folder, token=token) as found:
         encoder = open_model(model or _model_of(folder, found.metadata), backend)
         found.check(encoder)
@@ -228,6 +236,8 @@ def search(
                 z = encoder.encode([query], kind="query", prompt=prompt, truncate_dim=found.metadata.get("dim"))
             else:
                 z = encoder.encode_items(items, kind="query")
+            if judge is not None and items.modality != "text":
+                raise InputError("--rerank reads texts, and a query is none", fix="leave it out")
             words = mode == "hybrid" and items.modality == "text"
 
             def nearest(depth: int, query: str = query, z: Any = z, words: bool = words) -> list[Hit]:
@@ -235,8 +245,9 @@ def search(
                     return found.hybrid([query], z, k=depth, where=where)[0]
                 return found.search(z, k=depth, where=where)[0]
 
-            deep = offset + k
-            hits = best_passages(nearest, deep) if found.metadata.get("passages") else nearest(deep)
+            hits = best_passages(nearest, depth) if found.metadata.get("passages") else nearest(depth)
+            if judge is not None:
+                (hits,) = reranked_hits(judge.score, [query], [hits], offset + k)
             _tell(console, query, hits, as_json, offset)
 
 

@@ -12,7 +12,8 @@ from counterpoint.cli.options import note
 
 if TYPE_CHECKING:
     from counterpoint.data import Retrieval, TextData
-    from counterpoint.evaluate import Result
+    from counterpoint.encoders import CrossEncoder
+    from counterpoint.evaluate import Reranking, Result
 
 LEXICAL = "bm25"
 _DEPTH = 1000
@@ -66,6 +67,25 @@ class Asked:
                 results = evaluate_any(encoder, data, self.train)
         note(cut.sentence())
         return results
+
+    def reranked(self, name: str, encoder: Any, judge: CrossEncoder, depth: int) -> Reranking:
+        """What one finds first, and the same in the order of a model that reads query and document together.
+
+        Args:
+            name: As `of`.
+            encoder: As `of`.
+            judge: The reranker.
+            depth: How many of those that are found first are put in its order.
+        """
+        from counterpoint.data import Retrieval
+        from counterpoint.evaluate import RERANKED, candidates, evaluate_reranking, read_run
+
+        assert isinstance(self.data, Retrieval)  # `asked` refuses others
+        if encoder is None and name != LEXICAL:
+            run = {q: sorted(found, key=lambda d: -found[d])[:depth] for q, found in read_run(name).items()}
+        else:
+            run = candidates(self.data, depth, encoder=encoder)
+        return evaluate_reranking(judge.score, self.data, run, metrics=self.metrics or RERANKED)
 
     def _ranked(self, data: Retrieval, name: str, run: Path | None, encoder: Any = None) -> Result:
         from counterpoint.evaluate import METRICS, evaluate_judged, evaluate_run, place, prepared, read_run, write_run

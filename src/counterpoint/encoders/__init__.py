@@ -2,6 +2,8 @@
 
 from counterpoint.encoders.attention import AttentionBeside
 from counterpoint.encoders.convolution import ConvolutionEncoder, ReconstructionBeside
+from counterpoint.encoders.crossing import CrossEncoder, KernelCrossEncoder, load_cross_encoder
+from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
 from counterpoint.encoders.cutting import Cut, count_cut
 from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
@@ -32,6 +34,7 @@ __all__ = [
     "AdapterEncoder",
     "AttentionBeside",
     "ConvolutionEncoder",
+    "CrossEncoder",
     "Cut",
     "DeepEncoder",
     "DemonstrationEncoder",
@@ -42,6 +45,7 @@ __all__ = [
     "ExportedEncoder",
     "Features",
     "ImageEncoder",
+    "KernelCrossEncoder",
     "Kind",
     "KnowledgeGraph",
     "NGramEncoder",
@@ -59,6 +63,7 @@ __all__ = [
     "TemplateMean",
     "Tower",
     "Towers",
+    "TransformerCrossEncoder",
     "TransformerEncoder",
     "VisionTransformer",
     "concat",
@@ -71,6 +76,7 @@ __all__ = [
     "fingerprint",
     "lengths",
     "load",
+    "load_cross_encoder",
     "own_prompt",
     "pool",
     "take",

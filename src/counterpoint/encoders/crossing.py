@@ -1,8 +1,14 @@
-"""A small cross-encoder: it sees a query and a document together and gives one score, and makes no vectors."""
+"""Cross-encoders: a query and a document are read together and get one score; no vectors are made."""
 
 from __future__ import annotations
 
+import abc
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,24 +16,152 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from counterpoint.data.items import Data
-from counterpoint.encoders.inputs import moved
+from counterpoint.encoders._base import clean
+from counterpoint.encoders._checkpoint import MODEL_FILES, read_weights
+from counterpoint.encoders.saving import KERNELS, SETTINGS
 from counterpoint.encoders.static import StaticEncoder
-from counterpoint.errors import InputError
-from counterpoint.geometry import Dot
-from counterpoint.objectives import InfoNCE
-from counterpoint.points import Points
-from counterpoint.training.config import TrainConfig
-from counterpoint.training.loop import train
-from counterpoint.training.payload import Arguments, Batches, Payload
+from counterpoint.errors import InputError, refuse_string
+from counterpoint.files import atomic, check_output
+from counterpoint.progress import Progress, reporting
 
 _MEANS = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, -0.1, -0.3)
 _NARROW, _WIDE = 1e-3, 0.1
 _LONGEST = 200
 """Tokens of a document that are seen."""
+_BLOCK = 4096
+"""Pairs that are tokenised, and put in order of their length, at once."""
 
 
-class CrossEncoder(nn.Module):
+@dataclass(frozen=True)
+class Pairs:
+    """What a cross-encoder eats: tokens of pairs, in one or more parts, each as wide as its longest.
+
+    Attributes:
+        parts: Each with a row a pair and -1 after its end.
+        costs: What each pair costs.
+    """
+
+    parts: tuple[Int[Tensor, "n t"], ...]
+    costs: Int[Tensor, " n"]
+
+    def take(self, rows: Int[Tensor, " b"]) -> Pairs:
+        """These pairs, no wider than the longest of them."""
+        return Pairs(tuple(_trimmed(part[rows]) for part in self.parts), self.costs[rows])
+
+    def cost(self) -> Int[Tensor, " n"]:
+        """What each pair costs."""
+        return self.costs
+
+    def to(self, device: torch.device) -> Pairs:
+        """The same on a device."""
+        return Pairs(tuple(part.to(device) for part in self.parts), self.costs)
+
+
+def _trimmed(part: Int[Tensor, "n t"]) -> Int[Tensor, "n s"]:
+    return part[:, : int((part >= 0).sum(1).max()) if len(part) else 1]
+
+
+def padded(rows: Sequence[Sequence[int]]) -> Int[Tensor, "n t"]:
+    """Rows of numbers side by side, -1 after the end of each; at least one column.
+
+    Examples:
+        >>> padded([[1, 2], []]).tolist()
+        [[1, 2], [-1, -1]]
+    """
+    width = max([1, *map(len, rows)])
+    return torch.tensor([[*row, *[-1] * (width - len(row))] for row in rows], dtype=torch.long).view(-1, width)
+
+
+def texts_of(queries: Sequence[str], documents: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Both sides of pairs, checked.
+
+    Raises:
+        InputError: Other numbers of queries and documents, what is no text, or one string in place of many.
+
+    Examples:
+        >>> texts_of(["a"], ("b",))
+        (['a'], ['b'])
+    """
+    refuse_string(queries, "queries")
+    refuse_string(documents, "documents")
+    if len(queries) != len(documents):
+        what = f"{len(queries):,} queries and {len(documents):,} documents"
+        raise InputError(what, fix="give a document for each query")
+    first, second = ([clean(text, i) for i, text in enumerate(side)] for side in (queries, documents))
+    return first, second
+
+
+class CrossEncoder(nn.Module, abc.ABC):
+    """Reads a query and a document together. Subclasses say what they read, how it is scored, and their files."""
+
+    @abc.abstractmethod
+    def pairs(self, queries: Sequence[str], documents: Sequence[str]) -> Pairs:
+        """The tokens of each query with the document at its place."""
+
+    @abc.abstractmethod
+    def forward(self, pairs: Pairs) -> Float[Tensor, "n 1"]:
+        """One score a pair, with gradient."""
+
+    def said(self, scores: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """What `score` makes of a forward's scores: by default nothing else."""
+        return scores
+
+    def score(
+        self,
+        queries: Sequence[str],
+        documents: Sequence[str],
+        *,
+        batch_size: int = 64,
+        progress: bool | Progress = False,
+    ) -> Float[np.ndarray, " n"]:
+        """The score of each query with the document at its place, higher for a better answer.
+
+        Args:
+            queries: One a pair.
+            documents: As many.
+            batch_size: Pairs of a forward, those of like length together.
+            progress: As for `counterpoint.encoders.encode`.
+
+        Raises:
+            InputError: Other numbers of queries and documents, or one string in place of many.
+        """
+        queries, documents = texts_of(queries, documents)
+        if batch_size < 1:
+            raise InputError(f"batches of {batch_size} pairs", fix="give 1 or more")
+        device, training = next(self.parameters()).device, self.training
+        found = np.zeros(len(queries), np.float32)
+        self.eval()
+        try:
+            with torch.inference_mode(), reporting(progress, len(queries), "scoring", "pairs") as report:
+                for start in range(0, len(queries), _BLOCK):
+                    block = slice(start, start + _BLOCK)
+                    length = [len(q) + len(d) for q, d in zip(queries[block], documents[block], strict=True)]
+                    order = start + np.argsort(length, kind="stable")
+                    for rows in np.split(order, range(batch_size, len(order), batch_size)):
+                        pairs = self.pairs([queries[i] for i in rows], [documents[i] for i in rows])
+                        found[rows] = self.said(self(pairs.to(device))[:, 0].float()).cpu().numpy()
+                        report(len(rows))
+        finally:
+            self.train(training)
+        return found
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write a model folder that `load_cross_encoder` reads; it appears whole or not at all.
+
+        Raises:
+            InputError: The folder holds something else or cannot be written; the disk is full.
+        """
+        check_output(folder, "replaced folder", ours=MODEL_FILES)
+        with atomic(folder) as part:
+            part.mkdir()
+            self._write(part)
+
+    @abc.abstractmethod
+    def _write(self, folder: Path) -> None:
+        """Write all its files."""
+
+
+class KernelCrossEncoder(CrossEncoder):
     """Kernels on the cosines of every token of the query with every token of the document (K-NRM).
 
     `s(q, d) = sum_i a_i sum_k w_k log(1 + sum_j exp(-(cos(e_i, e_j) - mu_k)^2 / (2 sigma_k^2)))` over tokens i of the
@@ -41,7 +175,7 @@ class CrossEncoder(nn.Module):
 
     Examples:
         >>> table = StaticEncoder.from_corpus(["a red fox", "a blue ant"], dim=8, prompts={})
-        >>> scores = CrossEncoder(table).score(["a fox", "a fox"], ["the red fox", "an ant"])
+        >>> scores = KernelCrossEncoder(table).score(["a fox", "a fox"], ["the red fox", "an ant"])
         >>> bool(scores[0] > scores[1])
         True
     """
@@ -57,15 +191,17 @@ class CrossEncoder(nn.Module):
         self.register_buffer("means", torch.tensor(_MEANS))
         self.register_buffer("widths", torch.tensor([_NARROW, *[_WIDE] * (len(_MEANS) - 1)]))
 
-    def tokens(self, texts: Sequence[str]) -> Int[Tensor, "n t"]:
-        """Token ids, -1 after the end; one or more a row."""
-        ids = [e.ids[:_LONGEST] for e in self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
-        width = max([1, *map(len, ids)])
-        return torch.tensor([[*row, *[-1] * (width - len(row))] for row in ids], dtype=torch.long).view(-1, width)
+    def pairs(self, queries: Sequence[str], documents: Sequence[str]) -> Pairs:
+        """Tokens of the query and of the document apart; a pair costs next to nothing."""
+        sides = texts_of(queries, documents)
+        encoded = [self.tokenizer.encode_batch_fast(side, add_special_tokens=False) for side in sides]
+        q, d = (padded([e.ids[:_LONGEST] for e in side]) for side in encoded)
+        return Pairs((q, d), torch.zeros(len(q), dtype=torch.long))
 
-    def forward(self, inputs: tuple[Int[Tensor, "n q"], Int[Tensor, "n d"]]) -> Float[Tensor, "n 1"]:
+    def forward(self, pairs: Pairs) -> Float[Tensor, "n 1"]:
         """One score a pair, with gradient."""
-        (q, d), (z_q, z_d) = inputs, (F.normalize(self.embedding(side.clamp_min(0)), dim=-1) for side in inputs)
+        q, d = pairs.parts
+        z_q, z_d = (F.normalize(self.embedding(side.clamp_min(0)), dim=-1) for side in (q, d))
         cosine = z_q @ z_d.transpose(1, 2)
         there = (d >= 0)[:, None, :].to(cosine)
         count = []
@@ -76,91 +212,51 @@ class CrossEncoder(nn.Module):
         scores: Tensor = ((torch.stack(count, 2) @ self.kernels) * weight).sum(1, keepdim=True)
         return scores
 
-    @torch.inference_mode()
-    def score(self, queries: Sequence[str], documents: Sequence[str]) -> Float[np.ndarray, " n"]:
-        """The score of each query with the document at its place."""
-        found = []
-        for i in range(0, len(queries), 256):
-            sides = (self.tokens(queries[i : i + 256]), self.tokens(documents[i : i + 256]))
-            found.append(self(moved(sides, self.kernels.device))[:, 0].cpu())
-        return torch.cat(found).numpy() if found else np.zeros(0, np.float32)
+    def _write(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / "model.safetensors"
+        )
+        (folder / SETTINGS).write_text(json.dumps({"model": KERNELS, "arguments": {}}, indent=2) + "\n", "utf-8")
 
 
-class CrossLists(Batches):
-    """Queries with their first positive and all their mined negatives, as batches for a cross-encoder.
+def load_cross_encoder(name: str | PathLike[str], *, trust_remote_code: bool = False, **options: Any) -> CrossEncoder:
+    """The cross-encoder in a folder, or of this name on the Hugging Face hub.
+
+    Reads what `CrossEncoder.save` wrote, and any transformer that sentence-transformers' `CrossEncoder` reads with one
+    score a pair, such as `cross-encoder/ms-marco-MiniLM-L6-v2`.
 
     Args:
-        data: Tuples of texts.
-        encoder: What is trained.
+        name: A folder or a hub name.
+        trust_remote_code: Run code that comes with the model. Never needed for the usual architectures.
+        options: Of a transformer, instead of what the folder says: `max_length`.
 
     Raises:
-        InputError: Rows without mined negatives.
-    """
-
-    def __init__(self, data: Data, encoder: CrossEncoder) -> None:
-        self.listed = lists(data)
-        assert data.others is not None
-        self._anchor, self._encoder = data.anchor, encoder
-        self._tokens = encoder.tokens(data.anchors.texts), encoder.tokens(data.others.texts)
-
-    def __len__(self) -> int:
-        return len(self.listed)
-
-    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
-        """These queries, each with its list: the positive should win."""
-        del among
-        listed = self.listed[rows]
-        n, s = listed.shape
-        valid, positive = listed >= 0, torch.zeros(n, s)
-        positive[:, 0] = 1.0
-        q, d = (self._tokens[0][self._anchor[rows]], self._tokens[1][listed.clamp_min(0).flatten()])
-        # no row is wider than its longest
-        d = d[:, : max(1, int((d >= 0).sum(1).max()))]
-
-        def arguments(scores: Float[Tensor, "m 1"]) -> Arguments:
-            owned = Points(scores.view(n, s, 1), positive=positive, valid=valid)
-            return {"queries": Points(scores.new_ones(n, 1)), "owned": owned}
-
-        inputs = (q.repeat_interleave(s, 0), d)
-        cost = torch.zeros(n * s, dtype=torch.long)
-        return Payload(inputs, cost, lambda both, rows: tuple(side[rows] for side in both), arguments)
-
-
-def lists(data: Data) -> Int[Tensor, "n s"]:
-    """Of each row its first positive and its mined negatives, rows of `others`; -1: no more.
-
-    Raises:
-        InputError: Rows without mined negatives.
+        InputError: No such folder and no such model to be had; it holds something else, or is not whole.
 
     Examples:
-        >>> from counterpoint.data import Example
-        >>> from counterpoint.data.rows import rows_of
-        >>> lists(rows_of([Example("a", ("b",), ("c", "d")), Example("e", ("f",), ("c",))])).tolist()
-        [[0, 1, 2], [3, 1, -1]]
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp() + "/model"
+        >>> KernelCrossEncoder(StaticEncoder.from_corpus(["a red fox"], dim=8, prompts={})).save(folder)
+        >>> load_cross_encoder(folder).score(["fox"], ["a fox"]).shape
+        (1,)
     """
-    if data.positives is None or data.negatives is None:
-        raise InputError(f"lists are of tuples, and these are {data.schema}", fix="mine negatives first")
-    return torch.cat([data.positives[:, :1], data.negatives], 1)
+    from counterpoint.encoders._checkpoint import resolve
+    from counterpoint.encoders.crossing_transformer import read_cross_encoder
+    from counterpoint.encoders.folder import _read_tokenizer
+    from counterpoint.encoders.saving import saved_name
 
-
-def cross_encoder(data: Data, seed: int = 0, *, steps: int = 200, dim: int = 64) -> CrossEncoder:
-    """One that is trained on tuples: softmax cross-entropy over each query's list, 16 lists a step.
-
-    Args:
-        data: Tuples of texts; its tokens are of all texts that the rows are over.
-        seed: Of vectors and batches.
-        steps: So many.
-        dim: Of the tokens' vectors.
-
-    Raises:
-        InputError: Rows without mined negatives.
-    """
-    lists(data)
-    assert data.others is not None
-    texts = [*data.anchors.texts, *data.others.texts]
-    encoder = CrossEncoder(StaticEncoder.from_corpus(texts, vocab_size=20_000, dim=dim, seed=seed, prompts={}))
-    config = TrainConfig(
-        steps=steps, batch_size=16, learning_rate=3e-3, weight_decay=0.0, validations=1, dtype="float32", seed=seed
-    )
-    train(encoder, CrossLists(data, encoder), InfoNCE(1.0, geometry=Dot()), config)
-    return encoder.eval()
+    folder = resolve(name)
+    if saved_name(folder) != KERNELS:
+        return read_cross_encoder(folder, trust_remote_code, **options)
+    if options:
+        raise InputError(f"{next(iter(options))} is for transformers", file=folder, fix="leave it out")
+    tokenizer, weights = _read_tokenizer(folder / "tokenizer.json"), read_weights(folder)
+    try:
+        model = KernelCrossEncoder(StaticEncoder(tokenizer, weights["embedding.weight"]))
+        model.load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        raise InputError("the weights are not those of this model", file=folder, fix="get its files again") from error
+    return model.eval()

@@ -23,7 +23,7 @@ from counterpoint.encoders._checkpoint import (
 )
 from counterpoint.encoders.exported import RECORD, Backend, Export, ExportedEncoder, choose
 from counterpoint.encoders.pooling import Pooling
-from counterpoint.encoders.saving import is_saved, load_saved
+from counterpoint.encoders.saving import KERNELS, SETTINGS, is_saved, load_saved, saved_name
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import Dense, TransformerEncoder
 from counterpoint.errors import InputError
@@ -80,15 +80,14 @@ def load(
     if folder.suffix == ".gguf" and folder.is_file():
         model, tokenizer, causal = read_gguf(folder)
         return TransformerEncoder(model, tokenizer, **({"pooling": "last" if causal else "mean"} | options))
+    if saved_name(folder) == KERNELS:
+        raise _no_vectors(KERNELS, folder / SETTINGS)
     if is_saved(folder):
         return load_saved(folder, backend=backend, trust_remote_code=trust_remote_code, **options)
     settings = _read_json(folder / "config_sentence_transformers.json", {})
     kind = settings.get("model_type") or "SentenceTransformer"
     if kind != "SentenceTransformer":
-        raise InputError(
-            f"holds a {kind}, not an encoder that gives one vector a text",
-            file=folder / "config_sentence_transformers.json",
-        )
+        raise _no_vectors(kind, folder / "config_sentence_transformers.json")
     prompts = settings.get("prompts") or {}
     found: dict[str, Any] = {
         # version 6 writes empty prompts for none
@@ -104,6 +103,11 @@ def load(
     if modules and modules[0][0] == "StaticEmbedding":
         return _load_static(modules, found | options)
     return _load_transformer(folder, modules, found, options, trust_remote_code, export)
+
+
+def _no_vectors(kind: str, file: Path) -> InputError:
+    fix = "use load_cross_encoder, or search --rerank" if kind in (KERNELS, "CrossEncoder") else ""
+    return InputError(f"holds a {kind}, not an encoder that gives one vector a text", file=file, fix=fix)
 
 
 def _modules(folder: Path) -> list[tuple[str, Path]]:

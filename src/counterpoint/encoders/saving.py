@@ -18,6 +18,8 @@ from counterpoint.errors import InputError
 from counterpoint.files import atomic, check_output, inside
 
 SETTINGS = "counterpoint.json"
+KERNELS = "KernelCrossEncoder"
+"""The model that has such a file and is no encoder of one item (`counterpoint.encoders.crossing`)."""
 CLASSES = {
     "AdapterEncoder": "frozen",
     "DeepEncoder": "deep",

@@ -57,6 +57,7 @@ from counterpoint.evaluate.ranking import (
     recall,
     reciprocal_rank,
 )
+from counterpoint.evaluate.reranking import RERANKED, Reranking, candidates, evaluate_reranking, rerank_run
 from counterpoint.evaluate.runs import Run, evaluate_run, read_qrels, read_run, write_run
 from counterpoint.evaluate.sentences import evaluate_bitext, evaluate_sentences
 from counterpoint.evaluate.stereotypes import SEXES, PairScore, StereotypeTest, by_similarity, evaluate_stereotypes
@@ -65,6 +66,7 @@ from counterpoint.evaluate.verification import detection_cost, equal_error_rate,
 
 __all__ = [
     "METRICS",
+    "RERANKED",
     "SEXES",
     "Answers",
     "Choice",
@@ -78,6 +80,7 @@ __all__ = [
     "Learned",
     "MtebModel",
     "PairScore",
+    "Reranking",
     "Result",
     "Run",
     "StereotypeTest",
@@ -89,6 +92,7 @@ __all__ = [
     "average_precision",
     "bitext",
     "by_similarity",
+    "candidates",
     "classification",
     "clustering",
     "collapse",
@@ -108,6 +112,7 @@ __all__ = [
     "evaluate_multilabel",
     "evaluate_pairs",
     "evaluate_rankings",
+    "evaluate_reranking",
     "evaluate_retrieval",
     "evaluate_run",
     "evaluate_sentences",
@@ -151,6 +156,7 @@ __all__ = [
     "read_run",
     "recall",
     "reciprocal_rank",
+    "rerank_run",
     "similarity",
     "similarity_of",
     "sts",

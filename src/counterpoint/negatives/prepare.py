@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from counterpoint.data.items import Data
@@ -42,22 +40,14 @@ def taught(steps: int = 200) -> Prepare:
     fewer.
 
     Args:
-        steps: Of its training (`counterpoint.encoders.crossing.cross_encoder`).
+        steps: Of its training (`counterpoint.training.lists.cross_encoder`).
     """
 
     def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
-        from counterpoint.encoders.crossing import cross_encoder, lists
+        from counterpoint.training.lists import cross_encoder, with_teacher
 
         del encoder
-        teacher, listed = cross_encoder(data, seed, steps=steps), lists(data)
-        assert data.others is not None
-        there = listed >= 0
-        queries = [data.anchors.texts[i] for i in data.anchor[:, None].expand_as(listed)[there].tolist()]
-        documents = [data.others.texts[i] for i in listed[there].tolist()]
-        scores = torch.full(listed.shape, torch.nan)
-        scores[there] = torch.from_numpy(teacher.score(queries, documents))
-        hashes = data.others.hashes()[listed.clamp_min(0)]
-        return replace(data, columns={**data.columns, "listed": hashes, "teacher": scores})
+        return with_teacher(data, cross_encoder(data, seed, steps=steps).score)
 
     return prepare
 

@@ -14,6 +14,7 @@ from counterpoint.search.language import recognise
 from counterpoint.search.mixtures import pairwise_mixtures
 from counterpoint.search.passages import best_passages, passages_of
 from counterpoint.search.precision import binary_search, hamming_search, int8_search, rescore
+from counterpoint.search.reranking import Score, rerank, reranked
 from counterpoint.search.sets import SetQuery
 from counterpoint.search.words import words
 
@@ -22,6 +23,7 @@ __all__ = [
     "Document",
     "Hit",
     "Index",
+    "Score",
     "ScoreRows",
     "SetQuery",
     "best_passages",
@@ -33,6 +35,8 @@ __all__ = [
     "passages_of",
     "reciprocal_rank_fusion",
     "recognise",
+    "rerank",
+    "reranked",
     "rescore",
     "score_rows",
     "words",
