@@ -54,6 +54,19 @@ def built(tmp_path, where_to):
         yield index
 
 
+def test_it_gives_its_vectors_columns_and_model_back(built):
+    ids, texts, z = documents()
+    asked = [ids[41], ids[3], ids[41]]
+    np.testing.assert_allclose(built.vectors(asked), [z[i] / np.linalg.norm(z[i]) for i in (41, 3, 41)], atol=1e-6)
+    built.add([ids[3]], ["anew"], z[9:10])
+    built.delete([ids[40]])
+    np.testing.assert_allclose(built.vectors([ids[3]])[0], z[9] / np.linalg.norm(z[9]), atol=1e-6)
+    with pytest.raises(InputError, match="there is no document 'none'; give ids of the index"):
+        built.vectors([ids[1], "none"])
+    kinds = {"lang": {"text"}, "year": {"number"}, "fresh": {"bool"}, "a size": {"number"}}
+    assert (built.columns, built.fingerprint) == (kinds, "")
+
+
 @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
 def test_finds_what_exact_search_finds(tmp_path, metric, where_to):
     ids, texts, z = documents()

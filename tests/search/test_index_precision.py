@@ -57,6 +57,7 @@ def test_int8_is_exact_search_over_what_the_codes_stand_for(tmp_path, monkeypatc
         fitted = fit_ranges(kept)
         np.testing.assert_allclose((ranges.low, ranges.high), (fitted.low, fitted.high), atol=1e-6)
         restored = ranges.restore(ranges.quantize(kept))
+        np.testing.assert_allclose(index.vectors(["5", "17"]), restored[[5, 17]], atol=1e-6)
         asked = unit(queries) if metric == "cosine" else queries
         ids, scores = exact_search(asked, restored, 10, metric="euclidean" if metric == "euclidean" else "dot")
         got, said = found(index, queries, 10)

@@ -23,6 +23,7 @@ from counterpoint.cli import (
     pushing,
     reranking,
     searching,
+    serving,
 )
 from counterpoint.errors import InputError
 
@@ -46,6 +47,7 @@ app.command()(mining.mine)
 app.command()(reranking.fit_reranker)
 app.command()(searching.index)
 app.command()(searching.search)
+app.command()(serving.serve)
 app.command()(evaluating.evaluate)
 app.command()(distilling.distill)
 app.command()(generating.generate)

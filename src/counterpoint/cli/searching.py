@@ -130,7 +130,7 @@ def index(
             elif approximate and not uri:
                 typer.echo("exact all the same: with so few documents it is as fast")
         return
-    folder = _folder(output)
+    folder = folder_of(output)
     with Index.open(folder, token=token) as found:
         if remove:
             # a document that is there has a first passage
@@ -144,7 +144,7 @@ def index(
             typer.echo(f"{folder}: {gone:,} {what}{'s' * (gone != 1)} taken out, {len(found):,} left{unknown}")
         if add:
             assert source is not None
-            encoder = open_model(model or _model_of(folder, found.metadata), backend)
+            encoder = open_model(model or model_of(folder, found.metadata), backend)
             found.check(encoder)
             found.check_writable()
             documents, z = _read_and_encode(encoder, source, options, output, found.metadata)
@@ -220,14 +220,14 @@ def search(
         for query in given:
             _tell(console, query, [Hit(n, s, "", {}) for n, s in completed(graph, query, offset + k)], as_json, offset)
         return
-    folder = _folder(folder)
+    folder = folder_of(folder)
     judge = None if rerank is None else load_cross_encoder(rerank)
     depth = offset + k if judge is None else max(offset + k, candidates)
     with Index.open(folder, token=token) as found:
-        encoder = open_model(model or _model_of(folder, found.metadata), backend)
+        encoder = open_model(model or model_of(folder, found.metadata), backend)
         found.check(encoder)
         if isinstance(encoder, TextEncoder):
-            prompt = _for_queries(prompt, encoder, found.metadata)
+            prompt = for_queries(prompt, encoder, found.metadata)
         elif prompt is not None:
             raise InputError("--prompt is for models of texts alone", fix="leave it out")
         for query in given:
@@ -296,7 +296,8 @@ def open_model(name: str, backend: str = "auto") -> Any:
     return encoder
 
 
-def _model_of(folder: Path, metadata: dict[str, object]) -> str:
+def model_of(folder: Path, metadata: dict[str, object]) -> str:
+    """Where the model of an index is: a folder, which is named as it lies from the index, or a name on the hub."""
     name = str(metadata.get("model", ""))
     if not name:
         raise InputError("the index does not say which model made it", file=folder, fix="name it with --model")
@@ -304,7 +305,7 @@ def _model_of(folder: Path, metadata: dict[str, object]) -> str:
     return str(beside.resolve()) if beside.is_dir() else name
 
 
-def _folder(folder: Path) -> Path:
+def folder_of(folder: Path) -> Path:
     """An index, or the one of a run."""
     if (folder / "index" / "index.json").exists():
         return folder / "index"
@@ -366,7 +367,7 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
     return documents
 
 
-def _for_queries(prompt: str | None, encoder: TextEncoder, metadata: dict[str, Any]) -> str | None:
+def for_queries(prompt: str | None, encoder: TextEncoder, metadata: dict[str, Any]) -> str | None:
     """What stands before queries: what is asked for, the model's own prompt for them if it has one, or the index's."""
     kept: str | None = metadata.get("prompt")
     if prompt is not None or kept is None or encoder.prompt("query") != encoder.prompt("document"):

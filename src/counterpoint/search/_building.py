@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,40 @@ import numpy as np
 from jaxtyping import Float
 
 from counterpoint.files import remove
+from counterpoint.precision import Precision
 from counterpoint.search import _folder
-from counterpoint.search._given import Columns
+from counterpoint.search._given import Columns, kinds_of, ranges_of
 from counterpoint.search._milvus import Collection, fill
 from counterpoint.search._store import create, take_place
+from counterpoint.search.exact import Metric
+
+
+def describe(
+    embeddings: Float[np.ndarray, "n d"],
+    columns: Columns,
+    metric: Metric,
+    fingerprint: str,
+    language: str,
+    approximate: bool | None,
+    precision: Precision,
+    uri: str,
+) -> dict[str, Any]:
+    """What a new index says of itself."""
+    return {
+        "format": _folder.FORMAT,
+        "metric": metric,
+        "dim": embeddings.shape[1],
+        # under new names, so that the old is served until the new is whole
+        "data": "" if uri else _folder.new_data(),
+        "uri": uri,
+        "collection": f"documents_{uuid.uuid4().hex}" if uri else "",
+        "columns": kinds_of(columns) if uri else {},
+        "language": language,
+        "approximate": approximate,
+        "fingerprint": fingerprint,
+        "precision": precision,
+        "ranges": None if precision == "float32" else ranges_of(embeddings, metric, fingerprint).to_json(),
+    }
 
 
 def put_in_place(

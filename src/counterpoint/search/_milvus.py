@@ -161,6 +161,17 @@ class Collection:
                 found |= {row["id"]: Document(row["id"], row["text"], dict(row["columns"])) for row in rows}
         return found
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, np.ndarray]:
+        """Those of `ids` that there are, as they are compared."""
+        with self._errors():
+            rows = self._client.get(self.name, ids=[_key(name) for name in ids], output_fields=["id", "vector"])
+            return {row["id"]: np.array(row["vector"], dtype=np.float32) for row in rows}
+
+    @property
+    def kinds(self) -> Kinds:
+        """The kinds of values of each column."""
+        return self._kinds()
+
     def names(self, where: Where | None = None) -> list[str]:
         """The ids of all documents that pass, in order of the ids."""
         return sorted(row["id"] for row in self._all(["id"], self._filter(where)))

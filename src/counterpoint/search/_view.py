@@ -72,6 +72,25 @@ class View:
         keys = [key for _, key in keys_of(self.db, ids)]
         return {document.id: document for document in self._documents(keys).values()}
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, Float[np.ndarray, " d"]]:
+        """Those of `ids` that there are, as they are compared."""
+        key_of = dict(keys_of(self.db, ids))
+        wanted = np.array(sorted(key_of.values()), dtype=np.int64)
+        found: dict[int, Float[np.ndarray, " d"]] = {}
+        for segment in self.snapshot.segments:
+            rows = segment.rows(wanted)
+            keys = rows + segment.first if segment.keys_m is None else segment.keys_m[rows]
+            part_kd = segment.vectors_md[rows]
+            found |= zip(
+                keys.tolist(), part_kd if segment.ranges is None else segment.ranges.restore(part_kd), strict=True
+            )
+        return {name: found[key] for name, key in key_of.items()}
+
+    @property
+    def kinds(self) -> Kinds:
+        """The kinds of values of each column."""
+        return self.snapshot.kinds
+
     def names(self, where: Where | None = None) -> list[str]:
         """The ids of all documents that pass, in the order in which they were added."""
         among = self._passing(where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import uuid
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,14 +14,14 @@ from jaxtyping import Float
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.precision import Precision
 from counterpoint.search import _folder, _given
-from counterpoint.search._building import put_in_place
+from counterpoint.search._building import describe, put_in_place
 from counterpoint.search._given import Columns
 from counterpoint.search._graph import wanted
 from counterpoint.search._lexical import Words, forget, fused, words_of
 from counterpoint.search._milvus import Collection, connect
 from counterpoint.search._store import Store
 from counterpoint.search._view import View
-from counterpoint.search._where import Where
+from counterpoint.search._where import Kind, Where
 from counterpoint.search.exact import Metric
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.language import check_language
@@ -63,6 +63,7 @@ class Index:
     def __init__(self, folder: Path, store: Store | Collection) -> None:
         self.folder, self._store = folder, store
         self._words_kept: Words | None = None
+        self._words_lock = threading.Lock()
 
     @classmethod
     def build(
@@ -116,23 +117,9 @@ class Index:
         cls.check_folder(
             folder, language=language, metric=metric, precision=precision, approximate=approximate, uri=uri
         )
-        fingerprint = "" if encoder is None else _given.fingerprint_of(encoder)
-        about = {
-            "format": _folder.FORMAT,
-            "metric": metric,
-            "dim": embeddings.shape[1],
-            # under new names, so that the old is served until the new is whole
-            "data": "" if uri else _folder.new_data(),
-            "uri": uri,
-            "collection": f"documents_{uuid.uuid4().hex}" if uri else "",
-            "columns": _given.kinds_of(columns) if uri else {},
-            "language": language,
-            "approximate": approximate,
-            "fingerprint": fingerprint,
-            "metadata": dict(metadata or {}),
-            "precision": precision,
-            "ranges": None if precision == "float32" else _given.ranges_of(embeddings, metric, fingerprint).to_json(),
-        }
+        model = "" if encoder is None else _given.fingerprint_of(encoder)
+        about = describe(embeddings, columns, metric, model, language, approximate, precision, uri)
+        about["metadata"] = dict(metadata or {})
         put_in_place(folder, about, token, ids, texts, embeddings, columns, progress)
         index = cls.open(folder, token=token)
         index._store.read(index._words)
@@ -247,6 +234,16 @@ class Index:
         graphs = self._store.read(lambda view: [s.graph for s in view.snapshot.segments if s.graph])
         return min((graph.recall for graph in graphs), default=None)
 
+    @property
+    def columns(self) -> dict[str, frozenset[Kind]]:
+        """What can be filtered by, and the kinds of its values: "text", "number", "bool"."""
+        return dict(self._store.read(lambda view: view.kinds))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model that made it (`counterpoint.encoders.fingerprint`); "" if `build` was given none."""
+        return str(self._about["fingerprint"])
+
     def check(self, encoder: TextEncoder) -> None:
         """Refuse an encoder that is not the one that made the index, whatever its dimensions.
 
@@ -269,6 +266,18 @@ class Index:
         _given.check_ids(ids)
         found = self._store.read(lambda view: view.get(ids))
         return [found.get(name) for name in ids]
+
+    def vectors(self, ids: Sequence[str]) -> Float[np.ndarray, "n d"]:
+        """The vectors of these documents as they are compared: of length 1 for the cosine, restored from their codes.
+
+        Raises:
+            InputError: One of them is not in the index, or `ids` is one string.
+        """
+        _given.check_ids(ids)
+        found = self._store.read(lambda view: view.vectors(ids))
+        if missing := [name for name in ids if name not in found]:
+            raise InputError(f"there is no document {missing[0]!r}", file=self.folder, fix="give ids of the index")
+        return np.stack([found[name] for name in ids]) if ids else np.empty((0, self.dim), np.float32)
 
     def search(
         self, queries_nd: Float[np.ndarray, "n d"], k: int = 10, *, where: Where | None = None
@@ -384,5 +393,7 @@ class Index:
 
     def _words(self, view: View | Collection) -> Words:
         """The ids and the BM25 of the documents that `view` sees."""
-        self._words_kept = words_of(view, self._about["language"], self._words_kept)
-        return self._words_kept
+        # threads that find none of a new state wait for the first to make it, and do not write one file together
+        with self._words_lock:
+            self._words_kept = words_of(view, self._about["language"], self._words_kept)
+            return self._words_kept
