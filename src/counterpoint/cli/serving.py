@@ -83,7 +83,7 @@ def serve(
 
 def _opened(folder: Path, model: str | None, backend: str) -> tuple[Index | None, Any, str | None]:
     """The index if it is one, the model, and what stands before queries."""
-    from counterpoint.cli.searching import folder_of, for_queries, model_of, open_model
+    from counterpoint.cli.searching import _folder, _for_queries, _model_of, open_model
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.saving import saved_name
     from counterpoint.search import Index
@@ -97,11 +97,11 @@ def _opened(folder: Path, model: str | None, backend: str) -> tuple[Index | None
         if model is not None:
             raise InputError("there is no index", file=folder, fix="leave --model out to serve a model alone")
         return None, open_model(str(folder), backend), None
-    found = folder_of(folder)
+    found = _folder(folder)
     index = Index.open(found)
     try:
-        encoder = open_model(model or model_of(found, index.metadata), backend)
-        prompt = for_queries(None, encoder, index.metadata) if isinstance(encoder, TextEncoder) else None
+        encoder = open_model(model or _model_of(found, index.metadata), backend)
+        prompt = _for_queries(None, encoder, index.metadata) if isinstance(encoder, TextEncoder) else None
         return index, encoder, prompt
     except BaseException:
         index.close()

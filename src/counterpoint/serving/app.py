@@ -16,7 +16,7 @@ from starlette.responses import Response
 from counterpoint import __version__
 from counterpoint.errors import InputError
 from counterpoint.serving import models, searching
-from counterpoint.serving.guard import Guard
+from counterpoint.serving.guard import Guard, logger
 from counterpoint.serving.metrics import CONTENT_TYPE
 from counterpoint.serving.page import page_response
 from counterpoint.serving.problems import Refused, answer, misfit, problems, refused
@@ -64,6 +64,7 @@ def application(service: Service, *, token: str = "", hosts: Collection[str] | N
     app.add_exception_handler(RequestValidationError, _misfit)
     for kind in (HTTPException, InputError):
         app.add_exception_handler(kind, _refused)
+    app.add_exception_handler(Exception, _failed)
     return Guard(app, service.limits, service.metrics, token=token, hosts=hosts)
 
 
@@ -73,10 +74,15 @@ async def _misfit(request: Request, error: Exception) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    problem = refused(error)
-    if problem.status_code >= 500 and problem.code != "busy":
-        raise error  # the guard tells the log and answers
-    return answer(problem, request_id(request))
+    problem, name = refused(error), request_id(request)
+    if problem.status_code == 500:
+        logger.error("request %s failed", name, exc_info=error)
+    return answer(problem, name)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """What nobody thought of; it goes on to the guard, which tells the log."""
+    return answer(refused(error), request_id(request))
 
 
 @_about.get("/", include_in_schema=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from counterpoint.errors import InputError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """Bounds of what is asked of a server at once; each is said when it is reached.
 

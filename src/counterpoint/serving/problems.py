@@ -14,7 +14,7 @@ from counterpoint.errors import InputError
 from counterpoint.search._connections import Busy
 from counterpoint.serving.batching import Full
 
-_BRANCHES = ("[", "constrained", "str", "TextDocument")
+_BRANCHES = {"constrained-str", "str", "bool", "constrained-int", "constrained-float", "int", "float", "TextDocument"}
 """In what pydantic calls the branches of a union, which nobody wrote."""
 
 AGAIN = {"Retry-After": "1"}
@@ -88,9 +88,9 @@ def _sentence(error: InputError) -> str:
 def misfit(errors: Sequence[Any]) -> Refused:
     """What does not have the form that it is asked for: its first place is named, and nothing of it is repeated."""
     # of a union, whose branches all say why they are none, the one that came furthest
-    first = max(errors, key=lambda error: len(error["loc"]))
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    name = ".".join(part for part in place if not any(word in part for word in _BRANCHES))
+    first = max(errors, key=lambda error: (len(error["loc"]), not error["type"].endswith("_type")))
+    place = [str(part) for part in first["loc"][1:]]
+    name = ".".join(part for part in place if "[" not in part and part not in _BRANCHES)
     missing = first["type"] == "missing"
     what = first["msg"].removeprefix("Value error, ")
     said = f"{name or 'the body'} is missing" if missing else f"{name}: {what}" if name else what

@@ -14,8 +14,7 @@ Words = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Value = bool | Whole | Finite | str | None
+Value = bool | int | Finite | str | None
 """Of a column."""
 
 Top = Annotated[int, Field(ge=1, le=FUSED, description="How many to give.")]
@@ -42,6 +41,13 @@ class Compatible(BaseModel):
     model_config = ConfigDict(strict=True)
 
     model: str | None = Field(None, description="What /v1/models names; may be left out.")
+
+
+def _in_64_bits(given: Any) -> Any:
+    """Refuse larger whole numbers, which would be taken for broken ones."""
+    if isinstance(given, int) and not -(2**63) <= given < 2**63:
+        raise ValueError("a whole number beyond 64 bits; write it as a text")
+    return given
 
 
 def _texts(given: Any) -> Any:
@@ -196,7 +202,7 @@ class NewDocument(Strict):
 
     id: Id
     text: str
-    columns: dict[Filled, Value] = {}
+    columns: dict[Filled, Annotated[Value, BeforeValidator(_in_64_bits)]] = {}
 
 
 class AddRequest(Strict):
