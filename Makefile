@@ -55,7 +55,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[search,scale,lora,hub,minilm,export,log,test]'
+	$(PIP) --editable '.[search,scale,lora,hub,minilm,export,log,serve,test]'
 	@touch $@
 
 # what stands in without_dependencies.txt would bring another torch, or torchvision, of which its losses need nothing
@@ -69,7 +69,7 @@ $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[search,minilm,export,bench]'
+	$(PIP) --editable '.[search,minilm,export,serve,bench]'
 	@touch $@
 
 $(VENV)/.base-static: | $(VENV)/.run

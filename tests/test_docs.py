@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS = "fit|encode|index|search|evaluate|export|generate|compare|pretrain|first-layers|fit-reranker"
+COMMANDS = "fit|encode|index|search|serve|evaluate|export|generate|compare|pretrain|first-layers|fit-reranker"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

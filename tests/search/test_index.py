@@ -55,7 +55,7 @@ def built(tmp_path, where_to):
 
 
 def test_it_gives_its_vectors_columns_and_model_back(built):
-    ids, texts, z = documents()
+    ids, _, z = documents()
     asked = [ids[41], ids[3], ids[41]]
     np.testing.assert_allclose(built.vectors(asked), [z[i] / np.linalg.norm(z[i]) for i in (41, 3, 41)], atol=1e-6)
     built.add([ids[3]], ["anew"], z[9:10])

@@ -17,6 +17,7 @@ from counterpoint.cli import (
     exporting,
     fitting,
     generating,
+    indexing,
     ledger,
     mining,
     pretraining,
@@ -45,7 +46,7 @@ app.command()(fitting.report)
 app.command()(encoding.encode)
 app.command()(mining.mine)
 app.command()(reranking.fit_reranker)
-app.command()(searching.index)
+app.command()(indexing.index)
 app.command()(searching.search)
 app.command()(serving.serve)
 app.command()(evaluating.evaluate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,20 +71,21 @@ def serve(
     if pictures is not None and not pictures.is_dir():
         raise InputError("is not a folder", file=pictures, fix="name the folder of the pictures")
     limits = Limits(max_body, max_characters, max_inputs, max_batch, max_wait, max_queue)
-    listening = listen(host, port)
-    index, encoder, prompt = _opened(folder, model, backend)
-    service = Service(
-        encoder, name or _name(folder), index, prompt, writable=writable, pictures=pictures, limits=limits
-    )
-    service.warm()
-    hosts = {host, "localhost", "127.0.0.1", "[::1]", f"[{host}]"} if local and not token else None
-    run(application(service, token=token, hosts=hosts), listening, lambda: _say(service, address(listening)))
+    with listen(host, port) as listening, contextlib.ExitStack() as stack:
+        index, encoder, prompt = _opened(folder, model, backend)
+        if index is not None:
+            stack.enter_context(index)
+        called = name or _name(folder)
+        service = Service(encoder, called, index, prompt, writable=writable, pictures=pictures, limits=limits)
+        service.warm()
+        hosts = {host, "localhost", "127.0.0.1", "[::1]", f"[{host}]"} if local and not token else None
+        run(application(service, token=token, hosts=hosts), listening, lambda: _say(service, address(listening)))
     typer.echo("ended")
 
 
 def _opened(folder: Path, model: str | None, backend: str) -> tuple[Index | None, Any, str | None]:
     """The index if it is one, the model, and what stands before queries."""
-    from counterpoint.cli.searching import _folder, _for_queries, _model_of, open_model
+    from counterpoint.cli.searching import folder_of, for_queries, model_of, open_model
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.saving import saved_name
     from counterpoint.search import Index
@@ -97,11 +99,11 @@ def _opened(folder: Path, model: str | None, backend: str) -> tuple[Index | None
         if model is not None:
             raise InputError("there is no index", file=folder, fix="leave --model out to serve a model alone")
         return None, open_model(str(folder), backend), None
-    found = _folder(folder)
+    found = folder_of(folder)
     index = Index.open(found)
     try:
-        encoder = open_model(model or _model_of(found, index.metadata), backend)
-        prompt = _for_queries(None, encoder, index.metadata) if isinstance(encoder, TextEncoder) else None
+        encoder = open_model(model or model_of(found, index.metadata), backend)
+        prompt = for_queries(None, encoder, index.metadata) if isinstance(encoder, TextEncoder) else None
         return index, encoder, prompt
     except BaseException:
         index.close()

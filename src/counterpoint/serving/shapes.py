@@ -17,8 +17,17 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Finite | str | None
 """Of a column."""
 
-Top = Annotated[int, Field(ge=1, le=FUSED, description="How many to give.")]
-Offset = Annotated[int, Field(ge=0, lt=DEEPEST, description="How many of the best to leave out: where a page begins.")]
+
+def _whole(given: Any) -> Any:
+    """JSON knows no difference between 1 and 1.0."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+Count = Annotated[int, BeforeValidator(_whole)]
+Top = Annotated[Count, Field(ge=1, le=FUSED, description="How many to give.")]
+Offset = Annotated[
+    Count, Field(ge=0, lt=DEEPEST, description="How many of the best to leave out: where a page begins.")
+]
 Mode = Annotated[
     Literal["hybrid", "dense"],
     Field(description=f"hybrid: fused with BM25, to place {FUSED}; dense: by meaning, to place {DEEPEST:,}."),
@@ -67,7 +76,7 @@ class EmbeddingsRequest(Compatible):
     encoding_format: Literal["float", "base64"] = Field(
         "float", description="base64: little-endian float32, which is smaller and faster to read."
     )
-    dimensions: int | None = Field(None, ge=1, description="Only so many first dimensions.")
+    dimensions: Count | None = Field(None, ge=1, description="Only so many first dimensions.")
     user: str | None = Field(None, description="Not used.")
     input_type: Literal["query", "document"] | None = Field(
         None, description="Chooses the model's prompt; its default one, if it has any, without."
@@ -128,7 +137,7 @@ class RerankRequest(Compatible):
 
     query: Words
     documents: list[str | TextDocument] = Field(min_length=1)
-    top_n: int | None = Field(None, ge=1, description="Only so many best.")
+    top_n: Count | None = Field(None, ge=1, description="Only so many best.")
     return_documents: bool = Field(False, description="Give the texts back, too.")
 
 
