@@ -68,7 +68,14 @@ def of_stage(stage: Stage) -> Iterator[tuple[str, Stage]]:
         yield "view", replace(stage, view=views)
     if stage.views > 2:
         yield "views beyond two", replace(stage, views=2)
-    for name, none in (("sampled", 0), ("shared", 0), ("together", ""), ("interpolate", 1.0), ("afresh", False)):
+    for name, none in (
+        ("sampled", 0),
+        ("shared", 0),
+        ("renewals", 0),
+        ("together", ""),
+        ("interpolate", 1.0),
+        ("afresh", False),
+    ):
         if getattr(stage, name) != none:
             yield name, replace(stage, **{name: none})
     for i in range(len(stage.prepare)):

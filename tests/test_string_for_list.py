@@ -51,6 +51,7 @@ from counterpoint.exporting import export
 from counterpoint.generating import Generator, Rules, Sampling, back_translated, triplets_written
 from counterpoint.methods import Takes
 from counterpoint.negatives import lexical
+from counterpoint.negatives.rules import without_answers
 from counterpoint.pretraining import (
     Condenser,
     CrossUnmasking,
@@ -118,6 +119,7 @@ CALLS = {
     "with_dev labels_k": lambda s: evaluate.with_dev(Z, ["a", "b", "a"], Z, s, Z),
     "BM25 texts": BM25,
     "lexical texts": lexical,
+    "without_answers answers": without_answers,
     "BM25.search queries": lambda s: BM25(["one", "two"]).search(s, 1),
     "BM25.answered queries": lambda s: BM25(["one", "two"]).answered(s),
     "BM25.score_rows queries": lambda s: list(BM25(["one", "two"]).score_rows(s)),

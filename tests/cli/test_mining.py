@@ -102,3 +102,19 @@ def test_refusals_leave_nothing(here, monkeypatch, capsys, arguments, said):
     before = sorted(p.name for p in here.iterdir())
     assert said in run(monkeypatch, capsys, *arguments, code=2).err
     assert sorted(p.name for p in here.iterdir()) == before
+
+
+def test_owners_of_what_is_found_are_compared_with_the_query(here, monkeypatch, capsys):
+    rows = [("where is the red cat", "the red cat stands"), ("The red cat, where is", "the cat is there"), *ROWS[3:]]
+    (here / "b.tsv").write_text("query\tdocument\n" + "".join(f"{q}\t{d}\n" for q, d in rows))
+    taken = {}
+    for owners in ((), ("--owners", "0.9")):
+        run(monkeypatch, capsys, "b.tsv", "--by", "model", "-n", "4", *owners, "-o", "out.jsonl", "--layout", "lists")
+        taken[owners] = {e.anchor: e.negatives for e in read("out.jsonl").examples}
+        (here / "out.jsonl").unlink()
+    # what answers the same question asked otherwise is no negative
+    assert "the cat is there" in taken[()][rows[0][0]]
+    assert "the cat is there" not in taken["--owners", "0.9"][rows[0][0]]
+    assert "the blue dog stands here" in taken["--owners", "0.9"][rows[0][0]]
+    said = run(monkeypatch, capsys, "b.tsv", "--owners", "0.9", "-o", "out.jsonl", code=2)
+    assert "BM25 has no vectors of them" in said.err

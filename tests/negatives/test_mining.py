@@ -302,3 +302,52 @@ def test_a_judge_is_asked_of_what_rules_before_it_keep():
 
     mine(data, [ranker], 1, depth=5, keep=[rules.places(3, 4), rules.judged(score, 0.5)])
     assert seen == ["d2", "d3"]
+
+
+def test_the_inner_product_where_an_encoder_compares_by_it():
+    rng = np.random.default_rng(0)
+    data = rows(rng, 12, 20)
+    z = [rng.normal(size=(len(items), 4)).astype(np.float32) * 3 for items in (data.anchors, data.others)]
+    scores = z[0][data.anchor.numpy()] @ z[1].T
+    found = by_vectors(*z, metric="dot")(data, np.arange(len(data)), 20)
+    assert found.ids_bk.tolist() == np.argsort(-scores, axis=1)[:, :20].tolist()
+    own = data.positives[:, 0].numpy()
+    np.testing.assert_allclose(found.positive_b, scores[np.arange(len(data)), own], rtol=1e-5)
+
+    class Dotted:
+        similarity = "dot"
+
+        def encode_items(self, items, *, kind):
+            return z[kind == "document"]
+
+    by_dot, by_cosine = (by_encoder(encoder, data)(data, np.arange(3), 5) for encoder in (Dotted(), _cosine(Dotted)()))
+    assert by_dot.ids_bk.tolist() == found.ids_bk[:3, :5].tolist()
+    assert by_cosine.ids_bk.tolist() != by_dot.ids_bk.tolist()
+
+
+def _cosine(dotted):
+    return type("Cosine", (dotted,), {"similarity": "cosine"})
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32 - 1))
+def test_what_answers_a_query_as_near_is_left_out(seed):
+    rng = np.random.default_rng(seed)
+    data = rows(rng, 8, 12)
+    z = rng.normal(size=(len(data.anchors), 3)).astype(np.float32)
+    ids = np.stack([rng.permutation(len(data.others)) for _ in range(len(data))])
+    kept = rules.other_owners(z, 0.5)(Candidates(data, np.arange(len(data)), ids, None, None, None))
+    for b, (anchor, found) in enumerate(zip(data.anchor.tolist(), ids.tolist(), strict=True)):
+        for k, i in enumerate(found):
+            owners = [a for a, own in zip(data.anchor.tolist(), data.positives.tolist(), strict=True) if i in own]
+            near = [float(torch.cosine_similarity(*map(torch.from_numpy, (z[a], z[anchor])), dim=0)) for a in owners]
+            assert kept[b, k] == all(s < 0.5 for s in near)
+
+
+def test_what_holds_an_answer_is_left_out():
+    texts = ("Ada Lovelace wrote it", "it was ada\nLOVELACE, they say", "Adam", "Lovelace Ada", "Adalovelace")
+    data = rows_of([Example("who wrote it?", ("Ada",), texts), Example("and this?", ("nobody",))])
+    ids = np.array([[1, 2, 3, 4, 5]] * 2)
+    found = Candidates(data, np.array([0, 1]), ids, None, None, None)
+    kept = rules.without_answers([["Ada Lovelace", "Adam"], []])(found)
+    assert kept.tolist() == [[False, False, False, True, True], [True] * 5]

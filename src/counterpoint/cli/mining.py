@@ -39,6 +39,10 @@ def mine(
         float | None, typer.Option(help="Taken only if it scores at most such a share of the positive, such as 0.95.")
     ] = None,
     below: Annotated[float | None, typer.Option(help="Taken only if it scores less than this.")] = None,
+    owners: Annotated[
+        float | None,
+        typer.Option(help="Taken only if no query it answers is as near to this one, such as 0.9; by an encoder."),
+    ] = None,
     draw: Annotated[
         str, typer.Option(help="top: those found first; random; simans: likelier the closer to the positive's score.")
     ] = "top",
@@ -82,9 +86,10 @@ def mine(
     given = read_pairs(source, reading(columns, schema, split, skip_bad))
     note(account(given, output.with_name(output.name + ".rejected.jsonl")))
     data = _searched(given, documents)
+    rules += [] if owners is None else [_owned(data, encoders, owners)]
     mined = mine_to(
         output, data, encoders, negatives, depth=depth, keep=rules, draw=weights, seed=seed,
-        layout=cast("Any", layout), language=language, asked=(first, margin, share, below, draw), progress=True,
+        layout=cast("Any", layout), language=language, asked=(first, margin, share, below, owners, draw), progress=True,
     )  # fmt: skip
     if as_json:
         told = {"output": str(output), "rows": mined.rows, "short": mined.short, "negatives": dict(mined.negatives)}
@@ -102,6 +107,16 @@ def _rules(first: int, depth: int, margin: float | None, share: float | None, be
     kept += [] if margin is None else [rules.margin(margin)]
     kept += [] if share is None else [rules.share(share)]
     return kept + ([] if below is None else [rules.below(below)])
+
+
+def _owned(data: Data, encoders: dict[str, Any], owners: float) -> Rule:
+    """By the first that has vectors."""
+    from counterpoint.negatives.rules import other_owners
+
+    encoder = next((encoder for encoder in encoders.values() if encoder is not None), None)
+    if encoder is None:
+        raise InputError("--owners compares queries, and BM25 has no vectors of them", fix="give --by minilm, too")
+    return other_owners(encoder.encode(list(data.anchors.texts), kind="query"), owners)
 
 
 def _draw(name: str) -> Draw | None:

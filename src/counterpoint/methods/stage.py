@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from counterpoint.objectives import Objective
 from counterpoint.procedures import Procedure
 from counterpoint.training.config import TrainConfig
 from counterpoint.training.loop import Row, TrainResult, Validate, train
+from counterpoint.training.renewing import Renew, RenewedRows
 from counterpoint.training.rows import RowBatches, Views
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Stage:
         shared: Keys drawn for the whole batch, beside its positives.
         together: A column: each batch is drawn from rows that have one value of it, such as a cluster or a source.
         prepare: What is done to the data before, in order.
+        renewals: So often in training, evenly spread over its steps, `prepare` is done again, on the rows as it left
+            them and by the encoder as it then is: what is mined follows what is learned. It may then change negatives
+            and columns, and leave out no row.
         interpolate: In the end the encoder's weights are `start + interpolate (trained - start)`; below 1 it keeps more
             of what it could do before. Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"
             (WiSE-FT).
@@ -69,6 +73,7 @@ class Stage:
     shared: int = 0
     together: str = ""
     prepare: tuple[Prepare, ...] = ()
+    renewals: int = 0
     interpolate: float = 1.0
     afresh: bool = False
     around: Callable[[nn.Module], nn.Module] | None = None
@@ -125,7 +130,15 @@ def train_stage(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         trained = encoder if stage.around is None else stage.around(encoder)
-    rows = None if stage.task is not None else _rows(stage, data, trained, kinds)
+
+    def again(rows: Data, step: int) -> Data:
+        encoder.eval()
+        for prepare in stage.prepare:
+            rows = prepare(rows, encoder, hash((seed, step)) % 2**31)
+        encoder.train()
+        return rows
+
+    rows = None if stage.task is not None else _rows(stage, data, trained, kinds, again)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # in this order, so that the same seed makes the same start
@@ -153,17 +166,18 @@ def train_stage(
     return result, head
 
 
-def _rows(stage: Stage, data: Data, encoder: nn.Module, kinds: tuple[Kind, Kind] | None) -> RowBatches:
-    return RowBatches(
-        data,
-        encoder,
-        view=stage.view,
-        views=stage.views,
-        sampled=stage.sampled,
-        shared=stage.shared,
-        together=stage.together,
-        kinds=kinds,
-    )
+def _rows(stage: Stage, data: Data, encoder: nn.Module, kinds: tuple[Kind, Kind] | None, again: Renew) -> RowBatches:
+    options: dict[str, Any] = {
+        "view": stage.view,
+        "views": stage.views,
+        "sampled": stage.sampled,
+        "shared": stage.shared,
+        "together": stage.together,
+        "kinds": kinds,
+    }
+    if stage.renewals:
+        return RenewedRows(data, encoder, times=stage.renewals, renew=again, **options)
+    return RowBatches(data, encoder, **options)
 
 
 def _dim(encoder: nn.Module) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -74,8 +74,18 @@ def lexical(texts: list[str], *, language: str = "auto") -> Ranker:
     return rank
 
 
-def by_vectors(anchors_nd: Float[np.ndarray, "n d"], documents_md: Float[np.ndarray, "m d"]) -> Ranker:
-    """The cosine of vectors, one an anchor and one a document of the data; both may be memory-mapped.
+def by_vectors(
+    anchors_nd: Float[np.ndarray, "n d"],
+    documents_md: Float[np.ndarray, "m d"],
+    *,
+    metric: Literal["cosine", "dot"] = "cosine",
+) -> Ranker:
+    """The cosine or inner product of vectors, one an anchor and one a document; both may be memory-mapped.
+
+    Args:
+        anchors_nd: One row an anchor of the data.
+        documents_md: One row a document.
+        metric: Which of both.
 
     Examples:
         >>> from counterpoint.data import Example
@@ -94,17 +104,20 @@ def by_vectors(anchors_nd: Float[np.ndarray, "n d"], documents_md: Float[np.ndar
             )
         queries = np.asarray(anchors_nd[data.anchor[torch.from_numpy(rows_b)].numpy()], dtype=np.float32)
         own = np.asarray(documents_md[_first_positives(data, rows_b)], dtype=np.float32)
-        ids_bk, scores_bk = exact_search(queries, documents_md, depth)
-        return Ranked(ids_bk, scores_bk, F.cosine_similarity(torch.from_numpy(queries), torch.from_numpy(own)).numpy())
+        ids_bk, scores_bk = exact_search(queries, documents_md, depth, metric=metric)
+        sides = [torch.from_numpy(side) for side in (queries, own)]
+        if metric == "cosine":
+            sides = [F.normalize(side, dim=1) for side in sides]
+        return Ranked(ids_bk, scores_bk, (sides[0] * sides[1]).sum(1).numpy())
 
     return rank
 
 
 def by_encoder(encoder: Any, data: Data) -> Ranker:
-    """`by_vectors` of what an encoder makes of the data's anchors and documents.
+    """`by_vectors` of what an encoder makes of the data's anchors and documents, compared as it compares them.
 
     Args:
-        encoder: Of texts, pictures or whatever the items are.
+        encoder: Of texts, pictures or whatever the items are; its `similarity` says the inner product, else the cosine.
         data: Pairs or tuples.
 
     Examples:
@@ -119,7 +132,17 @@ def by_encoder(encoder: Any, data: Data) -> Ranker:
     if data.others is None:
         raise InputError(f"documents are of pairs, and these are {data.schema}", file=data.source or None)
     z = (encoder.encode_items(data.anchors, kind="query"), encoder.encode_items(data.others, kind="document"))
-    return by_vectors(*z)
+    return by_vectors(*z, metric=metric_of(encoder))
+
+
+def metric_of(encoder: Any) -> Literal["cosine", "dot"]:
+    """What an encoder's vectors are compared with in mining: the inner product where its `similarity` says so.
+
+    Examples:
+        >>> metric_of(torch.nn.Identity())
+        'cosine'
+    """
+    return "dot" if getattr(encoder, "similarity", "cosine") == "dot" else "cosine"
 
 
 def _first_positives(data: Data, rows_b: Int64[np.ndarray, " b"]) -> Int64[np.ndarray, " b"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,8 +11,9 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
+from counterpoint.data.hashing import normalise
 from counterpoint.data.items import Data
-from counterpoint.errors import InputError
+from counterpoint.errors import InputError, refuse_string
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,87 @@ def judged(score: Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, " n
         return kept
 
     return keep
+
+
+def other_owners(anchors_nd: Float[np.ndarray, "n d"], most: float) -> Rule:
+    """Keep what is the positive of no anchor that is as near as `most` to the row's: a document's own queries judge it.
+
+    What is no anchor's positive is kept. Of several owners the nearest counts. Source: SaHa ("From
+    Generator to Embedder", 2025), whose authors keep so many candidates whose owners are the least alike; here it is a
+    bound.
+
+    Args:
+        anchors_nd: A vector for each anchor of the data.
+        most: The cosine from which on queries ask for the same.
+
+    Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
+        >>> data = rows_of([Example("a", ("b",)), Example("A", ("c",)), Example("d", ("e",))])
+        >>> z = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], dtype=np.float32)
+        >>> found = Candidates(data, np.array([0]), np.array([[1, 2]]), None, None, None)
+        >>> other_owners(z, 0.8)(found).tolist()
+        [[False, True]]
+    """
+    _check(most)
+    z_nd = anchors_nd / np.maximum(np.linalg.norm(anchors_nd, axis=1, keepdims=True), 1e-12)
+
+    def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
+        data = found.data
+        assert data.positives is not None and data.others is not None  # noqa: PT018 - who mines has looked
+        row, column = (data.positives >= 0).nonzero(as_tuple=True)
+        owner, owned = data.anchor[row].numpy(), data.positives[row, column].numpy()
+        order = np.argsort(owned, kind="stable")
+        owner, starts = owner[order], np.searchsorted(owned[order], np.arange(len(data.others) + 1))
+        kept = np.ones(found.ids_bk.shape, dtype=bool)
+        for b, anchor in enumerate(data.anchor.numpy()[found.rows_b].tolist()):
+            for k, i in enumerate(found.ids_bk[b].tolist()):
+                mine = owner[starts[i] : starts[i + 1]]
+                kept[b, k] = not len(mine) or float((z_nd[mine] @ z_nd[anchor]).max()) < most
+        return kept
+
+    return keep
+
+
+def without_answers(answers: Sequence[Sequence[str]]) -> Rule:
+    """Keep what holds no answer of the row's question, as words one after another, whatever their case.
+
+    Source: Karpukhin et al. 2020 (DPR), section 3.2: passages that BM25 finds and that do not contain the answer.
+
+    Args:
+        answers: Those of each anchor of the data; nothing: everything is kept.
+
+    Raises:
+        InputError: A string, whose letters would be the anchors, or one for an anchor.
+
+    Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
+        >>> data = rows_of([Example("who?", ("Ada did",), ("it was ADA", "adamant"))])
+        >>> found = Candidates(data, np.array([0]), np.array([[1, 2]]), None, None, None)
+        >>> without_answers([["Ada"]])(found).tolist()
+        [[False, True]]
+    """
+    refuse_string(answers, "answers")
+    for each in answers:
+        refuse_string(each, "answers")
+    sought = [[_worded(answer) for answer in each] for each in answers]
+
+    def keep(found: Candidates) -> Bool[np.ndarray, "b k"]:
+        data = found.data
+        assert data.others is not None  # they were found
+        texts = {i: _worded(data.others.texts[i]) for i in np.unique(found.ids_bk[found.ids_bk >= 0]).tolist()}
+        anchors = data.anchor.numpy()[found.rows_b].tolist()
+        rows = zip(anchors, found.ids_bk.tolist(), strict=True)
+        return np.array([[not any(a in texts.get(i, "") for a in sought[anchor]) for i in ids] for anchor, ids in rows])
+
+    return keep
+
+
+def _worded(text: str) -> str:
+    """Its words between blanks, so that a part of a word is not taken for it."""
+    words = " ".join(re.findall(r"\w+", normalise(text)))
+    return f" {words} "
 
 
 def _check(bound: float) -> None:

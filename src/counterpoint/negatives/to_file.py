@@ -19,7 +19,7 @@ from counterpoint.encoders.encoding import fingerprint
 from counterpoint.errors import InputError
 from counterpoint.files import atomic, check_output, remove, write_json
 from counterpoint.negatives.mining import Miner, Negatives, blocks_of, with_negatives
-from counterpoint.negatives.rankers import Ranker, by_vectors, lexical
+from counterpoint.negatives.rankers import Ranker, by_vectors, lexical, metric_of
 from counterpoint.negatives.rules import Draw, Rule
 from counterpoint.progress import reporting
 
@@ -176,7 +176,7 @@ def _ranker(data: Data, encoder: Any, work: Path, language: str, progress: bool)
         if not file.exists():
             encoder.encode(list(items.texts), kind=kind, out=file, progress=progress)
         vectors.append(np.load(file, mmap_mode="r"))
-    return by_vectors(*vectors)
+    return by_vectors(*vectors, metric=metric_of(encoder))
 
 
 def _kept(file: Path, miner: Miner, rows_b: np.ndarray, seed: int) -> Negatives:

@@ -107,6 +107,7 @@ def train(
     processes.same_start(modules.values())
     turns = len(objective.objectives) if isinstance(objective, InTurn) else 1
     optimizers = [make_optimizer(modules.values(), config) for _ in range(turns)]
+    modules |= {"batches": batches} if isinstance(batches, nn.Module) and batches is not encoder else {}
     average = Average(encoder, config.average) if config.average else None
     order = Order(len(batches), config.batch_size, config.seed, batches.groups)
     if order.smallest < processes.world:
@@ -150,6 +151,7 @@ def train(
         since = time.monotonic()
     while result.steps < steps and not result.stopped_early:
         step = result.steps
+        batches.begin(step, steps)
         optimizer = optimizers[step % turns]
         if isinstance(objective, InTurn):
             objective.turn = step % turns

@@ -66,6 +66,10 @@ class Batches(abc.ABC):
     def __len__(self) -> int:
         """Examples."""
 
+    def begin(self, step: int, steps: int) -> None:
+        """Called before each step, with how many were taken, of how many; what changes then is kept in buffers."""
+        del step, steps
+
     @abc.abstractmethod
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """The batch of these examples; random choices follow torch's global random state.

@@ -127,7 +127,7 @@ class RowBatches(Batches):
                     f"batches are to share {together!r}, a column that is not there", fix="give the data it"
                 )
             self.groups = torch.unique(data.columns[together], dim=0, return_inverse=True)[1]
-        self._data, self._views, self._sampled, self._shared = data, views, sampled, shared
+        self.data, self._views, self._sampled, self._shared = data, views, sampled, shared
         self._view = view if isinstance(view, tuple) else (view, view)
         self._two = isinstance(encoder, Towers)
         sided = self._two or data.schema in ("pairs", "tuples")
@@ -152,11 +152,11 @@ class RowBatches(Batches):
             self._together = torch.cat([number[data.positives >= 0].unique(), torch.tensor([2**63 - 1])])
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self.data)
 
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """The batch of these rows."""
-        data = self._data[rows]
+        data = self.data[rows]
         if data.positives is None:
             return self._views_of(data, rows)
         if self._shared:
@@ -238,7 +238,7 @@ class RowBatches(Batches):
         mine = processes.share(torch.arange(len(data.others)))
         if self._shared < len(data.others):
             chosen = torch.zeros(len(data.others), dtype=torch.bool)
-            chosen[self._data.positives[among, 0]] = True  # type: ignore[index]
+            chosen[self.data.positives[among, 0]] = True  # type: ignore[index]
             chosen[mine[torch.randint(len(mine), (self._shared // processes.world,))]] = True
             mine = mine[chosen[mine]]
         columns, key_columns = {**data.columns, "sample": positive}, {"sample": mine}
@@ -284,7 +284,7 @@ class RowBatches(Batches):
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        data = self._data[rows]
+        data = self.data[rows]
         assert data.positives is not None
         there = data.positives >= 0
         number = torch.arange(len(rows))
