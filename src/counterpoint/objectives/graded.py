@@ -20,21 +20,22 @@ from counterpoint.points import Points
 
 
 class _Graded(PointObjective):
-    """An objective of pairs that have a column `score`."""
+    """An objective of pairs that have a column `score`, or another with their scores."""
 
     uses = frozenset({"score"})
+    column = "score"
 
     def graded(
         self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"], scale: float
     ) -> tuple[Float[Tensor, " p"], Float[Tensor, " p"]]:
         """The model's score of each pair, times `scale`, and its own; those that have none (NaN) are counted."""
-        if "score" in queries.columns:
-            score = queries.columns["score"][i]
-        elif "score" in keys.columns:
-            score = keys.columns["score"][j]
+        if self.column in queries.columns:
+            score = queries.columns[self.column][i]
+        elif self.column in keys.columns:
+            score = keys.columns[self.column][j]
         else:
             what = f"{type(self).__name__} needs the pairs' scores"
-            raise InputError(what, fix="give the queries a `score` column")
+            raise InputError(what, fix=f"give the queries a `{self.column}` column")
         unknown = score.isnan()
         if bool(unknown.any()):
             i, j, score = i[~unknown], j[~unknown], score[~unknown]
@@ -53,10 +54,11 @@ class CoSENT(_Graded):
 
     Args:
         temperature: 0.05 is theirs.
+        column: Where the scores are; one of another name leaves the data the tuples that they are.
         **options: `geometry`, `relation`, see `PointObjective`.
 
     Raises:
-        InputError: if neither side has a `score` column.
+        InputError: if neither side has this column.
 
     Examples:
         >>> from counterpoint.points import Points
@@ -65,10 +67,10 @@ class CoSENT(_Graded):
         0.6931
     """
 
-    def __init__(self, temperature: float = 0.05, **options: Any) -> None:
+    def __init__(self, temperature: float = 0.05, *, column: str = "score", **options: Any) -> None:
         super().__init__(**options)
         check_temperature(temperature)
-        self.temperature = temperature
+        self.temperature, self.column = temperature, column
 
     def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
         """Prefix log-sum-exp over the pairs in order of score."""
