@@ -54,6 +54,7 @@ from counterpoint.objectives import (
     Mined,
     Objective,
     Only,
+    Pairs,
     Part,
     SetContrast,
     Sigmoid,
@@ -87,6 +88,7 @@ from counterpoint.procedures import (
     DetectReplaced,
     Discourse,
     DistanceFromStart,
+    EveryPair,
     Forget,
     Futures,
     Guided,
@@ -119,6 +121,7 @@ from counterpoint.procedures import (
     Teacher,
     TokenTask,
     TurnedViews,
+    TwoKinds,
     Verbalizer,
 )
 from counterpoint.relation import Relation, near, portion, same
@@ -275,6 +278,7 @@ CASES = {
     "momentum queue": Case(
         lambda: InfoNCE(0.3), both, lambda: MomentumQueue(15, OUT)
     ),
+    "two kinds": Case(lambda: InfoNCE(0.3), both, lambda: TwoKinds(15, OUT), rows=4),
     "cross view": Case(
         lambda: DistillKL(0.3, guide_temperature=0.2), lambda: AlsoGiven(nn.Linear(4, 4)), lambda: CrossView(15, 4)
     ),
@@ -372,6 +376,11 @@ CASES = {
     ),
     "pair features": Case(
         lambda: Logits(4), procedure=lambda: PairFeatures(projection(16, hidden=(3,), out=4, norm=nn.BatchNorm1d))
+    ),
+    "every pair": Case(
+        lambda: Logits(1, Pairs(2.0, over="terms", geometry=Dot()) + Pairs(None, -2.0, over="terms", geometry=Dot()),
+            column="apart"),
+        procedure=lambda: EveryPair(projection(16, hidden=(3,), out=1)), rows="tuples",
     ),
     "by task": Case(
         lambda: InfoNCE(0.3, geometry=Dot(), relation=Relation(same("sample") | same("label"))),

@@ -6,6 +6,7 @@ from counterpoint.data.association_tests import AssociationTest, read_associatio
 from counterpoint.data.corpus import DebianCorpus, debian
 from counterpoint.data.discourse_tasks import DiscourseTask, read_discourse_tasks
 from counterpoint.data.documents import kept_rows, read_documents, write_rows
+from counterpoint.data.functions import Function, read_functions
 from counterpoint.data.hashing import input_hash, normalise
 from counterpoint.data.layouts import read, read_judgements
 from counterpoint.data.passages import in_passages, in_sentences, passages
@@ -33,6 +34,7 @@ __all__ = [
     "DiscourseTask",
     "Documents",
     "Example",
+    "Function",
     "Progress",
     "Rejected",
     "Retrieval",
@@ -57,6 +59,7 @@ __all__ = [
     "read_association_tests",
     "read_discourse_tasks",
     "read_documents",
+    "read_functions",
     "read_judgements",
     "read_sentence_tasks",
     "retrieval_from_pairs",

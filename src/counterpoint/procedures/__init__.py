@@ -16,7 +16,7 @@ from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
 from counterpoint.procedures.noise import NoiseNegatives
 from counterpoint.procedures.ordered import OrderedLists, moved_by_order
-from counterpoint.procedures.pair_features import PairFeatures
+from counterpoint.procedures.pair_features import EveryPair, PairFeatures
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import MomentumQueue, Queue
 from counterpoint.procedures.rebuilding import Rebuild
@@ -42,6 +42,7 @@ from counterpoint.procedures.tables import AgainstTable, Verbalizer
 from counterpoint.procedures.targets import MixTargets
 from counterpoint.procedures.tasks import ByTask
 from counterpoint.procedures.tokens import DetectReplaced, TokenTask
+from counterpoint.procedures.two_kinds import TwoKinds
 
 __all__ = [
     "Again",
@@ -62,6 +63,7 @@ __all__ = [
     "DetectReplaced",
     "Discourse",
     "DistanceFromStart",
+    "EveryPair",
     "Forget",
     "Futures",
     "Guided",
@@ -94,6 +96,7 @@ __all__ = [
     "Teacher",
     "TokenTask",
     "TurnedViews",
+    "TwoKinds",
     "Verbalizer",
     "moved_by_order",
     "shares",

@@ -3,6 +3,7 @@
 from counterpoint.views import logic, tokens, words
 from counterpoint.views.adversarial import fast_gradient
 from counterpoint.views.bags import bags, telling_words
+from counterpoint.views.code import body_of, masked_code, one_kind, typed_code
 from counterpoint.views.colour import grey, jitter, recolour
 from counterpoint.views.corruptions import low_contrast, pixelated
 from counterpoint.views.crops import boxes, crop, multi_crop, quarter_turns
@@ -34,6 +35,7 @@ __all__ = [
     "another_template",
     "bags",
     "blur",
+    "body_of",
     "boxes",
     "brightness",
     "chained",
@@ -54,9 +56,11 @@ __all__ = [
     "law_pairs",
     "logic",
     "low_contrast",
+    "masked_code",
     "multi_crop",
     "neighbours",
     "noise",
+    "one_kind",
     "one_of",
     "paired",
     "parts",
@@ -70,6 +74,7 @@ __all__ = [
     "synonyms",
     "telling_words",
     "tokens",
+    "typed_code",
     "typos",
     "windows",
     "words",
