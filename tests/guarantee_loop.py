@@ -20,7 +20,7 @@ from counterpoint.encoders.crossing import CrossEncoder, KernelCrossEncoder
 from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
 from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.engine import all_reduce_gradients
-from counterpoint.geometry import Dot, Gated, Parts
+from counterpoint.geometry import Dot, Gated, MaxSim, Parts
 from counterpoint.heads import (
     AlsoGiven,
     AlsoStopped,
@@ -46,6 +46,7 @@ from counterpoint.objectives import (
     HedgedMatch,
     InfoNCE,
     InTurn,
+    LambdaMRR,
     Lengths,
     ListMLE,
     Logits,
@@ -333,6 +334,7 @@ CASES = {
     "several vectors": Case(
         lambda: SupCon(0.3), procedure=lambda: SeveralVectors("parts"), encoder=sequences,
     ),
+    "late interaction": Case(lambda: InfoNCE(0.3, geometry=MaxSim()), rows="tuples", encoder=sequences),
     "pairs of views": Case(lambda: InfoNCE(0.3), procedure=PairsOfViews, rows=3),
     "pairs with the first": Case(lambda: InfoNCE(0.3), procedure=lambda: PairsOfViews(first=True), rows=3),
     # one group is the same however its dimensions are shuffled
@@ -361,6 +363,7 @@ CASES = {
     "lists": Case(
         lambda: Apart("owned", DistillKL(0.5)) + 0.2 * Apart("keys", InfoNCE(0.3)), procedure=Lists, rows="tuples"
     ),
+    "lists by ranks": Case(lambda: Apart("owned", LambdaMRR()), procedure=Lists, rows="tuples"),
     "ordered lists": Case(lambda: ListMLE(0.3), procedure=OrderedLists, rows=1),
     "own guide": Case(
         lambda: InfoNCE(0.3, relation=Relation(ignored=near("guide", 0.5) & ~same("sample"))), procedure=OwnGuide,

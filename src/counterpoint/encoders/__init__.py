@@ -15,6 +15,9 @@ from counterpoint.encoders.folder import load
 from counterpoint.encoders.frozen import AdapterEncoder, PrefixEncoder
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
+from counterpoint.encoders.late import EachVector, MultiVectorEncoder
+from counterpoint.encoders.lexicon import SpladeEncoder
+from counterpoint.encoders.multivariate import MultivariateEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
 from counterpoint.encoders.nuggets import NuggetEncoder
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
@@ -40,6 +43,7 @@ __all__ = [
     "DemonstrationEncoder",
     "Dense",
     "EachProposition",
+    "EachVector",
     "Encoder",
     "Export",
     "ExportedEncoder",
@@ -48,6 +52,8 @@ __all__ = [
     "KernelCrossEncoder",
     "Kind",
     "KnowledgeGraph",
+    "MultiVectorEncoder",
+    "MultivariateEncoder",
     "NGramEncoder",
     "NuggetEncoder",
     "Operator",
@@ -58,6 +64,7 @@ __all__ = [
     "PropositionEncoder",
     "ReconstructionBeside",
     "SparseAutoencoder",
+    "SpladeEncoder",
     "StaticEncoder",
     "TemplateEncoder",
     "TemplateMean",

@@ -29,6 +29,8 @@ CLASSES = {
     "ImageEncoder": "image",
     "Joined": "joined",
     "KnowledgeGraph": "knowledge",
+    "MultiVectorEncoder": "late",
+    "MultivariateEncoder": "multivariate",
     "NGramEncoder": "ngrams",
     "NuggetEncoder": "nuggets",
     "Perceptron": "image",
@@ -38,6 +40,7 @@ CLASSES = {
     "RowReader": "rows",
     "TemplateEncoder": "templates",
     "TemplateMean": "templates",
+    "SpladeEncoder": "lexicon",
     "Towers": "towers",
     "VisionTransformer": "image",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -13,6 +14,7 @@ from counterpoint.encoders.convolution import ConvolutionEncoder
 from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
+from counterpoint.encoders.late import MultiVectorEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
 from counterpoint.encoders.nuggets import NuggetEncoder
 from counterpoint.encoders.propositions import PropositionEncoder
@@ -256,6 +258,47 @@ def in_nuggets(encoder: nn.Module, ratio: float = 0.1, *, evenly: bool = False) 
     return _around(encoder, NuggetEncoder, what, partial(NuggetEncoder, ratio=ratio, evenly=evenly))
 
 
+def late_interaction(encoder: nn.Module, size: int = 128, most: int = 180) -> nn.Module:
+    """Texts as the vectors of their tokens, as ColBERT has them (`MultiVectorEncoder`).
+
+    What gives several vectors already stays as it is.
+
+    Args:
+        encoder: A transformer, or a table of token vectors.
+        size: See `MultiVectorEncoder`.
+        most: Likewise.
+
+    Raises:
+        InputError: It has no states of tokens.
+
+    Examples:
+        >>> late_interaction(StaticEncoder.from_corpus(["a cat"], dim=4), 2).size
+        2
+    """
+    return _several(encoder, most=most, size=size, punctuation=False)
+
+
+def first_vectors(encoder: nn.Module, most: int = 3) -> nn.Module:
+    """Texts as the vectors of their first tokens, queries as that of the first, as ME-BERT has them.
+
+    A table's tokens know nothing of each other: of a table they are the means of equal parts of the text. What gives
+    several vectors already stays as it is.
+
+    Args:
+        encoder: A transformer, or a table of token vectors.
+        most: See `MultiVectorEncoder`.
+
+    Raises:
+        InputError: It has no states of tokens.
+
+    Examples:
+        >>> encoder = first_vectors(StaticEncoder.from_corpus(["a cat"], dim=4), 2)
+        >>> encoder.most, encoder.asked, encoder.means
+        (2, 1, True)
+    """
+    return _several(encoder, most=most, asked=1, means=isinstance(encoder, StaticEncoder), layer_norm=True)
+
+
 def with_layers(encoder: nn.Module, layers: int = 4) -> nn.Module:
     """An encoder of texts with a feed-forward network behind it, which stays with it (`DeepEncoder`).
 
@@ -278,6 +321,14 @@ def with_layers(encoder: nn.Module, layers: int = 4) -> nn.Module:
     if not isinstance(encoder, TextEncoder):
         raise InputError("there is no encoder of texts to put layers behind", fix="give a table or a transformer")
     return DeepEncoder(encoder, layers).to(encoder.device)
+
+
+def _several(encoder: nn.Module, **options: Any) -> nn.Module:
+    if isinstance(encoder, MultiVectorEncoder):
+        return encoder
+    if not isinstance(encoder, TextEncoder):
+        raise InputError("there is no encoder of texts to take token vectors of", fix="give a table or a transformer")
+    return MultiVectorEncoder(encoder, **options).to(encoder.device)
 
 
 def _around(

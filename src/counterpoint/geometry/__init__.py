@@ -3,6 +3,7 @@
 from counterpoint.geometry._base import Geometry, translation_invariant
 from counterpoint.geometry.angles import Angle, Cosine, Dot, normalize
 from counterpoint.geometry.distances import Euclidean, Lp, Modulus, NoiseToSignal
+from counterpoint.geometry.late import MaxSim, Ragged
 from counterpoint.geometry.several import Gated, Parts, SubCentres
 from counterpoint.geometry.temperature import Temperature, check_temperature
 
@@ -24,9 +25,11 @@ __all__ = [
     "Gated",
     "Geometry",
     "Lp",
+    "MaxSim",
     "Modulus",
     "NoiseToSignal",
     "Parts",
+    "Ragged",
     "SubCentres",
     "Temperature",
     "check_temperature",

@@ -19,7 +19,7 @@ from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
-from counterpoint.objectives.distillation import DistillKL, ListMLE, MarginMSE, ScoreError
+from counterpoint.objectives.distillation import DistillKL, LambdaMRR, ListMLE, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, DecoupledUniformity, KoLeo, Uniformity, VICReg
 from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
@@ -63,6 +63,7 @@ from counterpoint.objectives.redundancy import (
 from counterpoint.objectives.reweight import Reweight, averaged, hardest, hardness
 from counterpoint.objectives.softmax import Debiased, Decoupled, InfoNCE, SupCon, softmax_rows
 from counterpoint.objectives.sorting import GroCo, odd_even_sort
+from counterpoint.objectives.sparsity import FLOPS
 from counterpoint.objectives.spectral import Spectral
 from counterpoint.objectives.sums import Apart, InTurn, Matryoshka, Only, Sum, SumBy
 from counterpoint.objectives.together import (
@@ -169,6 +170,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "kernel-entropy": KernelEntropy,
     "part": lambda: Part(InfoNCE(0.1), 1, 4, silent="label"),
     "lengths": Lengths,
+    "flops": FLOPS,
     "shrink": lambda: Shrink("label"),
     "coral": lambda: Matching("label", "coral"),
     "spectral": Spectral,
@@ -211,6 +213,7 @@ def objective(name: str, **options: int) -> Objective:
 
 __all__ = [
     "CACR",
+    "FLOPS",
     "JSD",
     "MACL",
     "MGDA",
@@ -255,6 +258,7 @@ __all__ = [
     "KernelConditional",
     "KernelEntropy",
     "KoLeo",
+    "LambdaMRR",
     "Lengths",
     "LiftedStructure",
     "ListMLE",

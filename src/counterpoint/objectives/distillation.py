@@ -178,3 +178,43 @@ class ListMLE(RowObjective):
         scores = torch.where(seen, block.scores, nothing).gather(1, order)
         left = scores.flip(1).logcumsumexp(1).flip(1)
         return torch.where(seen.gather(1, order), left - scores, 0.0).sum(1), seen.any(1)
+
+
+class LambdaMRR(RowObjective):
+    """Each two keys of a query's list in the guide's order, by how far apart their reciprocal ranks are.
+
+    `sum_ij [t_i > t_j] |1 / r_i - 1 / r_j| log(1 + exp(s_j - s_i))`, with `r` a key's place in the order of the
+    student's scores `s`, 1 the best, which has no gradient. Keys that are neither positive nor negative are left out,
+    and a row without two keys of different guidance does not count. Memory is that of all pairs of a list: for lists,
+    not for the keys of a batch.
+
+    Sources: Burges 2010, "From RankNet to LambdaRank to LambdaMART" (the form); Zeng et al. 2022, "Curriculum Learning
+    for Dense Retrieval Distillation", and Zamani and Bendersky 2023, "Multivariate Representation Learning for
+    Information Retrieval" (reciprocal ranks, a teacher's order).
+
+    Args:
+        temperature: The student's.
+        layout: Which keys a query sees.
+        **options: `geometry`, `relation`, `guide_geometry`, see `RowObjective`.
+
+    Examples:
+        >>> from counterpoint.objectives import Guide
+        >>> q, keys = torch.tensor([[1.0, 0.0]]), torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+        >>> round(LambdaMRR()(q, owned=keys, guide=Guide(owned=torch.tensor([[2.0, 1.0]]))).item(), 4)  # log(2) / 2
+        0.3466
+    """
+
+    uses = frozenset({"owned", "guide"})
+
+    def __init__(self, temperature: float | Temperature = 1.0, *, layout: Layout = "one-way", **options: Any) -> None:
+        super().__init__(temperature, layout=layout, **options)
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """The sum over pairs."""
+        seen, scores = (block.positive + block.negative).bool(), block.scores
+        guide = _guide(block, "LambdaMRR")
+        order = torch.where(seen, scores.detach(), -torch.inf).argsort(dim=1, descending=True, stable=True)
+        gain = 1 / (order.argsort(dim=1) + 1).to(scores)
+        above = (guide[:, :, None] > guide[:, None]) & seen[:, :, None] & seen[:, None]
+        weight = above * (gain[:, :, None] - gain[:, None]).abs()
+        return (weight * F.softplus(scores[:, None] - scores[:, :, None])).sum((1, 2)), above.flatten(1).any(1)

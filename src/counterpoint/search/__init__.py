@@ -1,5 +1,5 @@
 """Search: exact nearest neighbours, BM25, reciprocal rank fusion, vectors in fewer bits, queries by sets of
-examples, contexts of several texts, and an index of documents in a folder.
+examples, contexts of several texts, late interaction, sparse vectors, and an index of documents in a folder.
 
 Each gives `ids (n_queries, k)`, best first, and `scores (n_queries, k)`, higher is closer; `Index`, which
 knows names, texts and columns, gives `Hit`s.
@@ -10,7 +10,9 @@ from counterpoint.search.exact import ScoreRows, exact_search, score_rows
 from counterpoint.search.fusion import reciprocal_rank_fusion
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.index import Index
+from counterpoint.search.inverted import sparse_rows, sparse_search
 from counterpoint.search.language import recognise
+from counterpoint.search.late import maxsim, maxsim_rows
 from counterpoint.search.mixtures import pairwise_mixtures
 from counterpoint.search.passages import best_passages, passages_of
 from counterpoint.search.precision import binary_search, hamming_search, int8_search, rescore
@@ -31,6 +33,8 @@ __all__ = [
     "exact_search",
     "hamming_search",
     "int8_search",
+    "maxsim",
+    "maxsim_rows",
     "pairwise_mixtures",
     "passages_of",
     "reciprocal_rank_fusion",
@@ -39,5 +43,7 @@ __all__ = [
     "reranked",
     "rescore",
     "score_rows",
+    "sparse_rows",
+    "sparse_search",
     "words",
 ]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
 
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import atomic, check_output
-from counterpoint.search.exact import SCORES, ScoreRows, top_k
+from counterpoint.search.exact import SCORES, ScoreRows
+from counterpoint.search.inverted import best_of, weighed
 from counterpoint.search.language import check_language, recognise
 from counterpoint.search.words import words
 
@@ -176,18 +176,7 @@ class BM25:
         refuse_string(queries, "queries")
         if k < 1:
             raise InputError(f"k is {k}", fix="it must be at least 1")
-        k = min(k, len(self))
-        ids = np.empty((len(queries), k), dtype=np.int64)
-        scores = np.empty((len(queries), k), dtype=np.float32)
-        start = 0
-        for rows in self.score_rows(queries):
-            part = slice(start, start := start + len(rows.scores_bm))
-            if among_m is not None:
-                rows.scores_bm[:, ~among_m] = -np.inf
-            best_ids, best = top_k(torch.from_numpy(rows.scores_bm), k)
-            ids[part] = best_ids.masked_fill(best.isinf(), -1).numpy()
-            scores[part] = best.numpy()
-        return ids, scores
+        return best_of(self.score_rows(queries), len(queries), min(k, len(self)), among_m)
 
     def score_rows(self, queries: Sequence[str]) -> Iterator[ScoreRows]:
         """The scores of every query with every document, in blocks of queries of 64 MB at most.
@@ -200,10 +189,7 @@ class BM25:
         step = max(1, SCORES // len(self))
         for start in range(0, len(queries), step):
             counts_bv = _counts(asked[start : start + step], known, len(self._term))
-            scores_bm = (counts_bv @ self._weights_vm).toarray()
-            scale_b = scores_bm.max(1)
-            scores_bm[scores_bm <= 0] = -np.inf
-            yield ScoreRows(scores_bm, scale_b)
+            yield from weighed(counts_bv, self._weights_vm)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write to a folder (JSON and npz, nothing that runs code on loading), whole or not at all.

@@ -8,11 +8,13 @@ from counterpoint.tasks.floors import Frequent, Raw
 from counterpoint.tasks.labels import Labels, LabelSets
 from counterpoint.tasks.similar import Similar
 from counterpoint.tasks.task import Encodes, Measured, Task
+from counterpoint.tasks.task import Encodes, EncodesEach, Measured, Task, similarity_of
 
 __all__ = [
     "BothWays",
     "Collection",
     "Encodes",
+    "EncodesEach",
     "Find",
     "Frequent",
     "LabelSets",

@@ -13,12 +13,12 @@ from counterpoint.errors import refuse_string
 from counterpoint.evaluate import Figure, Found, evaluate_judged, similarity, similarity_of
 from counterpoint.evaluate.places import place
 from counterpoint.report.content import Hit, Map, Query, QueryList, Scores, project_2d
-from counterpoint.search import BM25, reciprocal_rank_fusion
+from counterpoint.search import BM25, maxsim_rows, reciprocal_rank_fusion
 from counterpoint.search.exact import SCORES, Metric, ScoreRows, score_rows
 from counterpoint.search.language import across
 from counterpoint.tasks.collection import Collection
 from counterpoint.tasks.show import picture_of, said, some_pictures
-from counterpoint.tasks.task import Encodes, Measured, Task, comparable, counted
+from counterpoint.tasks.task import Encodes, EncodesEach, Measured, Task, comparable, counted
 
 RETRIEVAL = ("mrr@10", "recall@1", "recall@10", "ndcg@10")
 """What retrieval is measured by."""
@@ -69,12 +69,16 @@ class Find(Task):
 
     def validate(self, encoder: Encodes) -> float:
         """The metric to choose by on dev."""
-        found = ranked(sides(encoder, self.dev), similarity_of(encoder), self.dev)
+        found = place(rows_of(encoder, self.dev), self.dev.answers)
         return evaluate_judged(found.judged, metrics=[self.metric], samples=0)[self.metric].value
 
     def measure(self, name: str, encoder: Encodes) -> Measured:
-        """Exact search."""
-        return self.measured(name, sides(encoder, self.test), similarity_of(encoder))
+        """Exact search; by late interaction where the encoder gives several vectors an item."""
+        z, metric = sides(encoder, self.test), similarity_of(encoder)
+        if not isinstance(encoder, EncodesEach):
+            return self.measured(name, z, metric)
+        found = place(rows_of(encoder, self.test), self.test.answers, _DEPTH + 1)
+        return Measured(name, self._figures(found), found, z, metric)
 
     def measured(self, name: str, z: Sides, metric: Metric) -> Measured:
         """The same with the vectors of the queries and of the corpus at hand."""
@@ -197,6 +201,14 @@ def on_new(measured: Sequence[Measured], metric: str, known: frozenset[str]) -> 
 def sides(encoder: Encodes, asked: Collection) -> Sides:
     """The vectors of the queries and of the corpus."""
     return encoder.encode_items(asked.queries, kind="query"), encoder.encode_items(asked.corpus, kind="document")
+
+
+def rows_of(encoder: Encodes, asked: Collection) -> Iterator[ScoreRows]:
+    """The scores of all documents for each query, by the encoder's own similarity."""
+    if isinstance(encoder, EncodesEach):
+        queries, documents = asked.queries, asked.corpus
+        return maxsim_rows(encoder.encode_each(queries, kind="query"), encoder.encode_each(documents, kind="document"))
+    return score_rows(*sides(encoder, asked), metric=similarity_of(encoder))
 
 
 def ranked(z: Sides, metric: Metric, asked: Collection, k: int = 0) -> Found:

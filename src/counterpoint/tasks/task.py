@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from counterpoint.data.items import Data, Items
 from counterpoint.encoders.features import Kind
 from counterpoint.evaluate import Figure, Found
+from counterpoint.geometry import Ragged
 from counterpoint.report.content import Map, QueryList, Scores
 from counterpoint.search.exact import Metric
 
@@ -39,6 +40,15 @@ class Measured:
     """The share of queries that it found any document for; None where it ranks all documents."""
     parts: tuple[Measured, ...] = ()
     """What it is put together from, where a task asks in both directions."""
+
+
+@runtime_checkable
+class EncodesEach(Encodes, Protocol):
+    """What gives several vectors an item, which are compared by late interaction (`counterpoint.search.maxsim`)."""
+
+    def encode_each(self, items: Items, *, kind: Kind = None) -> Ragged:
+        """The vectors of each item."""
+        ...
 
 
 class Task(abc.ABC):

@@ -1,0 +1,130 @@
+"""Texts as weights of the vocabulary's tokens, most of them 0: a search over them needs an inverted index alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from counterpoint.data.items import Items
+from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders._wrapper import Wrapper
+from counterpoint.encoders.features import Features, Kind, lengths, take
+from counterpoint.encoders.late import chunks, padded, states_of
+from counterpoint.encoders.static import StaticEncoder
+from counterpoint.encoders.transformer import TransformerEncoder
+from counterpoint.errors import InputError, refuse_string
+from counterpoint.geometry import MaxSim
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+class SpladeEncoder(Wrapper):
+    """A weight for each token of the vocabulary, `z_v = max_t log(1 + relu(h_t . e_v + b_v))`.
+
+    `h_t` are the states of a text's tokens, `e_v` the token vectors that the encoder reads: a masked language model's
+    guesses by tied weights, as this project pretrains them, so that tokens that are not in the text may weigh, too.
+    Special tokens weigh nothing. `forward` and `encode` give all weights, `encode_sparse` those above 0. With `dense`
+    the encoder's own vector stands before the weights. Vectors are compared by the inner product and never scaled.
+
+    Sources: Formal et al. 2021, "SPLADE v2: Sparse Lexical and Expansion Model for Information Retrieval" (the
+    maximum); Biswas et al. 2024, "Efficient and Interpretable Information Retrieval for Product Question Answering with
+    Heterogeneous Data", the authors' code (`keep`, `dense`).
+
+    Args:
+        encoder: A transformer whose token vectors are as wide as its states, or a table.
+        keep: Only so many of a text's weights, the greatest; 0: all. Only they have a gradient.
+        bias: What each `b_v` begins with.
+        dense: Whether the encoder's own vector is there, too.
+
+    Raises:
+        InputError: An encoder without states of tokens, or whose token vectors are not as wide; `keep` below 0.
+
+    Examples:
+        >>> encoder = SpladeEncoder(StaticEncoder.from_corpus(["a cat", "two red dogs"], dim=256, prompts={}))
+        >>> sorted(word for word, _ in encoder.terms(["red cat"])[0][:2])
+        ['cat', 'red']
+    """
+
+    def __init__(self, encoder: TextEncoder, *, keep: int = 0, bias: float = 0.0, dense: bool = False) -> None:
+        if not isinstance(encoder, TransformerEncoder | StaticEncoder):
+            raise InputError("an encoder without states of tokens", fix="give a transformer or a table")
+        if keep < 0:
+            raise InputError(f"{keep} weights are kept", fix="give 1 or more, or 0 for all")
+        super().__init__(encoder)
+        table = self._table
+        if isinstance(encoder, TransformerEncoder) and encoder.model.config.hidden_size != table.shape[1]:
+            raise InputError("token vectors are not as wide as states", fix="choose another base")
+        self.keep, self.bias, self.dense = keep, bias, dense
+        self.normalize, self.similarity = False, "dot"
+        self.before = encoder.dim if dense else 0
+        self.width = self.before + len(table)
+        self.offset = nn.Parameter(torch.full((len(table),), bias))
+
+    @property
+    def _table(self) -> Float[Tensor, "v d"]:
+        encoder = self.encoder
+        if isinstance(encoder, StaticEncoder):
+            return encoder.embedding.weight
+        assert isinstance(encoder, TransformerEncoder)
+        table: Tensor = encoder.model.get_input_embeddings().weight
+        return table
+
+    def weights_of(self, features: Features) -> Float[Tensor, "n v"]:
+        """The weights alone, with gradient."""
+        states = padded(states_of(self.encoder, features), features)
+        # the greatest of all tokens first: what follows keeps their order
+        best = MaxSim().shared(self._table[:, None], states, 1.0).T
+        weights = (best + self.offset).relu().log1p()
+        special = sorted(self.special_tokens)
+        weights = weights.index_fill(1, torch.tensor(special, dtype=torch.long, device=weights.device), 0.0)
+        # of a text without tokens nothing is there that could weigh
+        weights = weights * (lengths(features) > 0)[:, None]
+        if 0 < self.keep < weights.shape[1]:
+            value, place = weights.topk(self.keep, dim=1)
+            weights = torch.zeros_like(weights).scatter(1, place, value)
+        return weights
+
+    def encode_sparse(self, items: Items, *, kind: Kind = None) -> csr_array:
+        """The weights of each item that are above 0, without gradient, one row an item."""
+        from scipy.sparse import csr_array, vstack
+
+        features, before, found = self.inputs(items, kind), self.training, []
+        self.eval()
+        try:
+            with torch.inference_mode():
+                for rows in chunks(lengths(features), _TOKENS):
+                    part = {name: value.to(self.device) for name, value in take(features, rows).items()}
+                    found.append(csr_array(self.weights_of(part).float().cpu().numpy()))
+        finally:
+            self.train(before)
+        return csr_array(vstack(found)) if found else csr_array((0, len(self.offset)), dtype="float32")
+
+    def terms(self, texts: Sequence[str], *, kind: Kind = None) -> list[list[tuple[str, float]]]:
+        """What a text is found by: its tokens and their weights, the greatest first."""
+        refuse_string(texts, "texts")
+        tokenizer: Any = self.encoder.tokenizer
+        found, rows = self.encode_sparse(Items("text", list(texts)), kind=kind), []
+        for row in range(found.shape[0]):
+            part = slice(found.indptr[row], found.indptr[row + 1])
+            pairs = zip(found.indices[part].tolist(), found.data[part].tolist(), strict=True)
+            rows.append([(tokenizer.decode([v]), w) for v, w in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))])
+        return rows
+
+    def _flat(self, texts: list[str]) -> Features:
+        return self.encoder._flat(texts)
+
+    def _mark_prompt(self, features: Features, prompt: str) -> Features:
+        return self.encoder._mark_prompt(features, prompt)
+
+    def _embed(self, features: Features) -> Float[Tensor, "n d"]:
+        weights = self.weights_of(features)
+        return torch.cat([self.encoder(features), weights], 1) if self.dense else weights
+
+
+_TOKENS = 1 << 12
+"""Encoded at once: each is compared with the whole vocabulary."""
