@@ -32,7 +32,7 @@ def relevance(data: Data, seed: int = 0, *, steps: int = 100) -> Judge:
 
     Args:
         data: Tuples of texts.
-        seed: Of its training (`counterpoint.encoders.crossing.cross_encoder`).
+        seed: Of its training (`counterpoint.training.lists.cross_encoder`).
         steps: Likewise.
 
     Examples:
@@ -46,7 +46,7 @@ def relevance(data: Data, seed: int = 0, *, steps: int = 100) -> Judge:
     """
     from sklearn.linear_model import LogisticRegression
 
-    from counterpoint.encoders.crossing import cross_encoder, lists
+    from counterpoint.training.lists import cross_encoder, lists
 
     cross, listed = cross_encoder(data, seed, steps=steps), lists(data)
     row, column = (listed >= 0).nonzero(as_tuple=True)

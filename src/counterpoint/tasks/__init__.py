@@ -7,7 +7,6 @@ from counterpoint.tasks.find import Find, on_new
 from counterpoint.tasks.floors import Frequent, Raw
 from counterpoint.tasks.labels import Labels, LabelSets
 from counterpoint.tasks.similar import Similar
-from counterpoint.tasks.task import Encodes, Measured, Task
 from counterpoint.tasks.task import Encodes, EncodesEach, Measured, Task, similarity_of
 
 __all__ = [

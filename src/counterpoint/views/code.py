@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 
@@ -105,7 +105,8 @@ def body_of(code: str) -> str:
         return code
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return code
-    function.body = [one for one in map(_Unreturned().visit, function.body) if one is not None]
+    visited: Iterable[ast.stmt | None] = map(_Unreturned().visit, function.body)
+    function.body = [one for one in visited if one is not None]
     return "\n".join(ast.unparse(one) for one in function.body) or code
 
 

@@ -101,10 +101,8 @@ def cosines() -> Recipe:
 
 def _rows(made: Made, queries: Items, documents: Items) -> Iterator[ScoreRows]:
     assert isinstance(made.procedure, EveryPair)
-    u, v = (
-        torch.from_numpy(made.encoder.encode_items(side, kind=kind)).float()
-        for side, kind in ((queries, "query"), (documents, "document"))  # type: ignore[arg-type]
-    )
+    u = torch.from_numpy(made.encoder.encode_items(queries, kind="query")).float()
+    v = torch.from_numpy(made.encoder.encode_items(documents, kind="document")).float()
     for start in range(0, len(u), 8):
         with torch.inference_mode():
             scores = made.procedure.cpu().scores(u[start : start + 8], v)[..., 0].numpy()
