@@ -104,7 +104,8 @@ class MultiVectorEncoder(Wrapper):
         if self.normalize:
             z_nkd = F.normalize(z_nkd, dim=-1)
         there = torch.arange(most, device=slot_t.device) < number_n[:, None]
-        return z_nkd * there[..., None]
+        kept: Tensor = z_nkd * there[..., None]
+        return kept
 
     def encode_each(self, items: Items, *, kind: Kind = None) -> Ragged:
         """The vectors of each item, without gradient: as many as it has.

@@ -69,7 +69,8 @@ class SpladeEncoder(Wrapper):
     def _table(self) -> Float[Tensor, "v d"]:
         encoder = self.encoder
         if isinstance(encoder, StaticEncoder):
-            return encoder.embedding.weight
+            weight: Tensor = encoder.embedding.weight
+            return weight
         assert isinstance(encoder, TransformerEncoder)
         table: Tensor = encoder.model.get_input_embeddings().weight
         return table

@@ -7,7 +7,7 @@ from counterpoint.tasks.find import Find, on_new
 from counterpoint.tasks.floors import Frequent, Raw
 from counterpoint.tasks.labels import Labels, LabelSets
 from counterpoint.tasks.similar import Similar
-from counterpoint.tasks.task import Encodes, EncodesEach, Measured, Task, similarity_of
+from counterpoint.tasks.task import Encodes, EncodesEach, Measured, Task
 
 __all__ = [
     "BothWays",

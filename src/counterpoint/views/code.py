@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 
@@ -105,8 +105,8 @@ def body_of(code: str) -> str:
         return code
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return code
-    visited: Iterable[ast.stmt | None] = map(_Unreturned().visit, function.body)
-    function.body = [one for one in visited if one is not None]
+    visited = [_Unreturned().visit(one) for one in function.body]
+    function.body = [one for one in visited if isinstance(one, ast.stmt)]
     return "\n".join(ast.unparse(one) for one in function.body) or code
 
 
