@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from counterpoint.cli.options import Backend, Columns, Model, Schema, SkipBad, Split, note, reading, role_columns
+from counterpoint.cli.options import (
+    Backend,
+    Columns,
+    Model,
+    OnRay,
+    Schema,
+    SkipBad,
+    Split,
+    Workers,
+    note,
+    reading,
+    role_columns,
+    spreading,
+)
 from counterpoint.errors import InputError
 from counterpoint.files import check_output
 
@@ -37,6 +50,8 @@ def encode(
     batch_tokens: Annotated[int | None, typer.Option(help="Tokens computed at once.")] = None,
     dtype: Annotated[str, typer.Option(help="auto, float32 or bfloat16: what the model computes in.")] = "auto",
     resume: Annotated[bool, typer.Option(help="Go on with what a stopped run left, or start over.")] = True,
+    ray: OnRay = None,
+    workers: Workers = None,
     columns: Columns = None,
     schema: Schema = None,
     split: Split = None,
@@ -63,6 +78,7 @@ def encode(
     encoder = open_model(model, backend)
     if not isinstance(encoder, TextEncoder):
         asked = {"--prompt": prompt, "--dim": dim, "--ranges": ranges, "--batch-tokens": batch_tokens}
+        asked["--ray"] = ray
         asked["--precision"] = None if precision == "float32" else precision
         if given_too := [name for name, value in asked.items() if value is not None]:
             raise InputError(f"{given_too[0]} is for models of texts alone", fix="leave it out")
@@ -82,10 +98,10 @@ def encode(
         note(account(documents, output.with_name(output.name + ".rejected.jsonl")))
         texts = documents.texts
         note(unknown_note(encoder, documents.texts))
-    with encoder.counting() as cut:
+    with spreading(ray, workers) as spread, encoder.counting() as cut:
         z = encoder.encode(
             texts, kind=kinds[kind], prompt=prompt, truncate_dim=dim, precision=precision, ranges=given,
-            batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True,
+            batch_tokens=batch_tokens, dtype=dtype, out=output, resume=resume, progress=True, spread=spread,
         )  # fmt: skip
     note(cut.sentence())
     width = encoder.dim if dim is None else dim

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from counterpoint.cli.options import Backend, Columns, Schema, SkipBad, Split, note, reading
+from counterpoint.cli.options import Backend, Columns, OnRay, Schema, SkipBad, Split, Workers, note, reading, spreading
 from counterpoint.cli.searching import folder_of, model_of, open_model
 from counterpoint.errors import InputError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
     from counterpoint.data import Documents
+    from counterpoint.encoders import Spread
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.precision import Precision
     from counterpoint.search import Index
@@ -60,6 +61,8 @@ def index(
             "--approximate/--exact", help="Most of the nearest, faster: so it is from a million documents on."
         ),
     ] = None,
+    ray: OnRay = None,
+    workers: Workers = None,
     uri: Annotated[str, typer.Option(help="A Milvus cluster, http://HOST:19530; the folder if not given.")] = "",
     token: Annotated[str, typer.Option(help="For a cluster.", envvar="MILVUS_TOKEN")] = "",
     columns: Columns = None,
@@ -99,7 +102,8 @@ def index(
             check_dim(dim, encoder.width)
         given = {"prompt": prompt, "dim": dim, "passages": passages}
         settings = {name: value for name, value in given.items() if value is not None}
-        documents, z = _read_and_encode(encoder, source, options, output, settings)
+        with spreading(ray, workers) as spread:
+            documents, z = _read_and_encode(encoder, source, options, output, settings, spread)
         # a folder is found again from wherever the index stands; a name stays a name
         where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
         with Index.build(
@@ -141,7 +145,8 @@ def index(
             encoder = open_model(model or model_of(folder, found.metadata), backend)
             found.check(encoder)
             found.check_writable()
-            documents, z = _read_and_encode(encoder, source, options, output, found.metadata)
+            with spreading(ray, workers) as spread:
+                documents, z = _read_and_encode(encoder, source, options, output, found.metadata, spread)
             documents = _with_free_ids(documents, found)
             before = len(found)
             # a document that is replaced may have had more passages, which go when the new ones are there
@@ -173,7 +178,7 @@ def _to_remove(ids: list[str] | None, file: Path | None) -> list[str]:
 
 
 def _read_and_encode(
-    encoder: Any, source: str, options: dict[str, Any], output: Path, settings: dict[str, Any]
+    encoder: Any, source: str, options: dict[str, Any], output: Path, settings: dict[str, Any], spread: Spread | None
 ) -> tuple[Documents, Float[np.ndarray, "n d"]]:
     """What an index holds of a source, texts or whatever the model takes, and a vector each."""
     from counterpoint.cli.items import documents_of, load_for
@@ -187,10 +192,12 @@ def _read_and_encode(
         if size := settings.get("passages"):
             documents = in_passages(documents, size)
         if isinstance(encoder, TextEncoder):
-            return documents, _encoded(encoder, documents, settings)
+            return documents, _encoded(encoder, documents, settings, spread)
+        if spread is not None:
+            raise InputError("--ray is for models of texts alone", fix="leave it out")
         return documents, encoder.encode_items(Items("text", documents.texts), kind="document")
-    if settings:
-        raise InputError(f"--{next(iter(settings))} is for texts", fix="leave it out")
+    if settings or spread is not None:
+        raise InputError(f"--{next(iter(settings), 'ray')} is for texts", fix="leave it out")
     loaded = load_for(encoder, source, **options)
     note(loaded.account(output.with_name(output.name + ".rejected.jsonl")))
     return documents_of(loaded, encoder)
@@ -209,7 +216,9 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
     return documents
 
 
-def _encoded(encoder: TextEncoder, documents: Documents, settings: dict[str, Any]) -> Float[np.ndarray, "n d"]:
+def _encoded(
+    encoder: TextEncoder, documents: Documents, settings: dict[str, Any], spread: Spread | None
+) -> Float[np.ndarray, "n d"]:
     """A vector each, with the prompt and the dimensions of the index; what it cuts or does not know is said."""
     from counterpoint.encoders import unknown_note
 
@@ -221,6 +230,7 @@ def _encoded(encoder: TextEncoder, documents: Documents, settings: dict[str, Any
             prompt=settings.get("prompt"),
             truncate_dim=settings.get("dim"),
             progress=True,
+            spread=spread,
         )
     note(cut.sentence("documents"))
     return z_nd

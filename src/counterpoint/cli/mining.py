@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from counterpoint.cli.options import Columns, Json, Language, Schema, SkipBad, Split, note, reading
+from counterpoint.cli.options import (
+    Columns,
+    Json,
+    Language,
+    OnRay,
+    Schema,
+    SkipBad,
+    Split,
+    Workers,
+    note,
+    reading,
+    spreading,
+)
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +68,8 @@ def mine(
     split: Split = None,
     skip_bad: SkipBad = False,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    ray: OnRay = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Find hard negatives: what a search finds for a query although it is not the answer.
@@ -87,10 +101,12 @@ def mine(
     note(account(given, output.with_name(output.name + ".rejected.jsonl")))
     data = _searched(given, documents)
     rules += [] if owners is None else [_owned(data, encoders, owners)]
-    mined = mine_to(
-        output, data, encoders, negatives, depth=depth, keep=rules, draw=weights, seed=seed,
-        layout=cast("Any", layout), language=language, asked=(first, margin, share, below, owners, draw), progress=True,
-    )  # fmt: skip
+    with spreading(ray, workers) as spread:
+        mined = mine_to(
+            output, data, encoders, negatives, depth=depth, keep=rules, draw=weights, seed=seed,
+            layout=cast("Any", layout), language=language, asked=(first, margin, share, below, owners, draw),
+            progress=True, spread=spread,
+        )  # fmt: skip
     if as_json:
         told = {"output": str(output), "rows": mined.rows, "short": mined.short, "negatives": dict(mined.negatives)}
         typer.echo(json.dumps({**told, "suspects": dict(mined.suspects)}))

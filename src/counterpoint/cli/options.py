@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from counterpoint.errors import InputError
+
+if TYPE_CHECKING:
+    from counterpoint.encoders import Spread
 
 Columns = Annotated[
     list[str] | None,
@@ -31,6 +36,27 @@ CheckpointSeconds = Annotated[float | None, typer.Option(help="Save so often: at
 Backend = Annotated[
     str, typer.Option(help="torch, openvino or onnx; auto: the folder's exported graph, if it was measured faster.")
 ]
+
+OnRay = Annotated[
+    str | None,
+    typer.Option("--ray", help="Encode on a Ray cluster: HOST:PORT, auto, or local for one on this machine."),
+]
+Workers = Annotated[int | None, typer.Option(help="Of the Ray cluster: one a GPU, else one a processor, by default.")]
+
+
+@contextlib.contextmanager
+def spreading(ray: str | None, workers: int | None) -> Iterator[Spread | None]:
+    """Within: the cluster that is asked for, or None."""
+    if ray is None:
+        if workers is not None:
+            raise InputError("--workers are those of a Ray cluster", fix="say which with --ray, or leave it out")
+        yield None
+        return
+    from counterpoint.encoders import on_ray
+
+    with on_ray(ray, workers) as spread:
+        note(f"encoding on {spread.workers} workers of the Ray cluster {ray}")
+        yield spread
 
 
 def note(sentence: str) -> None:

@@ -25,6 +25,7 @@ from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokeniz
 from counterpoint.encoders.propositions import EachProposition, PropositionEncoder
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.sparse import SparseAutoencoder
+from counterpoint.encoders.spreading import Spread, on_ray
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.templates import TemplateEncoder, TemplateMean
 from counterpoint.encoders.towers import Projected, Tower, Towers
@@ -65,6 +66,7 @@ __all__ = [
     "ReconstructionBeside",
     "SparseAutoencoder",
     "SpladeEncoder",
+    "Spread",
     "StaticEncoder",
     "TemplateEncoder",
     "TemplateMean",
@@ -84,6 +86,7 @@ __all__ = [
     "lengths",
     "load",
     "load_cross_encoder",
+    "on_ray",
     "own_prompt",
     "pool",
     "take",

@@ -24,6 +24,7 @@ from counterpoint.progress import Progress, reporting
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.saving import Saved
+    from counterpoint.encoders.spreading import Spread
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 WINDOW = 16_384
@@ -59,6 +60,7 @@ def encode(
     out: str | PathLike[str] | None = None,
     resume: bool = True,
     window: int = WINDOW,
+    spread: Spread | None = None,
 ) -> Shaped[np.ndarray, "n d"]:
     """One vector a text, in the order of `texts`: float32, or fewer bits.
 
@@ -85,6 +87,7 @@ def encode(
             the file ends up identical to that of an unbroken run.
         resume: False to start over whatever was left by an earlier call.
         window: Texts held at a time (part of what must be the same to resume).
+        spread: Workers that windows are given to (`on_ray`); the result is the same.
 
     Raises:
         InputError: A text is not a string; more dimensions than the model has, an unknown precision, ranges of
@@ -125,11 +128,23 @@ def encode(
             torch.inference_mode(),
         ):
             small = _Small(precision, encoder.dim, ranges, model)
+
+            def vectors(windows: Iterator[list[str]]) -> Iterator[tuple[list[str], Float[np.ndarray, "n d"]]]:
+                if spread is None:
+                    yield from ((batch, _encode_window(encoder, batch, kind, budget, report)) for batch in windows)
+                    return
+                name = "bfloat16" if computed_in is torch.bfloat16 else "float32"
+                for batch, z_nd, cut in spread(encoder, windows, kind=kind, batch_tokens=budget, dtype=name):
+                    for counter in encoder.counted:
+                        counter.texts, counter.of = counter.texts + cut.texts, counter.of + cut.of
+                    report(len(batch))
+                    yield batch, z_nd
+
             if out is None:
                 result = np.empty((total or 0, small.width), dtype=small.dtype)
                 blocks, done = [result[:0]], 0
-                for batch in _windows(texts, window):
-                    block = small(_encode_window(encoder, batch, kind, budget, report))
+                for batch, z_nd in vectors(_windows(texts, window)):
+                    block = small(z_nd)
                     if total is None:
                         blocks.append(block)
                     else:
@@ -141,13 +156,18 @@ def encode(
             made_with = hashlib.blake2b(repr(settings).encode(), digest_size=16).hexdigest()
             with NpyWriter(Path(out), small.width, made_with, resume, small.dtype) as writer:
                 small.ranges = writer.ranges or ranges
-                for batch in _windows(texts, window):
-                    if writer.skip(batch):
+
+                def left() -> Iterator[list[str]]:
+                    for batch in _windows(texts, window):
+                        if not writer.skip(batch):
+                            yield batch
+                            continue
                         if encoder.counted:
                             _count(encoder, encoder.tokenize(batch, kind))
                         report(len(batch))
-                        continue
-                    block = small(_encode_window(encoder, batch, kind, budget, report))
+
+                for batch, z_nd in vectors(left()):
+                    block = small(z_nd)
                     writer.ranges = small.ranges
                     writer.append(batch, block)
             # an empty file cannot be mapped

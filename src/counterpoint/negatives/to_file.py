@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from counterpoint.data.items import Data
 from counterpoint.encoders.encoding import fingerprint
+from counterpoint.encoders.spreading import Spread
 from counterpoint.errors import InputError
 from counterpoint.files import atomic, check_output, remove, write_json
 from counterpoint.negatives.mining import Miner, Negatives, blocks_of, with_negatives
@@ -64,6 +65,7 @@ def mine_to(
     language: str = "auto",
     asked: object = None,
     progress: bool = False,
+    spread: Spread | None = None,
 ) -> Mined:
     """Mine `n` hard negatives of each ranker for each row, and write the rows with all of their negatives.
 
@@ -88,6 +90,7 @@ def mine_to(
         language: Of the texts, for BM25.
         asked: What `keep` and `draw` are made of, as far as a call with others must not go on with this one.
         progress: Show a bar.
+        spread: Workers that encode (`counterpoint.encoders.on_ray`).
 
     Raises:
         InputError: As `Miner`; nobody who finds; an unknown layout; nothing was found.
@@ -112,7 +115,7 @@ def mine_to(
     before = 0 if data.negatives is None else data.negatives.shape[1]
     gaps, negatives, suspects = dict[str, Any](), dict[str, int](), dict[str, list[dict[str, Any]]]()
     for number, (name, encoder) in enumerate(by.items()):
-        ranker = _ranker(data, encoder, work / f"{number}", language, progress)
+        ranker = _ranker(data, encoder, work / f"{number}", language, progress, spread)
         miner = Miner(data, ranker, n, depth=depth, keep=keep, draw=draw)
         found, rows = [], blocks_of(len(data))
         with reporting(progress, len(data), f"mining by {name}", "rows") as report:
@@ -164,7 +167,7 @@ def _digest(data: Data) -> str:
     return digest.hexdigest()
 
 
-def _ranker(data: Data, encoder: Any, work: Path, language: str, progress: bool) -> Ranker:
+def _ranker(data: Data, encoder: Any, work: Path, language: str, progress: bool, spread: Spread | None) -> Ranker:
     """BM25, or vectors, which are kept."""
     assert data.others is not None
     work.mkdir(exist_ok=True)
@@ -174,7 +177,7 @@ def _ranker(data: Data, encoder: Any, work: Path, language: str, progress: bool)
     for kind, items in (("query", data.anchors), ("document", data.others)):
         file = work / f"{kind}.npy"
         if not file.exists():
-            encoder.encode(list(items.texts), kind=kind, out=file, progress=progress)
+            encoder.encode(list(items.texts), kind=kind, out=file, progress=progress, spread=spread)
         vectors.append(np.load(file, mmap_mode="r"))
     return by_vectors(*vectors, metric=metric_of(encoder))
 
