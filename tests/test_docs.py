@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,14 +39,20 @@ def test_page(page, model, tmp_path, monkeypatch):
         (tmp_path / name / "model").symlink_to(model)
     names: dict[str, object] = {}
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for kind, text in blocks:
-        if kind == "python":
-            exec(compile(text, str(page), "exec"), names)
-            continue
-        done = subprocess.run(
-            ["bash", "-euc", text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
-        )
-        assert done.returncode == 0, f"{text}\n{done.stderr}"
+    try:
+        for kind, text in blocks:
+            if kind == "python":
+                exec(compile(text, str(page), "exec"), names)
+                continue
+            done = subprocess.run(
+                ["bash", "-euc", text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+            )
+            assert done.returncode == 0, f"{text}\n{done.stderr}"
+    finally:
+        # a server that the page has begun, if it did not come to its end
+        if (tmp_path / "serve.pid").exists():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int((tmp_path / "serve.pid").read_text()), signal.SIGKILL)
 
 
 def test_every_option_in_the_docs_exists():

@@ -139,7 +139,8 @@ class Guard:
 
 def _request_id(scope: Scope) -> str:
     """The client's own, if it is a plain one, else a new one."""
-    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    given = [value for name, value in headers if name == b"x-request-id"]
     if len(given) == 1 and _ID.fullmatch(given[0]):
         return given[0].decode()
     return uuid.uuid4().hex

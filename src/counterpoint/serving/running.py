@@ -92,7 +92,7 @@ def address(listening: socket.socket) -> str:
 def server_of(app: Guard) -> uvicorn.Server:
     """What serves an application, with bounds on how long clients may take."""
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=_Patient,
         ws="none",
         lifespan="on",

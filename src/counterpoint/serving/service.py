@@ -18,6 +18,7 @@ from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.features import Kind
 from counterpoint.errors import InputError
 from counterpoint.search import Hit, Index, score_rows
+from counterpoint.search.exact import Metric
 from counterpoint.serving.batching import Batcher, Full
 from counterpoint.serving.encoding import Asked, Encoded, encoding, text_tower
 from counterpoint.serving.limits import Limits
@@ -133,7 +134,7 @@ class Service:
         asked, given = await asyncio.gather(
             self.encode([query], Asked("query")), self.encode(documents, Asked("document"))
         )
-        metric = getattr(self.encoder, "similarity", "cosine")
+        metric: Metric = getattr(self.encoder, "similarity", "cosine")
         keys = np.stack([one.vector for one in given])
         (rows,) = score_rows(asked[0].vector[None], keys, metric=metric)
         return rows.scores_bm[0].tolist(), sum(one.tokens for one in (*asked, *given))
