@@ -77,6 +77,8 @@ from counterpoint.procedures import (
     AgainstItself,
     AgainstStart,
     AgainstTable,
+    AlsoPassages,
+    AlsoQueries,
     ByTask,
     Call,
     Chain,
@@ -125,7 +127,7 @@ from counterpoint.procedures import (
     TwoKinds,
     Verbalizer,
 )
-from counterpoint.relation import Relation, near, portion, same
+from counterpoint.relation import Relation, mined, near, own_mined, portion, same, share
 from counterpoint.training import TrainConfig
 from counterpoint.training._processes import Processes
 from counterpoint.training.lists import CrossLists, lists
@@ -365,6 +367,14 @@ CASES = {
     ),
     "lists by ranks": Case(lambda: Apart("owned", LambdaMRR()), procedure=Lists, rows="tuples"),
     "ordered lists": Case(lambda: ListMLE(0.3), procedure=OrderedLists, rows=1),
+    "also passages": Case(
+        lambda: Only("term", 0, InfoNCE(0.3)) + 0.1 * Only("term", 1, InfoNCE(0.3, relation=Relation(negative=mined))),
+        procedure=AlsoPassages, rows="tuples",
+    ),
+    "also queries": Case(
+        lambda: InfoNCE(0.3, relation=Relation(negative=~mined & ~same("sample") | own_mined | share("asked"))),
+        procedure=AlsoQueries, rows="tuples",
+    ),
     "own guide": Case(
         lambda: InfoNCE(0.3, relation=Relation(ignored=near("guide", 0.5) & ~same("sample"))), procedure=OwnGuide,
         rows="tuples",
