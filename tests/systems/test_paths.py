@@ -67,7 +67,7 @@ def parts_of_recipe(name):
         there = ("head", "procedure", "view", "around", "task")
         found |= {f"{key} {getattr(s, key) is not None}" for key in there}
         found |= {f"{key} {getattr(s, key)}" for key in ("views", "together", "afresh", "interpolate")}
-        found |= {f"{key} {bool(getattr(s, key))}" for key in ("prepare", "sampled", "shared")}
+        found |= {f"{key} {bool(getattr(s, key))}" for key in ("prepare", "sampled", "shared", "renewals")}
     return set(combinations(sorted(found), 2))
 
 

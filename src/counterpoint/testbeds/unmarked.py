@@ -61,7 +61,7 @@ def half_labelled(data: Data, seed: int) -> Data:
         >>> from counterpoint.data import Example
         >>> from counterpoint.data.rows import rows_of
         >>> half_labelled(rows_of([Example("a", ("b",)), Example("c", ("d",))]), 0).positives.tolist()
-        [[0], [-1]]
+        [[-1], [1]]
     """
     assert data.positives is not None
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
