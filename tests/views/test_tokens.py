@@ -91,7 +91,7 @@ def test_every_view_is_its_generators_and_keeps_special_tokens(name, one, seed):
     assert not one.free.any() or seen.free.any()
     if name not in ("feature cutoff", "element cutoff") and seen.scale is not None:
         assert seen.scale[~seen.free].all()
-    if name != "token repetition":
+    if name not in ("token repetition", "random crop", "token deletion"):
         # the last special token stands where it stood
         assert int(seen.where()[~seen.free][-1]) == len(one.ids) - 1
 
@@ -159,6 +159,34 @@ def test_repeated_tokens_leave_room(seed, room):
     assert list(dict.fromkeys(seen.ids.tolist())) == one.ids.tolist()
 
 
+@given(n=st.integers(1, 40), seed=seeds)
+def test_random_crops_are_a_drawn_share_in_a_row(n, seed):
+    seen = drawn(tokens.random_crop(0.2, 0.6), text((2, *range(10, 10 + n), 3)), seed)
+    kept = seen.ids[1:-1].tolist()
+    assert kept == list(range(kept[0], kept[0] + len(kept)))
+    assert max(1, int(0.2 * n)) <= len(kept) <= max(1, int(0.6 * n))
+    assert seen.where().tolist() == list(range(len(kept) + 2))
+
+
+def test_random_crops_take_any_share_and_begin_anywhere():
+    one = text((2, *range(10, 30), 3))
+    seen = [drawn(tokens.random_crop(0.2, 0.6), one, seed).ids[1:-1].tolist() for seed in range(400)]
+    assert {len(kept) for kept in seen} == set(range(4, 12))  # 12 of 20 would need the very end of the range
+    assert {kept[0] for kept in seen if len(kept) == 4} == set(range(10, 27))
+    with pytest.raises(InputError, match=r"crops of 0\.6 to 0\.2"):
+        tokens.random_crop(0.6, 0.2)
+
+
+def test_tokens_are_deleted_by_their_chance():
+    one = text((2, *range(10, 110), 3))
+    gone = [100 - len(drawn(tokens.token_deletion(0.3), one, seed).rows()) for seed in range(100)]
+    assert sum(gone) / 1e4 == pytest.approx(0.3, abs=0.02)
+    assert len(set(gone)) > 5  # each by itself, and not so many of a text
+    seen = drawn(tokens.token_deletion(0.3), one, 0)
+    assert seen.ids.tolist() == [*sorted(seen.ids[:-1].tolist()), 3]
+    assert len(drawn(tokens.token_deletion(0.99), text((2, 7, 8, 3)), 1).rows()) == 1
+
+
 def test_one_after_another_cuts_both():
     both = chained(tokens.token_cutoff(0.5), tokens.feature_cutoff(0.5), tokens.span_cutoff(0.25))
     seen = drawn(both, text(), 0)
@@ -168,7 +196,9 @@ def test_one_after_another_cuts_both():
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.0, float("nan")])
-@pytest.mark.parametrize("make", [tokens.token_cutoff, tokens.feature_cutoff, tokens.span_cutoff, tokens.dropout])
+@pytest.mark.parametrize(
+    "make", [tokens.token_cutoff, tokens.feature_cutoff, tokens.span_cutoff, tokens.token_deletion, tokens.dropout]
+)
 def test_shares_are_checked(make, bad):
     with pytest.raises(InputError, match="not from 0 to below 1"):
         make(bad)

@@ -30,6 +30,20 @@ def first_token(encoder: nn.Module) -> nn.Module:
     return encoder
 
 
+def mean_of_tokens(encoder: nn.Module) -> nn.Module:
+    """Transformers give the mean of the last states of all tokens, in place of whatever they pooled.
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> options = {"layers": 1, "width": 8, "heads": 2, "pooling": "cls"}
+        >>> mean_of_tokens(small_transformer(["a small corpus"], **options)).pooling
+        'mean'
+    """
+    for part in _transformers(encoder):
+        part.pooling = "mean"
+    return encoder
+
+
 def maximum(encoder: nn.Module) -> nn.Module:
     """Transformers give the greatest state of all tokens in each dimension, in place of whatever they pooled.
 

@@ -42,6 +42,8 @@ TOKEN_VIEWS: Mapping[str, Callable[[], TokenView]] = {
     "span cutoff": tokens.span_cutoff,
     "token shuffle": tokens.shuffled_tokens,
     "token repetition": tokens.repeated_tokens,
+    "random crop": tokens.random_crop,
+    "token deletion": tokens.token_deletion,
     "dropout": lambda: tokens.dropout(0.2),
 }
 """Of tokens and their embeddings."""

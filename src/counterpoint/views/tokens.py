@@ -202,6 +202,64 @@ def repeated_tokens(rate: float = 0.32) -> TokenView:
     return view
 
 
+def random_crop(least: float = 0.05, most: float = 0.5) -> TokenView:
+    """Tokens in a row, a share of the text's that is drawn for each view: Contriever's independent cropping.
+
+    The share is uniform from `least` to `most`, `int(share n)` tokens stay, at least one, and begin anywhere. Source:
+    Izacard et al. 2021, "Unsupervised Dense Information Retrieval with Contrastive Learning", and the authors' code,
+    where a crop may be of no token.
+
+    Args:
+        least: Above 0.
+        most: From `least` to 1.
+
+    Raises:
+        InputError: Shares out of their range.
+
+    Examples:
+        >>> text = Tokens(torch.tensor([2, 7, 8, 9, 10, 3]), torch.tensor([False, *[True] * 4, False]), dim=1)
+        >>> random_crop(0.5, 0.5)(text, torch.Generator().manual_seed(0)).ids.tolist()
+        [2, 7, 8, 3]
+    """
+    if not 0 < least <= most <= 1:
+        raise InputError(
+            f"crops of {least} to {most} of a text", fix="give shares above 0 and up to 1, the least first"
+        )
+
+    def view(tokens: Tokens, generator: torch.Generator) -> Tokens:
+        rows, kept = tokens.rows(), ~tokens.free
+        share = least + (most - least) * float(torch.rand((), generator=generator))
+        length = min(len(rows), max(1, int(share * len(rows))))
+        start = below(len(rows) - length + 1, generator)
+        kept[rows[start : start + length]] = True
+        return tokens.take(kept.nonzero()[:, 0], None)
+
+    return view
+
+
+def token_deletion(p: float = 0.1) -> TokenView:
+    """Each token is gone with this probability, and the others close up; one stays.
+
+    Source: Izacard et al. 2021 (Contriever) and the authors' code, where all may go.
+
+    Examples:
+        >>> text = Tokens(torch.tensor([2, 7, 8, 9, 10, 3]), torch.tensor([False, *[True] * 4, False]), dim=1)
+        >>> token_deletion(0.5)(text, torch.Generator().manual_seed(0)).ids.tolist()
+        [2, 8, 3]
+    """
+    check_share(p, "p")
+
+    def view(tokens: Tokens, generator: torch.Generator) -> Tokens:
+        rows, kept = tokens.rows(), ~tokens.free
+        draws = torch.rand(len(rows), generator=generator)
+        kept[[row for row, draw in zip(rows, draws.tolist(), strict=True) if draw >= p]] = True
+        if rows and not kept[rows].any():
+            kept[rows[int(draws.argmax())]] = True
+        return tokens.take(kept.nonzero()[:, 0], None)
+
+    return view
+
+
 def dropout(rate: float) -> TokenView:
     """The model drops its hidden states and attention at this rate for this view, in training.
 
