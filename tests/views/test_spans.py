@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError
-from counterpoint.views import spans
+from counterpoint.views import in_context, in_pieces, spans
 
 N = 2000
 
@@ -67,3 +69,37 @@ def test_what_cannot_be_is_refused():
         spans(0)
     with pytest.raises(InputError, match="long enough"):
         drawn(spans(), ["too short"])
+
+
+@given(st.integers(1, 60), st.integers(1, 20))
+def test_pieces_are_all_words_in_about_equal_parts(n, longest):
+    words = [str(i) for i in range(n)]
+    pieces = [piece.split() for piece in in_pieces(" ".join(words), longest)]
+    assert [word for piece in pieces for word in piece] == words
+    sizes = [len(piece) for piece in pieces]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= longest
+    assert len(pieces) == max(min(2, n), -(-n // longest))
+
+
+@given(st.integers(1, 60), st.integers(2, 20), st.integers(0, 99))
+def test_contexts_are_beside_overlap_or_are_any_other_piece(n, longest, seed):
+    text = " ".join(str(i) for i in range(n))
+    found = in_context(text, longest, torch.Generator().manual_seed(seed))
+    pieces = in_pieces(text, longest)
+    assert len(found) == (len(pieces) if n > 1 else 0)
+    for i, (piece, near, overlap, other) in enumerate(found):
+        assert piece == pieces[i]
+        assert abs(pieces.index(near) - i) == 1
+        assert other in pieces
+        assert other != piece
+        own, shared = piece.split(), set(piece.split()) & set(overlap.split())
+        assert f" {overlap} " in f" {text} "
+        assert len(shared) == len(own) - len(own) // 2 or i + 1 == len(found)
+        assert len(own) == 1 or 0 < len(shared) < len(own)
+
+
+def test_which_context_is_drawn():
+    seen = {tuple(in_context("a b c d e f", 1, torch.Generator().manual_seed(s))[2]) for s in range(60)}
+    assert {near for _, near, _, _ in seen} == {"b", "d"}
+    assert {other for *_, other in seen} == {"a", "b", "d", "e", "f"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import copy
 from collections.abc import Sequence
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -109,7 +109,7 @@ class Guessing(nn.Module, Batches):
         self,
         inputs: Features,
         target: Int[Tensor, "n m"],
-        term: Int[Tensor, " m"] | None = None,
+        term: Int[Tensor, "*n m"] | None = None,
         *,
         cost: Int[Tensor, " n"] | None = None,
     ) -> Payload:
@@ -118,7 +118,7 @@ class Guessing(nn.Module, Batches):
         Args:
             inputs: Of the forward.
             target: Tokens; -1: none.
-            term: Which loss each of the m places belongs to.
+            term: Which loss each of the m places belongs to, of all texts or of each.
             cost: Of each text; its tokens if not given.
         """
 
@@ -145,6 +145,32 @@ class Guessing(nn.Module, Batches):
 
     def _on_device(self, features: Features) -> Features:
         return {name: value.to(self.encoder.device) for name, value in features.items()}
+
+
+def with_texts(call: Arguments, queries: Points, keys: Points) -> dict[str, Any]:
+    """Tokens and the vocabulary, and beside them texts on both sides, told apart by the column `text`: 0, and 1.
+
+    Args:
+        call: Of the tokens.
+        queries: Texts; a column that tokens lack is -1 of these, and the other way round.
+        keys: Likewise.
+    """
+    sides = {}
+    for side, texts in (("queries", queries), ("keys", keys)):
+        tokens: Points = call[side]
+        wide = texts.with_z(nn.functional.pad(texts.z, (0, tokens.z.shape[1] - texts.z.shape[1])).to(tokens.z))
+        names, both = {*tokens.columns, *texts.columns}, []
+        for i, points in enumerate((tokens, wide)):
+            none = torch.full((len(points),), -1, device=points.z.device)
+            columns = {name: points.columns.get(name, none) for name in names}
+            both.append(Points(points.z, {**columns, "text": torch.full_like(none, i)}))
+        sides[side] = Points.cat(both)
+    return {**call, **sides}
+
+
+def beside_guesses(guesses: Objective, contrast: Objective, weight: float = 1.0) -> Objective:
+    """`guesses + weight * contrast`, the objective of what `with_texts` makes."""
+    return Sum(Only("text", 0, guesses), Only("text", 1, contrast), weights=(1.0, weight))
 
 
 def transformer(encoder: nn.Module) -> TransformerEncoder:

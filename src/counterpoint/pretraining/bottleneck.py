@@ -78,13 +78,17 @@ class Bottleneck(MaskedLM, abc.ABC):
 
     def forward(self, features: Features) -> Float[Tensor, "n m d"]:
         """Transformed states of the encoder's masked places, then the decoder's."""
+        return self._read(features)[1]
+
+    def _read(self, features: Features) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n m d"]]:
+        """Each text's vector, and what `forward` gives."""
         features = self._on_device(features)
         half = int(self.encoder.model.config.num_hidden_layers) // 2
         early, hidden = self.encoder._layers(features, (half, -1))
-        s = pool(hidden, features["offsets"], self.encoder.pooling)
+        s = pool(hidden, features["offsets"], self.encoder.pooling).to(hidden)
         h, there = at_places(hidden, features, features["at"])
-        masked, more = self.transform(h), self.transform(self.decoded(features, early, s.to(hidden)))
-        return torch.cat([spread(masked, there), spread(more, features["asked"] >= 0)], 1)
+        masked, more = self.transform(h), self.transform(self.decoded(features, early, s))
+        return s, torch.cat([spread(masked, there), spread(more, features["asked"] >= 0)], 1)
 
 
 class Condenser(Bottleneck):

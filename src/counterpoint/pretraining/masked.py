@@ -62,12 +62,15 @@ class MaskedLM(Guessing):
         """These texts with some tokens masked."""
         del among
         features = take(self._features, rows)
-        original, chosen = features["input_ids"], self._choose(features)
+        return self._payload(*self._masked(features, self._choose(features)))
+
+    def _masked(self, features: Features, chosen: Bool[Tensor, " t"]) -> tuple[Features, Int[Tensor, "n m"]]:
+        """What the encoder sees of texts, with the places that it is asked for, and the tokens there; -1: no more."""
+        original = features["input_ids"]
         shown = self._shown(original, chosen)
         at = places(chosen, features["offsets"])
         target, there = at_places(original, features, at)
-        inputs = {**features, "input_ids": shown, "at": at}
-        return self._payload(inputs, torch.full_like(at, -1).masked_scatter(there, target))
+        return {**features, "input_ids": shown, "at": at}, torch.full_like(at, -1).masked_scatter(there, target)
 
     def _choose(self, features: Features) -> Bool[Tensor, " t"]:
         chosen = self._draws(features) < self._share

@@ -15,12 +15,22 @@ from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.propositions import in_propositions
 from counterpoint.views.sequences import windows
-from counterpoint.views.spans import spans
+from counterpoint.views.spans import in_context, spans
 from counterpoint.views.structure import structure
 from counterpoint.views.styles import STYLES, style_triplets
 from counterpoint.views.templates import Demonstrated, another_template, demonstrated_by
 from counterpoint.views.text_view import TextView, chained, one_of
 from counterpoint.views.texts import defined, inverse_cloze, neighbours, paired, parts, shuffle_partners
+from counterpoint.views.texts import (
+    defined,
+    in_pieces,
+    in_sentences,
+    inverse_cloze,
+    neighbours,
+    paired,
+    parts,
+    shuffle_partners,
+)
 from counterpoint.views.typos import typos
 
 __all__ = [
@@ -48,6 +58,8 @@ __all__ = [
     "fast_gradient",
     "graph_edits",
     "grey",
+    "in_context",
+    "in_pieces",
     "in_propositions",
     "insertion",
     "inverse_cloze",

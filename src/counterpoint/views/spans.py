@@ -10,6 +10,8 @@ from torch import nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError
+from counterpoint.views._draw import below
+from counterpoint.views.texts import in_pieces
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
@@ -72,6 +74,37 @@ def spans(anchors: int = 2, positives: int = 2, longest: int = 512, documents: i
         )
 
     return prepare
+
+
+def in_context(text: str, longest: int, generator: torch.Generator) -> list[list[str]]:
+    """The pieces of a text, each with three others of it: one beside it, one that overlaps with it, and any one.
+
+    What overlaps has the second half of the piece, and as many words after it; of the last piece the first half, and
+    words before. Source: Wu et al. 2022, "ConTextual Masked Auto-Encoder for Dense Passage Retrieval", and the authors'
+    code, whose pieces are whole sentences and whose overlap is of one sentence up to half of them.
+
+    Args:
+        text: Of one word it has none.
+        longest: Words of a piece, 1 or more.
+        generator: Draws which is beside it, and any one.
+
+    Examples:
+        >>> for piece in in_context("a b c d e f g h", 4, torch.Generator().manual_seed(0)):
+        ...     print(piece)
+        ['a b c d', 'e f g h', 'c d e f', 'e f g h']
+        ['e f g h', 'a b c d', 'c d e f', 'a b c d']
+    """
+    pieces, words = [piece.split() for piece in in_pieces(text, longest)], text.split()
+    found, start = list[list[str]](), 0
+    for i, piece in enumerate(pieces if len(pieces) > 1 else []):
+        beside = [j for j in (i - 1, i + 1) if 0 <= j < len(pieces)]
+        near, other = beside[below(len(beside), generator)], below(len(pieces) - 1, generator)
+        half = len(piece) // 2
+        first = start + half if i + 1 < len(pieces) else start - half
+        overlap = words[first : first + len(piece)]
+        found.append([" ".join(w) for w in (piece, pieces[near], overlap, pieces[other + (other >= i)])])
+        start += len(piece)
+    return found
 
 
 def _drawn(

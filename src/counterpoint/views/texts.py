@@ -136,6 +136,23 @@ def in_half(text: str) -> tuple[str, str]:
     return " ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])
 
 
+def in_pieces(text: str, longest: int) -> list[str]:
+    """A text's words in pieces of about the same length, of at most so many words; two of a text that is shorter.
+
+    Args:
+        text: Of one word it is one piece.
+        longest: 1 or more.
+
+    Examples:
+        >>> in_pieces("one two three four five", 2), in_pieces("one two three", 96)
+        (['one two', 'three', 'four five'], ['one two', 'three'])
+    """
+    words = text.split()
+    number = max(min(2, len(words)), -(-len(words) // longest))
+    ends = [round(i * len(words) / max(number, 1)) for i in range(number + 1)]
+    return [" ".join(words[a:b]) for a, b in pairwise(ends)]
+
+
 def parts(split: Callable[[str], Sequence[str]] = in_half) -> Prepare:
     """A step before training: each text has its parts for positives, which `procedures.Composed` makes one key of.
 
