@@ -9,6 +9,7 @@ from functools import partial
 from unittest.mock import patch
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import guarantee_texts
@@ -58,7 +59,6 @@ from counterpoint.objectives import (
     Pairs,
     Part,
     SetContrast,
-    Sigmoid,
     SoftContrastive,
     SparseReconstruction,
     StandardNormal,
@@ -458,7 +458,9 @@ CASES = {
     "crossing": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=crossing),
     "crossing, taught": Case(lambda: DistillKL(1.0, geometry=Dot()), encoder=crossing, rows="taught"),
     "read together": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=reading_both),
-    "read together, pair by pair": Case(lambda: Sigmoid(1.0, bias=0.0, geometry=Dot()), encoder=reading_both),
+    "read together, pair by pair": Case(
+        lambda: Pairs(0.0, 0.0, shape=F.softplus, geometry=Dot()), encoder=reading_both
+    ),
     "read together, margin": Case(lambda: Triplet(1.0, geometry=Dot()), encoder=reading_both),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from counterpoint.encoders import Dense, load
+from counterpoint.encoders import Dense, TransformerCrossEncoder, load, load_cross_encoder
 
 ROOT = Path(__file__).parents[2]
 PEERS = sorted((ROOT / ".peers").glob("st-*/ready"))
@@ -96,3 +96,25 @@ def test_we_load_what_the_peer_saves(tiny, corpus, tmp_path, ready):
     assert encoder.dim == 8
     assert encoder.prompts == {"query": "query : "}
     np.testing.assert_allclose(encoder.encode(corpus, kind="query"), np.load(paths[2]), atol=1e-5)
+
+
+@pytest.mark.parametrize("ready", PEERS, ids=lambda path: path.parent.name)
+def test_rerankers_score_alike_there_and_back(tiny, corpus, tmp_path, ready):
+    names = ("bert", "roberta", "llama", "gpt2")
+    models = {name: TransformerCrossEncoder.of(tiny(name), seed=1) for name in names}
+    for name, model in models.items():
+        model.save(tmp_path / name)
+    script = (
+        "import sys, numpy as np; from sentence_transformers import CrossEncoder as C;"
+        "root, texts = sys.argv[1], sys.argv[2:]\n"
+        f"for name in {names}:\n"
+        "    m = C(f'{root}/{name}', device='cpu'); m.save(f'{root}/{name}-theirs')\n"
+        "    np.save(f'{root}/{name}.npy', m.predict(list(zip(texts, texts[::-1]))))"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    command = [ready.parent / "bin/python", "-W", "ignore", "-c", script, tmp_path, *corpus]
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    for name, model in models.items():
+        theirs, again = np.load(tmp_path / f"{name}.npy"), load_cross_encoder(tmp_path / f"{name}-theirs")
+        for one in (model, again):
+            np.testing.assert_allclose(one.score(corpus, corpus[::-1]), theirs, atol=1e-5, err_msg=name)

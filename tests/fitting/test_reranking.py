@@ -142,9 +142,23 @@ def test_no_other_data_and_no_other_base(tmp_path):
     (tmp_path / "texts.txt").write_text("\n".join(f"a text {i}" for i in range(30)))
     with pytest.raises(InputError, match="no queries and answers"):
         fit_reranker(tmp_path / "texts.txt", tmp_path / "out", base="kernels", **QUIET)
+    scored = "".join(f"a text {i}\ta text of {i}\t{i % 5}\n" for i in range(30))
+    (tmp_path / "scored.tsv").write_text("sentence1\tsentence2\tscore\n" + scored)
+    with pytest.raises(InputError, match="scored have no queries and answers"):
+        fit_reranker(tmp_path / "scored.tsv", tmp_path / "out", base="kernels", **QUIET)
     StaticEncoder.from_corpus(["a cat"], dim=4).save(tmp_path / "table")
     with pytest.raises(InputError, match="table is no transformer"):
         fit_reranker(tmp_path / "texts.txt", tmp_path / "out", base=str(tmp_path / "table"), **QUIET)
+
+
+def test_bad_rows_are_listed_beside_the_folder(pairs, tmp_path):
+    (tmp_path / "bad.tsv").write_text(pairs.read_text() + "\tno question\n")
+    said = []
+    options = {"base": "kernels", "test": 12, "dev": 0, "steps": 1, "negatives": 1, "dtype": "float32"}
+    fit_reranker(tmp_path / "bad.tsv", tmp_path / "out", reading={"skip_bad": True}, say=said.append, **options)
+    listed = tmp_path / "out.rejected" / "rejected.jsonl"
+    assert "is empty" in listed.read_text()
+    assert str(listed) in said[0]
 
 
 def command(*arguments):

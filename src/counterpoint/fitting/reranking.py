@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from counterpoint.data import Example, Retrieval, retrieval_from_pairs
 from counterpoint.data.items import Data, Items
@@ -29,7 +30,7 @@ from counterpoint.fitting.texts import load_texts
 from counterpoint.geometry import Dot
 from counterpoint.negatives import by_encoder, lexical, mine
 from counterpoint.negatives.rules import uniform
-from counterpoint.objectives import DistillKL, InfoNCE, Objective, Sigmoid, Triplet
+from counterpoint.objectives import DistillKL, InfoNCE, Objective, Pairs, Triplet
 from counterpoint.search.language import check_language
 from counterpoint.training import CrossLists, TrainConfig, train
 from counterpoint.training._processes import Processes
@@ -50,11 +51,8 @@ def listwise() -> Objective:
 
 
 def pointwise() -> Objective:
-    """Binary cross-entropy of every pair by itself, summed over the list."""
-    loss = Sigmoid(1.0, bias=0.0, geometry=Dot())
-    # the model has a bias of its own, and this one would not be saved with it
-    loss.bias.requires_grad = False
-    return loss
+    """Binary cross-entropy of every pair by itself: the mean over the list."""
+    return Pairs(0.0, 0.0, shape=F.softplus, geometry=Dot())
 
 
 def margin() -> Objective:
@@ -177,8 +175,10 @@ def fit_reranker(
         raise InputError("kernels read 200 tokens of each text", fix="leave out --max-length")
     finder = None if retriever == "bm25" else _encoder(retriever)
     guide = None if teacher is None else load_cross_encoder(teacher)
-    parts = load_texts(source, reading or {"skip_bad": False}, dev, test, seed, None)
-    if parts.train.others is None or parts.train.positives is None:
+    # the folder itself is replaced in the end
+    rejected = output.with_name(f"{output.name}.rejected") if processes.first else None
+    parts = load_texts(source, reading or {}, dev, test, seed, rejected)
+    if parts.train.schema not in ("pairs", "tuples"):
         raise InputError(
             f"{parts.about.schema} have no queries and answers", file=parts.about.source, fix="give pairs or tuples"
         )

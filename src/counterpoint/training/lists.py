@@ -27,8 +27,8 @@ class CrossLists(Batches):
     """Queries with their first positive and all their mined negatives, as batches for a cross-encoder.
 
     The objective sees the scores as owned keys of one dimension, and compares by `Dot`: `InfoNCE` is the listwise
-    cross-entropy, `Sigmoid` the pointwise one, `Triplet` a margin. Where the data have the column `teacher`, a score
-    for each of a row's list (`with_teacher`), it is the guide, for `DistillKL` and `MarginMSE`.
+    cross-entropy, `Pairs` with `F.softplus` the pointwise one, `Triplet` a margin. Where the data have the column
+    `teacher`, a score for each of a row's list (`with_teacher`), it is the guide, for `DistillKL` and `MarginMSE`.
 
     Args:
         data: Tuples of texts.
