@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from counterpoint.cli import serving
 from counterpoint.data import debian
-from counterpoint.encoders import ImageEncoder, StaticEncoder, Towers
+from counterpoint.encoders import ImageEncoder, KernelCrossEncoder, StaticEncoder, Towers
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.search import exact_search
 from counterpoint.serving.service import Service
@@ -92,6 +93,16 @@ def test_ranked_by_a_reranker(encoder):
         assert running.get("/about").json["reranker"] is True
         found = running.post("/v1/rerank", {"query": "four", "documents": ["a", "abcd", "abcdef", "dcba"]}).json
     assert [(one["index"], one["relevance_score"]) for one in found["results"]] == [(1, 0), (3, 0), (2, -2), (0, -3)]
+
+
+def test_ranked_by_a_cross_encoder_from_its_folder(encoder, tmp_path):
+    judge = KernelCrossEncoder(StaticEncoder.from_corpus(TEXTS, dim=8, prompts={}))
+    judge.save(tmp_path / "judge")
+    with site(Service(encoder, "small", reranker=serving._reranker(str(tmp_path / "judge")))) as running:
+        found = running.post("/v1/rerank", {"query": "a game", "documents": TEXTS[:9]}).json["results"]
+    scores = judge.score(["a game"] * 9, TEXTS[:9])
+    assert [one["index"] for one in found] == np.argsort(-scores, kind="stable").tolist()
+    assert [one["relevance_score"] for one in found] == pytest.approx(sorted(scores.tolist(), reverse=True), abs=1e-5)
 
 
 def test_a_model_of_texts_and_pictures_takes_texts_on_either_side():

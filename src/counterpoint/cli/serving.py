@@ -36,6 +36,9 @@ def serve(
     pictures: Annotated[
         Path | None, typer.Option(help="The folder of the pictures that documents are named after, to be shown.")
     ] = None,
+    reranker: Annotated[
+        str | None, typer.Option(help="A cross-encoder that scores what is reranked: a folder or a hub name.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another place of the index's model.")] = None,
     name: Annotated[str | None, typer.Option(help="What requests call the model; its folder if not given.")] = None,
     backend: Backend = "auto",
@@ -76,7 +79,8 @@ def serve(
         if index is not None:
             stack.enter_context(index)
         called = name or _name(folder)
-        service = Service(encoder, called, index, prompt, writable=writable, pictures=pictures, limits=limits)
+        judge = None if reranker is None else _reranker(reranker)
+        service = Service(encoder, called, index, prompt, judge, writable, pictures, limits)
         service.warm()
         hosts = {host, "localhost", "127.0.0.1", "[::1]", f"[{host}]"} if local and not token else None
         run(application(service, token=token, hosts=hosts), listening, lambda: _say(service, address(listening)))
@@ -108,6 +112,13 @@ def _opened(folder: Path, model: str | None, backend: str) -> tuple[Index | None
     except BaseException:
         index.close()
         raise
+
+
+def _reranker(name: str) -> Any:
+    """What scores a query and a document together (`counterpoint.serving.service.Reranker`)."""
+    from counterpoint.encoders import load_cross_encoder
+
+    return load_cross_encoder(name)
 
 
 def _name(folder: Path) -> str:
