@@ -96,7 +96,7 @@ class CrossUnmasking(MaskedLM):
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """These sentences and their translations, with some tokens of each masked."""
         del among
-        both = (self._masked(rows), self._masked(rows + len(self)))
+        both = (self._asked(rows), self._asked(rows + len(self)))
         target = torch.cat([side["target"] for side in both], 1)
         side = torch.cat([torch.full((part["at"].shape[1],), i) for i, part in enumerate(both)])
         number = len(self._table) + rows  # beyond those of tokens
@@ -122,7 +122,7 @@ class CrossUnmasking(MaskedLM):
         assert isinstance(cost, Tensor)
         return Payload(both, cost, lambda pair, some: tuple(take(part, some) for part in pair), arguments)
 
-    def _masked(self, rows: Int[Tensor, " b"]) -> Features:
+    def _asked(self, rows: Int[Tensor, " b"]) -> Features:
         inputs = super().payload(rows).inputs
         target = torch.full_like(inputs["at"], -1)
         original, there = at_places(take(self._features, rows)["input_ids"], inputs, inputs["at"])

@@ -17,7 +17,6 @@ from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, M
 from counterpoint.procedures.noise import NoiseNegatives
 from counterpoint.procedures.ordered import OrderedLists, moved_by_order
 from counterpoint.procedures.pair_features import EveryPair, PairFeatures
-from counterpoint.procedures.pair_features import PairFeatures
 from counterpoint.procedures.passages import AlsoPassages, AlsoQueries
 from counterpoint.procedures.prototypes import Prototypes
 from counterpoint.procedures.queue import MomentumQueue, Queue

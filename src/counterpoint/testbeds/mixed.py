@@ -44,7 +44,7 @@ def _asked() -> Data:
 
 
 def _joined(*parts: Data) -> Data:
-    anchors, others = [], []
+    anchors, others = list[str](), list[str]()
     for part in parts:
         assert part.others is not None and part.positives is not None  # noqa: PT018 - pairs
         anchors += part.anchors[part.anchor].texts

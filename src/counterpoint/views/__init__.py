@@ -20,11 +20,9 @@ from counterpoint.views.structure import structure
 from counterpoint.views.styles import STYLES, style_triplets
 from counterpoint.views.templates import Demonstrated, another_template, demonstrated_by
 from counterpoint.views.text_view import TextView, chained, one_of
-from counterpoint.views.texts import defined, inverse_cloze, neighbours, paired, parts, shuffle_partners
 from counterpoint.views.texts import (
     defined,
     in_pieces,
-    in_sentences,
     inverse_cloze,
     neighbours,
     paired,

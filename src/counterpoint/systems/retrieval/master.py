@@ -24,7 +24,7 @@ PRETRAINING = TrainConfig(epochs=40, batch_size=2048, learning_rate=3e-4, schedu
 
 def followed(data: Data) -> dict[str, str]:
     """What stands after each span in its document; before the last one."""
-    found = {}
+    found = dict[str, str]()
     for document in in_spans(data):
         found |= {document[-1]: document[-2]} if len(document) > 1 else {}
         found |= dict(pairwise(document))

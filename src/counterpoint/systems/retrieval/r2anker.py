@@ -116,7 +116,7 @@ def in_order(seed: int) -> dict[str, float]:
         "ceiling": cross_encoder(mined(more, start(), seed), seed, steps=600),
     }
     made = {name: Made(name, Reranked(ranker.score), parts, seed) for name, ranker in rankers.items()}
-    return {"raw": _TOP.of(Made("BM25", Lexical(), parts, seed)), **{name: _TOP.of(one) for name, one in made.items()}}  # type: ignore[arg-type]
+    return {"raw": _TOP.of(Made("BM25", Lexical(), parts, seed)), **{name: _TOP.of(one) for name, one in made.items()}}
 
 
 def untrained(parts: Parts, seed: int) -> KernelCrossEncoder:

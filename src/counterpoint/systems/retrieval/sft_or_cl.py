@@ -93,8 +93,8 @@ def compared(seed: int) -> dict[str, float]:
     of = {"untrained": reader(seed)}
     for name, objective in (("baseline", contrastive()), ("system", supervised())):
         of[name] = trained(reader(seed), train_part, objective, seed)  # type: ignore[assignment]
-    ranked = {name: _TOP.of(made(name, Reranked(model.score, _DEPTH))) for name, model in of.items()}  # type: ignore[arg-type]
-    return {"raw": _TOP.of(made("BM25", Lexical())), **ranked}  # type: ignore[arg-type]
+    ranked = {name: _TOP.of(made(name, Reranked(model.score, _DEPTH))) for name, model in of.items()}
+    return {"raw": _TOP.of(made("BM25", Lexical())), **ranked}
 
 
 def diagnosed(method: Recipe, output: Path, say: Say) -> Figures:
