@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from counterpoint.data import Documents, in_passages
+from counterpoint.errors import InputError
 from counterpoint.search import Index
 from counterpoint.serving.service import Service
 from serving.sites import IMAGE, PNG, SCRIPT, site
@@ -180,3 +182,18 @@ def test_an_index_that_was_built_again_with_another_model(writing, encoder, capl
         "the server cannot do this now: the index was built again with another model",
     )
     assert "start again" in caplog.text
+
+
+def test_of_passages_each_document_is_found_once_by_its_best(tmp_path, encoder):
+    parts = in_passages(Documents(["cats", "ships"], ["Cats sleep. Mice run.", "Boats sail. Wind blows."], {}, "x"), 2)
+    z = encoder.encode(parts.texts, kind="document")
+    settings = {"columns": parts.columns, "encoder": encoder, "metadata": {"passages": 2}}
+    Index.build(tmp_path / "index", parts.ids, parts.texts, z, **settings).close()
+    with pytest.raises(InputError, match="an index of passages is not written to"):
+        Service(encoder, "passages", Index.open(tmp_path / "index"), writable=True)
+    with site(Service(encoder, "passages", Index.open(tmp_path / "index"))) as running:
+        for mode in ("hybrid", "dense"):
+            hits = running.get(f"/search?q=Mice+run&mode={mode}").json["hits"]
+            assert [hit["id"].partition("#")[0] for hit in hits] == ["cats", "ships"]
+            assert (hits[0]["id"], hits[0]["text"]) == ("cats#2", "Mice run.")
+        assert running.get("/documents/cats%232").json["text"] == "Mice run."

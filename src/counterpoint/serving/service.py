@@ -6,18 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
+from counterpoint.data.passages import PASSAGE
 from counterpoint.encoders import fingerprint
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.features import Kind
 from counterpoint.errors import InputError
-from counterpoint.search import Hit, Index, score_rows
+from counterpoint.search import Hit, Index, best_passages, score_rows
 from counterpoint.search.exact import Metric
 from counterpoint.serving.batching import Batcher, Full
 from counterpoint.serving.encoding import Asked, Encoded, encoding, text_tower
@@ -72,6 +73,9 @@ class Service:
             self.index.check(self.encoder)
             if self.writable:
                 self.index.check_writable()
+                if self.index.metadata.get("passages"):
+                    fix = "leave out --writable, and add with counterpoint index --add"
+                    raise InputError("an index of passages is not written to by requests", fix=fix)
         elif self.writable or self.pictures is not None:
             raise InputError("there is no index to write to or to show pictures of", fix="serve an index")
         self.created = int(time.time())
@@ -154,11 +158,18 @@ class Service:
         (found,) = await self.encode([query], Asked("query", self.query_prompt, index.metadata.get("dim")))
         depth, conditions = min(offset + k + 1, last), list(where) or None
 
-        def work() -> list[Hit]:
-            self._check()
+        def nearest(depth: int) -> list[Hit]:
+            depth = min(depth, last)
             if mode == "hybrid":
                 return index.hybrid([query], found.vector[None], depth, where=conditions, depth=FUSED)[0]
             return index.search(found.vector[None], depth, where=conditions)[0]
+
+        def work() -> list[Hit]:
+            self._check()
+            if not index.metadata.get("passages"):
+                return nearest(depth)
+            # a document once, by its best passage, whose own id leads to its neighbours
+            return [replace(hit, id=f"{hit.id}#{hit.columns[PASSAGE]}") for hit in best_passages(nearest, depth)]
 
         hits = await self.within(work)
         return hits[offset : offset + k], len(hits) > offset + k
