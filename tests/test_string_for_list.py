@@ -143,6 +143,7 @@ CALLS = {
     ),
     "Index.delete ids": INDEX.delete,
     "Index.get ids": INDEX.get,
+    "Index.vectors ids": INDEX.vectors,
     "Index.hybrid queries": lambda s: INDEX.hybrid(s, np.ones((len(s), 3))),
     "Index.hybrid where": lambda s: INDEX.hybrid(["q"], Z[:1], where=s),
     "Index.search where": lambda s: INDEX.search(Z[:1], where=s),

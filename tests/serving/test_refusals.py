@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+import time
 
 import pytest
 
@@ -203,7 +204,7 @@ def test_too_much_at_a_time_is_told_to_come_again(encoder):
         for thread in waiting:
             thread.start()
         while running.service._vectors.waiting < 3:  # one is at work
-            pass
+            time.sleep(0.01)
         full = ask(3)
         slow.may.set()
         for thread in waiting:
@@ -220,7 +221,7 @@ def test_too_many_requests_at_a_time(encoder):
         waiting = threading.Thread(target=lambda: running.post(EMBED, {"input": "a"}))
         waiting.start()
         while running.get("/v1/models").status == 200:
-            pass
+            time.sleep(0.01)
         answer = running.get("/v1/models")
         assert running.get("/health").status == 200
         slow.may.set()
@@ -267,7 +268,7 @@ def test_an_error_of_our_own_is_logged_and_not_shown(writing, monkeypatch, caplo
     answer = writing.post(SEARCH, {"query": "a", "mode": "dense"}, headers={"X-Request-ID": "mine"})
     assert (answer.status, answer.why) == (500, "this failed; the server's log says why under the request's id")
     while "ZeroDivisionError" not in caplog.text:  # it is logged once it is answered
-        pass
+        time.sleep(0.01)
     assert "request mine failed" in caplog.text
     assert "ZeroDivisionError" not in answer.body.decode()
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -68,6 +69,7 @@ def test_what_was_acknowledged_is_there_after_a_kill(place, tmp_path):
             thread.start()
         while len(acknowledged) < 40:
             assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         for thread in threads:
             thread.join()
