@@ -173,7 +173,7 @@ class CoTMAE(ContextDecoding):
         del among
         first, second = self._groups.draw(rows)
         both = take(self._features, torch.cat([first, second]))
-        inputs, target = self._masked(both, self._choose(both))
+        inputs, target = self._with_masks(both, self._choose(both))
         other = take(self._features, torch.cat([second, first]))
         reads, asked, answers = self.read(other, self.drawn(other, self._hidden_share))
         term = torch.cat([torch.zeros(target.shape[1]), torch.ones(asked.shape[1])]).long()
@@ -254,7 +254,7 @@ class QueryDecoding(ContextDecoding):
         del among
         first, second = self._groups.draw(rows)
         passages = take(self._features, first)
-        inputs, target = self._masked(passages, self._choose(passages))
+        inputs, target = self._with_masks(passages, self._choose(passages))
         other = take(self._features, second)
         later = torch.ones_like(other["input_ids"], dtype=torch.bool)
         later[other["offsets"][:-1]] = False

@@ -62,9 +62,9 @@ class MaskedLM(Guessing):
         """These texts with some tokens masked."""
         del among
         features = take(self._features, rows)
-        return self._payload(*self._masked(features, self._choose(features)))
+        return self._payload(*self._with_masks(features, self._choose(features)))
 
-    def _masked(self, features: Features, chosen: Bool[Tensor, " t"]) -> tuple[Features, Int[Tensor, "n m"]]:
+    def _with_masks(self, features: Features, chosen: Bool[Tensor, " t"]) -> tuple[Features, Int[Tensor, "n m"]]:
         """What the encoder sees of texts, with the places that it is asked for, and the tokens there; -1: no more."""
         original = features["input_ids"]
         shown = self._shown(original, chosen)

@@ -101,7 +101,7 @@ class MASTER(ContextDecoding):
         apart = self.drawn(whole, self._hidden_share)
         rest = ~apart & ~torch.isin(whole["input_ids"], self._special)
         chosen = torch.cat([self._choose(whole), self._choose(first), apart])
-        inputs, target = self._masked(concat([whole, first, whole]), chosen)
+        inputs, target = self._with_masks(concat([whole, first, whole]), chosen)
         decoded = (
             (_WHOLE, whole, self._keywords(whole)),
             (_WHOLE, asked, self.drawn(asked, self._hidden_share)),
