@@ -28,18 +28,17 @@ class SpladeEncoder(Wrapper):
 
     `h_t` are the states of a text's tokens, `e_v` the token vectors that the encoder reads: a masked language model's
     guesses by tied weights, as this project pretrains them, so that tokens that are not in the text may weigh, too.
-    Special tokens weigh nothing. `forward` and `encode` give all weights, `encode_sparse` those above 0. With `dense`
-    the encoder's own vector stands before the weights. Vectors are compared by the inner product and never scaled.
+    Special tokens weigh nothing. `forward` and `encode` give all weights, `encode_sparse` those above 0.
+    Vectors are compared by the inner product and never scaled.
 
     Sources: Formal et al. 2021, "SPLADE v2: Sparse Lexical and Expansion Model for Information Retrieval" (the
-    maximum); Biswas et al. 2024, "Efficient and Interpretable Information Retrieval for Product Question Answering with
-    Heterogeneous Data", the authors' code (`keep`, `dense`).
+    maximum); the authors' code of "Efficient and Interpretable Information Retrieval for Product Question Answering
+    with Heterogeneous Data" (`keep`).
 
     Args:
         encoder: A transformer whose token vectors are as wide as its states, or a table.
         keep: Only so many of a text's weights, the greatest; 0: all. Only they have a gradient.
         bias: What each `b_v` begins with.
-        dense: Whether the encoder's own vector is there, too.
 
     Raises:
         InputError: An encoder without states of tokens, or whose token vectors are not as wide; `keep` below 0.
@@ -50,7 +49,7 @@ class SpladeEncoder(Wrapper):
         ['cat', 'red']
     """
 
-    def __init__(self, encoder: TextEncoder, *, keep: int = 0, bias: float = 0.0, dense: bool = False) -> None:
+    def __init__(self, encoder: TextEncoder, *, keep: int = 0, bias: float = 0.0) -> None:
         if not isinstance(encoder, TransformerEncoder | StaticEncoder):
             raise InputError("an encoder without states of tokens", fix="give a transformer or a table")
         if keep < 0:
@@ -59,10 +58,8 @@ class SpladeEncoder(Wrapper):
         table = self._table
         if isinstance(encoder, TransformerEncoder) and encoder.model.config.hidden_size != table.shape[1]:
             raise InputError("token vectors are not as wide as states", fix="choose another base")
-        self.keep, self.bias, self.dense = keep, bias, dense
-        self.normalize, self.similarity = False, "dot"
-        self.before = encoder.dim if dense else 0
-        self.width = self.before + len(table)
+        self.keep, self.bias = keep, bias
+        self.normalize, self.similarity, self.width = False, "dot", len(table)
         self.offset = nn.Parameter(torch.full((len(table),), bias))
 
     @property
@@ -75,21 +72,6 @@ class SpladeEncoder(Wrapper):
         table: Tensor = encoder.model.get_input_embeddings().weight
         return table
 
-    def weights_of(self, features: Features) -> Float[Tensor, "n v"]:
-        """The weights alone, with gradient."""
-        states = padded(states_of(self.encoder, features), features)
-        # the greatest of all tokens first: what follows keeps their order
-        best = MaxSim().shared(self._table[:, None], states, 1.0).T
-        weights = (best + self.offset).relu().log1p()
-        special = sorted(self.special_tokens)
-        weights = weights.index_fill(1, torch.tensor(special, dtype=torch.long, device=weights.device), 0.0)
-        # of a text without tokens nothing is there that could weigh
-        weights = weights * (lengths(features) > 0)[:, None]
-        if 0 < self.keep < weights.shape[1]:
-            value, place = weights.topk(self.keep, dim=1)
-            weights = torch.zeros_like(weights).scatter(1, place, value)
-        return weights
-
     def encode_sparse(self, items: Items, *, kind: Kind = None) -> csr_array:
         """The weights of each item that are above 0, without gradient, one row an item."""
         from scipy.sparse import csr_array, vstack
@@ -99,8 +81,7 @@ class SpladeEncoder(Wrapper):
         try:
             with torch.inference_mode():
                 for rows in chunks(lengths(features), _TOKENS):
-                    part = {name: value.to(self.device) for name, value in take(features, rows).items()}
-                    found.append(csr_array(self.weights_of(part).float().cpu().numpy()))
+                    found.append(csr_array(self(take(features, rows)).float().cpu().numpy()))
         finally:
             self.train(before)
         return csr_array(vstack(found)) if found else csr_array((0, len(self.offset)), dtype="float32")
@@ -123,8 +104,18 @@ class SpladeEncoder(Wrapper):
         return self.encoder._mark_prompt(features, prompt)
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
-        weights = self.weights_of(features)
-        return torch.cat([self.encoder(features), weights], 1) if self.dense else weights
+        states = padded(states_of(self.encoder, features), features)
+        # the greatest of all tokens first: what follows keeps their order
+        best = MaxSim().shared(self._table[:, None], states, 1.0).T
+        weights = (best + self.offset).relu().log1p()
+        special = sorted(self.special_tokens)
+        weights = weights.index_fill(1, torch.tensor(special, dtype=torch.long, device=weights.device), 0.0)
+        # of a text without tokens nothing is there that could weigh
+        weights = weights * (lengths(features) > 0)[:, None]
+        if 0 < self.keep < weights.shape[1]:
+            value, place = weights.topk(self.keep, dim=1)
+            weights = torch.zeros_like(weights).scatter(1, place, value)
+        return weights
 
 
 _TOKENS = 1 << 12
