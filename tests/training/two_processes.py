@@ -16,6 +16,9 @@ from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.methods import Stage, train_stage
+from counterpoint.negatives.prepare import self_mined
+from counterpoint.negatives.rules import uniform
 from counterpoint.objectives import InfoNCE
 from counterpoint.pretraining import Condenser
 from counterpoint.training import RowBatches, TrainConfig, train
@@ -56,6 +59,14 @@ class Guessed(Condenser):
         return original.masked_fill(chosen, self.encoder.tokenizer.mask_token_id)
 
 
+def mined_anew() -> torch.Tensor:
+    """What is learned from negatives that are mined while it is learned."""
+    model = StaticEncoder.from_corpus([t for e in ROWS for t in e.texts], dim=16)
+    stage = Stage(lambda: InfoNCE(0.1), CONFIG, prepare=(self_mined(2, depth=12, draw=uniform),), renewals=3)
+    train_stage(stage, rows_of(ROWS), model, 1)
+    return model.embedding.weight
+
+
 def main(rank: int, world: int, store: str, output: str) -> None:
     if world > 1:
         dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
@@ -68,11 +79,13 @@ def main(rank: int, world: int, store: str, output: str) -> None:
     torch.manual_seed(0)
     graph = KnowledgeGraph.of(TRIPLES, dim=8)
     train(graph, RowBatches(TRIPLES, graph, shared=7), InfoNCE(1.0, geometry=graph.geometry), CONFIG)
+    mined = mined_anew()
     guessing = Guessed()
     # keys have biases that a softmax does not see: Adam would make steps of their rounding errors
     train(guessing, guessing, guessing.objective(), replace(CONFIG, optimizer="sgd", learning_rate=0.3))
     if rank == 0:
         tables = {"table": model.embedding.weight, "entities": graph.document.weight, "relations": graph.query.weight}
+        tables["mined anew"] = mined
         tables |= {f"guessing.{name}": weight for name, weight in guessing.named_parameters()}
         save_file({name: table.detach().clone() for name, table in tables.items()}, Path(output))
 

@@ -51,7 +51,8 @@ def relevance(data: Data, seed: int = 0, *, steps: int = 100) -> Judge:
     cross, listed = cross_encoder(data, seed, steps=steps), lists(data)
     row, column = (listed >= 0).nonzero(as_tuple=True)
     anchors, others = data.anchors.texts, data.others.texts  # type: ignore[union-attr]
-    scores = cross.score([anchors[i] for i in data.anchor[row]], [others[i] for i in listed[row, column]])
+    queries = [anchors[i] for i in data.anchor[row].tolist()]
+    scores = cross.score(queries, [others[i] for i in listed[row, column].tolist()])
     # a weak penalty: a strong one would give much the same to all where rows are few
     regression = LogisticRegression(C=100.0).fit(scores[:, None], (column == 0).numpy())
 

@@ -87,8 +87,7 @@ def no_copy(found: Candidates) -> Bool[np.ndarray, "b k"]:
     """A rule for who knows which documents are copies."""
     assert found.data.others is not None
     original_m = np.array([name != "copy" for name in found.data.others.names] or [True] * len(found.data.others))
-    kept_bk: np.ndarray = original_m[found.ids_bk]
-    return kept_bk
+    return np.asarray(original_m[found.ids_bk])
 
 
 @cache
