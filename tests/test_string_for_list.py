@@ -51,7 +51,7 @@ from counterpoint.encoders import (
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.exporting import export
-from counterpoint.generating import Generator, Rules, Sampling, back_translated, triplets_written
+from counterpoint.generating import Generator, Hypothetical, Rules, Sampling, back_translated, triplets_written
 from counterpoint.methods import Takes
 from counterpoint.negatives import lexical
 from counterpoint.negatives.rules import without_answers
@@ -153,6 +153,7 @@ CALLS = {
     "DemonstrationEncoder words": lambda s: DemonstrationEncoder(SMALL, ["{} [MASK]"], s),
     "DemonstrationEncoder.encode texts": DemonstrationEncoder(SMALL, ["{} [MASK]"], ["a"]).encode,
     "DemonstrationEncoder.tokenize texts": DemonstrationEncoder(SMALL, ["{} [MASK]"], ["a"]).tokenize,
+    "Hypothetical.encode texts": Hypothetical(ENCODER, Generator(Rules(lambda _, __: "a"))).encode,
     "Example positives": lambda s: Example("a", s),
     "Example negatives": lambda s: Example("a", ("b",), s),
     "Example labels": lambda s: Example("a", labels=s),

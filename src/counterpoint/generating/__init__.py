@@ -4,6 +4,7 @@ from counterpoint.generating.asking import Answer, LanguageModel, Message, Promp
 from counterpoint.generating.causal import CausalLM
 from counterpoint.generating.endpoint import Endpoint
 from counterpoint.generating.generator import Account, Generator, Price, Result
+from counterpoint.generating.hypothetical import Hypothetical
 from counterpoint.generating.pairs import pairs_graded, pairs_kept, pairs_written
 from counterpoint.generating.parsing import (
     UnparsedError,
@@ -26,6 +27,7 @@ __all__ = [
     "CausalLM",
     "Endpoint",
     "Generator",
+    "Hypothetical",
     "LanguageModel",
     "Message",
     "Price",
