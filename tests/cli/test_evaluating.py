@@ -81,3 +81,19 @@ def test_what_cannot_be_ranked_is_refused(folder):
         shown = CliRunner().invoke(app, ["evaluate", *named])
         assert isinstance(shown.exception, InputError)
         assert said in str(shown.exception)
+
+
+def test_contrasts_are_measured_by_pairs(folder):
+    row = {"q1": "red", "q2": "blue", "doc1": "a red car", "doc2": "a blue boat"}
+    (folder / "contrasts.jsonl").write_text(json.dumps(row) + "\n")
+    shown = CliRunner().invoke(app, ["evaluate", str(folder / "model"), str(folder / "contrasts.jsonl"), "--json"])
+    assert shown.exit_code == 0
+    (result,) = json.loads(shown.stdout)
+    assert result["task"] == "contrasts"
+    assert "read 1 contrasts" in shown.stderr
+    assert {f["name"]: f["value"] for f in _figures(result)} == {"pairwise accuracy": 1.0, "accuracy of a query": 1.0}
+
+
+def _figures(result):
+    figures = result["figures"]
+    return list(figures.values()) if isinstance(figures, dict) else figures

@@ -23,8 +23,8 @@ def evaluate(
     source: Annotated[
         str,
         typer.Argument(
-            help="Scored pairs, pairs, a BEIR folder, a folder of SentEval or DiscoEval, labels, pictures, triples, "
-            "included:debian."
+            help="Scored pairs, pairs, a BEIR folder, a folder of SentEval or DiscoEval, contrasts, labels, "
+            "pictures, triples, included:debian."
         ),
     ],
     train: Annotated[
@@ -58,10 +58,18 @@ def evaluate(
     from counterpoint.cli.items import evaluated, load_for, takes
     from counterpoint.cli.searching import open_model
     from counterpoint.cli.texts import asked, is_ranking
-    from counterpoint.data import read_association_tests, read_discourse_tasks, read_sentence_tasks
+    from counterpoint.data import read_association_tests, read_contrasts, read_discourse_tasks, read_sentence_tasks
     from counterpoint.encoders import load_cross_encoder, unknown_note
     from counterpoint.errors import InputError
-    from counterpoint.evaluate import evaluate_associations, evaluate_discourse, evaluate_sentences, parse_metric
+    from counterpoint.evaluate import (
+        evaluate_associations,
+        evaluate_contrasts,
+        evaluate_discourse,
+        evaluate_sentences,
+        of_documents,
+        parse_metric,
+        similarity_of,
+    )
     from counterpoint.files import check_output
 
     for metric in metrics or ():
@@ -101,8 +109,8 @@ def evaluate(
         _show(source, measured.figures, task.notes)
         return
     tasks, tests = read_sentence_tasks(source), read_association_tests(source)
-    discourse = read_discourse_tasks(source)
-    if (tasks or tests or discourse) and (train or skip_bad or any(options.values())):
+    discourse, contrasts = read_discourse_tasks(source), read_contrasts(source)
+    if (tasks or tests or discourse or contrasts) and (train or skip_bad or any(options.values())):
         fix = "give no options but --backend and --json"
         raise InputError("the layouts of these tests are fixed", file=source, fix=fix)
     results: list[Result] = []
@@ -119,6 +127,9 @@ def evaluate(
         sizes = (f"{name} ({len(task.parts['test']):,})" for name, task in discourse.items())
         typer.echo(f"read tasks of discourse from {source}: {', '.join(sizes)}", err=True)
         results.append(evaluate_discourse(encoder, discourse, say=lambda name: typer.echo(f"{name} ...", err=True)))
+    if contrasts is not None:
+        typer.echo(f"read {len(contrasts):,} contrasts from {source}", err=True)
+        results.append(evaluate_contrasts(of_documents(encoder, similarity_of(encoder)), contrasts, source=source))
     if results:
         _print(results, as_json)
         return

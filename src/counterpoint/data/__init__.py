@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from counterpoint.data.association_tests import AssociationTest, read_association_tests
+from counterpoint.data.contrasts import Contrast, read_contrasts
 from counterpoint.data.corpus import DebianCorpus, debian
 from counterpoint.data.discourse_tasks import DiscourseTask, read_discourse_tasks
 from counterpoint.data.documents import kept_rows, read_documents, write_rows
@@ -30,6 +31,7 @@ from counterpoint.data.wordnet import WordNet
 __all__ = [
     "SCHEMAS",
     "AssociationTest",
+    "Contrast",
     "DebianCorpus",
     "DiscourseTask",
     "Documents",
@@ -57,6 +59,7 @@ __all__ = [
     "passages",
     "read",
     "read_association_tests",
+    "read_contrasts",
     "read_discourse_tasks",
     "read_documents",
     "read_functions",

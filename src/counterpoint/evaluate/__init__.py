@@ -4,6 +4,7 @@ from counterpoint.evaluate.association import association, evaluate_associations
 from counterpoint.evaluate.bitext import bitext, margins, mined, mining
 from counterpoint.evaluate.bootstrap import compare, figure, randomisation
 from counterpoint.evaluate.budgets import Choice, ComputeOptimal, Learned, Trial, flop_per_token
+from counterpoint.evaluate.contrasts import evaluate_contrasts, of_documents
 from counterpoint.evaluate.discourse import evaluate_discourse
 from counterpoint.evaluate.encoder import (
     evaluate_any,
@@ -106,6 +107,7 @@ __all__ = [
     "evaluate_bitext",
     "evaluate_classification",
     "evaluate_clustering",
+    "evaluate_contrasts",
     "evaluate_discourse",
     "evaluate_graphs",
     "evaluate_judged",
@@ -140,6 +142,7 @@ __all__ = [
     "nearest_mean",
     "nested_folds",
     "neural_collapse",
+    "of_documents",
     "own_documents",
     "pair_classification",
     "pair_features",
