@@ -27,8 +27,8 @@ mined = bm25_negatives()
 """A negative for each question."""
 SETUP = (
     "A BERT in miniature with random weights stands in for BERT-base, SciFact's 5,183 abstracts for MS MARCO or "
-    "Wikipedia, their titles for questions, its claims for those of the test; pre-training and fine-tuning share 400 "
-    "steps of 64. All decoders are dropped before fine-tuning, which is of the first token's state by inner products, "
+    "Wikipedia, their titles for questions, its claims for those of the test; pre-training and fine-tuning share 200 "
+    "steps of 16. All decoders are dropped before fine-tuning, which is of the first token's state by inner products, "
     "with one BM25 negative a question and in one round. Each word is masked with the given probability, where theirs "
     "masks exactly that share; biases of tokens begin as the logarithm of how frequent each is. So small a model finds "
     "far less than BM25 whatever its pre-training: a trained BERT is needed to tell. The ceiling has the test's claims "
