@@ -97,3 +97,10 @@ def test_contrasts_are_measured_by_pairs(folder):
 def _figures(result):
     figures = result["figures"]
     return list(figures.values()) if isinstance(figures, dict) else figures
+
+
+def test_of_one_query_there_is_a_difference_and_no_interval(folder):
+    (folder / "one.tsv").write_text("query\tdocument\nred\ta red car\n")
+    shown = CliRunner().invoke(app, ["evaluate", str(folder / "model"), str(folder / "one.tsv"), "--against", "bm25"])
+    assert shown.exit_code == 0, shown.exception
+    assert "mrr@10" in shown.stdout

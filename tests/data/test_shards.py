@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -203,20 +204,65 @@ def test_which_folders_are_shards(tmp_path):
     assert shard_files(tmp_path / "beir") == []
 
 
-def test_files_are_closed_with_the_texts(stored, tmp_path):
+def test_texts_are_read_by_place_from_however_many_files(tmp_path):
+    resource = pytest.importorskip("resource")
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for i in range(40):
+        (folder / f"{i:02}.jsonl").write_text(f'{{"query": "q{i}", "document": "d{i}"}}\n')
+    texts = read_shards(shard_files(folder), tmp_path / "texts").data.anchors.values
+    assert isinstance(texts, StoredTexts)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 8, hard))
+    try:
+        assert list(texts) == [f"q{i}" for i in range(40)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert texts[-1] == "q39"
+    assert texts[1:3] == ["q1", "q2"]
+    assert pickle.loads(pickle.dumps(texts))[0] == "q0"
+
+
+def test_a_column_that_comes_with_a_later_shard_is_refused_as_it_is_in_a_file(tmp_path):
+    rows = [{"query": "a", "document": "b"}, {"query": "c", "document": "d", "negative": "e"}]
+    folder, _ = written(tmp_path, rows, [1])
+    with pytest.raises(InputError, match=r"1\.jsonl:1: column 'negative' occurs here for the first time"):
+        read_shards(shard_files(folder), tmp_path / "texts")
+    (folder / "0.jsonl").write_text(json.dumps(rows[1]) + "\n")
+    (folder / "1.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    data = read_shards(shard_files(folder), tmp_path / "texts").data
+    assert data.negatives.tolist() == [[1], [-1]]
+
+
+def test_shards_of_another_folder_are_not_taken_for_these(tmp_path):
     import os
 
-    texts = stored[0].anchors.values
-    assert isinstance(texts, StoredTexts)
-    assert texts[-1] == texts[len(texts) - 1]
-    assert texts[1:3] == [texts[1], texts[2]]
-    (descriptor, *_) = texts._open
-    os.fstat(descriptor)
-    texts.__del__()
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(descriptor)
-    del texts.__dict__["_open"]
-    assert pickle.loads(pickle.dumps(texts))[0] == texts[0]
+    for name, word in (("a", "red"), ("b", "one")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.jsonl").write_text(f'{{"query": "{word}", "document": "d"}}\n')
+        os.utime(tmp_path / name / "0.jsonl", (1, 1))
+    found = [read_shards(shard_files(tmp_path / name), tmp_path / "texts").data.anchors.values[0] for name in "ab"]
+    assert found == ["red", "one"]
+
+
+def test_a_shard_that_is_written_to_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    folder, _ = written(tmp_path, [{"query": "a", "document": "b"}])
+    real = shards._read
+
+    def growing(file, *rest):
+        yield from real(file, *rest)
+        file.write_text(file.read_text() * 2)
+
+    monkeypatch.setattr(shards, "_read", growing)
+    with pytest.raises(InputError, match="was written to while it was read"):
+        read_shards(shard_files(folder), tmp_path / "texts")
+
+
+def test_a_row_that_would_make_all_rows_wide_is_refused(tmp_path):
+    folder, _ = written(tmp_path, [{"query": "a", "pos": ["b"], "neg": [f"n{i}" for i in range(129)]}])
+    with pytest.raises(InputError, match="a row has 129 positives or negatives"):
+        read_shards(shard_files(folder), tmp_path / "texts", schema="tuples")
 
 
 def test_what_else_reads_texts_reads_shards_as_one_file(tmp_path):

@@ -141,3 +141,6 @@ def test_the_command(encoder, spread, tmp_path, monkeypatch):
 def test_no_cluster_and_no_workers_are_refused():
     with pytest.raises(InputError, match="0 workers"), on_ray("local", 0):
         pass
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nonsense"):
+        with pytest.raises(InputError, match="no Ray cluster answers at"), on_ray(address):
+            pass

@@ -139,3 +139,22 @@ def test_randomisation_of_many_follows_its_seed_and_tells_a_difference():
     assert ps == [randomisation(first, Figure("m", x.mean(), x)) for x in (alike, better)]
     with pytest.raises(InputError, match="not means over the same items"):
         randomisation(first, Figure("m", 0.0, a[:5]))
+
+
+def test_marks_at_the_start_of_a_file_are_no_part_of_a_query(tmp_path):
+    (tmp_path / "a.run").write_bytes(b"\xef\xbb\xbfq Q0 d 1 2.0 t\n")
+    assert read_run(tmp_path / "a.run") == {"q": {"d": 2.0}}
+
+
+def test_a_document_judged_twice_and_half_a_character_are_refused(tmp_path):
+    (tmp_path / "qrels").write_text("q 0 d 2\nq 0 d 1\n")
+    with pytest.raises(InputError, match="qrels:2: query q judges document d twice"):
+        read_qrels(tmp_path / "qrels")
+    with pytest.raises(InputError, match="cannot stand in a TREC run"):
+        write_run(tmp_path / "a.run", {"q": {"\ud800": 1.0}})
+
+
+def test_no_p_value_of_one_item():
+    one = Figure("m", 0.5, np.array([0.5]))
+    with pytest.raises(InputError, match="not means over the same items"):
+        randomisation(one, one)

@@ -72,3 +72,66 @@ def test_files_of_their_own_for_dev_and_test(tmp_path):
         load_parts(tmp_path / "shards", {}, 0, str(tmp_path / "texts.txt"), 0, None, stored=tmp_path / "texts")
     with pytest.raises(InputError, match="--split is of datasets"):
         load_parts(tmp_path / "shards", {"split": "en"}, 0, 5, 0, None, stored=tmp_path / "texts")
+
+
+def test_a_run_with_files_of_their_own_and_columns_that_are_said(tmp_path):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for i in range(2):
+        rows = [{"name": f"n{i}{j}", "about": f"about {i}{j} here", "title": "x", "text": "y"} for j in range(20)]
+        (folder / f"{i}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for part, places in (("dev", range(3)), ("test", range(3, 7))):
+        rows = [{"title": "z", "text": "w", "name": f"{part} {j}", "about": f"of {part} {j}"} for j in places]
+        rows += [{"title": "z", "text": "w", "name": " ", "about": "bad"}]
+        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = fit(
+        folder,
+        tmp_path / "run",
+        base="static",
+        epochs=1,
+        columns={"anchor": "name", "positive": "about"},
+        dev=str(tmp_path / "dev.jsonl"),
+        test=str(tmp_path / "test.jsonl"),
+        skip_bad=True,
+        say=lambda _: None,
+    )
+    about = json.loads((result.folder / "run.json").read_text())["content"]["data"]
+    assert (about["splits"], about["rejected"]) == ({"train": 40, "dev": 3, "test": 4}, 2)
+    assert len((result.folder / "rejected.jsonl").read_text().splitlines()) == 2
+
+
+def test_texts_are_kept_where_a_run_begins_anew_and_what_needs_memory_is_refused(tmp_path, monkeypatch):
+    from counterpoint.data import shards
+
+    rows_in(tmp_path / "shards", 60, 2)
+    read = []
+    real = shards._write
+    monkeypatch.setattr(shards, "_write", lambda *given: (read.append(given[1].name), real(*given)))
+    options = {"base": "static", "epochs": 1, "test": 6, "dev": 0, "say": lambda _: None}
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "shards", tmp_path / "run", on_row=stop, **options)
+    fit(tmp_path / "shards", tmp_path / "run", **options)
+    assert read == ["0.jsonl", "1.jsonl"]
+    with pytest.raises(InputError, match="--index holds all vectors in memory"):
+        fit(tmp_path / "shards", tmp_path / "other", index=True, **options)
+    assert not (tmp_path / "other").exists()
+
+
+def test_queries_with_documents_are_for_texts_alone(tmp_path):
+    rows_in(tmp_path / "shards", 30, 2)
+    beir = tmp_path / "beir"
+    (beir / "qrels").mkdir(parents=True)
+    (beir / "corpus.jsonl").write_text('{"_id": "1", "text": "a fox"}\n')
+    (beir / "queries.jsonl").write_text('{"_id": "q", "text": "Text 3"}\n')
+    (beir / "qrels" / "test.tsv").write_text("q\t1\t1\n")
+    with pytest.raises(InputError, match="queries with documents, and the shards pairs"):
+        load_parts(tmp_path / "shards", {}, 0, str(beir), 0, None, stored=tmp_path / "texts")
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "0.jsonl").write_text("".join(f'{{"text": "text {i}"}}\n' for i in range(9)))
+    parts = load_parts(tmp_path / "alone", {}, 0, str(beir), 0, None, stored=tmp_path / "other")
+    assert len(parts.train) == 8
+    assert "1 rows left out of training" in parts.description

@@ -167,11 +167,14 @@ def _print_both(names: tuple[str, str], first: Sequence[Result], second: Sequenc
         table = Table("figure", "first", "against", "difference", "95% interval", "p", title=title)
         for name in ours:
             a, b = theirs[name], ours[name]
+            values = f"{b.value:.4f}", f"{a.value:.4f}", f"{b.value - a.value:+.4f}"
+            if a.n < 2:  # there is no interval of one
+                table.add_row(name, *values, "", "")
+                continue
             difference = compare(a, b)
             p = randomisation(a, b) if a.statistic == "mean" else None
             said.append({"task": ours.task, **difference.to_json(), "randomisation": p})
             shown = "" if p is None else f"{p:.4f}"
-            values = f"{b.value:.4f}", f"{a.value:.4f}", f"{difference.value:+.4f}"
             table.add_row(name, *values, str(difference.interval), shown)
         if not as_json:
             console.print(table)

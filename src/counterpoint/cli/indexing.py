@@ -196,8 +196,9 @@ def _read_and_encode(
         if spread is not None:
             raise InputError("--ray is for models of texts alone", fix="leave it out")
         return documents, encoder.encode_items(Items("text", documents.texts), kind="document")
-    if settings or spread is not None:
-        raise InputError(f"--{next(iter(settings), 'ray')} is for texts", fix="leave it out")
+    of_texts = [name for name in ("prompt", "dim", "passages") if name in settings]
+    if of_texts or spread is not None:
+        raise InputError(f"--{next(iter(of_texts), 'ray')} is for texts", fix="leave it out")
     loaded = load_for(encoder, source, **options)
     note(loaded.account(output.with_name(output.name + ".rejected.jsonl")))
     return documents_of(loaded, encoder)

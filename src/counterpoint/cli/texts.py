@@ -79,10 +79,12 @@ class Asked:
         """
         from counterpoint.data import Retrieval
         from counterpoint.evaluate import RERANKED, candidates, evaluate_reranking, read_run
+        from counterpoint.evaluate.runs import of_test
 
         assert isinstance(self.data, Retrieval)  # `asked` refuses others
         if encoder is None and name != LEXICAL:
-            run = {q: sorted(found, key=lambda d: -found[d])[:depth] for q, found in read_run(name).items()}
+            found = of_test(read_run(name), self.data)
+            run = {q: sorted(scores, key=lambda d: -scores[d])[:depth] for q, scores in found.items()}
         else:
             run = candidates(self.data, depth, encoder=encoder)
         return evaluate_reranking(judge.score, self.data, run, metrics=self.metrics or RERANKED)
@@ -96,7 +98,7 @@ class Asked:
         if encoder is None and name != LEXICAL:
             ranked = read_run(name)
             if run:
-                write_run(run, ranked, Path(name).stem)
+                write_run(run, ranked, _tag(Path(name).stem))
             return evaluate_run(ranked, data, metrics=metrics)
         test, notes = prepared(data)
         depth = _DEPTH if run else 0
@@ -112,8 +114,13 @@ class Asked:
             ranked = {
                 q: {documents[i]: s for i, s in zip(ids, scores, strict=True) if i >= 0} for q, ids, scores in lists
             }
-            write_run(run, ranked, "-".join(Path(name).parts[-2:]).replace(" ", "-"))
+            write_run(run, ranked, _tag("-".join(Path(name).parts[-2:])))
         return evaluate_judged(found.judged, metrics=metrics, source=data.source, notes=notes)
+
+
+def _tag(name: str) -> str:
+    """A name as the last column of a run takes it."""
+    return "-".join(name.encode("ascii", "replace").decode().split()) or "counterpoint"
 
 
 def asked(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from counterpoint.files import atomic
 __all__ = ["Shards", "read_shards", "shard_files"]
 
 _SCHEMAS = ("texts", "pairs", "tuples")
+_WIDEST = 128
+"""Positives, or negatives, of a row."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,15 @@ def read_shards(
         >>> list(data.anchors.values), list(data.others.values), data.positives.tolist()
         (['red', 'blue'], ['all'], [[0], [0]])
     """
-    roles = _roles(files[0], columns, schema)
+    roles, names = _roles(files[0], columns, schema)
     parts, rejected, rows = [], list[Rejected](), 0
     for number, file in enumerate(files):
         part = folder / f"{number:05}"
-        about = {"file": file.name, "bytes": file.stat().st_size, "time": file.stat().st_mtime_ns}
+        about = {"file": os.fspath(file.resolve()), "bytes": file.stat().st_size, "time": file.stat().st_mtime_ns}
         about |= {"columns": {role: list(names) for role, names in roles.columns.items()}, "skip_bad": skip_bad}
         known = _about(part)
         if {name: known.get(name) for name in about} != about:
-            _write(part, file, roles, Rejects(os.fspath(file), skip_bad), about, columns, schema)
+            _write(part, file, roles, names, Rejects(os.fspath(file), skip_bad), about, columns, schema)
             known = _about(part)
         rejected += [Rejected(str(file), *bad) for bad in known["rejected"]]
         rows += known["rows"]
@@ -99,14 +101,14 @@ def read_shards(
     return Shards(_data(parts, folder, os.fspath(files[0].parent), roles.schema), said, len(files), rejected)
 
 
-def _roles(file: Path, columns: ColumnMap | None, schema: str | None) -> Roles:
+def _roles(file: Path, columns: ColumnMap | None, schema: str | None) -> tuple[Roles, tuple[str, ...]]:
     table = read_table(file, Rejects(os.fspath(file), skip=True), KNOWN_NAMES)
     roles = recognise(table, os.fspath(file), columns, schema)
     if roles.schema not in _SCHEMAS or roles.nli or roles.columns.keys() & {"prompt", "pair_label"}:
         what = "pairs with labels or prompts" if roles.schema in ("pairs", "tuples") else f"{roles.schema} rows"
         fix = "give one file, or name the columns of pairs (--column anchor=NAME --column positive=NAME)"
         raise InputError(f"these shards hold {what}, and texts, pairs and tuples can be streamed", file=file, fix=fix)
-    return roles
+    return roles, table.columns
 
 
 def _about(part: Path) -> dict[str, Any]:
@@ -121,6 +123,7 @@ def _write(
     part: Path,
     file: Path,
     roles: Roles,
+    first: tuple[str, ...],
     reject: Rejects,
     about: Mapping[str, Any],
     columns: ColumnMap | None,
@@ -130,15 +133,17 @@ def _write(
     with atomic(part) as made:
         made.mkdir()
         counts: tuple[list[int], list[int]] = ([], [])
-        with (made / "anchors").open("wb") as first, (made / "others").open("wb") as second:
-            anchors, others = TextWriter(first), TextWriter(second)
-            for example in _read(file, roles, reject, columns, schema):
+        with (made / "anchors").open("wb") as one, (made / "others").open("wb") as other:
+            anchors, others = TextWriter(one), TextWriter(other)
+            for example in _read(file, roles, first, reject, columns, schema):
                 anchors(example.anchor)
                 for text in example.texts[1:]:
                     others(text)
                 counts[0].append(len(example.positives))
                 counts[1].append(len(example.negatives))
             known = {"anchors": anchors.finish(), "others": others.finish()}
+        if (file.stat().st_size, file.stat().st_mtime_ns) != (about["bytes"], about["time"]):
+            raise InputError("the shard was written to while it was read", file=file, fix="run the same again")
         for side, arrays in known.items():
             for name, values in arrays.items():
                 np.save(made / f"{side}-{name}.npy", values)
@@ -150,10 +155,11 @@ def _write(
 
 
 def _read(
-    file: Path, roles: Roles, reject: Rejects, columns: ColumnMap | None, schema: str | None
+    file: Path, roles: Roles, first: tuple[str, ...], reject: Rejects, columns: ColumnMap | None, schema: str | None
 ) -> Iterator[Example]:
     table = read_table(file, reject, KNOWN_NAMES)
-    if not {name for names in roles.columns.values() for name in names} <= set(table.columns):
+    needed = [roles.columns["anchor"], *([roles.columns["positive"]] if "positive" in roles.columns else [])]
+    if not all(set(names) & set(table.columns) for names in needed):
         own = recognise(table, os.fspath(file), columns, schema)
         raise InputError(
             f"this shard has other columns ({', '.join(table.columns)}) than the first, of which "
@@ -161,7 +167,8 @@ def _read(
             file=file,
             fix=f"take it out of the folder; it looks like {own.schema}",
         )
-    return examples_of(table, roles, reject, None)
+    # what would be read of no other shard is refused, as where it comes late in a file
+    return examples_of(replace(table, columns=first), roles, reject, None)
 
 
 def _data(parts: Sequence[Path], folder: Path, source: str, schema: str) -> Data:
@@ -187,7 +194,12 @@ def _side(parts: Sequence[Path], folder: Path, side: str) -> tuple[Items, NDArra
     first, which = first_of([hashes])
     hashes = hashes[first]
     contents = folder / f"{side}-contents.npy"
-    np.save(contents, known("content")[first])
+    found = known("content")[first]
+    # whoever is not the first of several processes finds it there
+    if not contents.exists() or not np.array_equal(np.load(contents, mmap_mode="r"), found):
+        with atomic(contents) as made, made.open("wb") as file:
+            np.save(file, found)
+    del found
     lengths = known("length")
     starts = (np.cumsum(lengths) - lengths)[first]
     lengths = lengths[first].astype(np.int32)  # a text of 2 GB is none
@@ -199,6 +211,9 @@ def _matrix(
 ) -> torch.Tensor:  # fmt: skip
     """Of each row the values from its start, as many as it has, and -1."""
     width = int(count_n.max(initial=0))
+    if width > _WIDEST:
+        fix = f"divide it into rows of {_WIDEST} at most"
+        raise InputError(f"a row has {width:,} positives or negatives, and so much room all rows need", fix=fix)
     if width == 1 and count_n.all():
         return torch.from_numpy(values[start_n][:, None])
     place = start_n[:, None] + np.arange(width)

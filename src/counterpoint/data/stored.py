@@ -6,7 +6,6 @@ import bisect
 import ctypes
 import os
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, overload
 
@@ -114,7 +113,12 @@ class StoredTexts(Sequence[str]):
             return [self[i] for i in range(*place.indices(len(self)))]
         start, length = int(self._starts[place]), int(self._lengths[place])
         number = bisect.bisect_right(self._bases, start, hi=len(self._files)) - 1
-        return os.pread(self._open[number], length, start - self._bases[number]).decode("utf-8", "surrogatepass")
+        # opened each time: there may be more files than a process may have open
+        descriptor = os.open(self._files[number], os.O_RDONLY)
+        try:
+            return os.pread(descriptor, length, start - self._bases[number]).decode("utf-8", "surrogatepass")
+        finally:
+            os.close(descriptor)
 
     def hashes(self) -> NDArray[np.int64]:
         """Of each text as it is (`input_hash`)."""
@@ -124,14 +128,6 @@ class StoredTexts(Sequence[str]):
         """Of each text after `normalise`, read from the file."""
         found: NDArray[np.int64] = np.load(self._contents)
         return found
-
-    @cached_property
-    def _open(self) -> list[int]:
-        return [os.open(file, os.O_RDONLY) for file in self._files]
-
-    def __del__(self) -> None:
-        for descriptor in self.__dict__.get("_open", ()):
-            os.close(descriptor)
 
 
 def is_stored(data: Data) -> bool:

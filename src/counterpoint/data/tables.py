@@ -121,7 +121,7 @@ def shard_files(source: Any) -> list[Path]:
     """
     if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
         return []
-    files = sorted(f for f in Path(source).iterdir() if f.is_file() and suffix(f) in _SHARDS)
+    files = sorted(f for f in Path(source).iterdir() if f.is_file() and suffix(f) in _SHARDS and f.name[0] != ".")
     forms = {FORMATS[suffix(file)] for file in files}
     if len(forms) != 1 or any(f.name.split(".")[0] in ("corpus", "queries", "captions", "metadata") for f in files):
         return []

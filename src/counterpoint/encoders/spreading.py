@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from counterpoint.encoders.cutting import Cut
@@ -16,6 +18,8 @@ from counterpoint.errors import InputError, MissingExtra
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
 
+_PATIENCE = 10.0
+"""Seconds for a cluster to answer."""
 _LOST = 5
 """Times that a worker may be lost: one that always is has too little memory, say."""
 
@@ -79,10 +83,20 @@ class Spread:
             z_nd, cut = self._ray.get(answer)
         except errors.RayTaskError as error:
             raise error.cause from error
-        except errors.RayActorError as error:
-            what = f"a worker of the Ray cluster was lost {_LOST} times"
+        except errors.RayError as error:
+            what = f"a worker of the Ray cluster was lost again and again ({type(error).__name__})"
             raise InputError(what, fix="look whether its machine has memory enough") from error
         return z_nd, cut
+
+
+def _check_reached(address: str) -> None:
+    """Ray itself asks for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+    except (OSError, ValueError) as error:
+        fix = "check it (HOST:PORT, ray://HOST:PORT), or give auto or local"
+        raise InputError(f"no Ray cluster answers at {address} ({error})", fix=fix) from error
 
 
 class _Worker:
@@ -92,6 +106,7 @@ class _Worker:
         self, encoder: TextEncoder, window: Window, options: dict[str, Any]
     ) -> tuple[Float[np.ndarray, "n d"], Cut]:
         """The vectors of a window."""
+        encoder.to("cuda" if torch.cuda.is_available() else "cpu")
         with encoder.counting() as cut:
             return encoder.encode(window, window=len(window), **options), cut
 
@@ -119,6 +134,8 @@ def on_ray(address: str, workers: int | None = None) -> Iterator[Spread]:
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers", fix="give 1 or more")
     local = address == "local"
+    if not local and address != "auto":
+        _check_reached(address)
     options: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if local else {}
     try:
         ray.init(address=address, log_to_driver=False, **options)
@@ -128,7 +145,9 @@ def on_ray(address: str, workers: int | None = None) -> Iterator[Spread]:
     try:
         there = ray.cluster_resources()
         gpus = int(there.get("GPU", 0))
-        each = {"num_gpus": 1} if gpus else {"num_cpus": 1}
-        yield Spread(ray, workers or gpus or int(there.get("CPU", 1)), each)
+        room, what = (gpus, "GPUs") if gpus else (int(there.get("CPU", 1)), "processors")
+        if (workers or room) > room:
+            raise InputError(f"{workers} workers, and the cluster has {room} {what}", fix=f"give {room} at most")
+        yield Spread(ray, workers or room, {"num_gpus": 1} if gpus else {"num_cpus": 1})
     finally:
         ray.shutdown()

@@ -129,7 +129,7 @@ def randomisation(a: Figure, b: Figure, *, samples: int = SAMPLES, seed: int = 0
     """
     from scipy.stats import permutation_test
 
-    if a.statistic != "mean" or b.statistic != "mean" or a.n != b.n or a.items != b.items or a.n < 1:
+    if a.statistic != "mean" or b.statistic != "mean" or a.n != b.n or a.items != b.items or a.n < 2:
         raise InputError(f"{a} and {b} are not means over the same items", fix="measure both on the same data")
     difference = b.values - a.values
     exchanged = permutation_test(

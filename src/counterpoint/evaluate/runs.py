@@ -57,7 +57,11 @@ def read_qrels(path: str | os.PathLike[str]) -> dict[str, dict[str, float]]:
     """
     qrels: dict[str, dict[str, float]] = {}
     for line, (query, _, document, said) in _lines(path, "query iteration document gain"):
-        qrels.setdefault(query, {})[document] = _number(said, path, line)
+        gains = qrels.setdefault(query, {})
+        if document in gains:
+            fix = "leave one of the two out"
+            raise InputError(f"query {query} judges document {document} twice", file=path, line=line, fix=fix)
+        gains[document] = _number(said, path, line)
     return qrels
 
 
@@ -76,7 +80,7 @@ def write_run(path: str | os.PathLike[str], run: Run, tag: str = "counterpoint")
         InputError: An id or the tag holds a blank or is empty, which the layout has no way to say.
     """
     for name in (tag, *run, *(d for found in run.values() for d in found)):
-        if len(name.split()) != 1 or name != name.strip():
+        if len(name.split()) != 1 or name != name.strip() or not _writable(name):
             raise InputError(f"{name!r} cannot stand in a TREC run", file=path, fix="give ids without blanks")
     with atomic(path) as part, part.open("w", encoding="utf-8") as file:
         for query, found in run.items():
@@ -101,11 +105,7 @@ def evaluate_run(
     """
     refuse_string(metrics, "metrics")
     asked, notes = prepared(test)
-    if not asked.queries.keys() & run.keys():
-        some = next(iter(run), "")
-        raise InputError(f"no query of the run ({some} ...) is in the test", fix="give the run of this test")
-    itself, known = own_documents(test), asked.corpus.keys()
-    kept = {q: {d: s for d, s in run.get(q, {}).items() if d != q or q not in itself} for q in asked.queries}
+    kept, known = of_test(run, test), asked.corpus.keys()
     foreign = sum(d not in known for found in kept.values() for d in found)
     if foreign:
         notes = (*notes, f"documents of the run that are not in the corpus, which keep their places: {foreign:,}")
@@ -115,11 +115,25 @@ def evaluate_run(
     return replace(result, source=test.source, notes=(*notes, *result.notes))
 
 
+def of_test(run: Run, test: Retrieval) -> dict[str, dict[str, float]]:
+    """What a run found for the queries that are measured, a query that is a document not among its own results.
+
+    Raises:
+        InputError: None of the run's queries is one of the test.
+    """
+    asked, _ = prepared(test)
+    if not asked.queries.keys() & run.keys():
+        some = next(iter(run), "")
+        raise InputError(f"no query of the run ({some} ...) is in the test", fix="give the run of this test")
+    itself = own_documents(test)
+    return {q: {d: s for d, s in run.get(q, {}).items() if d != q or q not in itself} for q in asked.queries}
+
+
 def _lines(path: str | os.PathLike[str], layout: str) -> Iterator[tuple[int, list[str]]]:
     """The columns of each line, with its number."""
     some, columns = False, len(layout.split())
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if not (parts := line.split()):
                     continue
@@ -132,6 +146,11 @@ def _lines(path: str | os.PathLike[str], layout: str) -> Iterator[tuple[int, lis
         raise InputError(f"cannot be read ({error})", file=path, fix=f"give a text file of: {layout}") from error
     if not some:
         raise InputError("is empty", file=path, fix=f"give lines of: {layout}")
+
+
+def _writable(name: str) -> bool:
+    """Whether it holds whole characters alone."""
+    return name.encode("utf-8", "replace").decode() == name
 
 
 def _number(said: str, path: str | os.PathLike[str], line: int) -> float:

@@ -41,6 +41,10 @@ def check_run(output: Path, asked: dict[str, Any], *, finished: str = "run.json"
         )
 
 
+STORED = "texts"
+"""Of the folder of training: where texts of shards are."""
+
+
 def bind(output: Path, asked: dict[str, Any], **where: str) -> None:
     """`check_run`; then nothing that other settings or other data left is used, and what these left is kept."""
     check_run(output, asked, **where)
@@ -48,7 +52,10 @@ def bind(output: Path, asked: dict[str, Any], **where: str) -> None:
         kept = output / TRAINING / "asked.json"
         # first, so that a kill leaves nothing that seems to belong to it
         remove(kept)
-        remove(kept.parent)
+        for each in kept.parent.iterdir() if kept.parent.is_dir() else ():
+            # the texts of shards know by themselves what they are of
+            if each.name != STORED:
+                remove(each)
         write_json(kept, asked)
 
 

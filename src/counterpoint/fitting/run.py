@@ -14,6 +14,7 @@ import torch
 
 from counterpoint.data.rows import texts_of
 from counterpoint.data.schema import ColumnMap
+from counterpoint.data.shards import shard_files
 from counterpoint.data.stored import give_back, is_stored, some
 from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_note
 from counterpoint.encoders.cutting import FIX
@@ -26,7 +27,7 @@ from counterpoint.fitting.each import EachSource
 from counterpoint.fitting.parts import Parts, kind_of_source, load_parts
 from counterpoint.fitting.presets import left_out, preset, seen_by
 from counterpoint.fitting.prompts import share_prompt
-from counterpoint.fitting.resuming import bind, check_run
+from counterpoint.fitting.resuming import STORED, bind, check_run
 from counterpoint.fitting.task import make_task
 from counterpoint.fitting.tracking import Tracking, check_tracker
 from counterpoint.methods import Recipe
@@ -156,6 +157,9 @@ def fit(
     if processes.first:
         check_output(output, ours=RUN_FILES, source=names[0])
         check_run(output, asked)
+    if index and shard_files(source):
+        fix = "leave out --index; afterwards: counterpoint index"
+        raise InputError("--index holds all vectors in memory, and shards may be larger", file=names[0], fix=fix)
     reading = {"columns": columns, "schema": schema, "split": split, "skip_bad": skip_bad}
     parts = load_parts(
         source,
@@ -166,7 +170,7 @@ def fit(
         output if processes.first else None,
         strict=strict_split,
         more=more,
-        stored=output / ".training" / "texts",
+        stored=output / ".training" / STORED,
         say=say,
     )
     if not parts.sizes["test"]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from counterpoint.data import write_rejects
+from counterpoint.data.items import Data, Items
 from counterpoint.data.row_splits import kept_apart, split_data
 from counterpoint.data.rows import rows_of
 from counterpoint.data.shards import Shards, read_shards
 from counterpoint.data.stored import compact
-from counterpoint.data.types import Retrieval
+from counterpoint.data.types import Rejected, Retrieval
 from counterpoint.errors import InputError
 from counterpoint.fitting.parts import About, Parts, amount, is_file
 from counterpoint.training._processes import Processes
@@ -61,10 +62,15 @@ def load_shards(
     if processes.first:
         processes.wait()
     data, described = read.data, _describe(read)
-    if output is not None and read.rejected:
-        write_rejects(read.rejected, output / "rejected.jsonl")
-        described += f"; {len(read.rejected):,} rows left out, listed in {output / 'rejected.jsonl'}"
-    held = {name: _own(name, str(part), read) for name, part in (("dev", dev), ("test", test)) if is_file(part)}
+    rejected = list(read.rejected)
+    held: dict[str, Any] = {}
+    for name, part in (("dev", dev), ("test", test)):
+        if is_file(part):
+            held[name], bad = _own(name, str(part), read, options)
+            rejected += bad
+    if output is not None and rejected:
+        write_rejects(rejected, output / "rejected.jsonl")
+        described += f"; {len(rejected):,} rows left out, listed in {output / 'rejected.jsonl'}"
     sizes = {}
     for name, part in (("dev", dev), ("test", test)):
         wanted = 0 if name in held else amount(part)
@@ -73,11 +79,13 @@ def load_shards(
             described += f"; {name}: {HELD[name]:,} rows, the most that a fraction of shards holds out"
     train, *cut = split_data(data, seed=seed, **sizes)
     parts = dict(zip(("dev", "test"), map(compact, cut), strict=True)) | held
-    if others := [part for part in held.values() if not isinstance(part, Retrieval)]:
+    if held:
+        others = [_asked(part) if isinstance(part, Retrieval) else part for part in held.values()]
         train, before = kept_apart(train, *others), len(train)
         if before > len(train):
             described += f"; {before - len(train):,} rows left out of training, their texts are in dev or test"
-    about = About(str(files[0].parent), data.schema if data.schema != "items" else "texts", read.columns)
+    schema = data.schema if data.schema != "items" else "texts"
+    about = About(str(files[0].parent), schema, read.columns, rejected=len(rejected))
     return Parts(train, parts["dev"], parts["test"], described, about)
 
 
@@ -87,14 +95,23 @@ def _describe(read: Shards) -> str:
     return f"read {len(read.data):,} {schema} from {read.files:,} shards of {read.data.source}: {columns}"
 
 
-def _own(name: str, file: str, read: Shards) -> Any:
-    """A file of its own for dev or test, in memory."""
+def _own(name: str, file: str, read: Shards, options: Mapping[str, Any]) -> tuple[Data | Retrieval, list[Rejected]]:
+    """A file of its own for dev or test, in memory, and its bad rows."""
     from counterpoint.data import read as read_file
 
-    other = read_file(file)
+    other = read_file(file, **options)
     if isinstance(other, Retrieval):
-        return other
+        # texts alone are what is searched: how well they are found is for queries to tell
+        if read.data.schema != "items":
+            fix = "give pairs, or read the training data as one file"
+            raise InputError(f"the {name} data are queries with documents, and the shards pairs", file=file, fix=fix)
+        return other, other.rejected
     rows = rows_of(other.examples, other.source)
     if rows.schema != read.data.schema:
         raise InputError(f"the {name} data is not {read.data.schema} like the shards", file=file, fix="give the same")
-    return rows
+    return rows, other.rejected
+
+
+def _asked(test: Retrieval) -> Data:
+    """Its queries, which nobody may train on."""
+    return Data.alone(Items("text", list(test.queries.values())))

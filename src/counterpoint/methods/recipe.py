@@ -231,8 +231,10 @@ class Recipe:
         encoder = self.started(data, seed) if encoder is None else encoder
         encoder = self.settle(encoder, seed)
         first = copy.deepcopy(encoder.state_dict()) if any(stage.afresh for stage in self.stages) else None
-        result, more = TrainResult(), dict[str, Any](first=first, kinds=kinds, validate=validate, on_row=on_row)
+        result, more = TrainResult(), dict[str, Any](first=first, kinds=kinds, on_row=on_row)
         for i, stage in enumerate(self.stages):
             place = folder if folder is None or len(self.stages) == 1 else folder / f"stage-{i + 1}"
-            result, _ = train_stage(stage, data, encoder, seed, folder=place, **more)
+            # pre-training is for the stage after it: by the task itself its best weights may be those before it
+            chosen = None if stage.task is not None and stage is not self.stages[-1] else validate
+            result, _ = train_stage(stage, data, encoder, seed, folder=place, validate=chosen, **more)
         return encoder, result

@@ -70,7 +70,9 @@ def by_topics(dim: int = 128, of: Literal["word", "char_wb"] = "word") -> Teache
     return teacher
 
 
-def labelled_by(teachers: Sequence[Teacher], *, top: int = 10, hard: tuple[int, int] = (46, 50)) -> Prepare:
+def labelled_by(
+    teachers: Sequence[Teacher], *, top: int = 10, hard: tuple[int, int] = (46, 50), again: int = 0
+) -> Prepare:
     """Each row's positive and hard negative are from the list of one teacher, drawn for it: what was said is not asked.
 
     The positive is drawn from the first `top` that the teacher finds, the negative from the places `hard`, counted from
@@ -81,6 +83,7 @@ def labelled_by(teachers: Sequence[Teacher], *, top: int = 10, hard: tuple[int, 
         teachers: Any of them alike for each row.
         top: Places of positives.
         hard: First and last place of negatives.
+        again: Another number draws others with the same seed, as rounds of training should.
 
     Raises:
         InputError: No teachers, or places that overlap; in a call, rows that are no pairs.
@@ -93,7 +96,7 @@ def labelled_by(teachers: Sequence[Teacher], *, top: int = 10, hard: tuple[int, 
         del encoder
         if data.positives is None:
             raise InputError(f"teachers label pairs, and these are {data.schema}", file=data.source or None)
-        rankers, rng, n = [teacher(data) for teacher in teachers], np.random.default_rng(seed), len(data)
+        rankers, rng, n = [teacher(data) for teacher in teachers], np.random.default_rng([seed, again]), len(data)
         whose = rng.integers(len(teachers), size=n)
         drawn = np.stack([rng.integers(top, size=n), rng.integers(hard[0] - 1, hard[1], size=n)], 1)
         found = np.full((n, 2), -1)

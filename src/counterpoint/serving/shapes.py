@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from counterpoint.serving.service import DEEPEST, FUSED
 
@@ -12,6 +12,15 @@ Filled = Annotated[str, StringConstraints(min_length=1)]
 Words = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 """Not blanks alone."""
 
+
+def _of_characters(given: str) -> str:
+    """Refuse halves of characters, which no answer could give back."""
+    if given.encode("utf-8", "replace").decode() != given:
+        raise ValueError("half a character; give whole ones")
+    return given
+
+
+Whole = Annotated[str, AfterValidator(_of_characters)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Value = bool | int | Finite | str | None
@@ -127,14 +136,14 @@ class TextDocument(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    text: str
+    text: Whole
 
 
 class RerankRequest(Compatible):
     """As Cohere's and Jina's."""
 
     query: Words
-    documents: list[str | TextDocument] = Field(min_length=1)
+    documents: list[Whole | TextDocument] = Field(min_length=1)
     top_n: Count | None = Field(None, description="Only so many best.")
     return_documents: bool = Field(False, description="Give the texts back, too.")
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import nn
 
 from counterpoint.data.items import Data
 from counterpoint.methods import Recipe
-from counterpoint.pretraining import CoCondenser, Condenser, MaskedLM, transformer
+from counterpoint.pretraining import CoCondenser, MaskedLM, transformer
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.retrieval._pretrained import (
     CEILING,
     SETUP,
-    condensed_spans,
     guesses_of_spans,
     in_spans,
     pretrained,
@@ -30,7 +31,7 @@ def contrasted_spans(data: Data, encoder: nn.Module) -> CoCondenser:
 
 def condenser() -> Recipe:
     """No contrast."""
-    return with_task(cocondenser(), "Condenser", condensed_spans, Condenser.objective)
+    return with_task(cocondenser(), "Condenser", contrasted_spans, partial(CoCondenser.objective, 0.0))
 
 
 def mlm() -> Recipe:
@@ -66,9 +67,10 @@ def mlm() -> Recipe:
     signal=Signal(alignment_of_like, off=Trained(condenser)),
     sample=FEW_PAIRS,
     setup=SETUP + "Theirs begins as a Condenser of Wikipedia and books, with its head; here all three losses begin "
-    "together. The head reads the states after half of the layers. Spans are pieces of a document of at most 48 words, "
-    "for 128 tokens or more, and not whole sentences; fine-tuning with mined negatives, a second round on MS MARCO, is "
-    "left out.",
+    "together. The head reads the states after half of the layers. Spans are pieces of a document of at most 48 "
+    "words, for 128 tokens or more, and not whole sentences; fine-tuning with mined negatives, a second round on MS "
+    "MARCO, is left out. The compared masked language model sees one span of a document at a time, half as many a "
+    "step.",
 )
 def cocondenser() -> Recipe:
     """Gao and Callan 2022 and their code: guesses late and by the head, and the contrast, at equal weights."""

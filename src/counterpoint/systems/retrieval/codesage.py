@@ -90,7 +90,7 @@ def _better(text: str, against: str, baseline: Arm, floors: tuple[str, ...] = ("
         _better("Hard negatives do so", "negatives that count alike", Trained(unweighted)),
         _better("Trained so, vectors find more functions than BM25", "BM25", LEXICAL, ("untrained",)),
     ),
-    signal=Signal(nearest_wrong, off=Trained(neither)),
+    signal=Signal(nearest_wrong, off=Trained(neither), system=Trained(on_table)),
     sample=MADE_CODE,
     setup="The second stage alone, from a table of token vectors in place of a transformer that masked and "
     "deobfuscated code has taught (the first stage), in batches of 512 for 8,192; 6,500 functions of Python as it is "

@@ -144,14 +144,15 @@ def _better(text: str, against: str, baseline: Trained) -> Claim:
     ),
     signal=Signal(matched, off=Trained(labels_alone)),
     sample=MADE_JUDGED_CODE,
-    setup="Docstrings of Python as it is installed stand in for queries of the web, and a function that BM25 takes for "
-    "another's for a pair that people found not to match: here such pairs are hard negatives of a row, and each has "
-    "a row with its positive. A table of token vectors stands in for CodeBERT after CodeSearchNet, its mean for the "
-    "pooled [CLS]; the network begins at random, where theirs has been trained, too, and is as wide as the vectors, as "
-    "theirs of 768 is. The loss is the code's, two means over the whole batch, where the text sums three terms. Codes "
-    "are found by the network, a pass for each pair, so that 200 docstrings are asked. Words are switched, which was "
-    "the best of three ways; copies of a query's own code are no negatives. Answering questions (accuracy on pairs) is "
-    "not measured, nor are the authors' data read.",
+    setup="Docstrings of Python as it is installed stand in for queries of the web, and a function that BM25 takes "
+    "for another's for a pair that people found not to match: here such pairs are hard negatives of a row, and each "
+    "has a row with its positive. A table of token vectors stands in for CodeBERT after CodeSearchNet, its mean for "
+    "the pooled [CLS]; the network begins at random, where theirs has been trained, too, and is as wide as the "
+    "vectors, as theirs of 768 is. The loss is the code's, two means over the whole batch, where the text sums three "
+    "terms. Codes are found by the network, a pass for each pair, so that 200 docstrings are asked. Words are "
+    "switched, which was the best of three ways; copies of a query's own code are no negatives. Answering questions "
+    "(accuracy on pairs) is not measured, nor are the authors' data read. What `fit` saves are the vectors, without "
+    "the network that they were trained for.",
 )
 def coclr() -> Recipe:
     """Huang et al. 2021 and their code: batches of 32, one rewritten query each, all pairs of a batch."""

@@ -25,7 +25,7 @@ def rounds(*teachers: tuple[Teacher, ...], top: int = 10) -> Recipe:
     """One round after another from the last one's end, each with its teachers, of which one is drawn for each query."""
     train = TrainConfig(epochs=20, batch_size=2048, learning_rate=3e-5, clip=2.0, warmup=0.1, schedule="linear")
     stage = Stage(lambda: InfoNCE(_TEMPERATURE), train)
-    stages = tuple(replace(stage, prepare=(labelled_by(of, top=top),)) for of in teachers)
+    stages = tuple(replace(stage, prepare=(labelled_by(of, top=top, again=i),)) for i, of in enumerate(teachers))
     return Recipe("DRAGON", stages, Takes("text", "text"), adapt=question_and_passage)
 
 

@@ -56,14 +56,6 @@ _CEILING = Richer(Trained(e5.unfiltered), LONGER_SCIFACT)
     mechanism="tests/systems/test_gte.py::test_loss_is_that_of_a_naive_loop_over_four_kinds_of_pairs",
     claims=(
         Claim(
-            "A denominator of all four kinds of pairs is better than that of questions with documents",
-            found("ndcg@10"),
-            "questions with documents alone",
-            ABSTRACTS,
-            Trained(one_way),
-            ceiling=_CEILING,
-        ),
-        Claim(
             "Trained on weak pairs alone, without labels of the task, it finds more than BM25",
             found("ndcg@10"),
             "BM25",
@@ -72,6 +64,14 @@ _CEILING = Richer(Trained(e5.unfiltered), LONGER_SCIFACT)
             off=Trained(one_way),
             ceiling=_CEILING,
             floors=("untrained",),
+        ),
+        Claim(
+            "A denominator of all four kinds of pairs is better than that of questions with documents",
+            found("ndcg@10"),
+            "questions with documents alone",
+            ABSTRACTS,
+            Trained(one_way),
+            ceiling=_CEILING,
         ),
         Claim(
             "Sources by the root of their size are better than by their size",
@@ -86,12 +86,12 @@ _CEILING = Richer(Trained(e5.unfiltered), LONGER_SCIFACT)
     signal=Signal(nearest_wrong, off=Trained(one_way)),
     sample=SMALL_TITLES,
     setup="A table of token vectors from scratch stands in for MiniLM and BERT, titles with abstracts for 788 million "
-    "pairs of 33 sources; of two sources, SciFact's and the seven times larger included corpus, the test asks for both "
-    "alike. Batches are of 256 or what the bed says, for 16,384. A small source's rows are there several times in an "
-    "epoch, so that the shares are exact, where theirs draws a source for each batch. Copies of a text in a batch are "
-    "no negatives. The second stage, on labelled triples with mined negatives, and their merge into the sum of "
-    "documents, are left out. Of the paper a translation was read, and there is no public code of its training. The "
-    "ceiling has the test's claims among its training claims.",
+    "pairs of 33 sources; of two sources, SciFact's and the seven times larger included corpus, the test asks for "
+    "both alike. Batches are of all 5,183 pairs, or what the bed says, for 16,384. A small source's rows are there "
+    "several times in an epoch, so that the shares are exact, where theirs draws a source for each batch. Copies of "
+    "a text in a batch are no negatives. The second stage, on labelled triples with mined negatives, and their merge "
+    "into the sum of documents, are left out. Of the paper a translation was read, and there is no public code of "
+    "its training. The ceiling has the test's claims among its training claims.",
 )
 def gte() -> Recipe:
     """Li et al. 2023, the loss of section 3.3 at temperature 0.01; batches of one source, by the root of its size."""

@@ -85,4 +85,5 @@ def of_context() -> Recipe:
 )
 def master() -> Recipe:
     """Zhou et al. 2022 and their code: 30% hidden from the encoder, half from five decoders of two layers."""
-    return pretrained("MASTER", by_five, MASTER.objective, PRETRAINING)
+    fine = TrainConfig(epochs=15, batch_size=64, learning_rate=5e-6, schedule="linear")
+    return pretrained("MASTER", by_five, MASTER.objective, PRETRAINING, fine)

@@ -85,14 +85,15 @@ _CEILING = Richer(Trained(means_alone), LONGER_SCIFACT)
     ),
     signal=Signal(unequal_variances, off=Trained(hurried_means), system=Trained(hurried), bed=FEW_TITLES),
     sample=FEW_TITLES,
-    setup="As the paper tells it; there is no code. A table of token vectors stands in for a DistilBERT that TAS-B has "
-    "trained: mean and variance are two layers on its one vector, where the paper's variance has a token of its own. A "
-    "query's list is its positive and seven negatives of BM25: without the student's own first documents, which they "
-    "mine anew every 5,000 steps, and without those of the batch; how many negatives they take is not said. Batches of "
-    "64 in place of 512, without their warm-up of 4,000 steps. The teacher is a small cross-encoder, kernels on the "
-    "cosines of every two tokens, trained on the same lists. Distances of means, in place of another system, are what "
-    "Gaussians are compared with: the same but for the variances. The ceiling has the test's claims among its training "
-    "claims.",
+    setup="As the paper tells it, but for the trace: the sum of quotients of the divergence, where it prints a "
+    "quotient of products; there is no code. A table of token vectors stands in for a DistilBERT that TAS-B has "
+    "trained: mean and variance are two layers on its one vector, where the paper's variance has a token of its own. "
+    "A query's list is its positive and seven negatives of BM25: without the student's own first documents, which "
+    "they mine anew every 5,000 steps, and without those of the batch; how many negatives they take is not said. "
+    "Batches of 64 in place of 512, without their warm-up of 4,000 steps. The teacher is a small cross-encoder, "
+    "kernels on the cosines of every two tokens, trained on the same lists. Distances of means, in place of another "
+    "system, are what Gaussians are compared with: the same but for the variances. The ceiling has the test's claims "
+    "among its training claims.",
 )
 def mrl() -> Recipe:
     """Zamani and Bendersky 2023: 381 dimensions, softplus with beta of 5, reciprocal ranks under a teacher's order."""

@@ -60,7 +60,7 @@ system(
     mechanism="tests/systems/test_nevir.py::test_a_contrast_counts_if_both_queries_find_their_own_document",
     claims=(
         Claim(
-            "A retriever that was trained as usual tells documents that differ by a negation no better than chance",
+            "Trained as usual, a retriever tells documents that differ by a negation worse than random vectors do",
             told_apart,
             "random vectors",
             NEGATIONS,
