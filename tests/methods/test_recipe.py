@@ -166,3 +166,24 @@ def test_what_is_around_the_encoder_is_trained_in_its_place() -> None:
     towers = Towers(table(), table())
     train(towers, RowBatches(rows_of(TEXTS), towers), InfoNCE(0.1), SMALL)
     assert equal(seen[0], towers)
+
+
+def test_pretraining_is_kept_though_a_validation_by_the_task_itself_falls() -> None:
+    from counterpoint.encoders.scratch import small_transformer
+    from counterpoint.pretraining import MaskedLM
+
+    data = rows_of(TEXTS)
+    texts = [t for e in TEXTS for t in e.texts]
+    encoder = small_transformer(texts, layers=1, width=16, heads=2)
+    begun = {name: value.clone() for name, value in encoder.state_dict().items()}
+    first = Stage(MaskedLM.objective, SMALL, task=lambda data, encoder: MaskedLM(encoder, texts))
+    second = Stage(lambda: InfoNCE(0.1), replace(SMALL, learning_rate=1e-30, weight_decay=0.0))
+    asked = []
+
+    def falling() -> dict[str, float]:
+        asked.append(encoder)
+        return {"dev": -float(len(asked))}
+
+    Recipe("mine", (first, second), Takes("text", "text")).make(data, encoder=encoder, validate=falling)
+    assert asked
+    assert any(not torch.equal(begun[name], value) for name, value in encoder.state_dict().items())

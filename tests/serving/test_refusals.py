@@ -133,6 +133,13 @@ def raw(port, *parts, timeout=10):
         return said
 
 
+def test_half_a_character_among_documents_is_refused(reading):
+    for documents in (["fox", "\ud800"], [{"text": "\ud800"}]):
+        refused = reading.post(RANK, {"query": "fox", "documents": documents, "return_documents": True})
+        assert refused.status == 422
+        assert "half a character" in refused.why or "unicode" in refused.why or "surrogates" in refused.why
+
+
 HEAD = b"POST /search HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
 

@@ -123,3 +123,8 @@ def test_where_a_teacher_finds_less_a_row_keeps_its_positive():
         labelled_by([])
     with pytest.raises(InputError, match="come after positives"):
         labelled_by([short], top=46)
+
+
+def test_rounds_draw_others(known):
+    first, second = (stage.prepare[0](DATA, torch.nn.Identity(), 0) for stage in one_teacher().stages[:2])
+    assert not torch.equal(first.positives, second.positives)
