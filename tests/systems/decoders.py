@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from counterpoint.data import Example
+from counterpoint.evaluate import similarity_of
 from counterpoint.methods import Recipe
 from counterpoint.systems import get
-from counterpoint.tasks import similarity_of
 from systems.through import Step
 from systems.words import steady_bert, step_of_texts
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from counterpoint.pretraining import CoCondenser, Condenser, MaskedLM
+from counterpoint.pretraining import CoCondenser, MaskedLM
 from counterpoint.systems import get
 from counterpoint.systems.retrieval import cocondenser
 from systems.decoders import LONG, by_products, guessed, present, shown, step_of_stage
@@ -73,12 +73,12 @@ def test_fine_tuning_is_of_the_first_token_with_a_bm25_negative_by_products():
     assert (first.task is None, second.task, second.afresh) == (False, None, False)
 
 
-def test_the_baselines_are_a_condenser_and_a_masked_lm_of_the_spans():
-    for make, kind in ((cocondenser.condenser, Condenser), (cocondenser.mlm, MaskedLM)):
-        step = step_of_stage(make())
-        assert type(step.network[0]) is kind
-        assert len(step.network[0]) == 2 * len(LONG)
-        assert make().stages[1] == get("coCondenser").method().stages[1]
-        if kind is Condenser:
-            late, head, _ = naive(step)
-            same(step, late + head, rtol=1e-3)
+def test_the_baselines_are_a_condenser_of_two_spans_and_a_masked_lm_of_each():
+    fine = get("coCondenser").method().stages[1]
+    step = step_of_stage(cocondenser.condenser())
+    late, head, _ = naive(step)
+    same(step, late + head, rtol=1e-3)
+    assert (type(step.network[0]), len(step.network[0])) == (CoCondenser, len(LONG))
+    alone = step_of_stage(cocondenser.mlm())
+    assert (type(alone.network[0]), len(alone.network[0])) == (MaskedLM, 2 * len(LONG))
+    assert cocondenser.condenser().stages[1] == cocondenser.mlm().stages[1] == fine

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from counterpoint.data import Example
+from counterpoint.evaluate import similarity_of
 from counterpoint.procedures import Queue, Teacher
 from counterpoint.systems import get
 from counterpoint.systems.retrieval import contriever
-from counterpoint.tasks import similarity_of
 from systems.through import same
 from systems.words import small_bert, steady_bert, step_of_texts
 

@@ -8,10 +8,10 @@ from torch import nn
 
 from counterpoint.data.rows import rows_of
 from counterpoint.errors import InputError
+from counterpoint.evaluate import similarity_of
 from counterpoint.generating import Generator, Hypothetical, Rules, Sampling
 from counterpoint.systems import get
 from counterpoint.systems.retrieval import hyde
-from counterpoint.tasks import similarity_of
 from counterpoint.testbeds import hypothetical
 from systems.words import PAIRS, small_table
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from counterpoint.data.rows import rows_of
-from counterpoint.encoders import ImageEncoder, MultivariateEncoder, crossing, load
+from counterpoint.encoders import ImageEncoder, MultivariateEncoder, load
 from counterpoint.encoders.multivariate import as_gaussians
 from counterpoint.errors import InputError
 from counterpoint.geometry import Dot
@@ -20,6 +20,7 @@ from counterpoint.systems import get
 from counterpoint.systems.retrieval.mrl import means_alone
 from counterpoint.testbeds import Made
 from counterpoint.testbeds.multivariate import unequal_variances
+from counterpoint.training import lists
 from systems.through import same
 from systems.words import PAIRS, small_table, step_of_texts
 
@@ -27,8 +28,8 @@ from systems.words import PAIRS, small_table, step_of_texts
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
     """A teacher of a few steps: what it says is as good for a loop over pairs."""
-    whole = crossing.cross_encoder
-    monkeypatch.setattr(crossing, "cross_encoder", lambda data, seed, steps: whole(data, seed, steps=min(steps, 5)))
+    whole = lists.cross_encoder
+    monkeypatch.setattr(lists, "cross_encoder", lambda data, seed, steps: whole(data, seed, steps=min(steps, 5)))
 
 
 def gaussians(encoder, inputs):

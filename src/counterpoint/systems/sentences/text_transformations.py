@@ -13,6 +13,7 @@ TAXONOMY: Taxonomy = {
             "counterpoint.views.words.deletion",
             "counterpoint.views.words.blank",
             "counterpoint.views.tokens.token_cutoff",
+            "counterpoint.views.tokens.token_deletion",
         ),
         "said again": ("counterpoint.views.words.repetition", "counterpoint.views.tokens.repeated_tokens"),
         "in another order": (
@@ -31,7 +32,11 @@ TAXONOMY: Taxonomy = {
     "spans": {
         "left out": ("counterpoint.views.words.span_deletion", "counterpoint.views.tokens.span_cutoff"),
         "in another order": ("counterpoint.views.words.reordering",),
-        "a part of the text": ("counterpoint.views.words.crop", "counterpoint.views.parts"),
+        "a part of the text": (
+            "counterpoint.views.words.crop",
+            "counterpoint.views.tokens.random_crop",
+            "counterpoint.views.parts",
+        ),
     },
     "sentences": {
         "translated there and back": ("counterpoint.generating.back_translated",),
