@@ -15,10 +15,10 @@ from counterpoint.methods import train_stage
 from counterpoint.search import BM25
 from counterpoint.systems import get
 from counterpoint.systems.retrieval import r2anker
-from counterpoint.systems.retrieval.r2anker import one_retriever, several_retrievers
+from counterpoint.systems.retrieval.r2anker import one_retriever
 from counterpoint.training.lists import cross_encoder, lists
 from systems.through import same
-from systems.words import KINDS, PAIRS, small_table, step_of_texts
+from systems.words import KINDS, small_table, step_of_texts
 
 FAR = [Example(f"a {kind} at night", (f"the {kind} sleeps, number {i}",)) for i, kind in enumerate(KINDS)]
 FAR += [
@@ -123,6 +123,3 @@ def test_of_one_retriever_there_are_as_many_negatives():
     (data,), _ = prepared(steps=1)
     assert alone.negatives.shape == data.negatives.shape
     assert not torch.equal(alone.negatives, data.negatives)
-    (step, _) = get("r2anker").method().stages[0].prepare
-    assert step.__qualname__ == several_retrievers(r2anker._RETRIEVER).__qualname__
-    assert len(step_of_texts(one_retriever(), PAIRS).calls) == 1

@@ -5,11 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
+from torch import nn
 
+from counterpoint.data.items import Items
 from counterpoint.encoders._base import TextEncoder
+from counterpoint.encoders.features import Features, Kind
 from counterpoint.encoders.saving import Saved
+from counterpoint.errors import InputError
+
+WrapperT = TypeVar("WrapperT", bound="Wrapper")
 
 
 class Wrapper(Saved, TextEncoder):
@@ -56,3 +63,31 @@ class Wrapper(Saved, TextEncoder):
 
     def _write(self, folder: Path) -> list[tuple[str, str]]:
         raise NotImplementedError  # sentence-transformers has no such model: `Saved` writes one of our own
+
+
+class Each(nn.Module, Generic[WrapperT]):
+    """What is trained in the place of an encoder that knows several vectors a text, and holds it: all of them.
+
+    Args:
+        encoder: It.
+        kind: What it must be.
+        gives: What such a one does that others do not, for the error.
+
+    Raises:
+        InputError: It is none.
+    """
+
+    def __init__(self, encoder: nn.Module, kind: type[WrapperT], gives: str) -> None:
+        super().__init__()
+        if not isinstance(encoder, kind):
+            raise InputError(f"only a {kind.__name__} {gives}", fix="make one of the encoder before")
+        self.encoder = encoder
+
+    @property
+    def dim(self) -> int:
+        """Of each vector."""
+        return self.encoder.dim
+
+    def inputs(self, items: Items, kind: Kind = None) -> Features:
+        """The encoder's."""
+        return self.encoder.inputs(items, kind)

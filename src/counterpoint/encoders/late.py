@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from counterpoint.data.items import Items
 from counterpoint.encoders._base import TextEncoder
-from counterpoint.encoders._wrapper import Wrapper
+from counterpoint.encoders._wrapper import Each, Wrapper
 from counterpoint.encoders.features import Features, Kind, changed, lengths, sum_by_text, take
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import TransformerEncoder
@@ -172,7 +172,7 @@ class MultiVectorEncoder(Wrapper):
         return mean
 
 
-class EachVector(nn.Module):
+class EachVector(Each[MultiVectorEncoder]):
     """All vectors of a text, `(n, k, d)`: what is trained in the place of a `MultiVectorEncoder` and holds it.
 
     Args:
@@ -189,19 +189,7 @@ class EachVector(nn.Module):
     """
 
     def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        if not isinstance(encoder, MultiVectorEncoder):
-            raise InputError("only a MultiVectorEncoder gives several vectors a text", fix="make one of the encoder")
-        self.encoder = encoder
-
-    @property
-    def dim(self) -> int:
-        """Of each vector."""
-        return self.encoder.dim
-
-    def inputs(self, items: Items, kind: Kind = None) -> Features:
-        """The encoder's."""
-        return self.encoder.inputs(items, kind)
+        super().__init__(encoder, MultiVectorEncoder, "gives several vectors a text")
 
     def forward(self, features: Features) -> Float[Tensor, "n k d"]:
         """Zeros after a text's last vector."""

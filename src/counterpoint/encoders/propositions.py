@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from counterpoint.data.items import Items
-from counterpoint.encoders._wrapper import Wrapper
-from counterpoint.encoders.features import Features, Kind, lengths, sum_by_text
+from counterpoint.encoders._wrapper import Each, Wrapper
+from counterpoint.encoders.features import Features, lengths, sum_by_text
 from counterpoint.encoders.pooling import pool
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError, refuse_string
@@ -101,7 +100,7 @@ class PropositionEncoder(Wrapper):
         return self.each(features)[:, 0]
 
 
-class EachProposition(nn.Module):
+class EachProposition(Each[PropositionEncoder]):
     """All propositions of a text, `(n, p, d)`: what is trained in the place of a `PropositionEncoder` and holds it.
 
     Args:
@@ -120,19 +119,7 @@ class EachProposition(nn.Module):
     """
 
     def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        if not isinstance(encoder, PropositionEncoder):
-            raise InputError("only a PropositionEncoder knows propositions", fix="make one of the encoder before")
-        self.encoder = encoder
-
-    @property
-    def dim(self) -> int:
-        """Of each vector."""
-        return self.encoder.dim
-
-    def inputs(self, items: Items, kind: Kind = None) -> Features:
-        """The encoder's."""
-        return self.encoder.inputs(items, kind)
+        super().__init__(encoder, PropositionEncoder, "knows propositions")
 
     def forward(self, features: Features) -> Float[Tensor, "n p d"]:
         """Of a text with fewer propositions than another the last are those of all its tokens."""
