@@ -110,6 +110,7 @@ class EachProposition(Each[PropositionEncoder]):
         InputError: It is none.
 
     Examples:
+        >>> from counterpoint.data.items import Items
         >>> from counterpoint.encoders.scratch import small_transformer
         >>> bert = small_transformer(["a man rides a horse"], layers=1, width=8, heads=2)
         >>> each = EachProposition(PropositionEncoder(bert))
