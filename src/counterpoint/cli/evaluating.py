@@ -68,7 +68,6 @@ def evaluate(
         evaluate_sentences,
         of_documents,
         parse_metric,
-        similarity_of,
     )
     from counterpoint.files import check_output
 
@@ -129,7 +128,7 @@ def evaluate(
         results.append(evaluate_discourse(encoder, discourse, say=lambda name: typer.echo(f"{name} ...", err=True)))
     if contrasts is not None:
         typer.echo(f"read {len(contrasts):,} contrasts from {source}", err=True)
-        results.append(evaluate_contrasts(of_documents(encoder, similarity_of(encoder)), contrasts, source=source))
+        results.append(evaluate_contrasts(of_documents(encoder), contrasts, source=source))
     if results:
         _print(results, as_json)
         return

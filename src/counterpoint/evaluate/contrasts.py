@@ -11,17 +11,16 @@ from counterpoint.data.contrasts import Contrast
 from counterpoint.encoders.features import Kind
 from counterpoint.errors import InputError
 from counterpoint.evaluate.bootstrap import SAMPLES, figure
-from counterpoint.evaluate.encoder import Encodes, encoded_in_full
+from counterpoint.evaluate.encoder import Encodes, encoded_in_full, similarity_of
 from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.frozen import similarity
-from counterpoint.evaluate.stereotypes import PairScore
-from counterpoint.search.exact import Metric
+from counterpoint.search.reranking import Score
 
 _ROUNDING = 1e-6
 
 
-def of_documents(encoder: Encodes, metric: Metric = "cosine") -> PairScore:
-    """How near the vectors of a query and a document are, each text encoded once.
+def of_documents(encoder: Encodes) -> Score:
+    """How near the vectors of a query and a document are by the encoder's own similarity, each text encoded once.
 
     Examples:
         >>> class Letters:
@@ -33,13 +32,13 @@ def of_documents(encoder: Encodes, metric: Metric = "cosine") -> PairScore:
 
     def score(queries: Sequence[str], documents: Sequence[str]) -> Float[np.ndarray, " n"]:
         q, d = _once(encoder, queries, "query"), _once(encoder, documents, "document")
-        return similarity(q, d, metric)
+        return similarity(q, d, similarity_of(encoder))
 
     return score
 
 
 def evaluate_contrasts(
-    score: PairScore, contrasts: Sequence[Contrast], *, source: str = "", samples: int = SAMPLES, seed: int = 0
+    score: Score, contrasts: Sequence[Contrast], *, source: str = "", samples: int = SAMPLES, seed: int = 0
 ) -> Result:
     """Whether queries find the one of two documents that answers them.
 

@@ -43,7 +43,7 @@ class Reranking:
 def candidates(
     test: Retrieval, k: int = 100, *, encoder: Encodes | None = None, language: str = "auto"
 ) -> dict[str, list[str]]:
-    """The `k` documents that are found first for each judged query: by BM25, or by an encoder's cosine.
+    """The `k` documents that are found first for each judged query: by BM25, or by an encoder's own similarity.
 
     A query that is a document does not find itself; equal scores are in the order of a hash of the texts (`prepared`).
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,15 +16,13 @@ from counterpoint.errors import InputError
 from counterpoint.negatives.mining import blocks_of, mine
 from counterpoint.negatives.rankers import Ranker, by_encoder
 from counterpoint.negatives.rules import judged, uniform
+from counterpoint.search.reranking import Score
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
 
-Judge: TypeAlias = Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, " n"]]
-"""From queries and documents, one beside the other, to how likely each document answers its query."""
 
-
-def relevance(data: Data, seed: int = 0, *, steps: int = 100) -> Judge:
+def relevance(data: Data, seed: int = 0, *, steps: int = 100) -> Score:
     """A small cross-encoder, trained on tuples, that gives probabilities.
 
     Its scores rank a query's list; a logistic regression of them on who is the positive, over the same lists, makes
@@ -110,7 +108,7 @@ def denoised(
     return prepare
 
 
-def pseudo_labelled(data: Data, ranker: Ranker, judge: Judge, *, depth: int = 50, high: float = 0.9) -> Data:
+def pseudo_labelled(data: Data, ranker: Ranker, judge: Score, *, depth: int = 50, high: float = 0.9) -> Data:
     """Rows that had no positive, with the likeliest of the first documents that are found; where none is likely, none.
 
     Args:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from counterpoint.data.hashing import normalise
 from counterpoint.data.items import Data
 from counterpoint.errors import InputError, refuse_string
+from counterpoint.search.reranking import Score
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def below(score: float) -> Rule:
     return keep
 
 
-def judged(score: Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, " n"]], most: float) -> Rule:
+def judged(score: Score, most: float) -> Rule:
     """Keep what a judge that reads query and document together scores less than `most`.
 
     Asked about those only that may still be taken. Source: Qu et al. 2021, "RocketQA", section 3.2.2, cross-encoders
