@@ -40,8 +40,7 @@ Every system trained on {sentences:,} sentences of SNLI from one start, SmolLM2'
 touched, with the same batches, learning rate and number of encoded views, {seeds} seeds each (`counterpoint compare`).
 STS-B: Spearman's correlation, times 100; MR, SUBJ and TREC: accuracy in percent of a linear probe, fitted to a thousand
 texts and tested on another thousand (SentEval's protocol fits 600 such probes a task). +- is half the 95% interval over
-seeds (Student's t). *Untrained* is the start itself. What a system keeps is the best of its validations on sentences
-held out, the start among them. It is a table about this start and budget, and not about what a method comes to in the
+seeds (Student's t). *Untrained* is the start itself. A system is measured as its budget left it. It is a table about this start and budget, and not about what a method comes to in the
 end.
 """
 TABLE = "\n| system | {columns} | seconds | memory, MB |\n|---|{lines}---|---|\n"

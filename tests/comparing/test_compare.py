@@ -135,7 +135,7 @@ def test_tests_that_are_given_take_the_place_of_what_is_held_out(tmp_path):
     }  # fmt: skip
     assert [line.split()[0] for line in said[1:]] == ["1/4", "2/4", "3/4", "4/4"]
     start = next(e for e in found.entries if (e.system, e.seed) == ("untrained", 1))
-    encoder = make_base("static", parts_of(Job(source)).train, 1)
+    encoder = make_base("static", parts_of(Job(source, on=on)).train, 1)
     (own, *_), (kinds, *_) = (evaluate_any(encoder, read(file), samples=0) for file in on)
     assert start.figures["likeness: spearman"] == pytest.approx(own["spearman"].value)
     assert start.figures["kinds: knn_accuracy"] == kinds["knn_accuracy"].value
