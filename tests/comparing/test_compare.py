@@ -273,3 +273,15 @@ def test_any_pictures_will_do(tmp_path, system):
 def test_more_classes_than_a_system_has_is_one_sentence(tmp_path, name):
     with pytest.raises(InputError, match="12 classes, and"):
         run_job(Job(pictures(tmp_path, 12), "resnet", system=name), tmp_path)
+
+
+def test_a_run_that_fails_does_not_stop_the_others(tmp_path):
+    """What they came to is kept, and the same call needs to run the failed one alone."""
+    said = []
+    with pytest.raises(InputError, match=r"2 of 4 runs failed, the others are kept; encouraging-loss, seed 0: .*12 cla"):
+        compare(
+            pictures(tmp_path, 12), ["encouraging-loss", "untrained"], tmp_path / "out", base="resnet", seeds=2,
+            say=said.append,
+        )  # fmt: skip
+    assert [entry_file(Job("", system="untrained", seed=s), tmp_path / "out").exists() for s in (0, 1)] == [True, True]
+    assert sum("failed: encouraging-loss" in line for line in said) == 2

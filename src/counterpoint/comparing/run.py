@@ -68,7 +68,8 @@ def compare(
     all; what a system trains to prepare its data (a judge, a proxy) comes on top. Intervals are Student's t over seeds;
     differences are paired by seed: the best against all others, and these against the first named.
 
-    Every run is kept as soon as it is done: the same call goes on where it was stopped.
+    Every run is kept as soon as it is done: the same call goes on where it was stopped. A run that fails does not stop
+    the others, whose results are kept; then what ended the first that failed is raised.
 
     Args:
         source: What `fit` takes, such as a file of texts, `digits`, or a folder with a folder of pictures a class.
@@ -84,8 +85,8 @@ def compare(
         **settings: Fields of `TrainConfig` to change for all; `epochs` are of two views of each item.
 
     Raises:
-        InputError: An unknown system, fewer than two, one for other data or that trains in a way of its own, or a
-            folder of another comparison.
+        InputError: An unknown system, fewer than two, one for other data or that trains in a way of its own, a
+            folder of another comparison, or what a run came to.
 
     Examples:
         >>> compare("digits", ["simclr"], Path("nowhere"))
@@ -120,10 +121,19 @@ def compare(
     left = [one for one in every if not entry_file(one, output).exists()]
     if 0 < len(left) < len(every):
         say(f"{len(every) - len(left)} of {len(every)} runs are done and kept")
-    for done, one in enumerate(_run(left, output, jobs), len(every) - len(left) + 1):
+    failed: list[InputError] = []
+    for done, (one, error) in enumerate(_run(left, output, jobs), len(every) - len(left) + 1):
+        if error is not None:
+            failed.append(error)
+            say(f"{done}/{len(every)}  failed: {error}")
+            continue
         entry = read_entry(entry_file(one, output))
         figure = f"{entry.metric} {entry.figures[entry.metric]:.4f}"
         say(f"{done}/{len(every)}  {entry.system}, seed {one.seed}: {figure}, {entry.seconds:.0f} s")
+    if failed:
+        first = failed[0]
+        what = f"{len(failed)} of {len(every)} runs failed, the others are kept; {first.what}"
+        raise InputError(what, file=first.file, line=first.line, fix=first.fix)
     entries: dict[str, list[Entry]] = {name: [] for name in chosen}
     for one in every:
         entries[one.system].append(read_entry(entry_file(one, output)))
@@ -186,7 +196,7 @@ def _mean(runs: Sequence[Entry], metric: str) -> float:
     return float(np.mean([e.figures[metric] for e in runs]))
 
 
-def _run(left: Sequence[Job], output: Path, jobs: int) -> Iterator[Job]:
+def _run(left: Sequence[Job], output: Path, jobs: int) -> Iterator[tuple[Job, InputError | None]]:
     """Each in a process of its own: its memory is its own, and what it changes ends with it."""
     spawn, threads = multiprocessing.get_context("spawn"), max(1, torch.get_num_threads() // jobs)
     waiting, running = list(left), dict[int, tuple[Job, BaseProcess, Connection]]()
@@ -203,8 +213,7 @@ def _run(left: Sequence[Job], output: Path, jobs: int) -> Iterator[Job]:
                 assert isinstance(sentinel, int)
                 job, process, told = running.pop(sentinel)
                 process.join()
-                _raise(job, told, process.exitcode)
-                yield job
+                yield job, _error_of(job, told, process.exitcode)
     finally:
         # whatever stops this stops them: they have checkpoints
         for _, process, _ in running.values():
@@ -220,7 +229,7 @@ def _alone(job: Job, output: Path, tells: Connection, threads: int) -> None:
         tells.send(error)
 
 
-def _raise(job: Job, told: Connection, code: int | None) -> None:
+def _error_of(job: Job, told: Connection, code: int | None) -> InputError | None:
     """What ended a run too early, if anything did."""
     which = f"{job.system}, seed {job.seed}"
     try:
@@ -228,11 +237,12 @@ def _raise(job: Job, told: Connection, code: int | None) -> None:
     except EOFError:
         error = None
     if error is not None:
-        raise InputError(f"{which}: {error.what}", file=error.file, line=error.line, fix=error.fix) from error
-    if code:
-        how = "was killed (out of memory?)" if code < 0 else f"ended with {code}, as it says above"
-        fix = "run the same again: it goes on where it was"
-        raise InputError(f"the process of {which}, {how}", fix=fix)
+        return InputError(f"{which}: {error.what}", file=error.file, line=error.line, fix=error.fix)
+    if not code:
+        return None
+    how = "was killed (out of memory?)" if code < 0 else f"ended with {code}, as it says above"
+    fix = "run the same again: it goes on where it was"
+    return InputError(f"the process of {which}, {how}", fix=fix)
 
 
 def _bind(output: Path, asked: dict[str, Any]) -> None:
