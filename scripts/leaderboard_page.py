@@ -27,7 +27,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "leaderboard.md"
 START = "untrained"
 BUDGET = {"epochs": 1.0, "batch_size": 32, "learning_rate": 1e-3}
 """`fit`'s own rate for a transformer, 2e-5, moves these two layers too little to tell systems apart."""
-ROWS = 2000
+ROWS = 1000
 MAIN = {
     "en-test: spearman": "STS-B",
     "mr: probe_accuracy": "MR",
@@ -42,8 +42,8 @@ HEAD = """# Sentence systems on equal footing
 Every system trained on {sentences:,} sentences of SNLI from one start, SmolLM2's first layers, which no contrast had
 touched, with the same batches of 32, rate of 1e-3 and number of encoded views, {seeds} seeds each (`counterpoint
 compare`). The rate was chosen by the development part of STS-B, with SimCSE, ConSERT and GISTEmbed, for all.
-STS-B: Spearman's correlation, times 100; MR, SUBJ and TREC: accuracy in percent of a linear probe, fitted to a thousand
-texts and tested on another thousand (SentEval's protocol fits 600 such probes a task). +- is half the 95% interval over
+STS-B: Spearman's correlation, times 100; MR, SUBJ and TREC: accuracy in percent of a linear probe, fitted to five
+hundred texts and tested on as many others (SentEval's protocol fits 600 such probes a task). +- is half the 95% interval over
 seeds (Student's t). *Untrained* is the start itself. A system is measured as its budget left it. It is a table about
 this start and budget, and not about what a method comes to in the end.
 """

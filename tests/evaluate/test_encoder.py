@@ -132,6 +132,20 @@ class TestRealData:
         assert result["ndcg@10"].value == pytest.approx(0.360, abs=0.005)
 
 
+def test_labelled_texts_are_encoded_once():
+    """Neighbours, the probe and clustering are of the same vectors."""
+    seen = []
+
+    class Counted(Hashed):
+        def encode(self, texts, **options):
+            seen.extend(texts)
+            return super().encode(texts, **options)
+
+    rows = [Example(f"{w} {i}", label=w) for i in range(6) for w in ("x", "y")]
+    evaluate_any(Counted(), TextData("labelled", rows, "memory"))
+    assert sorted(seen) == sorted(e.anchor for e in rows)
+
+
 @pytest.mark.parametrize("order", ["turns", "sorted"])
 def test_both_halves_have_every_label(order):
     rows = [Example(f"{w} {i}", label=w) for i in range(6) for w in ("x", "y")]

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float, Int64
 
-from counterpoint.data import Example, Retrieval, TextData, all_labels, retrieval_from_pairs
+from counterpoint.data import Retrieval, TextData, all_labels, retrieval_from_pairs
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.features import Kind
 from counterpoint.encoders.prompting import encode_prompted
@@ -282,24 +282,30 @@ def evaluate_any(
         if len({frozenset(all_labels(e)) for e in data.examples}) < 2:
             fix = "give rows whose labels differ"
             raise InputError("all rows have the same labels", file=data.source, fix=fix)
-        train, test = _halves(data)
     if data.multilabel:
+        if train is None:
+            train, test = (replace(data, examples=[data.examples[i] for i in rows]) for rows in _halves(data))
         return [evaluate_multilabel(encoder, train, test, samples=samples, seed=seed)]
+    z_nd, labels = _labelled(encoder, data)  # once for both
+    if train is None:
+        fitted, asked = ((z_nd[rows], [labels[i] for i in rows]) for rows in _halves(data))
+    else:
+        fitted, asked = _labelled(encoder, train), (z_nd, labels)
     return [
-        evaluate_classification(encoder, train, test, samples=samples, seed=seed),
-        evaluate_clustering(encoder, data),
+        classification(*fitted, *asked, source=data.source, samples=samples, seed=seed),
+        clustering(z_nd, labels, source=data.source),
     ]
 
 
-def _halves(data: TextData) -> tuple[TextData, TextData]:
+def _halves(data: TextData) -> tuple[list[int], list[int]]:
     """Every other row of each label (or set of labels), in order: rows may come sorted or in turns."""
     turn: Counter[object] = Counter()
-    parts: tuple[list[Example], list[Example]] = ([], [])
-    for example in data.examples:
+    parts: tuple[list[int], list[int]] = ([], [])
+    for row, example in enumerate(data.examples):
         label = (example.label, example.labels)
-        parts[turn[label] % 2].append(example)
+        parts[turn[label] % 2].append(row)
         turn[label] += 1
-    return replace(data, examples=parts[0]), replace(data, examples=parts[1])
+    return parts
 
 
 def _labelled(encoder: Encodes, data: TextData) -> tuple[Float[np.ndarray, "n d"], list[str]]:

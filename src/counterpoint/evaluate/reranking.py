@@ -28,11 +28,13 @@ class Reranking:
         before: As they were found.
         after: By the reranker.
         differences: By how much each figure is higher afterwards, with paired intervals; none of a single query.
+        run: The documents of each query in the reranker's order.
     """
 
     before: Result
     after: Result
     differences: Mapping[str, Difference]
+    run: Mapping[str, Sequence[str]]
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, without what is per query."""
@@ -139,11 +141,12 @@ def evaluate_reranking(
         refuse_string(ranked, "run")
     measured, notes = prepared(test)
     runs = {query: ranked for query, ranked in run.items() if query in measured.queries}
+    ordered = rerank_run(score, measured, runs)
     before, after = (
         evaluate_rankings(one, measured.qrels, metrics=metrics, source=test.source, samples=samples, seed=seed)
-        for one in (runs, rerank_run(score, measured, runs))
+        for one in (runs, ordered)
     )
     paired = samples > 0 and len(measured.queries) > 1
     differences = {name: compare(before[name], after[name], samples=samples, seed=seed) for name in metrics if paired}
     shown = Result(after.task, after.source, after.figures, (*after.notes, *notes))
-    return Reranking(before, shown, differences)
+    return Reranking(before, shown, differences, ordered)

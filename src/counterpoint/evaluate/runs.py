@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from counterpoint.data import Retrieval
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.bootstrap import SAMPLES
@@ -15,6 +17,7 @@ from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.places import own_documents, prepared
 from counterpoint.evaluate.ranking import METRICS, evaluate_rankings
 from counterpoint.files import atomic
+from counterpoint.search.fusion import reciprocal_rank_fusion
 
 Run = Mapping[str, Mapping[str, float]]
 """Query id -> document id -> score, higher is better."""
@@ -127,6 +130,42 @@ def of_test(run: Run, test: Retrieval) -> dict[str, dict[str, float]]:
         raise InputError(f"no query of the run ({some} ...) is in the test", fix="give the run of this test")
     itself = own_documents(test)
     return {q: {d: s for d, s in run.get(q, {}).items() if d != q or q not in itself} for q in asked.queries}
+
+
+def fuse_runs(
+    runs: Sequence[Run], *, k: float = 60, weights: Sequence[float] | None = None, depth: int = 100
+) -> dict[str, dict[str, float]]:
+    """One run from several by reciprocal rank (`reciprocal_rank_fusion`), of the queries that any of them has.
+
+    Args:
+        runs: What each found; equal scores share the mean of their ranks.
+        k: The constant: the larger, the less the first ranks stand out.
+        weights: One a run, above 0; all 1 if not given.
+        depth: Of each query so many of each run are fused, 1 or more; as many of the fused are kept.
+
+    Raises:
+        InputError: No runs, `depth` below 1, or what `reciprocal_rank_fusion` refuses.
+
+    Examples:
+        >>> fused = fuse_runs([{"q": {"a": 0.9, "b": 0.5}}, {"q": {"b": 7.0}}])
+        >>> fused["q"] == {"b": 1 / 62 + 1 / 61, "a": 1 / 61}
+        True
+    """
+    if not runs or depth < 1:
+        raise InputError(f"{len(runs)} runs to a depth of {depth}", fix="give at least one run, and 1 or more")
+    fused = {}
+    for query in dict.fromkeys(query for run in runs for query in run):
+        # one more than is fused, so that it is known whether equal scores go on behind the last
+        lists = [sorted(run.get(query, {}).items(), key=lambda item: -item[1])[: depth + 1] for run in runs]
+        names = list(dict.fromkeys(document for found in lists for document, _ in found))
+        row_of, shape = {name: row for row, name in enumerate(names)}, (1, depth + 1)
+        ids, scores = [np.full(shape, -1) for _ in runs], [np.full(shape, -np.inf) for _ in runs]
+        for i, found in enumerate(lists):
+            ids[i][0, : len(found)] = [row_of[document] for document, _ in found]
+            scores[i][0, : len(found)] = [score for _, score in found]
+        best, credit = reciprocal_rank_fusion(ids, scores=scores, k=k, weights=weights, depth=depth)
+        fused[query] = {names[i]: float(s) for i, s in zip(best[0], credit[0], strict=True) if i >= 0}
+    return fused
 
 
 def _lines(path: str | os.PathLike[str], layout: str) -> Iterator[tuple[int, list[str]]]:
