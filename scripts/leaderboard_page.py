@@ -43,9 +43,9 @@ Every system trained on {sentences:,} sentences of SNLI from one start, SmolLM2'
 touched, with the same batches of 32, rate of 1e-3 and number of encoded views, {seeds} seeds each (`counterpoint
 compare`). The rate was chosen by the development part of STS-B, with SimCSE, ConSERT and GISTEmbed, for all.
 STS-B: Spearman's correlation, times 100; MR, SUBJ and TREC: accuracy in percent of a linear probe, fitted to five
-hundred texts and tested on as many others (SentEval's protocol fits 600 such probes a task). +- is half the 95% interval over
-seeds (Student's t). *Untrained* is the start itself. A system is measured as its budget left it. It is a table about
-this start and budget, and not about what a method comes to in the end.
+hundred texts and tested on as many others (SentEval's protocol fits 600 such probes a task). +- is half the 95%
+interval over seeds (Student's t). *Untrained* is the start itself. A system is measured as its budget left it. It is a
+table about this start and budget, and not about what a method comes to in the end.
 """
 TABLE = "\n| system | {columns} | seconds | memory, MB |\n|---|{lines}---|---|\n"
 

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from counterpoint.cli.main import app
-from counterpoint.encoders import StaticEncoder
+from counterpoint.encoders import KernelCrossEncoder, StaticEncoder
 from counterpoint.errors import InputError
+from counterpoint.evaluate import fuse_runs, read_run
 
 CORPUS = {"d1": "a red car", "d2": "a blue boat", "q3": "a green lamp"}
 QUERIES = {"q1": "red", "q2": "blue", "q3": "a green lamp", "q4": "grey"}
@@ -104,3 +105,32 @@ def test_of_one_query_there_is_a_difference_and_no_interval(folder):
     shown = CliRunner().invoke(app, ["evaluate", str(folder / "model"), str(folder / "one.tsv"), "--against", "bm25"])
     assert shown.exit_code == 0, shown.exception
     assert "mrr@10" in shown.stdout
+
+
+def test_two_are_fused_and_what_is_fused_reranked_and_both_are_runs(folder):
+    def run(*arguments):
+        shown = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+        assert not shown.exception, shown.exception
+        return shown
+
+    (folder / "qrels" / "test.tsv").write_text("q1\td1\t1\nq2\td2\t1\nq3\td1\t1\n")
+    files = {name: folder.with_name(f"{name}.run") for name in ("model", "bm25", "fused", "orders")}
+    run(folder / "model", folder, "--run", files["model"])
+    run("bm25", folder, "--run", files["bm25"])
+    figures = run(folder / "model", folder, "--fuse", "bm25", "--run", files["fused"], "--json").stdout
+    assert _figures(json.loads(figures)[0]) == _figures(json.loads(run(files["fused"], folder, "--json").stdout)[0])
+    expected = fuse_runs([read_run(files["model"]), read_run(files["bm25"])])
+    written = read_run(files["fused"])
+    assert written.keys() == expected.keys()
+    for query, found in written.items():
+        assert found == pytest.approx(expected[query])
+    both = run(folder / "model", folder, "--fuse", files["bm25"], "--against", "bm25")
+    assert "+ " in both.stdout.partition("against")[0]
+
+    KernelCrossEncoder.from_corpus([*CORPUS.values(), *QUERIES.values()], dim=8).save(folder / "reranker")
+    fused = folder / "model", folder, "--fuse", "bm25", "--rerank", folder / "reranker", "--run", files["orders"]
+    after = json.loads(run(*fused, "--json").stdout)["after"]
+    again = json.loads(run(files["orders"], folder, "--metric", "ndcg@10", "--metric", "mrr@10", "--json").stdout)[0]
+    assert {f["name"]: f["value"] for f in _figures(again)} == {
+        f["name"]: f["value"] for f in _figures(after) if f["name"] != "recall@1"
+    }

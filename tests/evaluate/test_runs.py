@@ -15,6 +15,7 @@ from counterpoint.evaluate import (
     Figure,
     evaluate_judged,
     evaluate_run,
+    fuse_runs,
     place,
     prepared,
     randomisation,
@@ -158,3 +159,33 @@ def test_no_p_value_of_one_item():
     one = Figure("m", 0.5, np.array([0.5]))
     with pytest.raises(InputError, match="not means over the same items"):
         randomisation(one, one)
+
+
+RUN = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([0.5, 1.0, 2.0, -3.0]))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("qr"), RUN), min_size=1, max_size=3), st.integers(1, 60))
+def test_fused_scores_are_sums_of_reciprocal_ranks(runs, k):
+    """Ranks by counting: how many score more, and half of the others that score the same."""
+    weights = [1.0, 2.0, 0.5][: len(runs)]
+    fused = fuse_runs(runs, k=k, weights=weights)
+    assert fused.keys() == {query for run in runs for query in run}
+    for query, found in fused.items():
+        expected = {}
+        for weight, run in zip(weights, runs, strict=True):
+            scores = run.get(query, {})
+            for document, score in scores.items():
+                more, same = sum(s > score for s in scores.values()), sum(s == score for s in scores.values())
+                expected[document] = expected.get(document, 0) + weight / (k + more + (same + 1) / 2)
+        assert found == pytest.approx(expected)
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_no_deeper_than_asked_is_fused():
+    """What stands below the depth in each is not there; nothing to fuse is refused."""
+    one, other = {"q": {"a": 3.0, "b": 2.0, "c": 1.0}}, {"q": {"d": 3.0, "a": 2.0, "e": 1.0}}
+    assert list(fuse_runs([one, other], depth=2)["q"]) == ["a", "d"]
+    with pytest.raises(InputError, match="0 runs to a depth of 100; give at least one run"):
+        fuse_runs([])
+    with pytest.raises(InputError, match="1 runs to a depth of 0"):
+        fuse_runs([one], depth=0)

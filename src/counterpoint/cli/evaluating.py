@@ -40,10 +40,14 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Option(help="For retrieval: write the 1,000 best of each query as a run, in TREC's layout.")
     ] = None,
+    fuse: Annotated[
+        str | None,
+        typer.Option(help="Retrieval: what is found is fused with what this finds: bm25, a model, or a run's file."),
+    ] = None,
     rerank: Annotated[
         str | None, typer.Option(help="Retrieval: put what is found in a reranker's order, too; a folder or name.")
     ] = None,
-    candidates: Annotated[int, typer.Option(min=1, help="How many are put in its order.")] = 100,
+    candidates: Annotated[int, typer.Option(min=1, help="How many are fused, or put in its order.")] = 100,
     backend: Backend = "auto",
     columns: Columns = None,
     schema: Schema = None,
@@ -75,27 +79,31 @@ def evaluate(
         parse_metric(metric)
     if run is not None:
         check_output(run, "file", source=source)
-    named = [name for name in (model, against) if name is not None]
-    retrieval = bool(run or metrics or rerank) or any(map(is_ranking, named))
-    encoders = [None if is_ranking(name) else open_model(name, backend) for name in named]
+    named = [name for name in dict.fromkeys((model, fuse, against)) if name is not None]
+    retrieval = bool(run or metrics or fuse or rerank) or any(map(is_ranking, named))
+    encoders = {name: None if is_ranking(name) else open_model(name, backend) for name in named}
     options = reading(columns, schema, split, skip_bad)
-    if rerank is not None and (against or run or train):
-        fix = "leave out --against, --run and --train"
+    if rerank is not None and (against or train):
+        fix = "leave out --against and --train; --run writes what others can be compared with"
         raise InputError("--rerank compares what is found with itself in another order", fix=fix)
     if retrieval or against is not None:
-        if any(e is not None and takes(e) != ["text"] for e in encoders):
-            raise InputError("--against, --metric, --run and --rerank are for texts", fix="leave them out")
+        if any(e is not None and takes(e) != ["text"] for e in encoders.values()):
+            raise InputError("--against, --metric, --run, --fuse and --rerank are for texts", fix="leave them out")
         ask = asked(source, train, options, tuple(metrics or ()), retrieval=retrieval)
+        title = model if fuse is None else f"{model} + {fuse}"
+        fused = None if fuse is None else ask.fused([(name, encoders[name]) for name in (model, fuse)], candidates)
         if rerank is not None:
-            _print_orders(ask.reranked(model, encoders[0], load_cross_encoder(rerank), candidates), model, as_json)
+            judge = load_cross_encoder(rerank)
+            found = ask.found(model, encoders[model], candidates) if fused is None else fused
+            _print_orders(ask.reranked(found, judge, candidates, run), title, as_json)
             return
-        first = ask.of(model, encoders[0], run)
+        first = ask.of(model, encoders[model], run) if fused is None else ask.of_run(fused, run)
         if against is None:
             _print(first, as_json)
         else:
-            _print_both((model, against), first, ask.of(against, encoders[1]), as_json)
+            _print_both((title, against), first, ask.of(against, encoders[against]), as_json)
         return
-    encoder: Any = encoders[0]
+    encoder: Any = encoders[model]
     if takes(encoder) != ["text"]:
         loaded, fitted = (each and load_for(encoder, each, **options) for each in (source, train))
         assert loaded  # a source is given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from counterpoint.cli.options import note
 if TYPE_CHECKING:
     from counterpoint.data import Retrieval, TextData
     from counterpoint.encoders import CrossEncoder
-    from counterpoint.evaluate import Reranking, Result
+    from counterpoint.evaluate import Found, Reranking, Result
 
 LEXICAL = "bm25"
 _DEPTH = 1000
@@ -68,26 +69,75 @@ class Asked:
         note(cut.sentence())
         return results
 
-    def reranked(self, name: str, encoder: Any, judge: CrossEncoder, depth: int) -> Reranking:
-        """What one finds first, and the same in the order of a model that reads query and document together.
+    def found(self, name: str, encoder: Any, depth: int) -> dict[str, dict[str, float]]:
+        """The documents that one finds first for each judged query, best first, with their scores.
 
         Args:
             name: As `of`.
             encoder: As `of`.
-            judge: The reranker.
-            depth: How many of those that are found first are put in its order.
+            depth: How many.
         """
         from counterpoint.data import Retrieval
-        from counterpoint.evaluate import RERANKED, candidates, evaluate_reranking, read_run
+        from counterpoint.evaluate import place, prepared, read_run
+        from counterpoint.evaluate.encoder import place_encoded
         from counterpoint.evaluate.runs import of_test
+        from counterpoint.search import BM25
 
         assert isinstance(self.data, Retrieval)  # `asked` refuses others
         if encoder is None and name != LEXICAL:
-            found = of_test(read_run(name), self.data)
-            run = {q: sorted(scores, key=lambda d: -scores[d])[:depth] for q, scores in found.items()}
-        else:
-            run = candidates(self.data, depth, encoder=encoder)
-        return evaluate_reranking(judge.score, self.data, run, metrics=self.metrics or RERANKED)
+            runs = of_test(read_run(name), self.data)
+            return {q: dict(sorted(run.items(), key=lambda item: -item[1])[:depth]) for q, run in runs.items()}
+        test, _ = prepared(self.data)
+        if encoder is None:
+            placed = place(BM25(list(test.corpus.values())).score_rows(list(test.queries.values())), test, depth)
+            return _named(placed, test)
+        with encoder.counting() as cut:
+            placed, _ = place_encoded(encoder, test, depth)
+        note(cut.sentence())
+        return _named(placed, test)
+
+    def fused(self, both: Sequence[tuple[str, Any]], depth: int) -> dict[str, dict[str, float]]:
+        """What several find, in one order by reciprocal rank.
+
+        Args:
+            both: Names and encoders, as `of` takes them.
+            depth: Documents a query of each that are fused, and of both that are kept.
+        """
+        from counterpoint.evaluate import fuse_runs
+
+        return fuse_runs([self.found(name, encoder, depth + 1) for name, encoder in both], depth=depth)
+
+    def of_run(self, found: dict[str, dict[str, float]], run: Path | None = None) -> list[Result]:
+        """The figures of what was found, which is written to `run`."""
+        from counterpoint.data import Retrieval
+        from counterpoint.evaluate import METRICS, evaluate_run, write_run
+
+        assert isinstance(self.data, Retrieval)  # `asked` refuses others
+        if run:
+            write_run(run, found)
+        return [evaluate_run(found, self.data, metrics=self.metrics or METRICS)]
+
+    def reranked(
+        self, found: dict[str, dict[str, float]], judge: CrossEncoder, depth: int, run: Path | None = None
+    ) -> Reranking:
+        """What was found first, and the same in the order of a model that reads query and document together.
+
+        Args:
+            found: See `found`.
+            judge: The reranker.
+            depth: How many of those that are found first are put in its order.
+            run: Where to write that.
+        """
+        from counterpoint.data import Retrieval
+        from counterpoint.evaluate import RERANKED, evaluate_reranking, write_run
+
+        assert isinstance(self.data, Retrieval)  # `asked` refuses others
+        first = {query: list(documents)[:depth] for query, documents in found.items()}
+        measured = evaluate_reranking(judge.score, self.data, first, metrics=self.metrics or RERANKED)
+        if run:
+            orders = measured.run.items()
+            write_run(run, {q: {d: float(-rank) for rank, d in enumerate(order, 1)} for q, order in orders})
+        return measured
 
     def _ranked(self, data: Retrieval, name: str, run: Path | None, encoder: Any = None) -> Result:
         from counterpoint.evaluate import METRICS, evaluate_judged, evaluate_run, place, prepared, read_run, write_run
@@ -109,13 +159,15 @@ class Asked:
         else:
             found, _ = place_encoded(encoder, test, depth)
         if run:
-            documents = list(test.corpus)
-            lists = zip(test.queries, found.ids_nk.tolist(), found.scores_nk.tolist(), strict=True)
-            ranked = {
-                q: {documents[i]: s for i, s in zip(ids, scores, strict=True) if i >= 0} for q, ids, scores in lists
-            }
-            write_run(run, ranked, _tag("-".join(Path(name).parts[-2:])))
+            write_run(run, _named(found, test), _tag("-".join(Path(name).parts[-2:])))
         return evaluate_judged(found.judged, metrics=metrics, source=data.source, notes=notes)
+
+
+def _named(found: Found, test: Retrieval) -> dict[str, dict[str, float]]:
+    """Ids of queries and documents in place of rows."""
+    documents = list(test.corpus)
+    lists = zip(test.queries, found.ids_nk.tolist(), found.scores_nk.tolist(), strict=True)
+    return {q: {documents[i]: s for i, s in zip(ids, scores, strict=True) if i >= 0} for q, ids, scores in lists}
 
 
 def _tag(name: str) -> str:
@@ -153,6 +205,6 @@ def asked(
         extra = [text for example in data.examples for text in example.negatives]
         data = retrieval_from_pairs(data.examples, extra, data.source)
     if retrieval and not isinstance(data, Retrieval):
-        fix = "give pairs or a BEIR folder, or leave out --metric, --run, bm25 and runs"
+        fix = "give pairs or a BEIR folder, or leave out --metric, --run, --fuse, bm25 and runs"
         raise InputError("the data are no retrieval test", file=source, fix=fix)
     return Asked(data, labelled, metrics)

@@ -59,7 +59,7 @@ from counterpoint.evaluate.ranking import (
     reciprocal_rank,
 )
 from counterpoint.evaluate.reranking import RERANKED, Reranking, candidates, evaluate_reranking, rerank_run
-from counterpoint.evaluate.runs import Run, evaluate_run, read_qrels, read_run, write_run
+from counterpoint.evaluate.runs import Run, evaluate_run, fuse_runs, read_qrels, read_run, write_run
 from counterpoint.evaluate.sentences import evaluate_bitext, evaluate_sentences
 from counterpoint.evaluate.stereotypes import SEXES, PairScore, StereotypeTest, by_similarity, evaluate_stereotypes
 from counterpoint.evaluate.transfer import nested_folds, pair_features, with_dev, with_test
@@ -123,6 +123,7 @@ __all__ = [
     "few_shot",
     "figure",
     "flop_per_token",
+    "fuse_runs",
     "hit_rate",
     "indicators",
     "judge",

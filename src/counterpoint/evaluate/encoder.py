@@ -278,10 +278,9 @@ def evaluate_any(
         return results
     _need(data, "labelled")
     test = data
-    if train is None:
-        if len({frozenset(all_labels(e)) for e in data.examples}) < 2:
-            fix = "give rows whose labels differ"
-            raise InputError("all rows have the same labels", file=data.source, fix=fix)
+    if train is None and len({frozenset(all_labels(e)) for e in data.examples}) < 2:
+        fix = "give rows whose labels differ"
+        raise InputError("all rows have the same labels", file=data.source, fix=fix)
     if data.multilabel:
         if train is None:
             train, test = (replace(data, examples=[data.examples[i] for i in rows]) for rows in _halves(data))
