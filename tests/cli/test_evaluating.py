@@ -124,10 +124,12 @@ def test_two_are_fused_and_what_is_fused_reranked_and_both_are_runs(folder):
     assert written.keys() == expected.keys()
     for query, found in written.items():
         assert found == pytest.approx(expected[query])
-    both = run(folder / "model", folder, "--fuse", files["bm25"], "--against", "bm25")
-    assert "+ " in both.stdout.partition("against")[0]
+    both = json.loads(run(folder / "model", folder, "--fuse", files["bm25"], "--against", "bm25", "--json").stdout)
+    assert _figures(both["first"][0]) == _figures(json.loads(figures)[0])
+    assert _figures(both["against"][0]) == _figures(json.loads(run("bm25", folder, "--json").stdout)[0])
 
-    KernelCrossEncoder.from_corpus([*CORPUS.values(), *QUERIES.values()], dim=8).save(folder / "reranker")
+    table = StaticEncoder.from_corpus([*CORPUS.values(), *QUERIES.values()], dim=8, prompts={})
+    KernelCrossEncoder(table).save(folder / "reranker")
     fused = folder / "model", folder, "--fuse", "bm25", "--rerank", folder / "reranker", "--run", files["orders"]
     after = json.loads(run(*fused, "--json").stdout)["after"]
     again = json.loads(run(files["orders"], folder, "--metric", "ndcg@10", "--metric", "mrr@10", "--json").stdout)[0]
