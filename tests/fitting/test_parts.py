@@ -244,8 +244,24 @@ def test_texts_alone_are_measured_by_queries_that_find_them(tmp_path):
     assert {text for _, _, side in parts.sides() for text in side} >= set(DOCUMENTS.values()) | set(QUERIES.values())
 
 
-def test_pairs_are_not_measured_by_queries(tmp_path):
-    (tmp_path / "pairs.tsv").write_text("a\tb\n" + "".join(f"one {i}\tother {i}\n" for i in range(20)))
+def test_pairs_are_measured_by_queries_whose_texts_are_not_trained_on(tmp_path):
+    """Where an answer was a positive in training it is said, and with `strict` the pair is left out."""
+    rows = [f"one {i}\tother {i}\n" for i in range(20)] + ["query 2\tother\n", f"another\t{DOCUMENTS['d1']}\n"]
+    (tmp_path / "pairs.tsv").write_text("a\tb\n" + "".join(rows))
+    asked = beir(tmp_path / "asked", DOCUMENTS, QUERIES, test=[("q1", "d1", 1), ("q2", "d2", 1)])
+    parts = parts_of(tmp_path / "pairs.tsv", dev=0, test=str(asked))
+    assert texts(parts.test) == {"query 1", "query 2"}
+    assert "query 2" not in texts(parts.train)
+    assert "another" in texts(parts.train)
+    assert parts.known == {"q1"}
+    assert "positive in training: 1 of 2" in parts.description
+    strict = parts_of(tmp_path / "pairs.tsv", dev=0, test=str(asked), strict=True)
+    assert "another" not in texts(strict.train)
+    assert not strict.known
+
+
+def test_scored_pairs_are_not_measured_by_queries(tmp_path):
+    (tmp_path / "sts.tsv").write_text("score\ta\tb\n" + "".join(f"{i % 5}\tone {i}\tother {i}\n" for i in range(20)))
     asked = beir(tmp_path / "asked", DOCUMENTS, QUERIES, test=[("q1", "d1", 1)])
-    with pytest.raises(InputError, match="not pairs like the training data"):
-        parts_of(tmp_path / "pairs.tsv", test=str(asked))
+    with pytest.raises(InputError, match="not scored like the training data"):
+        parts_of(tmp_path / "sts.tsv", test=str(asked))

@@ -64,8 +64,8 @@ def load_texts(
 
     Pairs and the like are split so that no text is in two parts (`split`). Retrieval data are split by query
     (`split_queries`); where a folder has judgements of train and of test (or dev), training is on the first, the
-    figures on the last, unless `reading` names one of them. With `strict`, no test query has a document that was a
-    positive in training.
+    figures on the last, unless `reading` names one of them. Texts, pairs and tuples may be measured by retrieval data
+    (`dev`, `test`). With `strict`, no test query has a document that was a positive in training.
     """
     if isinstance(source, str) and source == INCLUDED:
         corpus = _included(reading)
@@ -92,10 +92,10 @@ def load_texts(
     check_trainable(data)
     rows: dict[str, TextData | Retrieval] = {}
     for name, (file, other) in others.items():
-        # texts alone may be what is searched: how well they are found is for queries to tell
-        alike = data.schema == "texts" if isinstance(other, Retrieval) else other.schema == data.schema
-        if not alike:
-            queries = ", or queries with their documents (a BEIR folder)" if data.schema == "texts" else ""
+        # how well documents are found is for queries to tell, whatever it was learned from
+        searched = data.schema in ("texts", "pairs", "tuples")
+        if not (searched if isinstance(other, Retrieval) else other.schema == data.schema):
+            queries = ", or queries with their documents (a BEIR folder)" if searched else ""
             raise InputError(
                 f"the {name} data is not {data.schema} like the training data",
                 file=file,
@@ -119,11 +119,16 @@ def load_texts(
     crossing -= sum(len(e.negatives) for part in (both.train, both.dev, both.test) for e in part.examples)
     if crossing:
         said += f"; {crossing:,} negatives left out of their rows, they are in another part"
-    train_part = _without(both.train, (text for other in rows.values() for text in _held(other)))
+    train_part = _without(both.train, (text for other in rows.values() for text in _held(other, strict=strict)))
     if len(train_part) < len(both.train):
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
     train_part = replace(train_part, rejected=data.rejected)
-    return _parts(train_part, rows.get("dev", both.dev), rows.get("test", both.test), said)
+    dev_part, test_part = rows.get("dev", both.dev), rows.get("test", both.test)
+    known = frozenset[str]()
+    if isinstance(test_part, Retrieval) and data.schema != "texts":
+        known, share = _known(train_part, test_part)
+        said += f"; {share}"
+    return _parts(train_part, dev_part, test_part, said, known=known)
 
 
 def _parts(train: TextData, dev: TextData | Retrieval, test: TextData | Retrieval, said: str, **more: Any) -> Parts:
@@ -179,10 +184,8 @@ def _retrieval_parts(
         pairs, before = _without(pairs, held), len(pairs)
         notes["queries left out of training, as they share documents with dev or test"] = before - len(pairs)
     check_trainable(pairs)
-    positives = {normalise(text) for e in pairs.examples for text in e.positives}
-    known = frozenset(q for q in test.queries if any(normalise(text) in positives for text in _answers(test, q)))
+    known, share = _known(pairs, test)
     notes["training queries that are documents of the corpus, each no partner of itself"] = len(own_documents(train))
-    share = f"{len(known):,} of {len(test.queries):,}" + (" (none with --strict-split)" if known else "")
     size = {"train": len(pairs), "dev": len(dev.queries), "test": len(test.queries)}
     where = {
         name: f"the queries of {others[name][0]}" if name in others else "a part of them" for name in ("dev", "test")
@@ -192,7 +195,7 @@ def _retrieval_parts(
         f"trained on the queries of {trained if others else 'the judgements'} ({size['train']:,}), "
         f"{validated}measured on {where['test']} ({size['test']:,})",
         *(f"{what}: {n:,}" for what, n in notes.items() if n),
-        f"test queries with a relevant document that was a positive in training: {share}",
+        share,
     )
     train_part = replace(pairs, rejected=data.rejected)
     return _parts(train_part, dev, test, "; ".join([read_as, *notes_said]), known=known, notes=notes_said)
@@ -212,9 +215,22 @@ def _unseen(data: Retrieval, seen: set[str]) -> tuple[Retrieval, int]:
     return replace(data, queries=kept, qrels={q: data.qrels[q] for q in kept}), len(data.queries) - len(kept)
 
 
-def _held(data: TextData | Retrieval) -> Iterable[str]:
-    """Texts that nobody may train on: of a test by queries these alone, as its documents are there for everybody."""
-    return data.queries.values() if isinstance(data, Retrieval) else data.texts()
+def _held(data: TextData | Retrieval, *, strict: bool) -> Iterable[str]:
+    """Texts that nobody may train on: of a test by queries these alone, as its documents are there for everybody.
+
+    With `strict` its answers, too.
+    """
+    if not isinstance(data, Retrieval):
+        return data.texts()
+    return [*data.queries.values(), *(text for q in data.queries if strict for text in _answers(data, q))]
+
+
+def _known(train: TextData, test: Retrieval) -> tuple[frozenset[str], str]:
+    """The test queries with a relevant document that was a positive in training, and what is said of them."""
+    positives = {normalise(text) for e in train.examples for text in e.positives}
+    known = frozenset(q for q in test.queries if any(normalise(text) in positives for text in _answers(test, q)))
+    share = f"{len(known):,} of {len(test.queries):,}" + (" (none with --strict-split)" if known else "")
+    return known, f"test queries with a relevant document that was a positive in training: {share}"
 
 
 def _answers(data: Retrieval, query: str) -> list[str]:
