@@ -126,10 +126,10 @@ def _divided(
             some = generator.permutation(sorted(right))[:_RIGHT].tolist()
             if some:
                 rows.append((query, some + [-1] * (_RIGHT - len(some)), strange, kind))
-    query, right, wrong, kind = (torch.tensor(column) for column in zip(*rows, strict=True))
+    asked, positives, negatives, kinds = (torch.tensor(column) for column in zip(*rows, strict=True))
     items = Items("text", list(texts))
-    columns = {"kind": kind, "label": torch.from_numpy(labels)[query]}
-    return train, Data(items, query, items, right, wrong, columns)
+    columns = {"kind": kinds, "label": torch.from_numpy(labels)[asked]}
+    return train, Data(items, asked, items, positives, negatives, columns)
 
 
 def _pairs(texts: Sequence[str], labels: Int64[np.ndarray, " n"], edges_e2: np.ndarray) -> Data:
