@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
-from counterpoint.encoders import StaticEncoder
+from counterpoint.encoders import StaticEncoder, TransformerEncoder, load
 from counterpoint.encoders.scratch import small_transformer
-from counterpoint.encoders.thawed import biases_alone, counted, last_blocks
+from counterpoint.encoders.thawed import biases_alone, counted, last_blocks, with_biases
 from counterpoint.errors import InputError
 
 
@@ -36,13 +38,38 @@ def test_the_last_blocks_learn_and_nothing_before_them(blocks):
     assert counted(encoder) == (3 * 872, blocks * 872)
 
 
-def test_what_cannot_be_is_refused():
+def llama_of_two():
     from transformers import LlamaConfig, LlamaModel
 
-    from counterpoint.encoders import TransformerEncoder
-
     size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
-    llama = TransformerEncoder(LlamaModel(LlamaConfig(vocab_size=99, **size)), bert().tokenizer)
+    return TransformerEncoder(LlamaModel(LlamaConfig(vocab_size=99, **size)), bert().tokenizer)
+
+
+def test_a_llama_gets_biases_that_say_nothing_yet_and_are_kept(tmp_path):
+    texts, encoder = ["a small corpus", "a corpus"], llama_of_two()
+    before = encoder.encode(texts)
+    assert with_biases(encoder) is encoder
+    np.testing.assert_array_equal(encoder.encode(texts), before)
+    biases_alone(encoder)
+    names = [name for name, _ in encoder.named_parameters() if name.endswith("bias")]
+    assert learned(encoder) == set(names)
+    assert len(names) == 2 * 7
+    with torch.no_grad():
+        for weight in encoder.parameters():
+            if weight.requires_grad:
+                weight.normal_()
+    moved = encoder.encode(texts)
+    assert np.abs(moved - before).max() > 0.01
+    encoder.save(tmp_path / "model")
+    np.testing.assert_allclose(load(tmp_path / "model").encode(texts), moved, atol=1e-6)
+    # what has biases, or cannot have them, stays as it is
+    weights = {name: weight.clone() for name, weight in bert().named_parameters()}
+    assert {name for name, _ in with_biases(bert()).named_parameters()} == set(weights)
+    with_biases(StaticEncoder.from_corpus(["a cat"], dim=4))
+
+
+def test_what_cannot_be_is_refused():
+    llama = llama_of_two()
     with pytest.raises(InputError, match="llama has no biases"):
         biases_alone(llama)
     # the last normalisation learns with the last block

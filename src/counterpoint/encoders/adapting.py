@@ -70,6 +70,21 @@ def scaled_sum(encoder: nn.Module) -> nn.Module:
     return encoder
 
 
+def weighted_mean(encoder: nn.Module) -> nn.Module:
+    """Transformers give the mean of all states, each weighted by its place: of a causal one the later have seen more.
+
+    Source: Muennighoff 2022, "SGPT: GPT Sentence Embeddings for Semantic Search", equation 2 (`encoders.pooling`).
+
+    Examples:
+        >>> from counterpoint.encoders.scratch import small_transformer
+        >>> weighted_mean(small_transformer(["a small corpus"], layers=1, width=8, heads=2)).pooling
+        'weighted_mean'
+    """
+    for part in _transformers(encoder):
+        part.pooling = "weighted_mean"
+    return encoder
+
+
 def last_token(encoder: nn.Module) -> nn.Module:
     """Transformers give the last state of their last token, which of a causal one has seen the whole text.
 
