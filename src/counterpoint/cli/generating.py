@@ -88,7 +88,7 @@ def generate(
         note(f"not in {output}, whose rows have such columns of their own: {', '.join(map(repr, lost))}")
     prompts = prompts_of(documents, prompt, system)
     kept = answers or output.with_name(output.name + ".answers")
-    asked = _model(model, url, token_from, chat, batch_size, dtype, at_once, timeout)
+    asked = language_model(model, url, token_from, chat, batch_size, dtype, at_once, timeout)
     generator = Generator(asked, kept, price=cost, budget=budget, progress=True)
     results = generator.ask(prompts, parser, sampling, samples=samples, tries=tries)
     rows, failed = rows_of(documents, results)
@@ -221,15 +221,28 @@ def rows_of(
     return rows, failed
 
 
-def _model(
-    name: str, url: str | None, token: str, chat: bool | None, rows: int, dtype: str, at_once: int, timeout: float
+def language_model(
+    name: str,
+    url: str | None = None,
+    token_from: str = "",
+    chat: bool | None = None,
+    batch_size: int = 16,
+    dtype: str = "auto",
+    at_once: int = 8,
+    timeout: float = 120.0,
 ) -> LanguageModel:
+    """What these options of `generate` name.
+
+    Examples:
+        >>> language_model("qwen", "http://localhost:8000/v1").identity
+        'http://localhost:8000/v1 qwen chat'
+    """
     from counterpoint.generating import CausalLM, Endpoint
 
     if url is not None:
-        return Endpoint(url, name, chat is not False, token, at_once=at_once, timeout=timeout)
-    if token:
+        return Endpoint(url, name, chat is not False, token_from, at_once=at_once, timeout=timeout)
+    if token_from:
         raise InputError("--token-from is for a server", fix="give its --url, too")
     if dtype not in ("auto", "float32", "bfloat16"):
         raise InputError(f"--dtype is {dtype}", fix="give auto, float32 or bfloat16")
-    return CausalLM.load(name, dtype=dtype, batch_size=rows, chat=chat)  # type: ignore[arg-type]
+    return CausalLM.load(name, dtype=dtype, batch_size=batch_size, chat=chat)  # type: ignore[arg-type]

@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from counterpoint.cli.hypothetical import (
+    Answers,
+    Hyde,
+    HydeFallback,
+    HydePassages,
+    HydePrompt,
+    TokenFrom,
+    Url,
+    hypothetical,
+    passages_for,
+)
 from counterpoint.cli.options import Backend, Json, note
 from counterpoint.errors import InputError
 
@@ -43,6 +54,13 @@ def search(
         str | None, typer.Option(help="Put what is found in the order of a reranker: a folder or a hub name.")
     ] = None,
     candidates: Annotated[int, typer.Option(min=1, help="How many are put in its order.")] = 100,
+    hyde: Hyde = None,
+    url: Url = None,
+    token_from: TokenFrom = "",
+    hyde_passages: HydePassages = None,
+    hyde_prompt: HydePrompt = None,
+    hyde_fallback: HydeFallback = False,
+    answers: Answers = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Another place of the index's model.")] = None,
     prompt: Annotated[
         str | None, typer.Option(help="Put before every query, instead of the model's prompt or the index's.")
@@ -72,7 +90,7 @@ def search(
     given = queries or filter(None, (line.strip() for line in sys.stdin))
     graphs = [place for place in (folder, folder / "model") if saved_name(place) == "KnowledgeGraph"]
     if graphs:
-        if where or prompt is not None or model or rerank:
+        if where or prompt is not None or model or rerank or hyde:
             raise InputError(
                 "a knowledge graph has no columns, no prompts, no texts and one model", fix="leave these options out"
             )
@@ -90,10 +108,17 @@ def search(
             prompt = for_queries(prompt, encoder, found.metadata)
         elif prompt is not None:
             raise InputError("--prompt is for models of texts alone", fix="leave it out")
+        place = folder.resolve()
+        kept = answers or place.with_name(place.name + ".answers")
+        generator = (hyde, url, token_from, hyde_passages, hyde_prompt, hyde_fallback)
+        knows = hypothetical(encoder, *generator, kept, found.metadata.get("prompt"))
+        options = {"prompt": prompt, "truncate_dim": found.metadata.get("dim")}
         for query in given:
             items = asked(encoder, query)
-            if isinstance(encoder, TextEncoder):
-                z = encoder.encode([query], kind="query", prompt=prompt, truncate_dim=found.metadata.get("dim"))
+            if knows is not None:
+                z = knows.encode_written([query], [passages_for(knows, query, hyde_fallback)], **options)
+            elif isinstance(encoder, TextEncoder):
+                z = encoder.encode([query], kind="query", **options)
             else:
                 z = encoder.encode_items(items, kind="query")
             if judge is not None and items.modality != "text":
@@ -109,6 +134,8 @@ def search(
             if judge is not None:
                 (hits,) = reranked_hits(judge.score, [query], [hits], offset + k)
             _tell(console, query, hits, as_json, offset)
+        if knows is not None:
+            note(knows.generator.account.sentence())
 
 
 def _tell(console: Console, query: str, found: Sequence[Hit], as_json: bool, offset: int = 0) -> None:

@@ -37,9 +37,10 @@ class Hypothetical(nn.Module):
         template: What it is asked, with `{text}` for the query.
         passages: How many it writes, 1 or more.
         sampling: How they are drawn.
+        prompt: Put before passages, where documents had another than the encoder's.
 
     Raises:
-        InputError: No passages.
+        InputError: No passages, or a template without `{text}`.
 
     Examples:
         >>> from counterpoint.encoders import StaticEncoder
@@ -59,34 +60,55 @@ class Hypothetical(nn.Module):
         *,
         passages: int = 8,
         sampling: Sampling = _DRAWN,
+        prompt: str | None = None,
     ) -> None:
         super().__init__()
         if passages < 1:
             raise InputError(f"{passages} passages a query", fix="give 1 or more; 8 are common")
+        if "{text}" not in template:
+            raise InputError("the template is the same for all queries", fix="write {text} where the query is to stand")
         self.encoder, self.generator, self.template = encoder, generator, template
-        self.passages, self.sampling = passages, sampling
+        self.passages, self.sampling, self.prompt = passages, sampling, prompt
 
     @property
     def similarity(self) -> str:
         """The encoder's."""
         return self.encoder.similarity
 
+    def write(self, queries: Sequence[str]) -> list[list[Result[str]]]:
+        """The passages of each query, failures among them.
+
+        Raises:
+            InputError: The generator cannot go on.
+        """
+        refuse_string(queries, "queries")
+        prompts = [fill(self.template, text=query) for query in queries]
+        return self.generator.ask(prompts, sampling=self.sampling, samples=self.passages)
+
+    def encode_written(
+        self, queries: Sequence[str], written: Sequence[Sequence[Result[str]]], **options: Any
+    ) -> Float[np.ndarray, "n d"]:
+        """The mean of each query and what `write` gave for it; `options` are those of the encoder.
+
+        A `prompt` among them stands before queries alone.
+        """
+        found: np.ndarray = self.encoder.encode(list(queries), kind="query", **options)
+        passages = [(i, one.value) for i, several in enumerate(written) for one in several if one.value]
+        if passages:
+            places = [i for i, _ in passages]
+            options["prompt"] = self.prompt
+            z = self.encoder.encode([passage for _, passage in passages], kind="document", **options)
+            np.add.at(found, places, z)
+            found /= (1 + np.bincount(places, minlength=len(found)))[:, None]
+        return found
+
     def encode(self, texts: Sequence[str], *, kind: Kind = None, **options: Any) -> Float[np.ndarray, "n d"]:
         """One row a text; `options` are those of the encoder."""
         refuse_string(texts, "texts")
-        own: np.ndarray = self.encoder.encode(list(texts), kind=kind, **options)
-        if kind != "query" or not len(texts):
-            return own
-        prompts = [fill(self.template, text=text) for text in texts]
-        answers: list[list[Result[str]]] = self.generator.ask(prompts, sampling=self.sampling, samples=self.passages)
-        written = [(i, one.value) for i, several in enumerate(answers) for one in several if one.value]
-        if written:
-            places = [i for i, _ in written]
-            passages = self.encoder.encode([passage for _, passage in written], kind="document", **options)
-            counts = 1 + np.bincount(places, minlength=len(own))
-            np.add.at(own, places, passages)
-            own /= counts[:, None]
-        return own
+        if kind == "query":
+            return self.encode_written(texts, self.write(texts), **options)
+        found: np.ndarray = self.encoder.encode(list(texts), kind=kind, **options)
+        return found
 
     def encode_items(self, items: Items, *, kind: Kind = None) -> Float[np.ndarray, "n d"]:
         """The same of items."""
