@@ -15,6 +15,7 @@ from counterpoint.encoders import (
     NuggetEncoder,
     StaticEncoder,
     concat,
+    late,
     load,
     take,
 )
@@ -102,6 +103,32 @@ def test_chunks_and_sides_are_the_same_as_all_at_once():
     torch.testing.assert_close(encoder.each(take(concat(sides), rows)), both[rows])
     ragged = encoder.encode_each(Items("text", TEXTS), kind="document")
     torch.testing.assert_close(torch.from_numpy(ragged.vectors_td), both[5:][(both[5:] != 0).any(-1)].detach())
+
+
+def test_vectors_with_a_prompt_of_fewer_dimensions_in_half_the_memory(monkeypatch):
+    encoder = late_interaction(bert(), size=3, most=7)
+    monkeypatch.setattr(late, "WINDOW", 3)
+    told = []
+    with encoder.counting() as cut:
+        found = encoder.encode_each(
+            Items("text", TEXTS),
+            kind="document",
+            prompt="red ",
+            truncate_dim=2,
+            half=True,
+            progress=lambda done, total: told.append((done, total)),
+        )
+    assert found.vectors_td.dtype == np.float16
+    assert cut.of == len(TEXTS)
+    assert told[-1] == (len(TEXTS), len(TEXTS))
+    assert (encoder.dim, encoder.prompts) == (3, encoder.encoder.prompts)
+    encoder.prompts, encoder.default_prompt_name, encoder.truncate_dim = {"own": "red "}, "own", 2
+    wanted = encoder.encode_each(Items("text", TEXTS), kind="document")
+    np.testing.assert_array_equal(found.offsets_n, wanted.offsets_n)
+    np.testing.assert_array_equal(found.vectors_td, wanted.vectors_td.astype(np.float16))
+    assert wanted.vectors_td.shape[1] == 2
+    with pytest.raises(InputError, match="cannot truncate to 4 dimensions"):
+        encoder.encode_each(Items("text", TEXTS), truncate_dim=4)
 
 
 def test_nothing_has_no_vectors_and_a_gradient():

@@ -17,16 +17,19 @@ import signal
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from counterpoint.geometry import Ragged
 from counterpoint.search import Index
 
 DIM = 16
 IDS = 400
-NEAR = {"float32": 1e-5, "int8": 0.02, "binary": 0.02}  # how far a score may be from that of the vector itself
+NEAR = {"float32": 1e-5, "int8": 0.02, "binary": 0.02, "several": 0.002}
+"""How far a score may be from that of the vector itself. "several": of float32, and one to three float16 beside it."""
 
 
 def vector(number: int, generation: int) -> np.ndarray:
@@ -41,11 +44,18 @@ def document(number: int, generation: int) -> dict:
     }
 
 
-def put(call, numbers: list[int], generation: int, **more):
+def build(folder: Path, *arguments, precision: str, **more) -> None:
+    Index.build(folder, *arguments, precision="float32" if precision == "several" else precision, **more).close()
+
+
+def put(call, numbers: list[int], generation: int, precision: str, **more):
     """Add or build these documents."""
     every = [document(n, generation) for n in numbers]
     columns = {name: [one["columns"][name] for one in every] for name in every[0]["columns"]}
     z = np.stack([vector(n, generation) for n in numbers])
+    if precision == "several":
+        times = [1 + n % 3 for n in numbers]
+        z = Ragged(np.repeat(z, times, axis=0), np.cumsum([0, *times]))
     return call([str(n) for n in numbers], [one["text"] for one in every], z, columns=columns, **more)
 
 
@@ -108,11 +118,11 @@ def write(folder: Path, file: Path, seed: int, precision: str) -> None:
             numbers = chance.sample(range(IDS), few)
             say("about", do=do, numbers=numbers, generation=generation)
             if do == "add":
-                put(index.add, numbers, generation)
+                put(index.add, numbers, generation, precision)
             elif do == "delete":
                 index.delete([str(n) for n in numbers])
             else:
-                put(lambda *a, **k: Index.build(folder, *a, **k, precision=precision).close(), numbers, generation)
+                put(partial(build, folder, precision=precision), numbers, generation, precision)
             say("done")
 
 
@@ -152,7 +162,7 @@ def read(folder: Path, file: Path, stop: Path, seed: int) -> int:
     chance = random.Random(seed)
     log, version, looks = Log(file), 0, 0
     index = Index.open(folder)
-    precision = index.precision
+    precision = "several" if index.several else index.precision
     near, parent = NEAR[precision], os.getppid()
     while not stop.exists() and os.getppid() == parent:
         log.read()
@@ -164,7 +174,7 @@ def read(folder: Path, file: Path, stop: Path, seed: int) -> int:
         number = chance.choice(known)
         generation, touched = log.state[number], dict(log.touched)
         query = vector(number, generation)
-        (hits,) = index.search(query[None], 5)
+        (hits,) = index.search(given(query, precision), 5)
         check_hits(query, hits, near)
         log.read()
         if log.touched.get(number, 0) == touched.get(number, 0):
@@ -174,13 +184,13 @@ def read(folder: Path, file: Path, stop: Path, seed: int) -> int:
         assert now >= version, "the version went back"
         version = now
         if looks % 4 == 0:
-            (hits,) = index.search(query[None], 5, where=["even = true", f"generation <= {generation}"])
+            (hits,) = index.search(given(query, precision), 5, where=["even = true", f"generation <= {generation}"])
             check_hits(query, hits, near)
             assert all(hit.columns["even"] and hit.columns["generation"] <= generation for hit in hits)
         if looks % 16 == 1:
             index._store.read(lambda view, query=query: check_whole(view, query, precision))
         if looks % 16 == 2:
-            (hits,) = index.hybrid([f"number{number}"], query[None], 5)
+            (hits,) = index.hybrid([f"number{number}"], given(query, precision), 5)
             check_hits(query, hits, np.inf)
         if looks % 16 == 3:
             index.close()
@@ -197,13 +207,18 @@ def check_whole(view, query: np.ndarray, precision: str) -> None:
     names = list(every)
     scores = np.stack([vector(int(n), every[n]) for n in names]) @ query if names else np.zeros(0)
     best = np.argsort(-scores)[:5]
-    (hits,) = view.search(query[None], 5, None)
-    if precision == "float32":
+    (hits,) = view.search(given(query, precision), 5, None)
+    if precision in ("float32", "several"):
         assert [hit.id for hit in hits] == [names[i] for i in best]
     else:  # near ones may change places, and bits miss some
         assert len(hits) == min(5, len(names))
-    if precision == "int8":
+    if precision in ("int8", "several"):
         assert np.allclose([hit.score for hit in hits], scores[best], rtol=0, atol=NEAR[precision])
+
+
+def given(query: np.ndarray, precision: str):
+    """The query as it is asked for."""
+    return Ragged(query[None], np.array([0, 1])) if precision == "several" else query[None]
 
 
 def start(work, *arguments) -> int:
@@ -238,7 +253,7 @@ def main() -> None:
     first = list(range(0, IDS, 2))
     about = {"say": "about", "do": "build", "numbers": first, "generation": 1}
     file.write_text(json.dumps(about) + '\n{"say": "done"}\n')
-    put(lambda *a, **k: Index.build(folder, *a, **k, precision=asked.precision).close(), first, 1)
+    put(partial(build, folder, precision=asked.precision), first, 1, asked.precision)
 
     def look(number: int) -> None:
         looks = read(folder, file, stop, 1000 * asked.seed + number)

@@ -17,6 +17,7 @@ import pytest
     [
         (4, 4, 4, "float32"),
         (2, 3, 3, "binary"),
+        (2, 3, 3, "several"),
         pytest.param(64, 60, 10, "float32", marks=pytest.mark.slow),
         pytest.param(16, 20, 10, "int8", marks=pytest.mark.slow),
     ],

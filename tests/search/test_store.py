@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
+from counterpoint.geometry import Ragged
 from counterpoint.precision import Ranges
 from counterpoint.search import Document, Index, _connections, _store, exact_search
 
@@ -211,6 +212,13 @@ def test_files_of_vectors_stay_few_and_hold_little_that_is_dead(tmp_path, precis
         assert [h.id for h in index.search(z[1050:1051], 1)[0]] == ["1050"]
 
 
+def formed(call, z, form):
+    """Give vectors as they are, or as documents of several."""
+    if form == "several":
+        return call(Ragged(z, np.arange(len(z) + 1)))
+    return call(z, precision=form)
+
+
 @pytest.mark.parametrize(
     ("where", "precision"),
     [
@@ -219,14 +227,19 @@ def test_files_of_vectors_stay_few_and_hold_little_that_is_dead(tmp_path, precis
         ("before the commit", "float32"),
         ("bits", "binary"),
         ("before the commit", "binary"),
+        ("several", "several"),
+        ("where they begin", "several"),
+        ("before the commit", "several"),
     ],
 )
 def test_a_writer_killed_anywhere_leaves_the_old_state(tmp_path, where, precision):
     folder = tmp_path / "index"
-    Index.build(folder, ["a", "b"], ["one", "two"], np.eye(2), precision=precision).close()
+    formed(lambda z, **k: Index.build(folder, ["a", "b"], ["one", "two"], z, **k), np.eye(2), precision).close()
     patched = {
         "bits": "search._writing.pack_bits = die",
-        "segments": "search._segments.os.fsync = die",
+        "several": "search._several._half = die",
+        "where they begin": "search._several.write_matrix = lambda *a: (file(*a), die())",
+        "segments": "search._files.os.fsync = die",
         "rows": "search._store.insert = lambda *a: (real(*a), die())",
         "before the commit": "search._store.merge = lambda *a: (merge(*a), die())",
     }[where]
@@ -234,23 +247,25 @@ def test_a_writer_killed_anywhere_leaves_the_old_state(tmp_path, where, precisio
         import os, signal
         import numpy as np
         from counterpoint import search
-        from counterpoint.search import Index, _segments, _store, _writing
+        from counterpoint.geometry import Ragged
+        from counterpoint.search import Index, _files, _several, _store, _writing
         die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-        real, merge = search._store.insert, search._store.merge
+        real, merge, file = search._store.insert, search._store.merge, search._several.write_matrix
         with Index.open({str(folder)!r}) as index:
             {patched}
-            index.add(["a", "c"], ["new", "new"], np.eye(2)[::-1])
+            z = np.eye(2)[::-1]
+            index.add(["a", "c"], ["new", "new"], Ragged(z, np.arange(3)) if index.several else z)
     """
     done = run(script)
     assert done.returncode == -signal.SIGKILL, done.stderr
     with Index.open(folder) as index:
         assert index.get(["a", "b", "c"]) == [Document("a", "one"), Document("b", "two"), None]
         assert [h.id for h in index.search(np.eye(2)[:1])[0]] == ["a", "b"]
-        index.add(["c"], ["three"], np.eye(2)[:1])
+        formed(lambda z, **_: index.add(["c"], ["three"], z), np.eye(2)[:1], precision)
         assert len(index) == 3
         named = index._store.read(lambda view: {s.name for s in view.snapshot.segments})
     files = [p.name for p in (data_of(folder) / "vectors").iterdir()]
-    endings = ("npy", "bits") if precision == "binary" else ("npy",)
+    endings = {"binary": ("npy", "bits"), "several": ("npy", "each", "ends")}.get(precision, ("npy",))
     assert sorted(files) == sorted(f"{name}.{end}" for name in named for end in endings)
 
 
@@ -525,12 +540,14 @@ def test_a_full_disk(tmp_path):
         subprocess.run(["umount", small], check=True)
 
 
-@pytest.mark.parametrize("pattern", ["documents.db", "vectors/*.npy", "vectors/*.bits"])
+@pytest.mark.parametrize("pattern", ["documents.db", *(f"vectors/*.{end}" for end in ("npy", "bits", "each", "ends"))])
 @pytest.mark.parametrize("left", [0, 10, 300])
 def test_a_damaged_index_is_one_sentence(tmp_path, pattern, left):
     folder = tmp_path / "index"
-    precision = "binary" if "bits" in pattern else "float32"
-    Index.build(folder, ["a", "b"], ["one", "two"], np.eye(2), precision=precision).close()
+    form = {"vectors/*.bits": "binary", "vectors/*.each": "several", "vectors/*.ends": "several"}.get(
+        pattern, "float32"
+    )
+    formed(lambda z, **k: Index.build(folder, ["a", "b"], ["one", "two"], z, **k), np.eye(2), form).close()
     damaged = list(data_of(folder).glob(pattern))
     assert damaged
     for file in damaged:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 
 from counterpoint.data import Documents, in_passages
+from counterpoint.data.items import Items
+from counterpoint.encoders import StaticEncoder
+from counterpoint.encoders.wrapping import late_interaction
 from counterpoint.errors import InputError
-from counterpoint.search import Index
+from counterpoint.search import Index, maxsim
 from counterpoint.serving.service import Service
 from serving.sites import IMAGE, PNG, SCRIPT, site
 
@@ -197,3 +201,24 @@ def test_of_passages_each_document_is_found_once_by_its_best(tmp_path, encoder):
             assert [hit["id"].partition("#")[0] for hit in hits] == ["cats", "ships"]
             assert (hits[0]["id"], hits[0]["text"]) == ("cats#2", "Mice run.")
         assert running.get("/documents/cats%232").json["text"] == "Mice run."
+
+
+def test_an_index_of_several_vectors_a_document(tmp_path):
+    texts = ["paint the boat", "the roof of the boat house", "a red lamp"]
+    encoder = late_interaction(StaticEncoder.from_corpus([*texts, "a new lamp"], dim=32), size=8)
+    z = encoder.encode_each(Items("text", texts), kind="document")
+    with Index.build(tmp_path / "index", ["a", "b", "c"], texts, z, encoder=encoder) as index:
+        near = [hit.id for hit in index.search(index.vectors(["a"]))[0][1:]]
+        asked = encoder.encode_each(Items("text", ["a boat"]), kind="query")
+        wanted = {"dense": index.search(asked), "hybrid": index.hybrid(["a boat"], asked)}
+        more = encoder.encode_each(Items("text", ["a new lamp"]), kind="document")
+        score = maxsim(encoder.encode_each(Items("text", ["new"]), kind="query"), more.astype(np.float16), 1)[1][0, 0]
+        with site(Service(encoder, "late", Index.open(tmp_path / "index"), writable=True)) as running:
+            for mode, (hits,) in wanted.items():
+                answer = running.post("/search", {"query": "a boat", "mode": mode}).json
+                assert answer["hits"] == [one | {"picture": None} for one in shown(hits)]
+            assert [hit["id"] for hit in running.get("/neighbours/a").json["hits"]] == near
+            body = {"documents": [{"id": "d", "text": "a new lamp"}]}
+            assert running.post("/documents", body).status == 200
+            (hit, *_) = running.post("/search", {"query": "new", "mode": "dense", "k": 4}).json["hits"]
+            assert (hit["id"], hit["score"]) == ("d", pytest.approx(float(score), rel=1e-5))

@@ -14,14 +14,12 @@ from counterpoint.cli.searching import folder_of, model_of, open_model
 from counterpoint.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float
-
     from counterpoint.data import Documents
     from counterpoint.encoders import Spread
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.precision import Precision
     from counterpoint.search import Index
+    from counterpoint.search._given import Embeddings
 
 
 def index(
@@ -75,6 +73,7 @@ def index(
     Example: counterpoint index documents.jsonl --model runs/fit/model --output runs/index
     """
     from counterpoint.data.passages import DOCUMENT
+    from counterpoint.encoders import MultiVectorEncoder
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_dim
     from counterpoint.search import Index, passages_of
@@ -98,6 +97,7 @@ def index(
             output, source=source, language=language, precision=precision, approximate=approximate, uri=uri
         )
         encoder = open_model(model or "minilm", backend)
+        Index.check_folder(output, uri=uri, several=isinstance(encoder, MultiVectorEncoder))
         if dim is not None and isinstance(encoder, TextEncoder):
             check_dim(dim, encoder.width)
         given = {"prompt": prompt, "dim": dim, "passages": passages}
@@ -120,7 +120,8 @@ def index(
             uri=uri,
             token=token,
         ) as made:
-            vectors = f"{precision} vectors of {made.dim:,} dimensions, {made.nbytes:,} bytes"
+            kept = f"{precision} means of several float16 vectors" if made.several else f"{precision} vectors"
+            vectors = f"{kept} of {made.dim:,} dimensions, {made.nbytes:,} bytes"
             what = "passages" if passages else "documents"
             typer.echo(f"{output}: {len(documents):,} {what}; {vectors}; BM25: {made.describe_words()}")
             if (recall := made.recall) is not None:
@@ -179,8 +180,8 @@ def _to_remove(ids: list[str] | None, file: Path | None) -> list[str]:
 
 def _read_and_encode(
     encoder: Any, source: str, options: dict[str, Any], output: Path, settings: dict[str, Any], spread: Spread | None
-) -> tuple[Documents, Float[np.ndarray, "n d"]]:
-    """What an index holds of a source, texts or whatever the model takes, and a vector each."""
+) -> tuple[Documents, Embeddings]:
+    """What an index holds of a source, texts or whatever the model takes, and a vector each, or several."""
     from counterpoint.cli.items import documents_of, load_for
     from counterpoint.data import in_passages
     from counterpoint.data.items import Items
@@ -217,24 +218,23 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
     return documents
 
 
-def _encoded(
-    encoder: TextEncoder, documents: Documents, settings: dict[str, Any], spread: Spread | None
-) -> Float[np.ndarray, "n d"]:
-    """A vector each, with the prompt and the dimensions of the index; what it cuts or does not know is said."""
-    from counterpoint.encoders import unknown_note
+def _encoded(encoder: TextEncoder, documents: Documents, settings: dict[str, Any], spread: Spread | None) -> Embeddings:
+    """The vectors, with the prompt and the dimensions of the index; what the model cuts or does not know is said."""
+    from counterpoint.data.items import Items
+    from counterpoint.encoders import MultiVectorEncoder, unknown_note
 
+    if isinstance(encoder, MultiVectorEncoder) and spread is not None:
+        raise InputError("--ray is for models of one vector a text", fix="leave it out")
     note(unknown_note(encoder, documents.texts))
+    options: dict[str, Any] = {"prompt": settings.get("prompt"), "truncate_dim": settings.get("dim"), "progress": True}
     with encoder.counting() as cut:
-        z_nd: np.ndarray = encoder.encode(
-            documents.texts,
-            kind="document",
-            prompt=settings.get("prompt"),
-            truncate_dim=settings.get("dim"),
-            progress=True,
-            spread=spread,
+        z: Embeddings = (
+            encoder.encode_each(Items("text", documents.texts), kind="document", half=True, **options)
+            if isinstance(encoder, MultiVectorEncoder)
+            else encoder.encode(documents.texts, kind="document", spread=spread, **options)
         )
     note(cut.sentence("documents"))
-    return z_nd
+    return z
 
 
 def _with_free_ids(documents: Documents, found: Index) -> Documents:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from counterpoint.encoders import exported
     from counterpoint.encoders._base import TextEncoder
-    from counterpoint.search import Hit
+    from counterpoint.search import Hit, Index
 
 _LINES = 3  # of a hit's text that are shown
 
@@ -108,6 +108,7 @@ def search(
             prompt = for_queries(prompt, encoder, found.metadata)
         elif prompt is not None:
             raise InputError("--prompt is for models of texts alone", fix="leave it out")
+        _check_several(encoder, found, hyde is not None)
         place = folder.resolve()
         kept = answers or place.with_name(place.name + ".answers")
         generator = (hyde, url, token_from, hyde_passages, hyde_prompt, hyde_fallback)
@@ -115,7 +116,9 @@ def search(
         options = {"prompt": prompt, "truncate_dim": found.metadata.get("dim")}
         for query in given:
             items = asked(encoder, query)
-            if knows is not None:
+            if found.several:
+                z = encoder.encode_each(items, kind="query", **options)
+            elif knows is not None:
                 z = knows.encode_written([query], [passages_for(knows, query, hyde_fallback)], **options)
             elif isinstance(encoder, TextEncoder):
                 z = encoder.encode([query], kind="query", **options)
@@ -136,6 +139,17 @@ def search(
             _tell(console, query, hits, as_json, offset)
         if knows is not None:
             note(knows.generator.account.sentence())
+
+
+def _check_several(encoder: Any, index: Index, hyde: bool) -> None:
+    """Whether a model has several vectors a query where the index has them a document."""
+    from counterpoint.encoders import MultiVectorEncoder
+
+    if index.several and not isinstance(encoder, MultiVectorEncoder):
+        what = "the index has several vectors a document, and the model gives one"
+        raise InputError(what, file=index.folder, fix="name the model that made it with --model")
+    if index.several and hyde:
+        raise InputError("--hyde is for models of one vector a text", fix="leave it out")
 
 
 def _tell(console: Console, query: str, found: Sequence[Hit], as_json: bool, offset: int = 0) -> None:

@@ -122,7 +122,7 @@ def encode(
     encoder.eval()
     try:
         with (
-            _as_asked(encoder, prompt, truncate_dim),
+            as_asked(encoder, prompt, truncate_dim),
             reporting(progress, total) as report,
             encoder.at(computed_in),
             torch.inference_mode(),
@@ -163,7 +163,7 @@ def encode(
                             yield batch
                             continue
                         if encoder.counted:
-                            _count(encoder, encoder.tokenize(batch, kind))
+                            count_cut(encoder, encoder.tokenize(batch, kind))
                         report(len(batch))
 
                 for batch, z_nd in vectors(left()):
@@ -255,7 +255,7 @@ def check_precision(encoder: TextEncoder, precision: str, ranges: Ranges | None,
 
 
 @contextlib.contextmanager
-def _as_asked(encoder: TextEncoder, prompt: str | None, truncate_dim: int | None) -> Iterator[None]:
+def as_asked(encoder: TextEncoder, prompt: str | None, truncate_dim: int | None) -> Iterator[None]:
     """Within: the encoder has this prompt for all kinds, and truncates so, where they are given."""
     before = encoder.prompts, encoder.default_prompt_name, encoder.truncate_dim
     if truncate_dim is not None:
@@ -298,7 +298,7 @@ def _encode_window(
     index = [seen.setdefault(text, len(seen)) for text in texts]
     features = encoder.tokenize(list(seen), kind)
     repeats = np.bincount(index)
-    _count(encoder, features, repeats)
+    count_cut(encoder, features, repeats)
     counts = lengths(features)
     order = counts.argsort(stable=True)
     # a new batch wherever the running number of tokens passes a multiple of the budget
@@ -310,7 +310,7 @@ def _encode_window(
     return unique if len(seen) == len(texts) else unique[index]
 
 
-def _count(encoder: TextEncoder, features: Features, times: Int[np.ndarray, "n"] | None = None) -> None:
+def count_cut(encoder: TextEncoder, features: Features, times: Int[np.ndarray, "n"] | None = None) -> None:
     """Tell who counts the texts that are cut (`TextEncoder.counting`)."""
     for cut in encoder.counted:
         cut.add(features, times)

@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from counterpoint.data.items import Items
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._wrapper import Each, Wrapper
+from counterpoint.encoders.encoding import WINDOW, as_asked, check_dim, count_cut
 from counterpoint.encoders.features import Features, Kind, changed, lengths, sum_by_text, take
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError
 from counterpoint.geometry import Ragged
+from counterpoint.progress import Progress, reporting
 
 
 class MultiVectorEncoder(Wrapper):
@@ -107,24 +109,54 @@ class MultiVectorEncoder(Wrapper):
         kept: Tensor = z_nkd * there[..., None]
         return kept
 
-    def encode_each(self, items: Items, *, kind: Kind = None) -> Ragged:
+    def encode_each(
+        self,
+        items: Items,
+        *,
+        kind: Kind = None,
+        prompt: str | None = None,
+        truncate_dim: int | None = None,
+        half: bool = False,
+        progress: bool | Progress = False,
+    ) -> Ragged:
         """The vectors of each item, without gradient: as many as it has.
+
+        Args:
+            items: Texts.
+            kind: ``"query"`` or ``"document"``: chooses the prompt, how many vectors, and whether punctuation has any.
+            prompt: Put before every text instead of the prompt of its kind; "" for none.
+            truncate_dim: Keep only so many first dimensions (then normalise again).
+            half: Whether vectors are kept as float16, in half of the memory: an index holds such.
+            progress: True for a bar with rate and time left, or a function called with (done, total).
+
+        Raises:
+            InputError: A text is no string, or there are not so many dimensions.
 
         Examples:
             >>> encoder = MultiVectorEncoder(StaticEncoder.from_corpus(["a cat", "two red dogs"], dim=4, prompts={}))
             >>> encoder.encode_each(Items("text", ["red cat", "dogs"])).offsets_n.tolist()
             [0, 2, 3]
         """
-        features, before = self.inputs(items, kind), self.training
+        if truncate_dim is not None:
+            check_dim(truncate_dim, self.width)
+        before, counts, dtype = self.training, [0], np.float16 if half else np.float32
         self.eval()
-        found, counts = [np.zeros((0, self.dim), dtype=np.float32)], [0]
         try:
-            with torch.inference_mode():
-                for rows in chunks(lengths(features), self.encoder.batch_tokens):
-                    z = self.each(take(features, rows))
-                    there = (z != 0).any(-1)
-                    found.append(z[there].float().cpu().numpy())
-                    counts += there.sum(1).tolist()
+            with (
+                as_asked(self, prompt, truncate_dim),
+                reporting(progress, len(items)) as report,
+                torch.inference_mode(),
+            ):
+                found = [np.zeros((0, self.dim), dtype=dtype)]
+                for window in torch.arange(len(items)).split(WINDOW):
+                    features = self.inputs(items[window], kind)
+                    count_cut(self, features)
+                    for rows in chunks(lengths(features), self.encoder.batch_tokens):
+                        z = self.each(take(features, rows))
+                        there = (z != 0).any(-1)
+                        found.append(z[there].float().cpu().numpy().astype(dtype))
+                        counts += there.sum(1).tolist()
+                        report(len(rows))
         finally:
             self.train(before)
         return Ragged(np.concatenate(found), np.cumsum(counts))

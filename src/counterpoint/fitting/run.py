@@ -315,15 +315,19 @@ def _save(
 
 
 def _index(output: Path, encoder: Any, parts: Parts, language: str, say: Callable[[str], None]) -> None:
+    from counterpoint.encoders import MultiVectorEncoder
     from counterpoint.search import Index
 
+    several = isinstance(encoder, MultiVectorEncoder)
     for name, documents, texts in parts.collections():
         ids = list(documents.names) or [f"d{i}" for i in range(len(documents))]
         Index.build(
             output / name,
             ids,
             texts,
-            encoder.encode_items(documents, kind="document"),
+            encoder.encode_each(documents, kind="document", half=True)
+            if several
+            else encoder.encode_items(documents, kind="document"),
             encoder=encoder,
             metadata={"model": os.path.relpath(output / "model", output / name)},
             language=language,

@@ -29,8 +29,8 @@ class Ragged:
 
     Examples:
         >>> z = Ragged(np.arange(6.0).reshape(3, 2), np.array([0, 2, 3]))
-        >>> len(z), z.take(np.array([1, 0])).vectors_td[:, 0].tolist()
-        (2, [4.0, 0.0, 2.0])
+        >>> len(z), z.take(np.array([1, 0])).vectors_td[:, 0].tolist(), z.means()[:, 0].tolist()
+        (2, [4.0, 0.0, 2.0], [1.0, 4.0])
     """
 
     vectors_td: Float[np.ndarray, "t d"]
@@ -53,6 +53,16 @@ class Ragged:
         offsets = np.concatenate([[0], np.cumsum(counts)])
         places = np.arange(offsets[-1]) + np.repeat(self.offsets_n[rows] - offsets[:-1], counts)
         return Ragged(self.vectors_td[places], offsets)
+
+    def means(self) -> Float[np.ndarray, "n d"]:
+        """The mean of each item's vectors, float32; zeros for an item that has none."""
+        counts = np.diff(self.offsets_n)
+        there = np.flatnonzero(counts)
+        found = np.zeros((len(self), self.vectors_td.shape[1]), dtype=np.float32)
+        if len(there):
+            sums = np.add.reduceat(self.vectors_td, self.offsets_n[there], axis=0, dtype=np.float32)
+            found[there] = sums / counts[there, None]
+        return found
 
     def astype(self, dtype: type[np.floating]) -> Ragged:
         """The same with vectors of another precision."""

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from counterpoint.files import remove
+from counterpoint.geometry import Ragged
 from counterpoint.precision import Precision
 from counterpoint.search import _folder
 from counterpoint.search._given import Columns, kinds_of, ranges_of
@@ -29,6 +30,7 @@ def describe(
     approximate: bool | None,
     precision: Precision,
     uri: str,
+    several: bool,
 ) -> dict[str, Any]:
     """What a new index says of itself."""
     return {
@@ -44,6 +46,7 @@ def describe(
         "approximate": approximate,
         "fingerprint": fingerprint,
         "precision": precision,
+        "several": several,
         "ranges": None if precision == "float32" else ranges_of(embeddings, metric, fingerprint).to_json(),
     }
 
@@ -57,6 +60,7 @@ def put_in_place(
     embeddings: Float[np.ndarray, "n d"],
     columns: Columns,
     progress: Callable[[int, int], None] | None,
+    several: Ragged | None,
 ) -> None:
     """Write the documents of what `about` describes, make it the folder's index, and take the old one away."""
     old, new = _folder.previous(folder), not folder.exists()
@@ -65,7 +69,7 @@ def put_in_place(
         if about["uri"]:
             fill(folder, about, token, ids, texts, embeddings, columns, progress)
         else:
-            create(folder / about["data"], about, ids, texts, embeddings, columns, progress)
+            create(folder / about["data"], about, ids, texts, embeddings, columns, progress, several)
         take_place(folder, about)
     except BaseException:
         if about["data"]:

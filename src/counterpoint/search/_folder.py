@@ -13,7 +13,7 @@ from typing import Any
 from counterpoint.errors import InputError
 from counterpoint.files import check_output, remove
 from counterpoint.precision import PRECISIONS, Ranges
-from counterpoint.search._segments import sync_folder
+from counterpoint.search._files import sync_folder
 from counterpoint.search.exact import INDEXED
 
 FORMAT = 2
@@ -45,6 +45,7 @@ def read(folder: Path) -> dict[str, Any]:
             and isinstance(about["metadata"], dict)
             and about["approximate"] in (None, True, False)
             and about["precision"] in PRECISIONS
+            and about.setdefault("several", False) in (True, False)
             and (about["precision"] == "float32") == (about["ranges"] is None)
             and (about["ranges"] is None or _fit(about["ranges"], about["dim"]))
         )

@@ -6,12 +6,13 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from counterpoint.errors import InputError, refuse_string
+from counterpoint.geometry import Ragged
 from counterpoint.precision import PRECISIONS, Ranges, fit_ranges
 from counterpoint.search._segments import comparable_blocks
 from counterpoint.search._where import Kind, Scalar, check_text, kind_of, plain
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, Sequence[Scalar]]
 """By name, one value a document: a string, a number, True or False, or None for none."""
+
+Embeddings: TypeAlias = Float[np.ndarray, "n d"] | Ragged
+"""One vector an item, or several."""
 
 LIMIT = 65_535  # bytes of an id or a text in a Milvus VARCHAR
 _SAMPLE = 16_384  # vectors that ranges are fitted on
@@ -39,6 +43,13 @@ def kinds_of(columns: Columns) -> dict[str, list[Kind]]:
     return {
         name: sorted({kind for value in values if (kind := kind_of(value, name))}) for name, values in columns.items()
     }
+
+
+def with_columns(about: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """What an index in a cluster says of itself once it has these columns, too."""
+    had = about["columns"]
+    known = {name: sorted({*had.get(name, ()), *kinds}) for name, kinds in kinds_of(columns).items()}
+    return {**about, "columns": had | known}
 
 
 def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray, columns: Columns, uri: str) -> None:
@@ -73,6 +84,11 @@ def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray
             kind_of(value, f"the column {name} of {identifier!r}")
 
 
+def parted(embeddings: Embeddings) -> tuple[Float[np.ndarray, "n d"], Ragged | None]:
+    """One vector an item, the mean where there are several; and all of these."""
+    return (embeddings.means(), embeddings) if isinstance(embeddings, Ragged) else (embeddings, None)
+
+
 def check_ids(ids: Sequence[str]) -> None:
     """Refuse ids that no document can have, such as one string for all, or numbers: they would never be found."""
     refuse_string(ids, "ids")
@@ -104,7 +120,7 @@ def fingerprint_of(encoder: TextEncoder) -> str:
     return fingerprint(encoder)
 
 
-def check_form(precision: str, metric: str, approximate: bool | None, uri: str) -> None:
+def check_form(precision: str, metric: str, approximate: bool | None, uri: str, several: bool) -> None:
     """Whether vectors can be kept so.
 
     Raises:
@@ -114,6 +130,8 @@ def check_form(precision: str, metric: str, approximate: bool | None, uri: str) 
         raise InputError(f"unknown metric {metric!r}", fix=f"choose one of {', '.join(INDEXED)}")
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}", fix=f"choose {', '.join(PRECISIONS)}")
+    if uri and several:
+        raise InputError("a Milvus cluster holds one vector a document, not several", fix="leave the cluster out")
     if precision == "float32":
         return
     if uri:
@@ -134,12 +152,17 @@ def ranges_of(embeddings: Float[np.ndarray, "n d"], metric: Metric, fingerprint:
     return fit_ranges(np.concatenate(sample), model=fingerprint)
 
 
-def check_added(embeddings: Float[np.ndarray, "n d"], about: Mapping[str, Any], folder: Path) -> None:
+def check_added(embeddings: Float[np.ndarray, "n d"], several: bool, about: Mapping[str, Any], folder: Path) -> None:
     """Whether these go into an index; it is said if many values lie outside its ranges.
 
     Raises:
-        InputError: They have other dimensions.
+        InputError: They have other dimensions, or are several a document where the index has one, or the reverse.
     """
+    if several != about["several"]:
+        one, other = ("several vectors", "one") if several else ("one vector", "several")
+        raise InputError(
+            f"{one} a document, and the index has {other}", file=folder, fix="encode them as those of the index were"
+        )
     if embeddings.shape[1] != about["dim"]:
         raise InputError(
             f"embeddings of {embeddings.shape[1]} dimensions do not go into an index of {about['dim']}",
@@ -159,14 +182,19 @@ def check_added(embeddings: Float[np.ndarray, "n d"], about: Mapping[str, Any], 
         )
 
 
-def check_queries(queries_nd: np.ndarray, k: int, about: Mapping[str, Any], folder: Path) -> None:
-    """Whether so many can be found for these.
+def checked_queries(queries: Embeddings, k: int, about: Mapping[str, Any], folder: Path) -> Embeddings:
+    """The vectors of queries for which `k` documents can be found.
 
     Raises:
-        InputError: `k` is below 1, or the queries have other dimensions than the index.
+        InputError: `k` is below 1, the queries have other dimensions than the index, or several vectors where it has
+            one a document.
     """
     if k < 1:
         raise InputError(f"k is {k}", fix="it must be at least 1")
+    if isinstance(queries, Ragged) and not about["several"]:
+        raise InputError("several vectors a query, and the index has one a document", file=folder, fix="give one each")
+    queries = queries if isinstance(queries, Ragged) else np.asarray(queries)
+    queries_nd = queries.vectors_td if isinstance(queries, Ragged) else queries
     if queries_nd.ndim != 2 or queries_nd.shape[1] != about["dim"]:
         model = about["metadata"].get("model")
         raise InputError(
@@ -175,3 +203,4 @@ def check_queries(queries_nd: np.ndarray, k: int, about: Mapping[str, Any], fold
             fix=f"encode them with the model that made the index{f' ({model})' if model else ''}, "
             "or build the index again with yours",
         )
+    return queries

@@ -12,6 +12,8 @@ import numpy as np
 
 from counterpoint.errors import InputError
 from counterpoint.files import atomic, remove, write_json
+from counterpoint.search._given import Embeddings
+from counterpoint.search._where import Where
 from counterpoint.search.bm25 import BM25
 from counterpoint.search.fusion import reciprocal_rank_fusion
 from counterpoint.search.hit import Document, Hit
@@ -62,6 +64,14 @@ class Documents(Protocol):
 
     def texts(self) -> dict[str, str]: ...
 
+    def names(self, where: Where | None = None) -> list[str]: ...
+
+    def get(self, ids: Sequence[str]) -> dict[str, Document]: ...
+
+    def search(
+        self, queries: Embeddings, k: int, where: Where | None, also: Sequence[Sequence[str]] = ()
+    ) -> list[list[Hit]]: ...
+
 
 def words_of(documents: Documents, language: str, kept: Words | None) -> Words:
     """The words of these documents: those at hand or in the folder, if they are of this state, else made."""
@@ -84,7 +94,29 @@ def _place(folder: Path, state: int) -> Path:
     return folder / f"bm25-{state}"
 
 
-def fused(
+def by_both(
+    documents: Documents,
+    words: Words | None,
+    queries: Sequence[str],
+    vectors: Embeddings,
+    k: int,
+    where: Where | None,
+    depth: int,
+    weights: tuple[float, float],
+) -> list[list[Hit]]:
+    """See `Index.hybrid`; without words, of no documents, nothing is found by them."""
+    depth, lexical = max(depth, k), [list[str]() for _ in queries]
+    if words is not None:
+        passing = None if not where else set(documents.names(where))
+        among_m = None if passing is None else np.array([name in passing for name in words.names])
+        rows, _ = words.bm25.search(queries, depth, among_m=among_m)
+        lexical = [[words.names[row] for row in found if row >= 0] for found in rows]
+    # several vectors are compared with what words find, too
+    dense = documents.search(vectors, depth, where, lexical)
+    return [_fused(hits, found, k, weights, documents.get) for hits, found in zip(dense, lexical, strict=True)]
+
+
+def _fused(
     hits: Sequence[Hit],
     lexical: Sequence[str],
     k: int,

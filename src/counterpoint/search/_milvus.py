@@ -14,7 +14,7 @@ import numpy as np
 
 from counterpoint.errors import InputError, MissingExtra
 from counterpoint.search import _folder
-from counterpoint.search._given import LIMIT, Columns
+from counterpoint.search._given import LIMIT, Columns, Embeddings
 from counterpoint.search._segments import comparable
 from counterpoint.search._where import Kind, Kinds, Where, conditions, to_milvus
 from counterpoint.search.exact import Metric
@@ -192,8 +192,12 @@ class Collection:
     def _filter(self, where: Where | None) -> str:
         return " and ".join(to_milvus(c, "columns") for c in conditions(where, self._kinds() if where else {}))
 
-    def search(self, queries_nd: np.ndarray, k: int, where: Where | None) -> list[list[Hit]]:
+    def search(
+        self, queries_nd: Embeddings, k: int, where: Where | None, also: Sequence[Sequence[str]] = ()
+    ) -> list[list[Hit]]:
         """The `k` closest of every query among those that pass `where`; ties by id."""
+        del also  # for several vectors a document
+        assert isinstance(queries_nd, np.ndarray)
         if k > DEEPEST:
             raise InputError(f"k is {k:,}", fix=f"a Milvus cluster gives at most {DEEPEST:,}")
         expression = self._filter(where)

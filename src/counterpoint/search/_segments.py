@@ -1,8 +1,7 @@
-"""Vectors in files that only grow by another file: written once, synced, then mapped by all who read."""
+"""Vectors in files that only grow by another file, and the search in them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int8, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float, Int8, Int64, UInt8
 from torch import Tensor
 
 from counterpoint.errors import InputError
-from counterpoint.files import remove
+from counterpoint.geometry import Ragged
 from counterpoint.precision import Ranges, pack_bits
+from counterpoint.search._files import mapped
 from counterpoint.search._graph import Graph
+from counterpoint.search._several import map_each
 from counterpoint.search.exact import Metric, _scores, _sorted, top_k
 from counterpoint.search.precision import OVERSAMPLE, hamming_blocks, int8_scores
 
@@ -39,6 +40,7 @@ class Segment:
         graph: Finds most of the nearest without comparing with all; None where all are compared with.
         ranges: Of int8 codes; None for float32.
         bits_mb: Mapped; by them candidates are found, which are then compared with. None where all are.
+        each: Mapped, float16; all vectors of each document, whose mean `vectors_md` has. None where there is one.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Segment:
     graph: Graph | None = None
     ranges: Ranges | None = None
     bits_mb: UInt8[np.ndarray, "m b"] | None = None
+    each: Ragged | None = None
 
     def __len__(self) -> int:
         return len(self.vectors_md)
@@ -88,53 +91,12 @@ def open_segment(
     """
     dim, ranges = about["dim"], None if about["ranges"] is None else Ranges.from_json(about["ranges"])
     keys_m = None if keys is None else np.frombuffer(keys, dtype="<i8").astype(np.int64)
-    vectors_md = _mapped(folder / f"{name}.npy", (rows, dim), np.dtype("<f4" if ranges is None else "i1"))
+    vectors_md = mapped(folder / f"{name}.npy", (rows, dim), np.dtype("<f4" if ranges is None else "i1"))
     bits_mb = None
     if about["precision"] == "binary":
-        bits_mb = _mapped(folder / f"{name}.bits", (rows, -(-dim // 8)), np.dtype("u1"))
-    return Segment(name, first, vectors_md, keys_m, ranges=ranges, bits_mb=bits_mb)
-
-
-def _mapped(file: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> np.ndarray:
-    try:
-        # "c": torch asks for memory it may write to; what is written there would stay in this process
-        rows_mw: np.ndarray = np.asarray(np.load(file, mmap_mode="c", allow_pickle=False))
-        if rows_mw.shape != shape or rows_mw.dtype != dtype:
-            raise ValueError(f"{rows_mw.dtype} {rows_mw.shape} in place of {dtype} {shape}")
-    except FileNotFoundError:
-        raise
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"the vectors cannot be read ({error})", file=file, fix="build the index again") from error
-    return rows_mw
-
-
-def write_segment(
-    file: Path, blocks: Iterator[Shaped[np.ndarray, "_ w"]], shape: tuple[int, int], dtype: str = "<f4"
-) -> None:
-    """Write a matrix to `file`, block by block, and have the disk say that it has it."""
-    try:
-        with file.open("xb") as out:
-            head = {"descr": dtype, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(out, head)
-            for block_bw in blocks:
-                out.write(np.ascontiguousarray(block_bw, dtype=dtype).data)
-            out.flush()
-            os.fsync(out.fileno())
-    except BaseException:
-        remove(file)
-        raise
-    sync_folder(file.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the disk keep the names in a folder, where the system can."""
-    if os.name == "nt":
-        return
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+        bits_mb = mapped(folder / f"{name}.bits", (rows, -(-dim // 8)), np.dtype("u1"))
+    each = map_each(folder / f"{name}.npy", rows, dim) if about["several"] else None
+    return Segment(name, first, vectors_md, keys_m, ranges=ranges, bits_mb=bits_mb, each=each)
 
 
 def comparable(z_nd: Float[np.ndarray, "n d"], metric: Metric, name: str, start: int = 0) -> Float[np.ndarray, "n d"]:

@@ -20,9 +20,10 @@ import numpy as np
 from jaxtyping import Float
 
 from counterpoint.errors import InputError
+from counterpoint.geometry import Ragged
 from counterpoint.search import _folder
 from counterpoint.search._connections import Busy, Data, Moved, errors
-from counterpoint.search._segments import sync_folder
+from counterpoint.search._files import sync_folder
 from counterpoint.search._view import View, keys_of
 from counterpoint.search._where import Scalar
 from counterpoint.search._writing import SCHEMA, Progress, clean, discard, insert, merge, named, remove_documents
@@ -131,11 +132,12 @@ class Store:
         z_nd: Float[np.ndarray, "n d"],
         columns: Mapping[str, Sequence[Scalar]],
         progress: Progress | None,
+        several: Ragged | None,
     ) -> None:
         """Add or replace documents."""
         with self.writing() as (data, db):
             remove_documents(db, [key for _, key in keys_of(db, ids)])
-            merge(data.folder, data.about, db, *insert(db, ids, texts, columns, progress), z_nd)
+            merge(data.folder, data.about, db, *insert(db, ids, texts, columns, progress), z_nd, several)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove documents; how many there were."""
@@ -163,6 +165,7 @@ def create(
     z_nd: Float[np.ndarray, "n d"],
     columns: Mapping[str, Sequence[Scalar]],
     progress: Progress | None,
+    several: Ragged | None,
 ) -> None:
     """Write the documents of a new build to `folder`, which nobody looks at yet."""
     with errors(folder):
@@ -177,7 +180,7 @@ def create(
             db.executescript(f"BEGIN; {SCHEMA}")
             # no state of another build has this number
             db.execute("INSERT INTO state VALUES (?, 0)", (time.time_ns() // 1000,))
-            merge(folder, about, db, *insert(db, ids, texts, columns, progress), z_nd)
+            merge(folder, about, db, *insert(db, ids, texts, columns, progress), z_nd, several)
             db.execute("COMMIT")
             db.execute("PRAGMA journal_mode = WAL")
         finally:

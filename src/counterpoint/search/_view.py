@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
+from counterpoint.search._given import Embeddings, parted
 from counterpoint.search._segments import Segment, comparable, nearest
+from counterpoint.search._several import CANDIDATES, best_of
 from counterpoint.search._where import Kinds, Where, conditions, from_cell, to_sql
 from counterpoint.search.hit import Document, Hit
 
@@ -30,6 +32,11 @@ class Snapshot:
     columns: dict[str, str]
     kinds: Kinds
     passing: OrderedDict[Any, Int64[np.ndarray, "_"]] = field(default_factory=OrderedDict)
+
+    @property
+    def nbytes_several(self) -> int:
+        """Of several vectors a document, in the files: also of those that are gone, until files are merged."""
+        return sum(s.each.vectors_td.nbytes for s in self.segments if s.each)
 
     def __len__(self) -> int:
         return sum(len(s) if s.alive_m is None else int(s.alive_m.sum()) for s in self.segments)
@@ -52,12 +59,25 @@ class View:
     def __len__(self) -> int:
         return len(self.snapshot)
 
-    def search(self, queries_nd: Float[np.ndarray, "n d"], k: int, where: Where | None) -> list[list[Hit]]:
-        """The `k` closest of every query among those that pass `where`."""
-        metric = self.about["metric"]
-        found = nearest(
-            self.snapshot.segments, comparable(queries_nd, metric, "queries"), k, metric, self._passing(where)
-        )
+    def search(
+        self, queries: Embeddings, k: int, where: Where | None, also: Sequence[Sequence[str]] = ()
+    ) -> list[list[Hit]]:
+        """The `k` closest of every query among those that pass `where`.
+
+        Of several vectors a query: the best by MaxSim, among the documents whose means are nearest to its mean (all, if
+        they are no more than `CANDIDATES`) and those whose ids are in `also`.
+        """
+        metric, segments = self.about["metric"], self.snapshot.segments
+        means_nd, several = parted(queries)
+        depth = k if several is None else max(k, CANDIDATES)
+        found = nearest(segments, comparable(means_nd, metric, "queries"), depth, metric, self._passing(where))
+        if several is not None:
+            more = [[key for _, key in keys_of(self.db, names)] for names in also] or [[] for _ in found]
+            candidates = [[*keys, *others] for (keys, _), others in zip(found, more, strict=True)]
+            found = best_of(segments, several, candidates, k)
+        return self._hits(found)
+
+    def _hits(self, found: Sequence[tuple[list[int], list[float]]]) -> list[list[Hit]]:
         documents = self._documents(sorted({key for keys, _ in found for key in keys}))
         return [
             [

@@ -14,9 +14,12 @@ from jaxtyping import Float
 
 from counterpoint.errors import InputError
 from counterpoint.files import remove
+from counterpoint.geometry import Ragged
 from counterpoint.precision import Ranges, pack_bits
+from counterpoint.search._files import write_matrix
 from counterpoint.search._graph import build_graph, wanted
-from counterpoint.search._segments import Segment, comparable_blocks, open_segment, write_segment
+from counterpoint.search._segments import Segment, comparable_blocks, open_segment
+from counterpoint.search._several import write_each
 from counterpoint.search._where import Scalar, kind_of, to_cell
 
 Progress = Callable[[int, int], None]
@@ -80,8 +83,9 @@ def merge(
     first: int,
     count: int,
     z_nd: Float[np.ndarray, "n d"],
+    several: Ragged | None = None,
 ) -> None:
-    """Write new vectors to a file, together with what else it is time to write again.
+    """Write new vectors to a file, together with what else it is time to write again; `several`: all of each.
 
     Files that are not twice as large as all that is newer are taken in, so there are few of them and a row
     is written again only log2(n) times; everything is, when a quarter of the rows belong to no document.
@@ -114,17 +118,21 @@ def merge(
 
     name = uuid.uuid4().hex
     file, shape = folder / "vectors" / f"{name}.npy", (len(keys), about["dim"])
-    if about["precision"] == "float32":
-        write_segment(file, blocks("vectors_md", lambda z_bd: z_bd), shape)
-    else:
-        write_segment(file, blocks("vectors_md", Ranges.from_json(about["ranges"]).quantize), shape, "|i1")
-    if about["precision"] == "binary":
-        try:
+    try:
+        if about["precision"] == "float32":
+            write_matrix(file, blocks("vectors_md", lambda z_bd: z_bd), shape)
+        else:
+            write_matrix(file, blocks("vectors_md", Ranges.from_json(about["ranges"]).quantize), shape, "|i1")
+        if about["precision"] == "binary":
             shape = len(keys), -(-about["dim"] // 8)
-            write_segment(file.with_suffix(".bits"), blocks("bits_mb", pack_bits), shape, "|u1")
-        except BaseException:
-            remove(file)
-            raise
+            write_matrix(file.with_suffix(".bits"), blocks("bits_mb", pack_bits), shape, "|u1")
+        if about["several"]:
+            parts = [(s.each, s.alive_m) for s in old if s.each is not None]
+            write_each(file, about["dim"], [*parts, *([] if several is None else [(several, None)])])
+    except BaseException:
+        for other in file.parent.glob(f"{name}.*"):
+            remove(other)
+        raise
     if about["precision"] == "float32" and wanted(about["approximate"], len(keys)):
         whole = open_segment(folder / "vectors", name, 0, len(keys), about, None)
         built = build_graph(folder / "vectors" / f"{name}.usearch", whole.vectors_md, about["metric"])

@@ -15,9 +15,9 @@ from counterpoint.errors import InputError, refuse_string
 from counterpoint.precision import Precision
 from counterpoint.search import _folder, _given
 from counterpoint.search._building import describe, put_in_place
-from counterpoint.search._given import Columns
+from counterpoint.search._given import Columns, Embeddings
 from counterpoint.search._graph import wanted
-from counterpoint.search._lexical import Words, forget, fused, words_of
+from counterpoint.search._lexical import Words, by_both, forget, words_of
 from counterpoint.search._milvus import Collection, connect
 from counterpoint.search._store import Store
 from counterpoint.search._view import View
@@ -71,7 +71,7 @@ class Index:
         folder: str | os.PathLike[str],
         ids: Sequence[str],
         texts: Sequence[str],
-        embeddings: Float[np.ndarray, "n d"],
+        embeddings: Embeddings,
         *,
         columns: Columns | None = None,
         encoder: TextEncoder | None = None,
@@ -90,7 +90,7 @@ class Index:
             folder: Where to; absent, empty, or an index.
             ids: One a document, all different, not empty.
             texts: What is shown and what words are searched in.
-            embeddings: One row a document, finite.
+            embeddings: One row a document, finite; or several vectors each, kept as float16 beside their mean.
             columns: What else is known of the documents: comes back with a hit and can be filtered by.
             encoder: What made the embeddings. Its fingerprint is kept, and `check` refuses another.
             metric: How queries will be compared.
@@ -113,14 +113,14 @@ class Index:
             MissingExtra: `uri` or `approximate` is given and the extra `search` is not installed.
         """
         folder, columns = Path(folder), _given.plain_columns(columns)
-        _given.check_given(ids, texts, embeddings, columns, uri)
-        cls.check_folder(
-            folder, language=language, metric=metric, precision=precision, approximate=approximate, uri=uri
-        )
+        z_nd, several = _given.parted(embeddings)
+        _given.check_given(ids, texts, z_nd, columns, uri)
+        form: dict[str, Any] = {"metric": metric, "precision": precision, "approximate": approximate, "uri": uri}
+        cls.check_folder(folder, language=language, several=several is not None, **form)
         model = "" if encoder is None else _given.fingerprint_of(encoder)
-        about = describe(embeddings, columns, metric, model, language, approximate, precision, uri)
+        about = describe(z_nd, columns, metric, model, language, approximate, precision, uri, several is not None)
         about["metadata"] = dict(metadata or {})
-        put_in_place(folder, about, token, ids, texts, embeddings, columns, progress)
+        put_in_place(folder, about, token, ids, texts, z_nd, columns, progress, several)
         index = cls.open(folder, token=token)
         index._store.read(index._words)
         return index
@@ -135,6 +135,7 @@ class Index:
         precision: str = "float32",
         approximate: bool | None = None,
         uri: str = "",
+        several: bool = False,
     ) -> None:
         """Whether `build` may write to a folder, to be asked before documents are read and encoded.
 
@@ -146,13 +147,14 @@ class Index:
             precision: How vectors will be kept.
             approximate: Whether search will be approximate.
             uri: Where a cluster is.
+            several: Whether documents have several vectors.
 
         Raises:
             InputError: It holds something else, is a file, or may not be written to, or `build` refuses the others.
             MissingExtra: An approximate index is asked for and usearch is not installed.
         """
         check_language(language)
-        _given.check_form(precision, metric, approximate, uri)
+        _given.check_form(precision, metric, approximate, uri, several)
         wanted(None if uri else approximate, 0)
         _folder.check(Path(folder), source)
 
@@ -219,7 +221,13 @@ class Index:
     def nbytes(self) -> int:
         """Bytes of the documents' vectors."""
         each = {"float32": 4 * self.dim, "int8": self.dim, "binary": self.dim + -(-self.dim // 8)}
-        return len(self) * each[self.precision]
+        more = 0 if isinstance(self._store, Collection) else self._store.read(lambda view: view.snapshot.nbytes_several)
+        return len(self) * each[self.precision] + more
+
+    @property
+    def several(self) -> bool:
+        """Whether documents have several vectors each."""
+        return bool(self._about["several"])
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -279,15 +287,14 @@ class Index:
             raise InputError(f"there is no document {missing[0]!r}", file=self.folder, fix="give ids of the index")
         return np.stack([found[name] for name in ids]) if ids else np.empty((0, self.dim), np.float32)
 
-    def search(
-        self, queries_nd: Float[np.ndarray, "n d"], k: int = 10, *, where: Where | None = None
-    ) -> list[list[Hit]]:
+    def search(self, queries_nd: Embeddings, k: int = 10, *, where: Where | None = None) -> list[list[Hit]]:
         """The `k` documents closest to every query, best first; fewer if there are fewer.
 
-        Scores are as in `exact_search`: cosine, inner product or negative distance.
+        Scores are as in `exact_search`: cosine, inner product or negative distance. Of several vectors a query they are
+        as in `maxsim`, of those 1,000 documents (all, if there are no more) whose means are closest to the query's.
 
         Args:
-            queries_nd: One row a query, from the model that made the index.
+            queries_nd: One row a query, from the model that made the index; or several vectors each, if documents have.
             k: 1 or more.
             where: What the documents' columns must be, all of it: "lang = en", "year >= 1990", "lang in en, de", or
                 as tuples, `("year", ">=", 1990)`. The operators are = != < <= > >= in. A document without a value
@@ -297,17 +304,16 @@ class Index:
             InputError: Another number of dimensions, values that are not finite, `k` out of range, an unknown
                 column, or a value of another kind than the column's.
         """
-        return self._store.read(lambda view: self._nearest(view, queries_nd, k, where))
 
-    def _nearest(self, view: View | Collection, queries_nd: np.ndarray, k: int, where: Where | None) -> list[list[Hit]]:
-        queries_nd = np.asarray(queries_nd)
-        _given.check_queries(queries_nd, k, self._about, self.folder)
-        return view.search(queries_nd, k, where)
+        def work(view: View | Collection) -> list[list[Hit]]:
+            return view.search(_given.checked_queries(queries_nd, k, self._about, self.folder), k, where)
+
+        return self._store.read(work)
 
     def hybrid(
         self,
         queries: Sequence[str],
-        queries_nd: Float[np.ndarray, "n d"],
+        queries_nd: Embeddings,
         k: int = 10,
         *,
         where: Where | None = None,
@@ -332,15 +338,9 @@ class Index:
             raise InputError(f"{len(queries)} texts and {len(queries_nd)} vectors", fix="give one vector for each")
 
         def work(view: View | Collection) -> list[list[Hit]]:
-            dense = self._nearest(view, queries_nd, max(depth, k), where)
-            if not queries or not any(dense):
-                return [[] for _ in queries]
-            words = self._words(view)
-            passing = None if not where else set(view.names(where))
-            among_m = None if passing is None else np.array([name in passing for name in words.names])
-            rows, _ = words.bm25.search(queries, max(depth, k), among_m=among_m)
-            lexical = [[words.names[row] for row in found if row >= 0] for found in rows]
-            return [fused(hits, found, k, weights, view.get) for hits, found in zip(dense, lexical, strict=True)]
+            z = _given.checked_queries(queries_nd, k, self._about, self.folder)
+            words = self._words(view) if queries and len(view) else None
+            return by_both(view, words, queries, z, k, where, depth, weights)
 
         return self._store.read(work)
 
@@ -348,7 +348,7 @@ class Index:
         self,
         ids: Sequence[str],
         texts: Sequence[str],
-        embeddings: Float[np.ndarray, "n d"],
+        embeddings: Embeddings,
         *,
         columns: Columns | None = None,
         progress: Progress | None = None,
@@ -362,17 +362,16 @@ class Index:
                 writing.
         """
         about, columns = self._about, _given.plain_columns(columns)
-        _given.check_given(ids, texts, embeddings, columns, about["uri"])
-        _given.check_added(embeddings, about, self.folder)
-        self._store.add(ids, texts, embeddings, columns, progress)
-        if isinstance(self._store, Collection):
+        z_nd, several = _given.parted(embeddings)
+        _given.check_given(ids, texts, z_nd, columns, about["uri"])
+        _given.check_added(z_nd, several is not None, about, self.folder)
+        if isinstance(self._store, Store):
+            self._store.add(ids, texts, z_nd, columns, progress, several)
+        else:
+            self._store.add(ids, texts, z_nd, columns, progress)
             forget(self.folder)
             self._words_kept = None
-            known = {
-                name: sorted({*about["columns"].get(name, ()), *kinds})
-                for name, kinds in _given.kinds_of(columns).items()
-            }
-            _folder.write(self.folder, about | {"columns": about["columns"] | known})
+            _folder.write(self.folder, _given.with_columns(about, columns))
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove documents; unknown ids are ignored. Returns how many were removed.

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import nn
 
+from counterpoint.data.items import Items
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.cutting import Cut
 from counterpoint.encoders.features import Features, Kind, lengths
@@ -22,12 +23,13 @@ class Asked(NamedTuple):
     kind: Kind = None
     prompt: str | None = None
     dim: int | None = None
+    several: bool = False
 
 
 class Encoded(NamedTuple):
-    """A text's vector, how many tokens it has been, and whether it had more than the model reads."""
+    """A text's vector (or its vectors), how many tokens it has been, and whether it had more than the model reads."""
 
-    vector: Float[np.ndarray, " d"]
+    vector: Float[np.ndarray, "*k d"]
     tokens: int
     cut: bool
 
@@ -80,15 +82,19 @@ def encoding(encoder: Any) -> Callable[[Asked, list[str]], Sequence[Encoded]]:
         try:
             if counter is not None:
                 counter.counted = (*before, known)
-            z_nd = tower.encode(different, kind=asked.kind, dtype="float32", **options)
+            if asked.several:
+                each = tower.encode_each(Items("text", different), kind=asked.kind, **options)
+                z = np.split(each.vectors_td, each.offsets_n[1:-1])
+            else:
+                z = list(tower.encode(different, kind=asked.kind, dtype="float32", **options))
         finally:
             if counter is not None:
                 counter.counted = before
-        if not np.isfinite(z_nd).all():
+        if not all(np.isfinite(one).all() for one in z):
             what, fix = "gave a vector that is not finite", "use one whose training did not fail"
             raise InputError(what, file="the model", fix=fix)
-        each = known.each or [(0, False)] * len(different)
-        found = {text: Encoded(z_nd[i], *each[i]) for i, text in enumerate(different)}
+        counts = known.each or [(0, False)] * len(different)
+        found = {text: Encoded(z[i], *counts[i]) for i, text in enumerate(different)}
         return [found[text] for text in texts]
 
     return work

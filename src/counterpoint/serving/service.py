@@ -18,6 +18,7 @@ from counterpoint.encoders import fingerprint
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.features import Kind
 from counterpoint.errors import InputError
+from counterpoint.geometry import Ragged
 from counterpoint.search import Hit, Index, best_passages, score_rows
 from counterpoint.search.exact import Metric
 from counterpoint.serving.batching import Batcher, Full
@@ -155,14 +156,15 @@ class Service:
         if offset + k > last:
             deeper = ", or mode dense, which goes deeper" if mode == "hybrid" else ""
             raise InputError(f"{mode} search ends at place {last:,}", fix=f"ask for smaller k and offset{deeper}")
-        (found,) = await self.encode([query], Asked("query", self.query_prompt, index.metadata.get("dim")))
+        asked = Asked("query", self.query_prompt, index.metadata.get("dim"), index.several)
+        z = _together(await self.encode([query], asked), index.several)
         depth, conditions = min(offset + k + 1, last), list(where) or None
 
         def nearest(depth: int) -> list[Hit]:
             depth = min(depth, last)
             if mode == "hybrid":
-                return index.hybrid([query], found.vector[None], depth, where=conditions, depth=FUSED)[0]
-            return index.search(found.vector[None], depth, where=conditions)[0]
+                return index.hybrid([query], z, depth, where=conditions, depth=FUSED)[0]
+            return index.search(z, depth, where=conditions)[0]
 
         def work() -> list[Hit]:
             self._check()
@@ -193,15 +195,15 @@ class Service:
         """
         index = self._index()
         metadata = index.metadata
-        found = await self.encode(texts, Asked("document", metadata.get("prompt"), metadata.get("dim")))
-        z_nd = np.stack([one.vector for one in found])
+        asked = Asked("document", metadata.get("prompt"), metadata.get("dim"), index.several)
+        z = _together(await self.encode(texts, asked), index.several)
         names = sorted({name for one in columns for name in one})
         values = {name: [one.get(name) for one in columns] for name in names}
 
         def work() -> tuple[int, int]:
             self._check()
             replaced = sum(one is not None for one in index.get(ids))
-            index.add(ids, texts, z_nd, columns=values)
+            index.add(ids, texts, z, columns=values)
             return replaced, len(index)
 
         return await self.within(work, self._writer)
@@ -235,6 +237,14 @@ class Service:
         index = self._index()
         if index.fingerprint not in ("", self._fingerprint):
             raise InputError("the index was built again with another model", file=index.folder, fix="start again")
+
+
+def _together(found: Sequence[Encoded], several: bool) -> Float[np.ndarray, "n d"] | Ragged:
+    """As an index takes them."""
+    vectors = [one.vector for one in found]
+    if several:
+        return Ragged(np.concatenate(vectors), np.cumsum([0, *map(len, vectors)]))
+    return np.stack(vectors)
 
 
 def _scoring(reranker: Reranker) -> Callable[[Any, list[tuple[str, str]]], list[float]]:
