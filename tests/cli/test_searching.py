@@ -9,13 +9,15 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from counterpoint.cli.main import app
-from counterpoint.encoders import StaticEncoder, load
+from counterpoint.data.items import Items
+from counterpoint.encoders import SpladeEncoder, StaticEncoder, load
 from counterpoint.errors import InputError
-from counterpoint.search import Index
+from counterpoint.search import Index, sparse_search
 
 ROWS = [
     {"_id": "A-1", "title": "Aardvark care", "text": "feed it ants every day", "lang": "en", "year": 1990},
@@ -279,3 +281,32 @@ def test_index_says_that_the_model_does_not_know_the_language(tmp_path):
     done = counterpoint("index", "corpus.jsonl", "--model", "model", "-o", "index", "--approximate", cwd=tmp_path)
     assert "of the texts' tokens are unknown to this model's tokenizer" in done.stderr
     assert "exact all the same" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["inner product", "weights of the vocabulary"])
+def test_vectors_are_compared_as_the_model_says(tmp_path, kind):
+    table = StaticEncoder.from_corpus(TEXTS, dim=64)
+    if kind == "inner product":
+        table.similarity, table.normalize = "dot", False
+    encoder = SpladeEncoder(table, bias=-0.2) if kind != "inner product" else table
+    encoder.save(tmp_path / "m")
+    file = write(tmp_path, "corpus.jsonl", ROWS)
+    done = counterpoint("index", "none", "-m", "m", "-o", "i", "--precision", "binary", cwd=tmp_path, refused=True)
+    assert "bits say nothing of lengths, which dot depends on" in done.stderr
+    counterpoint("index", file, "-m", "m", "-o", "i", cwd=tmp_path)
+    with Index.open(tmp_path / "i") as index:
+        assert index.metric == "dot"
+    if kind == "inner product":
+        scores = encoder.encode(TEXTS, kind="document") @ encoder.encode(["paint the boat"], kind="query")[0]
+    else:
+        sides = (("query", ["paint the boat"]), ("document", TEXTS))
+        one, every = (encoder.encode_sparse(Items("text", texts), kind=side) for side, texts in sides)
+        (ids,), (best,) = sparse_search(one, every, 3)
+        scores = np.zeros(3)
+        scores[ids[ids >= 0]] = best[ids >= 0]
+    (hits,) = found("i", "paint the boat", "--mode", "dense", cwd=tmp_path)
+    assert {hit["id"]: hit["score"] for hit in hits} == pytest.approx(
+        {row["_id"]: score for row, score in zip(ROWS, scores.tolist(), strict=True)}, abs=1e-5
+    )
+    assert hits[0]["id"] == "B-2"
+    assert hits[0]["score"] != pytest.approx(1, abs=0.2), "as a cosine might be"

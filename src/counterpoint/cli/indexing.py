@@ -77,6 +77,7 @@ def index(
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_dim
     from counterpoint.search import Index, passages_of
+    from counterpoint.search.exact import metric_of
 
     remove = _to_remove(delete, delete_from)
     asked = prompt is not None or dim is not None or passages is not None or precision != "float32"
@@ -97,7 +98,8 @@ def index(
             output, source=source, language=language, precision=precision, approximate=approximate, uri=uri
         )
         encoder = open_model(model or "minilm", backend)
-        Index.check_folder(output, uri=uri, several=isinstance(encoder, MultiVectorEncoder))
+        form = {"metric": metric_of(encoder), "several": isinstance(encoder, MultiVectorEncoder)}
+        Index.check_folder(output, precision=precision, uri=uri, **form)
         if dim is not None and isinstance(encoder, TextEncoder):
             check_dim(dim, encoder.width)
         given = {"prompt": prompt, "dim": dim, "passages": passages}

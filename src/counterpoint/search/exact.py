@@ -75,6 +75,20 @@ def exact_search(
     return torch.cat(ids).cpu().numpy(), torch.cat(scores).cpu().numpy()
 
 
+def metric_of(encoder: object) -> Metric:
+    """What an index compares an encoder's vectors by: its own `similarity`; the cosine if an index knows no such.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> encoder = StaticEncoder.from_corpus(["a cat"], dim=4)
+        >>> encoder.similarity = "dot"
+        >>> metric_of(encoder), metric_of(None)
+        ('dot', 'cosine')
+    """
+    found: Metric = getattr(encoder, "similarity", "cosine")
+    return found if found in INDEXED else "cosine"
+
+
 @dataclass(frozen=True)
 class ScoreRows:
     """The scores of a block of queries with every document, from which figures are taken (`evaluate.place`).
