@@ -98,8 +98,8 @@ def index(
             output, source=source, language=language, precision=precision, approximate=approximate, uri=uri
         )
         encoder = open_model(model or "minilm", backend)
-        form = {"metric": metric_of(encoder), "several": isinstance(encoder, MultiVectorEncoder)}
-        Index.check_folder(output, precision=precision, uri=uri, **form)
+        several = isinstance(encoder, MultiVectorEncoder)
+        Index.check_folder(output, precision=precision, metric=metric_of(encoder), uri=uri, several=several)
         if dim is not None and isinstance(encoder, TextEncoder):
             check_dim(dim, encoder.width)
         given = {"prompt": prompt, "dim": dim, "passages": passages}
