@@ -13,6 +13,7 @@ from counterpoint.encoders.exported import Export, ExportedEncoder
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.folder import load
 from counterpoint.encoders.frozen import AdapterEncoder, PrefixEncoder
+from counterpoint.encoders.hybrid import HybridEncoder
 from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransformer
 from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
 from counterpoint.encoders.late import EachVector, MultiVectorEncoder
@@ -49,6 +50,7 @@ __all__ = [
     "Export",
     "ExportedEncoder",
     "Features",
+    "HybridEncoder",
     "ImageEncoder",
     "KernelCrossEncoder",
     "Kind",

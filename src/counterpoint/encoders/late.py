@@ -244,6 +244,22 @@ def states_of(encoder: TextEncoder, features: Features) -> Float[Tensor, "t d"]:
     return changed(states if weight is None else states * weight[ids].exp()[:, None], features)
 
 
+def table_of(encoder: TextEncoder) -> Float[Tensor, "v d"]:
+    """The vectors of all tokens of the vocabulary: those that a transformer reads, or a table's rows.
+
+    Examples:
+        >>> table = StaticEncoder.from_corpus(["a cat"], dim=4, prompts={})
+        >>> table_of(table) is table.embedding.weight
+        True
+    """
+    if isinstance(encoder, StaticEncoder):
+        weight: Tensor = encoder.embedding.weight
+        return weight
+    assert isinstance(encoder, TransformerEncoder)
+    table: Tensor = encoder.model.get_input_embeddings().weight
+    return table
+
+
 def padded(states_td: Float[Tensor, "t d"], features: Features) -> Float[Tensor, "n r d"]:
     """The states of each text, zeros after its last.
 

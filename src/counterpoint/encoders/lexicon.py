@@ -13,7 +13,7 @@ from counterpoint.data.items import Items
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.features import Features, Kind, lengths, take
-from counterpoint.encoders.late import chunks, padded, states_of
+from counterpoint.encoders.late import chunks, padded, states_of, table_of
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError, refuse_string
@@ -64,13 +64,7 @@ class SpladeEncoder(Wrapper):
 
     @property
     def _table(self) -> Float[Tensor, "v d"]:
-        encoder = self.encoder
-        if isinstance(encoder, StaticEncoder):
-            weight: Tensor = encoder.embedding.weight
-            return weight
-        assert isinstance(encoder, TransformerEncoder)
-        table: Tensor = encoder.model.get_input_embeddings().weight
-        return table
+        return table_of(self.encoder)
 
     def encode_sparse(self, items: Items, *, kind: Kind = None) -> csr_array:
         """The weights of each item that are above 0, without gradient, one row an item."""

@@ -26,6 +26,7 @@ CLASSES = {
     "ConvolutionEncoder": "convolution",
     "DemonstrationEncoder": "demonstrations",
     "HalfPicture": "halves",
+    "HybridEncoder": "hybrid",
     "ImageEncoder": "image",
     "Joined": "joined",
     "KnowledgeGraph": "knowledge",

@@ -251,7 +251,11 @@ class TransformerEncoder(TextEncoder):
         return {**features, "prompt": torch.full((len(features["offsets"]) - 1,), skip)}
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
-        z_nd = pool(self._hidden(features), features["offsets"], self.pooling, features.get("prompt"))
+        return self._pooled(self._hidden(features), features)
+
+    def _pooled(self, hidden_td: Float[Tensor, "t d"], features: Features) -> Float[Tensor, "n d"]:
+        """One vector a text of the states of its tokens."""
+        z_nd = pool(hidden_td, features["offsets"], self.pooling, features.get("prompt"))
         for head in self.heads:
             z_nd = head(z_nd)
         return z_nd
