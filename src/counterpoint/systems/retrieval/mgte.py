@@ -24,7 +24,7 @@ SHARE = DENSE / SPARSE
 
 def of_dense() -> Objective:
     """Cosines of the first 32, 64, ... dimensions, and of all."""
-    return Part(Matryoshka(InfoNCE(DENSE), DIMENSIONS), 0, DIMENSIONS[-1])
+    return Matryoshka(InfoNCE(DENSE), DIMENSIONS)
 
 
 def of_both() -> Objective:
