@@ -109,6 +109,7 @@ GUESSING = (
 )
 SMALL = small_transformer(["a small corpus", "of two texts"], layers=1, width=16, vocab_size=60)
 ENCODER = StaticEncoder.from_corpus(["a small corpus", "of two texts"], dim=4)
+KNOWS = Hypothetical(ENCODER, Generator(Rules(lambda _, __: "a")))
 CROSSED, READING = KernelCrossEncoder(ENCODER), TransformerCrossEncoder.of(SMALL)
 Z = np.eye(3, dtype=np.float32)
 TRIPLES = Data(
@@ -154,7 +155,9 @@ CALLS = {
     "DemonstrationEncoder words": lambda s: DemonstrationEncoder(SMALL, ["{} [MASK]"], s),
     "DemonstrationEncoder.encode texts": DemonstrationEncoder(SMALL, ["{} [MASK]"], ["a"]).encode,
     "DemonstrationEncoder.tokenize texts": DemonstrationEncoder(SMALL, ["{} [MASK]"], ["a"]).tokenize,
-    "Hypothetical.encode texts": Hypothetical(ENCODER, Generator(Rules(lambda _, __: "a"))).encode,
+    "Hypothetical.encode texts": KNOWS.encode,
+    "Hypothetical.write queries": KNOWS.write,
+    "Hypothetical.encode_written queries": lambda s: KNOWS.encode_written(s, [[] for _ in s]),
     "Example positives": lambda s: Example("a", s),
     "Example negatives": lambda s: Example("a", ("b",), s),
     "Example labels": lambda s: Example("a", labels=s),

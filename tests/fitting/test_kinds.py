@@ -17,9 +17,12 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from counterpoint.cli.main import app
-from counterpoint.encoders import load
+from counterpoint.data.items import Items
+from counterpoint.encoders import StaticEncoder, load
+from counterpoint.encoders.wrapping import late_interaction
 from counterpoint.errors import InputError
 from counterpoint.fitting import fit
+from counterpoint.search import Index, maxsim
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (20, 40, 190)}
 PEOPLE = [f"p{i}" for i in range(30)]
@@ -219,3 +222,18 @@ def test_a_model_says_what_it_takes_instead(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is a model of text, and these are image"):
         fit(tmp_path / "source", tmp_path / "other", base=str(tmp_path / "texts/model"), say=lambda _: None)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_model_of_several_vectors_a_text_has_an_index_of_them(tmp_path):
+    rows = [(f"a {c} {i}", f"{i} in {c}") for c in COLOURS for i in range(30)]
+    late_interaction(StaticEncoder.from_corpus([text for row in rows for text in row], dim=8), size=4).save(
+        tmp_path / "m"
+    )
+    fit(rows, tmp_path / "run", base=str(tmp_path / "m"), epochs=1, index=True, say=lambda _: None)
+    encoder = load(tmp_path / "run" / "model")
+    with Index.open(tmp_path / "run" / "index", encoder=encoder) as index:
+        assert index.several
+        (hits,) = index.search(encoder.encode_each(Items("text", ["7 in green"]), kind="query"), len(index))
+        every = encoder.encode_each(Items("text", [hit.text for hit in hits]), kind="document")
+        (_, scores) = maxsim(encoder.encode_each(Items("text", ["7 in green"]), kind="query"), every, len(hits))
+    np.testing.assert_allclose([hit.score for hit in hits], scores[0], rtol=2e-3)

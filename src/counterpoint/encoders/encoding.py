@@ -163,7 +163,7 @@ def encode(
                             yield batch
                             continue
                         if encoder.counted:
-                            count_cut(encoder, encoder.tokenize(batch, kind))
+                            tell_counters(encoder, encoder.tokenize(batch, kind))
                         report(len(batch))
 
                 for batch, z_nd in vectors(left()):
@@ -298,7 +298,7 @@ def _encode_window(
     index = [seen.setdefault(text, len(seen)) for text in texts]
     features = encoder.tokenize(list(seen), kind)
     repeats = np.bincount(index)
-    count_cut(encoder, features, repeats)
+    tell_counters(encoder, features, repeats)
     counts = lengths(features)
     order = counts.argsort(stable=True)
     # a new batch wherever the running number of tokens passes a multiple of the budget
@@ -310,7 +310,7 @@ def _encode_window(
     return unique if len(seen) == len(texts) else unique[index]
 
 
-def count_cut(encoder: TextEncoder, features: Features, times: Int[np.ndarray, "n"] | None = None) -> None:
+def tell_counters(encoder: TextEncoder, features: Features, times: Int[np.ndarray, "n"] | None = None) -> None:
     """Tell who counts the texts that are cut (`TextEncoder.counting`)."""
     for cut in encoder.counted:
         cut.add(features, times)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from counterpoint.data.items import Items
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._wrapper import Each, Wrapper
-from counterpoint.encoders.encoding import WINDOW, as_asked, check_dim, count_cut
+from counterpoint.encoders.encoding import WINDOW, as_asked, check_dim, tell_counters
 from counterpoint.encoders.features import Features, Kind, changed, lengths, sum_by_text, take
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import TransformerEncoder
@@ -150,7 +150,7 @@ class MultiVectorEncoder(Wrapper):
                 found = [np.zeros((0, self.dim), dtype=dtype)]
                 for window in torch.arange(len(items)).split(WINDOW):
                     features = self.inputs(items[window], kind)
-                    count_cut(self, features)
+                    tell_counters(self, features)
                     for rows in chunks(lengths(features), self.encoder.batch_tokens):
                         z = self.each(take(features, rows))
                         there = (z != 0).any(-1)

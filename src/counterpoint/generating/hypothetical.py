@@ -92,6 +92,7 @@ class Hypothetical(nn.Module):
 
         A `prompt` among them stands before queries alone.
         """
+        refuse_string(queries, "queries")
         found: np.ndarray = self.encoder.encode(list(queries), kind="query", **options)
         passages = [(i, one.value) for i, several in enumerate(written) for one in several if one.value]
         if passages:
