@@ -165,6 +165,7 @@ def test_what_is_missing_is_said(place):
         (["--url", "http://localhost:1/v1"], "--url is for --hyde"),
         (["--hyde-passages", "2"], "--hyde-passages is for --hyde"),
         (["--hyde-fallback"], "--hyde-fallback is for --hyde"),
+        (["--answers", "kept"], "--answers is for --hyde"),
         (["--hyde", "m", "--token-from", "KEY"], "--token-from is for a server; give its --url"),
         (["--hyde", "/no/such/model"], "/no/such/model"),
     ],

@@ -46,10 +46,11 @@ def hypothetical(
     passages: int | None,
     template: str | None,
     fallback: bool,
-    answers: Path,
+    answers: Path | None,
+    folder: Path,
     prompt: str | None,
 ) -> Hypothetical | None:
-    """What these options make of a model of texts; None without `--hyde`.
+    """What these options make of a model of texts and its index; None without `--hyde`.
 
     Raises:
         InputError: An option that is nothing without it, a model of other things than texts, no such generator.
@@ -61,6 +62,7 @@ def hypothetical(
             "--hyde-passages": passages,
             "--hyde-prompt": template,
             "--hyde-fallback": fallback,
+            "--answers": answers,
         }
         if alone := [option for option, value in given.items() if value]:
             raise InputError(f"{alone[0]} is for --hyde", fix="name the language model with --hyde, or leave it out")
@@ -72,7 +74,9 @@ def hypothetical(
 
     if not isinstance(encoder, TextEncoder):
         raise InputError("--hyde is for models of texts alone", fix="leave it out")
-    generator = Generator(language_model(name, url, token_from), answers, progress=True)
+    place = folder.resolve()
+    kept = answers or place.with_name(place.name + ".answers")
+    generator = Generator(language_model(name, url, token_from), kept, progress=True)
     return Hypothetical(encoder, generator, template or PASSAGE, passages=passages or 8, prompt=prompt)
 
 

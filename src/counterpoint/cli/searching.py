@@ -109,10 +109,8 @@ def search(
         elif prompt is not None:
             raise InputError("--prompt is for models of texts alone", fix="leave it out")
         _check_several(encoder, found, hyde is not None)
-        place = folder.resolve()
-        kept = answers or place.with_name(place.name + ".answers")
-        generator = (hyde, url, token_from, hyde_passages, hyde_prompt, hyde_fallback)
-        knows = hypothetical(encoder, *generator, kept, found.metadata.get("prompt"))
+        generator = (hyde, url, token_from, hyde_passages, hyde_prompt, hyde_fallback, answers)
+        knows = hypothetical(encoder, *generator, folder, found.metadata.get("prompt"))
         options = {"prompt": prompt, "truncate_dim": found.metadata.get("dim")}
         for query in given:
             items = asked(encoder, query)

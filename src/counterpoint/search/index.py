@@ -291,11 +291,11 @@ class Index:
     def search(self, queries_nd: Embeddings, k: int = 10, *, where: Where | None = None) -> list[list[Hit]]:
         """The `k` documents closest to every query, best first; fewer if there are fewer.
 
-        Scores are as in `exact_search`: cosine, inner product or negative distance. Of several vectors a query they are
-        as in `maxsim`, of those 1,000 documents (all, if there are no more) whose means are closest to the query's.
+        Scores are as in `exact_search`: cosine, inner product or negative distance (with means, where documents have
+        several vectors). Of several a query they are as in `maxsim`, of the 1,000 documents whose means are closest.
 
         Args:
-            queries_nd: One row a query, from the model that made the index; or several vectors each, if documents have.
+            queries_nd: One row a query, from the model that made the index; or several, if documents have.
             k: 1 or more.
             where: What the documents' columns must be, all of it: "lang = en", "year >= 1990", "lang in en, de", or
                 as tuples, `("year", ">=", 1990)`. The operators are = != < <= > >= in. A document without a value
