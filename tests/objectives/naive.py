@@ -168,6 +168,16 @@ def kl_row(s, t, p, n):
     return sum(t[j].exp() / z_t * ((t[j].exp() / z_t) / (s[j].exp() / z_s)).log() for j in seen)
 
 
+def against_ranker_row(s, t, p, n):
+    """-sum_j -log(e^{t_+} / (e^{t_+} + e^{t_j})) log S_j over what is positive or negative, t_+ the positives' mean."""
+    seen = [j for j in range(len(s)) if p[j] > 0 or n[j] > 0]
+    if not any(x > 0 for x in p):
+        return None
+    own = sum(t[j] * p[j] for j in seen) / sum(p[j] for j in seen)
+    z = sum(s[j].exp() for j in seen)
+    return sum((own.exp() / (own.exp() + t[j].exp())).log() * (s[j].exp() / z).log() for j in seen)
+
+
 def listmle_row(s, t, p, n):
     """sum_k log sum_{l not yet drawn} exp(s_l) - s_k, drawn in the order of t."""
     left = [j for j in range(len(s)) if p[j] > 0 or n[j] > 0]

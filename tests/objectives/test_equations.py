@@ -12,6 +12,7 @@ from counterpoint.geometry import Cosine, Dot, Euclidean, Temperature
 from counterpoint.objectives import (
     JSD,
     NWJ,
+    AgainstRanker,
     BoundedMargin,
     Debiased,
     Decoupled,
@@ -161,6 +162,10 @@ def objectives(p, n):
         "distill-kl": (
             DistillKL(0.4, guide_temperature=0.7, relation=relation, guide_geometry=Dot()), cosine(0.4),
             lambda s, t, p, n: naive.kl_row(s, [x / 0.7 for x in t], p, n),
+        ),
+        "against-ranker": (
+            AgainstRanker(0.4, relation=relation, guide_geometry=Dot()), cosine(0.4),
+            lambda s, t, p, n: naive.against_ranker_row(s, t, p, n),
         ),
         "listmle": (
             ListMLE(0.4, relation=relation, guide_geometry=Dot()), cosine(0.4),

@@ -19,7 +19,7 @@ from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
 from counterpoint.objectives.conditional import AdaptiveMargin, KernelConditional
-from counterpoint.objectives.distillation import DistillKL, LambdaMRR, ListMLE, MarginMSE, ScoreError
+from counterpoint.objectives.distillation import AgainstRanker, DistillKL, LambdaMRR, ListMLE, MarginMSE, ScoreError
 from counterpoint.objectives.distribution import Alignment, DecoupledUniformity, KoLeo, Uniformity, VICReg
 from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
@@ -122,6 +122,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "margin-mse": MarginMSE,
     "distill-kl": DistillKL,
     "listmle": ListMLE,
+    "against-ranker": AgainstRanker,
     "alignment": Alignment,
     "uniformity": Uniformity,
     "koleo": KoLeo,
@@ -221,6 +222,7 @@ __all__ = [
     "REGISTRY",
     "WMSE",
     "AdaptiveMargin",
+    "AgainstRanker",
     "Alignment",
     "Angular",
     "AngularSoftmax",

@@ -144,6 +144,43 @@ class DistillKL(RowObjective):
         return ((teacher - student) * teacher.exp()).sum(1), seen.any(1)
 
 
+class AgainstRanker(RowObjective):
+    """A query's documents are to be found the more, the less a ranker, the guide, tells them from the positive.
+
+    `-sum_j w_j log p_j` over what is positive or negative, with the student's softmax `p` and `w_j = -log(e^{t_+} /
+    (e^{t_+} + e^{t_j}))`, the ranker's loss on document `j` beside the positive, whose score `t_+` is the mean of
+    several; of the positive itself `w = log 2`. So a retriever puts forward what the ranker finds hard, from which the
+    ranker then learns. Source: Zhang et al. 2021, "Adversarial Retriever-Ranker for dense text retrieval" (AR2), and
+    their code, where it is the plain sum over the list and not an expectation under the retriever.
+
+    Args:
+        temperature: The student's.
+        layout: Which keys a query sees.
+        **options: `geometry`, `relation`, `guide_geometry`, see `RowObjective`.
+
+    Examples:
+        >>> from counterpoint.objectives import Guide
+        >>> from counterpoint.points import Points
+        >>> owned = Points(torch.ones(1, 2, 1), positive=torch.tensor([[1.0, 0.0]]))
+        >>> guide = Guide(owned=torch.tensor([[1.0, 1.0]]))
+        >>> round(AgainstRanker()(torch.ones(1, 1), owned=owned, guide=guide).item(), 4)  # 2 log(2)^2
+        0.9609
+    """
+
+    uses = frozenset({"owned", "guide"})
+
+    def __init__(self, temperature: float | Temperature = 1.0, *, layout: Layout = "one-way", **options: Any) -> None:
+        super().__init__(temperature, layout=layout, **options)
+
+    def rows(self, block: Block) -> tuple[Float[Tensor, " b"], Bool[Tensor, " b"]]:
+        """The sum over each row's documents."""
+        seen = (block.positive + block.negative).bool()
+        guide, nothing = _guide(block, "AgainstRanker"), torch.finfo(block.scores.dtype).min / 4
+        positive = (guide * shares(block.positive)).sum(1, keepdim=True)
+        log_p = F.log_softmax(torch.where(seen, block.scores, nothing), 1)
+        return -torch.where(seen, F.softplus(guide - positive) * log_p, 0.0).sum(1), block.positive.any(1)
+
+
 class ListMLE(RowObjective):
     """The likelihood of the guide's order of a query's keys, each drawn from those that are left by their scores.
 
