@@ -64,7 +64,16 @@ class Collection:
 
     def asking(self, most: int) -> Collection:
         """About so many of the queries, evenly chosen; all if there are fewer than twice as many."""
-        asked = self.answers.judged[:: max(1, len(self.answers.judged) // most)]
+        return self.only(self.answers.judged[:: max(1, len(self.answers.judged) // most)])
+
+    def only(self, asked: Sequence[int]) -> Collection:
+        """Only these queries, in this order, each in `answers.judged`.
+
+        Examples:
+            >>> test = Retrieval({"1": "a"}, {"q": "x", "r": "y"}, {"q": {"1": 1.0}, "r": {"1": 1.0}}, "memory")
+            >>> Collection.of(test).only([1]).queries.texts
+            ['y']
+        """
         answers = replace(
             self.answers,
             queries=[self.answers.queries[q] for q in asked],
