@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from counterpoint.data import Example
 from counterpoint.data.hashing import input_hash
 from counterpoint.data.rows import rows_of
+from counterpoint.errors import InputError
 from counterpoint.negatives.edits import with_edits
 from counterpoint.systems import get
 from counterpoint.systems.retrieval.meq import dpr_alone
@@ -25,7 +26,7 @@ from counterpoint.testbeds.edits import (
     likeness_of_edits,
 )
 from systems.through import same
-from systems.words import PAIRS, step_of_texts
+from systems.words import PAIRS, small_table, step_of_texts
 
 MIXED = [*PAIRS[:6], Example("nothing is like it", ("so it says",)), Example("why not", ("since it is so",))]
 
@@ -82,6 +83,15 @@ def test_a_batch_without_edits_teaches_of_passages():
     step = step_of_texts(replace(recipe, stages=(plain,)), data, n=2)
     q, p = F.normalize(step.network(step.payload.inputs), dim=1).chunk(2)
     same(step, F.cross_entropy(20 * q @ p.T, torch.arange(2)))
+
+
+def test_data_without_edits_are_refused_before_any_training():
+    data = rows_of([*MIXED[5:], Example("who are you now", ("me",))])
+    encoder = small_table(data)
+    before = encoder.embedding.weight.detach().clone()
+    with pytest.raises(InputError, match="no question is a word apart"):
+        get("meq contrast sets").method().changed(steps=1, batch_size=4).make(data, encoder=encoder)
+    assert torch.equal(encoder.embedding.weight, before)
 
 
 def test_it_begins_with_the_sixth_of_forty_epochs():

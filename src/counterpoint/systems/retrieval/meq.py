@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import nn
+
+from counterpoint.data.items import Data
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.negatives.edits import with_edits
 from counterpoint.objectives import InfoNCE, Objective
@@ -38,6 +41,12 @@ def of_questions() -> Objective:
 def both() -> Objective:
     """The first, to which further questions are nothing, and 0.5 of the second."""
     return InfoNCE(_TEMPERATURE, relation=Relation(ignored=mined)) + _WEIGHT * of_questions()
+
+
+def with_edits_to_come(data: Data, encoder: nn.Module, seed: int) -> Data:
+    """A step before training: the data as they are; refused at once where the next stage would find no edits."""
+    with_edits(data, encoder, seed)
+    return data
 
 
 def dpr_alone() -> Recipe:
@@ -99,6 +108,6 @@ _SEEN = Richer(Trained(dpr_alone), SEEN_TITLES)
 def meq() -> Recipe:
     """Zhang et al. 2023 and their code: the contrast between questions weighs 0.5, from the sixth epoch of 40 on."""
     train = TrainConfig(epochs=5, batch_size=64, learning_rate=1e-5, schedule="linear", clip=2.0)
-    first = Stage(of_passages, train)
+    first = Stage(of_passages, train, prepare=(with_edits_to_come,))
     second = Stage(both, replace(train, epochs=35), prepare=(with_edits,))
     return Recipe("MEQ", (first, second), Takes("text", "text"))
