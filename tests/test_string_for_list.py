@@ -88,7 +88,7 @@ from counterpoint.views import defined, in_propositions, parts, style_triplets
 LISTS = re.compile(r"\b(Sequence|Iterable|Collection|[lL]ist|tuple)\[(str\b|str \||Metric\b)|\bWhere\b")
 # what computes results holds them in such fields; nobody gives them
 RESULTS = re.compile(
-    r"(Figure|Result|Content|Map|Data|Measured|Judged|TrainResult|Split|Table|Roles|Rejected|Rejects)$"
+    r"(Figure|Result|Reranking|Content|Map|Data|Measured|Judged|TrainResult|Split|Table|Roles|Rejected|Rejects)$"
 )
 RETRIEVAL = retrieval_from_pairs([Example("a", ("b",))])
 COLLECTION = Collection.of(RETRIEVAL)
