@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,7 @@ def naive(step):
     (call,) = step.calls
     owned, teacher = call["owned"], call["guide"].owned.double()
     z = step.network(step.payload.inputs)
+    assert (z.norm(dim=1) - 1).abs().max() > 1e-2, "vectors are compared as they are"
     q, keys = z[:8], z[8:]
     against, like, own = torch.zeros(()), torch.zeros(()), torch.zeros(())
     for i in range(8):
@@ -91,7 +94,8 @@ def test_it_warms_up_on_bm25_and_then_finds_its_lists_anew_sixteen_times():
 
 
 def test_the_first_stage_contrasts_the_batch_and_the_hard_negatives():
-    step = step_of_texts(ar2.warmed_up())
+    whole = get("ar2").method()
+    step = step_of_texts(replace(whole, stages=whole.stages[:1]))
     (call,) = step.calls
     assert len(call["keys"]) > 8
     z = step.network(step.payload.inputs)
@@ -123,5 +127,4 @@ def test_two_encoders_whose_first_token_counts():
     step = step_of_texts("ar2", make=small_bert)
     towers = step.network[0]
     assert [tower.pooling for tower in (towers.query, towers.document)] == ["cls", "cls"]
-    assert not towers.query.normalize
     assert own_pairs(step)[0].shape[0] == 8
