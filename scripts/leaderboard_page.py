@@ -17,8 +17,12 @@ from pathlib import Path
 from rich.console import Console
 
 from counterpoint.comparing import compare
+from counterpoint.comparing.given import measured_on, read_tests
 from counterpoint.data import TextData, read
+from counterpoint.data.items import Data, Items
+from counterpoint.fitting.bases import make_base
 from counterpoint.fitting.pretraining import pretrain
+from counterpoint.methods import Recipe, Takes
 from counterpoint.report import Content, print_figures
 from counterpoint.systems import every, get
 from counterpoint.systems.registry import slug
@@ -50,11 +54,12 @@ of encoded views, {seeds} seeds each (`counterpoint compare`). The rate was chos
 STS-B.
 STS-B: Spearman's correlation, times 100; MR, SUBJ and TREC: accuracy in percent of a linear probe, fitted to five
 hundred texts and tested on as many others (SentEval's protocol fits 600 such probes a task). +- is half the 95%
-interval over seeds (Student's t); the last column is the paired difference in STS-B to the start itself (*untrained*),
-clearly above (+) or below (-) 0. A system is measured as its budget left it. It is a
-table about this start and budget, and not about what a method comes to in the end.
+interval over seeds (Student's t). *Before* is STS-B of the start as the system reads it, untrained (first token or
+mean, prompts, new layers; seed 0), *seconds* are of training by one thread; the last column is the paired difference in
+STS-B to the start itself (*untrained*), clearly above (+) or below (-) 0. A system is measured as its budget left it.
+It is a table about this start and budget, and not about what a method comes to in the end.
 """
-TABLE = "\n| system | {columns} | seconds | memory, MB | against untrained |\n|---|{lines}---|---|---|\n"
+TABLE = "\n| system | {columns} | seconds | memory, MB | before | against untrained |\n|---|{lines}---|---|---|---|\n"
 
 
 def start(folder: Path) -> str:
@@ -120,7 +125,14 @@ def systems(schema: str) -> list[str]:
     return found
 
 
-def table(content: Content) -> str:
+def before(name: str, base: str, test: Path) -> float:
+    """Spearman's correlation of the start as a system reads it, with its pooling, prompts and new layers, untrained."""
+    recipe = Recipe(START, (), Takes()) if name == START else get(name).method()
+    encoder = recipe.settle(make_base(base, Data.alone(Items("text", ["a text"])), 0), 0)
+    return measured_on(encoder, read_tests([str(test)]))["spearman"]
+
+
+def table(content: Content, base: str, test: Path) -> str:
     """The rows of a comparison, best first."""
     lines, (sts, *_) = [], MAIN
     gains = {d.a: d for d in content.differences if (d.b, d.metric) == (START, sts)}
@@ -129,6 +141,7 @@ def table(content: Content) -> str:
         cells = [f"{100 * f.value:.1f} +- {50 * (f.high - f.low):.1f}" for f in figures]
         seconds, memory = content.settings[system.name].split(" of training, ")
         cells += [seconds.removesuffix(" s"), memory.removesuffix(" MB")]
+        cells.append(f"{100 * before(system.name, base, test):.1f}")
         if gain := gains.get(system.name):
             assert None not in (gain.value, gain.low, gain.high)
             sign = " (+)" * (gain.low > 0) + " (-)" * (gain.high < 0)
@@ -163,7 +176,7 @@ def main() -> None:
             on=on, jobs=asked.jobs, **BUDGET,
         )  # fmt: skip
         print_figures(result.content, Console())
-        page += f"\n## {title}\n{table(result.content)}"
+        page += f"\n## {title}\n{table(result.content, base, Path(on[0]))}"
     if asked.page:
         PAGE.write_text(page, "utf-8")
     (asked.output / "page.md").write_text(page, "utf-8")
