@@ -34,8 +34,9 @@ KEPT = Path("benchmarks/leaderboard")
 START = "untrained"
 RATE = 1e-3
 BUDGET = {"epochs": 1.0, "batch_size": 32, "learning_rate": RATE}
-UNFIT = frozenset[str]()
-"""What would refuse these rows of texts, or learns from what they are not: texts in order, documents, graphs, code."""
+UNFIT = {"discsent", "discoeval", "triple-encoders-c3l", "styledistance", "mo-scntm", "scntm"}
+UNFIT |= {"explagraph-cl", "explagraph-cl-max-margin"}
+"""What learns from other than sentences: texts in order, documents' topics, styles, graphs."""
 ROWS = 1000
 MAIN = {
     "en-test: spearman": "STS-B",
@@ -142,7 +143,9 @@ def table(content: Content, base: str, test: Path) -> str:
         seconds, memory = content.settings[system.name].split(" of training, ")
         cells += [seconds.removesuffix(" s"), memory.removesuffix(" MB")]
         cells.append(f"{100 * before(system.name, base, test):.1f}")
-        if gain := gains.get(system.name):
+        if system.name == START:
+            cells.append("")
+        elif gain := gains.get(system.name):
             assert None not in (gain.value, gain.low, gain.high)
             sign = " (+)" * (gain.low > 0) + " (-)" * (gain.high < 0)
             cells.append(f"{100 * gain.value:+.1f}{sign}")
@@ -179,7 +182,6 @@ def main() -> None:
         page += f"\n## {title}\n{table(result.content, base, Path(on[0]))}"
     if asked.page:
         PAGE.write_text(page, "utf-8")
-    (asked.output / "page.md").write_text(page, "utf-8")
 
 
 if __name__ == "__main__":

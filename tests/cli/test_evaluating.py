@@ -77,6 +77,8 @@ def test_what_cannot_be_ranked_is_refused(folder):
         (["model", "sts.tsv", "--metric", "ndcg@10"], "the data are no retrieval test"),
         (["model", ".", "--metric", "ndcg"], "unknown metric 'ndcg'"),
         (["model", ".", "--run", "model"], "folder"),
+        (["model", ".", "--fuse", "bm25", "--metric", "recall@1000"], "looks at 1000 documents, and 100 are fused"),
+        (["model", ".", "--fuse", "bm25", "--candidates", "10"], "looks at 100 documents, and 10 are fused"),
     ):
         named = [str(folder / o) if (folder / o).exists() else o for o in options]
         shown = CliRunner().invoke(app, ["evaluate", *named])

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from counterpoint.cli.main import app
+from counterpoint.cli.serving import _opened
 from counterpoint.data.items import Items
 from counterpoint.encoders import KernelCrossEncoder, StaticEncoder, load
 from counterpoint.encoders.wrapping import late_interaction
@@ -115,6 +116,29 @@ def test_add_replace_and_delete(place, tmp_path):
     ids, texts = ["d0", "d2", "d1", "e"], [TEXTS[0], TEXTS[2], "a lamp", "the roof of the aardvark"]
     (hits,) = found("i", "lamp on the roof", "--mode", "dense", cwd=tmp_path)
     agrees(hits, expected(place / "model", "lamp on the roof", texts), ids)
+
+
+def test_an_index_of_means_stays_one(place, tmp_path):
+    """As those were that were made of such a model before an index could hold several vectors."""
+    encoder = load(place / "model")
+    z = encoder.encode(TEXTS, kind="document")
+    Index.build(
+        tmp_path / "i", list("abcd"), TEXTS, z, encoder=encoder, metadata={"model": str(place / "model")}
+    ).close()
+    more = write(tmp_path, "more.jsonl", [{"_id": "e", "text": "the roof"}])
+    counterpoint("index", more, "--add", "-o", "i", cwd=tmp_path)
+    (hits,) = found("i", "the roof", "--mode", "dense", "-k", 5, cwd=tmp_path)
+    assert len(hits) == 5
+    assert hits[0]["id"] == "e"
+
+
+def test_a_model_of_one_vector_does_not_serve_an_index_of_several(place, tmp_path):
+    encoder = load(place / "model")
+    z = encoder.encode_each(Items("text", TEXTS), kind="document")
+    metadata = {"model": str(place / "table")}
+    Index.build(tmp_path / "i", list("abcd"), TEXTS, z, metadata=metadata).close()
+    with pytest.raises(InputError, match="the index has several vectors a document, and the model gives one"):
+        _opened(tmp_path / "i", None, "auto")
 
 
 def test_prompt_and_dimensions_are_those_of_the_index(place, tmp_path):

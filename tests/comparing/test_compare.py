@@ -21,6 +21,7 @@ from counterpoint.comparing.entries import entry_file, parts_of, read_entry, run
 from counterpoint.comparing.given import content_digest, read_tests
 from counterpoint.comparing.run import content_of
 from counterpoint.data import read
+from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
 from counterpoint.evaluate import evaluate_any
 from counterpoint.files import write_json
@@ -206,6 +207,22 @@ def test_a_folder_holds_one_comparison_once_a_run_is_done(tmp_path):
     write_json(tmp_path / "e5-0.json", {})
     with pytest.raises(InputError, match=r"other settings \(.*source.*\)"):
         compare(pictures(tmp_path, 3), ["simclr", "dcl"], tmp_path)
+
+
+def test_a_folder_holds_the_comparison_of_one_content_and_one_start(tmp_path):
+    """The same names may come to hold something else."""
+    source, start = tmp_path / "pairs.tsv", tmp_path / "start"
+    source.write_text(ROWS)
+    StaticEncoder.from_corpus(ROWS.split("\n"), dim=8).save(start)
+    options = {"base": str(start), "seeds": 2, "epochs": 1, "say": lambda _: None}
+    compare(str(source), ["untrained", "gradcache"], tmp_path / "out", **options)
+    source.write_text(ROWS.replace("painted", "drawn"))
+    with pytest.raises(InputError, match=r"other settings \(data\)"):
+        compare(str(source), ["untrained", "gradcache"], tmp_path / "out", **options)
+    source.write_text(ROWS)
+    StaticEncoder.from_corpus(ROWS.split("\n"), dim=8, seed=1).save(start)
+    with pytest.raises(InputError, match=r"other settings \(start\)"):
+        compare(str(source), ["untrained", "gradcache"], tmp_path / "out", **options)
 
 
 def test_a_folder_of_pictures_is_trained_on_as_digits_are(tmp_path):

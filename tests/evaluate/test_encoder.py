@@ -132,6 +132,15 @@ class TestRealData:
         assert result["ndcg@10"].value == pytest.approx(0.360, abs=0.005)
 
 
+def test_labels_to_learn_from_are_of_one_kind_with_those_of_the_test():
+    one = TextData("labelled", [Example(word, label=word[0]) for word in ("ab", "ac", "bb", "bc")], "memory")
+    several = TextData(
+        "labelled", [Example(word, labels=("x", "y")[: 1 + i % 2]) for i, word in enumerate("abcd")], "more"
+    )
+    with pytest.raises(InputError, match="texts with several labels to learn from"):
+        evaluate_any(Hashed(), one, several)
+
+
 def test_labelled_texts_are_encoded_once():
     """Neighbours, the probe and clustering are of the same vectors."""
     seen = []

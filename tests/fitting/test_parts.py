@@ -255,6 +255,10 @@ def test_pairs_are_measured_by_queries_whose_texts_are_not_trained_on(tmp_path):
     assert "another" in texts(parts.train)
     assert parts.known == {"q1"}
     assert "positive in training: 1 of 2" in parts.description
+    validated = parts_of(tmp_path / "pairs.tsv", dev=0.5, test=str(asked), strict=True)
+    both = texts(validated.train) | texts(validated.dev)
+    assert not both & {"query 2", "another"}
+    assert len(both) == 20
     strict = parts_of(tmp_path / "pairs.tsv", dev=0, test=str(asked), strict=True)
     assert "another" not in texts(strict.train)
     assert not strict.known

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
-from counterpoint.geometry import Ragged
+from counterpoint.geometry import Ragged, late
 from counterpoint.search import BM25, Index, _several, _view
 
 DIM = 4
@@ -128,15 +128,41 @@ def test_candidates_are_the_nearest_by_their_means(many):
     assert len(index.search(ragged(queries[:1]), 30)[0]) == 30
 
 
+def test_the_first_places_do_not_depend_on_how_deep_one_looks(many):
+    """Pages of one search show every document once."""
+    index, _, _ = many
+    (query,) = drawn([3], seed=1)
+    (whole,) = index.search(ragged([query]), 40)
+    assert len({hit.id for hit in whole}) == 40
+    for k in (1, 4, 5, 11, 39):
+        (some,) = index.search(ragged([query]), k)
+        assert [(hit.id, hit.score) for hit in some] == [(hit.id, hit.score) for hit in whole[:k]]
+
+
+def test_vectors_are_mapped_and_may_be_more_than_the_memory(many):
+    """What is mapped to be written to may not be larger than the memory."""
+    index, _, _ = many
+    (segment,) = index._store.read(lambda view: view.snapshot.segments)
+    assert not segment.each.vectors_td.flags.writeable
+
+
+@pytest.mark.parametrize("items", [1, 3, 100])
+def test_means_are_taken_of_some_items_at_a_time(monkeypatch, items):
+    monkeypatch.setattr(late, "_ITEMS", items)
+    parts = drawn([2, 0, 1, 3, 0, 0, 4])
+    expected = [part.mean(0) if len(part) else np.zeros(DIM) for part in parts]
+    np.testing.assert_allclose(ragged(parts).means(), expected, rtol=1e-6)
+
+
 def test_in_hybrid_search_what_words_find_is_compared_with_too(many):
     index, parts, texts = many
     (query,) = drawn([2], seed=2)
     # far by its mean, near by all of its vectors
-    (own,), _ = best(query, parts, nearest(query, parts, 40)[5:], 1)
-    (hits,) = index.hybrid([f"word{own}"], ragged([query]), 5, depth=5)
-    (lexical,), _ = BM25(texts).search([f"word{own}"], 5)
+    (own,), _ = best(query, parts, nearest(query, parts, 40)[4:], 1)
+    (hits,) = index.hybrid([f"word{own}"], ragged([query]), 4, depth=4)
+    (lexical,), _ = BM25(texts).search([f"word{own}"], 4)
     assert own == lexical[0]
-    dense, _ = best(query, parts, {*nearest(query, parts, 5), *(i for i in lexical.tolist() if i >= 0)}, 5)
+    dense, _ = best(query, parts, {*nearest(query, parts, 4), *(i for i in lexical.tolist() if i >= 0)}, 4)
     assert own in dense
     wanted = {i: 1 / (61 + rank) for rank, i in enumerate(dense)}
     for rank, i in enumerate(i for i in lexical.tolist() if i >= 0):

@@ -38,7 +38,8 @@ def evaluate(
         typer.Option("--metric", help="For retrieval: mrr, hit, precision, recall, map or ndcg, @K; repeatable."),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="For retrieval: write the 1,000 best of each query as a run, in TREC's layout.")
+        Path | None,
+        typer.Option(help="For retrieval: write the 1,000 best of each query, or those fused, as a run of TREC."),
     ] = None,
     fuse: Annotated[
         str | None,
@@ -66,6 +67,7 @@ def evaluate(
     from counterpoint.encoders import load_cross_encoder, unknown_note
     from counterpoint.errors import InputError
     from counterpoint.evaluate import (
+        METRICS,
         evaluate_associations,
         evaluate_contrasts,
         evaluate_discourse,
@@ -77,6 +79,10 @@ def evaluate(
 
     for metric in metrics or ():
         parse_metric(metric)
+    deepest = max((int(name.partition("@")[2] or 0) for name in metrics or METRICS), default=0)
+    if fuse is not None and (rerank is None or metrics) and deepest > candidates:
+        fix = f"give --candidates {deepest}, or other metrics"
+        raise InputError(f"a metric looks at {deepest} documents, and {candidates} are fused", fix=fix)
     if run is not None:
         check_output(run, "file", source=source)
     named = [name for name in dict.fromkeys((model, fuse, against)) if name is not None]

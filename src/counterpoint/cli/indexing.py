@@ -105,7 +105,7 @@ def index(
         given = {"prompt": prompt, "dim": dim, "passages": passages}
         settings = {name: value for name, value in given.items() if value is not None}
         with spreading(ray, workers) as spread:
-            documents, z = _read_and_encode(encoder, source, options, output, settings, spread)
+            documents, z = _read_and_encode(encoder, source, options, output, settings, spread, several=several)
         # a folder is found again from wherever the index stands; a name stays a name
         where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
         with Index.build(
@@ -149,7 +149,9 @@ def index(
             found.check(encoder)
             found.check_writable()
             with spreading(ray, workers) as spread:
-                documents, z = _read_and_encode(encoder, source, options, output, found.metadata, spread)
+                documents, z = _read_and_encode(
+                    encoder, source, options, output, found.metadata, spread, several=found.several
+                )
             documents = _with_free_ids(documents, found)
             before = len(found)
             # a document that is replaced may have had more passages, which go when the new ones are there
@@ -181,7 +183,14 @@ def _to_remove(ids: list[str] | None, file: Path | None) -> list[str]:
 
 
 def _read_and_encode(
-    encoder: Any, source: str, options: dict[str, Any], output: Path, settings: dict[str, Any], spread: Spread | None
+    encoder: Any,
+    source: str,
+    options: dict[str, Any],
+    output: Path,
+    settings: dict[str, Any],
+    spread: Spread | None,
+    *,
+    several: bool,
 ) -> tuple[Documents, Embeddings]:
     """What an index holds of a source, texts or whatever the model takes, and a vector each, or several."""
     from counterpoint.cli.items import documents_of, load_for
@@ -195,7 +204,7 @@ def _read_and_encode(
         if size := settings.get("passages"):
             documents = in_passages(documents, size)
         if isinstance(encoder, TextEncoder):
-            return documents, _encoded(encoder, documents, settings, spread)
+            return documents, _encoded(encoder, documents, settings, spread, several=several)
         if spread is not None:
             raise InputError("--ray is for models of texts alone", fix="leave it out")
         return documents, encoder.encode_items(Items("text", documents.texts), kind="document")
@@ -220,19 +229,21 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
     return documents
 
 
-def _encoded(encoder: TextEncoder, documents: Documents, settings: dict[str, Any], spread: Spread | None) -> Embeddings:
+def _encoded(
+    encoder: TextEncoder, documents: Documents, settings: dict[str, Any], spread: Spread | None, *, several: bool
+) -> Embeddings:
     """The vectors, with the prompt and the dimensions of the index; what the model cuts or does not know is said."""
     from counterpoint.data.items import Items
     from counterpoint.encoders import MultiVectorEncoder, unknown_note
 
-    if isinstance(encoder, MultiVectorEncoder) and spread is not None:
+    if several and spread is not None:
         raise InputError("--ray is for models of one vector a text", fix="leave it out")
     note(unknown_note(encoder, documents.texts))
     options: dict[str, Any] = {"prompt": settings.get("prompt"), "truncate_dim": settings.get("dim"), "progress": True}
     with encoder.counting() as cut:
         z: Embeddings = (
             encoder.encode_each(Items("text", documents.texts), kind="document", half=True, **options)
-            if isinstance(encoder, MultiVectorEncoder)
+            if several and isinstance(encoder, MultiVectorEncoder)
             else encoder.encode(documents.texts, kind="document", spread=spread, **options)
         )
     note(cut.sentence("documents"))

@@ -90,7 +90,7 @@ def search(
     given = queries or filter(None, (line.strip() for line in sys.stdin))
     graphs = [place for place in (folder, folder / "model") if saved_name(place) == "KnowledgeGraph"]
     if graphs:
-        if where or prompt is not None or model or rerank or hyde:
+        if any((where, prompt is not None, model, rerank, hyde, url, hyde_passages, hyde_prompt, hyde_fallback)):
             raise InputError(
                 "a knowledge graph has no columns, no prompts, no texts and one model", fix="leave these options out"
             )
@@ -108,7 +108,7 @@ def search(
             prompt = for_queries(prompt, encoder, found.metadata)
         elif prompt is not None:
             raise InputError("--prompt is for models of texts alone", fix="leave it out")
-        _check_several(encoder, found, hyde is not None)
+        check_several(encoder, found, hyde is not None)
         generator = (hyde, url, token_from, hyde_passages, hyde_prompt, hyde_fallback, answers)
         knows = hypothetical(encoder, *generator, folder, found.metadata.get("prompt"))
         options = {"prompt": prompt, "truncate_dim": found.metadata.get("dim")}
@@ -139,8 +139,12 @@ def search(
             note(knows.generator.account.sentence())
 
 
-def _check_several(encoder: Any, index: Index, hyde: bool) -> None:
-    """Whether a model has several vectors a query where the index has them a document."""
+def check_several(encoder: Any, index: Index, hyde: bool = False) -> None:
+    """Whether a model has several vectors a query where the index has them a document.
+
+    Raises:
+        InputError: It has one, or is asked for one by `hyde`.
+    """
     from counterpoint.encoders import MultiVectorEncoder
 
     if index.several and not isinstance(encoder, MultiVectorEncoder):

@@ -89,10 +89,11 @@ def serve(
 
 def _opened(folder: Path, model: str | None, backend: str) -> tuple[Index | None, Any, str | None]:
     """The index if it is one, the model, and what stands before queries."""
-    from counterpoint.cli.searching import folder_of, for_queries, model_of, open_model
+    from counterpoint.cli.searching import check_several, folder_of, for_queries, model_of, open_model
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.saving import saved_name
     from counterpoint.search import Index
+    from counterpoint.serving.encoding import text_tower
 
     place = folder / "model" if saved_name(folder / "model") else folder
     if saved_name(place) == "KnowledgeGraph":
@@ -107,6 +108,7 @@ def _opened(folder: Path, model: str | None, backend: str) -> tuple[Index | None
     index = Index.open(found)
     try:
         encoder = open_model(model or model_of(found, index.metadata), backend)
+        check_several(text_tower(encoder, "query") or encoder, index)
         prompt = for_queries(None, encoder, index.metadata) if isinstance(encoder, TextEncoder) else None
         return index, encoder, prompt
     except BaseException:

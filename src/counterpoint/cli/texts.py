@@ -78,6 +78,7 @@ class Asked:
             depth: How many.
         """
         from counterpoint.data import Retrieval
+        from counterpoint.encoders import unknown_note
         from counterpoint.evaluate import place, prepared, read_run
         from counterpoint.evaluate.encoder import place_encoded
         from counterpoint.evaluate.runs import of_test
@@ -91,6 +92,7 @@ class Asked:
         if encoder is None:
             placed = place(BM25(list(test.corpus.values())).score_rows(list(test.queries.values())), test, depth)
             return _named(placed, test)
+        note(unknown_note(encoder, [*test.queries.values(), *test.corpus.values()]))
         with encoder.counting() as cut:
             placed, _ = place_encoded(encoder, test, depth)
         note(cut.sentence())

@@ -25,7 +25,7 @@ from counterpoint.comparing.entries import (
     recipe_of,
     run_job,
 )
-from counterpoint.comparing.given import content_digest, read_tests
+from counterpoint.comparing.given import content_digest, read_tests, start_digest
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, write_json
 from counterpoint.fitting.bases import choose_base
@@ -116,7 +116,8 @@ def compare(
     for name in chosen:
         check_job(replace(job, system=name), parts)
     say(parts.description)
-    _bind(output, {**asdict(job), "tests": {name: content_digest(test) for name, test in tests.items()}})
+    about = {"data": parts.digest(), "start": start_digest(base), "weights": "as the budget left them"}
+    _bind(output, {**asdict(job), "tests": {name: content_digest(test) for name, test in tests.items()}, **about})
     every = [replace(job, system=name, seed=seed) for seed in range(seeds) for name in chosen]
     left = [one for one in every if not entry_file(one, output).exists()]
     if 0 < len(left) < len(every):

@@ -22,9 +22,10 @@ class HybridEncoder(Wrapper):
     """`z = [u / |u|, sqrt(share) w]`: a dense vector, and a weight for each token that is in the text.
 
     `u` is the encoder's vector, brought to `dense` dimensions: its first ones, or zeros after its last. Of a token `v`
-    in the text `w_v = max_t relu(a . h_t + b)` over the places `t` where it stands, with the states `h_t`; of others,
-    and of special tokens, 0. So the inner product of two texts is their cosine and `share` times `sum_v w_v w'_v` over
-    the tokens that both have. `a` begins as zeros and `b` as `bias`, so that at first shared tokens are counted.
+    in the text, its prompt included, `w_v = max_t relu(a . h_t + b)` over the places `t` where it stands, with the
+    states `h_t`; of others, and of special tokens, 0. So the inner product of two texts is their cosine and `share`
+    times `sum_v w_v w'_v` over the tokens that both have. `a` begins as zeros and `b` as `bias`, so that at first
+    shared tokens are counted.
 
     Sources: Zhang et al. 2024, "mGTE: Generalized Long-Context Text Representation and Reranking Models for
     Multilingual Text Retrieval"; the weights are those of Chen et al. 2024, "BGE M3-Embedding".

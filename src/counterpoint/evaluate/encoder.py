@@ -285,6 +285,8 @@ def evaluate_any(
         if train is None:
             train, test = (replace(data, examples=[data.examples[i] for i in rows]) for rows in _halves(data))
         return [evaluate_multilabel(encoder, train, test, samples=samples, seed=seed)]
+    if train is not None and train.multilabel:
+        raise InputError("texts with several labels to learn from, and of one to test by", file=train.source)
     z_nd, labels = _labelled(encoder, data)  # once for both
     if train is None:
         fitted, asked = ((z_nd[rows], [labels[i] for i in rows]) for rows in _halves(data))

@@ -124,6 +124,11 @@ def load_texts(
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
     train_part = replace(train_part, rejected=data.rejected)
     dev_part, test_part = rows.get("dev", both.dev), rows.get("test", both.test)
+    if "test" in rows and isinstance(dev_part, TextData):
+        # nobody chooses by what is measured
+        dev_part, before = _without(dev_part, _held(test_part, strict=strict)), len(dev_part)
+        if len(dev_part) < before:
+            said += f"; dev: {before - len(dev_part):,} rows left out, their texts are in the test, too"
     known = frozenset[str]()
     if isinstance(test_part, Retrieval) and data.schema != "texts":
         known, share = _known(train_part, test_part)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from counterpoint.errors import InputError
 
+_ITEMS = 4096  # whose vectors are float32 at once
 _SCORES = 1 << 22
 """Products of two vectors at once: 16 MB."""
 
@@ -56,12 +57,15 @@ class Ragged:
 
     def means(self) -> Float[np.ndarray, "n d"]:
         """The mean of each item's vectors, float32; zeros for an item that has none."""
-        counts = np.diff(self.offsets_n)
-        there = np.flatnonzero(counts)
         found = np.zeros((len(self), self.vectors_td.shape[1]), dtype=np.float32)
-        if len(there):
-            sums = np.add.reduceat(self.vectors_td, self.offsets_n[there], axis=0, dtype=np.float32)
-            found[there] = sums / counts[there, None]
+        for start in range(0, len(self), _ITEMS):
+            offsets = self.offsets_n[start : start + _ITEMS + 1]
+            counts = np.diff(offsets)
+            there = np.flatnonzero(counts)
+            if len(there):
+                some_td = self.vectors_td[offsets[0] : offsets[-1]]
+                sums = np.add.reduceat(some_td, offsets[there] - offsets[0], axis=0, dtype=np.float32)
+                found[start + there] = sums / counts[there, None]
         return found
 
     def astype(self, dtype: type[np.floating]) -> Ragged:

@@ -34,7 +34,7 @@ def describe(
 ) -> dict[str, Any]:
     """What a new index says of itself."""
     return {
-        "format": _folder.FORMAT,
+        "format": _folder.SEVERAL if several else _folder.FORMAT,
         "metric": metric,
         "dim": embeddings.shape[1],
         # under new names, so that the old is served until the new is whole

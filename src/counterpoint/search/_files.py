@@ -14,16 +14,25 @@ from counterpoint.errors import InputError
 from counterpoint.files import remove
 
 
-def mapped(file: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> Shaped[np.ndarray, "m w"]:
+def mapped(
+    file: Path, shape: tuple[int, int], dtype: np.dtype[Any], *, torch_reads: bool = True
+) -> Shaped[np.ndarray, "m w"]:
     """A matrix of this shape.
+
+    Args:
+        file: Where it is.
+        shape: What it is to have.
+        dtype: Likewise.
+        torch_reads: Whether torch is given the rows as they are, which asks for memory that it may write to. Such may
+            not be larger than the machine's memory.
 
     Raises:
         FileNotFoundError: It is not there (any more).
         InputError: It is not what it was.
     """
     try:
-        # "c": torch asks for memory it may write to; what is written there would stay in this process
-        rows_mw: np.ndarray = np.asarray(np.load(file, mmap_mode="c", allow_pickle=False))
+        # "c": what is written there would stay in this process
+        rows_mw: np.ndarray = np.asarray(np.load(file, mmap_mode="c" if torch_reads else "r", allow_pickle=False))
         if rows_mw.shape != shape or rows_mw.dtype != dtype:
             raise ValueError(f"{rows_mw.dtype} {rows_mw.shape} in place of {dtype} {shape}")
     except FileNotFoundError:

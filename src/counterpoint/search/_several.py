@@ -29,8 +29,10 @@ def map_each(file: Path, rows: int, dim: int) -> Ragged:
         FileNotFoundError: They are not there (any more).
         InputError: They are not what they were.
     """
-    (ends,) = mapped(file.with_suffix(".ends"), (1, rows + 1), np.dtype("<i8"))
-    return Ragged(mapped(file.with_suffix(".each"), (int(ends[-1]), dim), np.dtype("<f2")), ends)
+    (ends,) = mapped(file.with_suffix(".ends"), (1, rows + 1), np.dtype("<i8"), torch_reads=False)
+    # rows are copied out of it, and it may be larger than the memory
+    each = mapped(file.with_suffix(".each"), (int(ends[-1]), dim), np.dtype("<f2"), torch_reads=False)
+    return Ragged(each, ends)
 
 
 def write_each(file: Path, dim: int, parts: Sequence[tuple[Ragged, Bool[np.ndarray, " n"] | None]]) -> None:

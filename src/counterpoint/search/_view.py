@@ -65,16 +65,25 @@ class View:
         """The `k` closest of every query among those that pass `where`.
 
         Of several vectors a query: the best by MaxSim, among the documents whose means are nearest to its mean (all, if
-        they are no more than `CANDIDATES`) and those whose ids are in `also`.
+        they are no more than `CANDIDATES`) and those whose ids are in `also`. Deeper than that come the best of the
+        next `CANDIDATES`, and so on, so that the first places do not depend on `k`.
         """
         metric, segments = self.about["metric"], self.snapshot.segments
         means_nd, several = parted(queries)
-        depth = k if several is None else max(k, CANDIDATES)
+        depth = k if several is None else -(-k // CANDIDATES) * CANDIDATES
         found = nearest(segments, comparable(means_nd, metric, "queries"), depth, metric, self._passing(where))
         if several is not None:
             more = [[key for _, key in keys_of(self.db, names)] for names in also] or [[] for _ in found]
-            candidates = [[*keys, *others] for (keys, _), others in zip(found, more, strict=True)]
-            found = best_of(segments, several, candidates, k)
+            candidates = [[*keys[:CANDIDATES], *others] for (keys, _), others in zip(found, more, strict=True)]
+            ranked = best_of(segments, several, candidates, k)
+            for start in range(CANDIDATES, depth, CANDIDATES):
+                left = [
+                    [key for key in keys[start : start + CANDIDATES] if key not in set(others)]
+                    for (keys, _), others in zip(found, more, strict=True)
+                ]
+                deeper = best_of(segments, several, left, k)
+                ranked = [(a + c, b + d) for (a, b), (c, d) in zip(ranked, deeper, strict=True)]
+            found = [(keys[:k], scores[:k]) for keys, scores in ranked]
         return self._hits(found)
 
     def _hits(self, found: Sequence[tuple[list[int], list[float]]]) -> list[list[Hit]]:

@@ -100,10 +100,12 @@ _SEEN = Richer(Trained(dpr_alone), SEEN_TITLES)
     "neighbours are of other packages than those that have none. They encode questions and passages by two towers and "
     "give each question a hard passage; here one encoder does both, and passages are those of the batch. Scores are "
     "cosines at a temperature of 0.05, theirs inner products; a question that is another's edit is no negative of "
-    "itself. Both stages have a schedule of their own, theirs is one. Their other losses (a hinge, the bare product of "
-    "a question and its edit) are left out: which is best depends on the measure in their README. Batches are of 256, "
-    "theirs of 64: in those of 64 words alone are as good as the baseline. The ceiling has the test's titles among its "
-    "training titles. A table of token vectors stands in for BERT.",
+    "itself. Both stages have a schedule of their own, theirs is one. Their other losses (a hinge, the bare product "
+    "of a question and its edit) are left out: which is best depends on the measure in their README. Batches are of "
+    "256, theirs of 64: in those of 64 words alone are as good as the baseline. The ceiling has the test's titles "
+    "among its training titles. One in seven training titles has an edit, and batches are drawn as they come, where "
+    "theirs are composed so that edits meet; nothing is added to what passages are learned from, where theirs gain "
+    "from more questions, too. The system encodes more texts a step. A table of token vectors stands in for BERT.",
 )
 def meq() -> Recipe:
     """Zhang et al. 2023 and their code: the contrast between questions weighs 0.5, from the sixth epoch of 40 on."""

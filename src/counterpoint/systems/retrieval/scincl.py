@@ -30,7 +30,7 @@ def plain(encoder: nn.Module) -> nn.Module:
 
 def by(step: Prepare, name: str) -> Recipe:
     """Triplets as this step makes them."""
-    train = TrainConfig(epochs=2, batch_size=32, learning_rate=2e-5, weight_decay=0.0, schedule="linear")
+    train = TrainConfig(epochs=2, batch_size=32, learning_rate=2e-5, weight_decay=0.0, schedule="linear", warmup=0.0)
     return Recipe(name, (Stage(loss, train, prepare=(step,)),), Takes("text", "text"), adapt=plain)
 
 
@@ -52,6 +52,11 @@ def easy_alone() -> Recipe:
 def without_gap() -> Recipe:
     """Hard negatives come right after the positives."""
     return by(neighbourhoods(_NEAR, far=_NEAR[1] + 2), "SciNCL without a gap")
+
+
+def any_links() -> Recipe:
+    """Of links, with negatives that are any other papers: of what is cited together none is held to be wrong."""
+    return by(linked_triplets(hard=0), "links, easy negatives")
 
 
 _CEILING = Richer(Trained(specter), ALL_CITED)
@@ -82,7 +87,7 @@ _CEILING = Richer(Trained(specter), ALL_CITED)
             Trained(specter),
             system=Trained(in_small),
             off=Trained(specter),
-            ceiling=_CEILING,
+            ceiling=Richer(Trained(any_links), ALL_CITED),
         ),
         Claim(
             "Hard negatives, some way off in the graph, beside easy ones are better than easy ones alone",
@@ -113,8 +118,10 @@ _CEILING = Richer(Trained(specter), ALL_CITED)
     "negatives end at a tenth of the papers, 211, for 4,000. SPECTER's are of links, whatever their direction, and it "
     "is given triplets and not its own training. A table of token vectors from scratch stands in for SciBERT, so the "
     "claim that a general language model suffices is not measured. Three kinds of SciDocs's tasks are asked: the five "
-    "of a test paper among 25 others that it cites, or that are cited with it, and its field; views and reads of users "
-    "are not known. AdamW with a linear rate has no warm-up. The ceiling has the test's citations to train on.",
+    "of a test paper among 25 others that it cites, or that are cited with it, and its field; views and reads of "
+    "users are not known. Without a gap easy negatives may lie nearer, too. The places 5 to 9 were fixed after a "
+    "trial seed in which 20 to 25 did worse. The ceilings have the test's citations to train on. A graph that hangs "
+    "together cannot be split by `fit`: give it a test of its own, and --dev 0.",
 )
 def scincl() -> Recipe:
     """Ostendorff et al. 2022 and their code: five triplets a paper, of the neighbours 21 to 25, two hard negatives."""
