@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from counterpoint.encoders import TransformerEncoder
 from counterpoint.errors import InputError
 from counterpoint.systems import get
 from counterpoint.systems.retrieval.sgpt import last_state, plain_mean
@@ -39,6 +40,29 @@ def naive(step, pooled):
         scores = torch.stack([20 * z[i] @ key for key in z[n:]])
         total = total - scores.log_softmax(0)[i]
     return total / n
+
+
+def small_llama(data):
+    """Causal, and without biases, as the language models are that it is measured on."""
+    from transformers import LlamaConfig, LlamaModel
+
+    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    tokenizer = small_bert(data).tokenizer
+    return TransformerEncoder(LlamaModel(LlamaConfig(vocab_size=len(tokenizer), **size)), tokenizer)
+
+
+def test_a_causal_model_without_biases_gets_them_and_they_alone_learn():
+    step = step_of_texts("sgpt", TUPLES, make=small_llama, steps=2)
+    same(step, naive(step, by_place), rtol=1e-3)
+    with pytest.raises(AssertionError):
+        same(step, naive(step, POOLED["plain mean"]), rtol=1e-3)
+    kinds = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    learned = {weight for weight, p in step.network[0].named_parameters() if p.requires_grad}
+    assert {weight.split(".")[-2] for weight in learned} == set(kinds)
+    assert len(learned) == 2 * len(kinds)
+    assert {weight for weight in learned if weight.endswith("bias")} == learned
+    assert step.gradient
 
 
 @pytest.mark.parametrize("name", POOLED)

@@ -77,7 +77,7 @@ def index(
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_dim
     from counterpoint.search import Index, passages_of
-    from counterpoint.search.exact import metric_of
+    from counterpoint.search.exact import index_metric
 
     remove = _to_remove(delete, delete_from)
     asked = prompt is not None or dim is not None or passages is not None or precision != "float32"
@@ -99,7 +99,7 @@ def index(
         )
         encoder = open_model(model or "minilm", backend)
         several = isinstance(encoder, MultiVectorEncoder)
-        Index.check_folder(output, precision=precision, metric=metric_of(encoder), uri=uri, several=several)
+        Index.check_folder(output, precision=precision, metric=index_metric(encoder), uri=uri, several=several)
         if dim is not None and isinstance(encoder, TextEncoder):
             check_dim(dim, encoder.width)
         given = {"prompt": prompt, "dim": dim, "passages": passages}

@@ -56,16 +56,12 @@ class Asked:
         from counterpoint.evaluate import evaluate_any
 
         data = self.data
-        if encoder is None:
-            assert isinstance(data, Retrieval)  # `asked` refuses others
-            return [self._ranked(data, name, run)]
-        texts = [*data.queries.values(), *data.corpus.values()] if isinstance(data, Retrieval) else list(data.texts())
-        note(unknown_note(encoder, texts))
+        if isinstance(data, Retrieval):
+            return [self._ranked(data, name, run, encoder)]
+        assert encoder is not None  # `asked` refuses others
+        note(unknown_note(encoder, list(data.texts())))
         with encoder.counting() as cut:
-            if isinstance(data, Retrieval):
-                results = [self._ranked(data, name, run, encoder)]
-            else:
-                results = evaluate_any(encoder, data, self.train)
+            results = evaluate_any(encoder, data, self.train)
         note(cut.sentence())
         return results
 
@@ -78,25 +74,15 @@ class Asked:
             depth: How many.
         """
         from counterpoint.data import Retrieval
-        from counterpoint.encoders import unknown_note
-        from counterpoint.evaluate import place, prepared, read_run
-        from counterpoint.evaluate.encoder import place_encoded
+        from counterpoint.evaluate import prepared, read_run
         from counterpoint.evaluate.runs import of_test
-        from counterpoint.search import BM25
 
         assert isinstance(self.data, Retrieval)  # `asked` refuses others
         if encoder is None and name != LEXICAL:
             runs = of_test(read_run(name), self.data)
             return {q: dict(sorted(run.items(), key=lambda item: -item[1])[:depth]) for q, run in runs.items()}
         test, _ = prepared(self.data)
-        if encoder is None:
-            placed = place(BM25(list(test.corpus.values())).score_rows(list(test.queries.values())), test, depth)
-            return _named(placed, test)
-        note(unknown_note(encoder, [*test.queries.values(), *test.corpus.values()]))
-        with encoder.counting() as cut:
-            placed, _ = place_encoded(encoder, test, depth)
-        note(cut.sentence())
-        return _named(placed, test)
+        return _named(_placed(test, encoder, depth)[0], test)
 
     def fused(self, both: Sequence[tuple[str, Any]], depth: int) -> dict[str, dict[str, float]]:
         """What several find, in one order by reciprocal rank.
@@ -141,10 +127,8 @@ class Asked:
             write_run(run, {q: {d: float(-rank) for rank, d in enumerate(order, 1)} for q, order in orders})
         return measured
 
-    def _ranked(self, data: Retrieval, name: str, run: Path | None, encoder: Any = None) -> Result:
-        from counterpoint.evaluate import METRICS, evaluate_judged, evaluate_run, place, prepared, read_run, write_run
-        from counterpoint.evaluate.encoder import place_encoded
-        from counterpoint.search import BM25
+    def _ranked(self, data: Retrieval, name: str, run: Path | None, encoder: Any) -> Result:
+        from counterpoint.evaluate import METRICS, evaluate_judged, evaluate_run, prepared, read_run, write_run
 
         metrics = self.metrics or METRICS
         if encoder is None and name != LEXICAL:
@@ -153,16 +137,28 @@ class Asked:
                 write_run(run, ranked, _tag(Path(name).stem))
             return evaluate_run(ranked, data, metrics=metrics)
         test, notes = prepared(data)
-        depth = _DEPTH if run else 0
-        if encoder is None:
-            lexical = BM25(list(test.corpus.values()))
-            found = place(lexical.score_rows(list(test.queries.values())), test, depth)
-            notes = (*notes, f"BM25: {lexical.describe()}")
-        else:
-            found, _ = place_encoded(encoder, test, depth)
+        found, more = _placed(test, encoder, _DEPTH if run else 0)
         if run:
             write_run(run, _named(found, test), _tag("-".join(Path(name).parts[-2:])))
-        return evaluate_judged(found.judged, metrics=metrics, source=data.source, notes=notes)
+        return evaluate_judged(found.judged, metrics=metrics, source=data.source, notes=(*notes, *more))
+
+
+def _placed(test: Retrieval, encoder: Any, depth: int) -> tuple[Found, tuple[str, ...]]:
+    """What a model, or BM25 if there is none, finds, and what is to be said of it; what is cut or unknown is said."""
+    from counterpoint.encoders import unknown_note
+    from counterpoint.evaluate import place
+    from counterpoint.evaluate.encoder import place_encoded
+    from counterpoint.search import BM25
+
+    queries, documents = list(test.queries.values()), list(test.corpus.values())
+    if encoder is None:
+        lexical = BM25(documents)
+        return place(lexical.score_rows(queries), test, depth), (f"BM25: {lexical.describe()}",)
+    note(unknown_note(encoder, [*queries, *documents]))
+    with encoder.counting() as cut:
+        found, _ = place_encoded(encoder, test, depth)
+    note(cut.sentence())
+    return found, ()
 
 
 def _named(found: Found, test: Retrieval) -> dict[str, dict[str, float]]:

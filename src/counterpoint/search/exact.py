@@ -75,14 +75,14 @@ def exact_search(
     return torch.cat(ids).cpu().numpy(), torch.cat(scores).cpu().numpy()
 
 
-def metric_of(encoder: object) -> Metric:
+def index_metric(encoder: object) -> Metric:
     """What an index compares an encoder's vectors by: its own `similarity`; the cosine if an index knows no such.
 
     Examples:
         >>> from counterpoint.encoders import StaticEncoder
         >>> encoder = StaticEncoder.from_corpus(["a cat"], dim=4)
         >>> encoder.similarity = "dot"
-        >>> metric_of(encoder), metric_of(None)
+        >>> index_metric(encoder), index_metric(None)
         ('dot', 'cosine')
     """
     found: Metric = getattr(encoder, "similarity", "cosine")

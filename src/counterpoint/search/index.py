@@ -22,7 +22,7 @@ from counterpoint.search._milvus import Collection, connect
 from counterpoint.search._store import Store
 from counterpoint.search._view import View
 from counterpoint.search._where import Kind, Where
-from counterpoint.search.exact import Metric, metric_of
+from counterpoint.search.exact import Metric, index_metric
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.language import check_language
 
@@ -93,7 +93,7 @@ class Index:
             embeddings: One row a document, finite; or several vectors each, kept as float16 beside their mean.
             columns: What else is known of the documents: comes back with a hit and can be filtered by.
             encoder: What made the embeddings. Its fingerprint is kept, and `check` refuses another.
-            metric: How queries will be compared; as the encoder says (`metric_of`), by default.
+            metric: How queries will be compared; as the encoder says (`index_metric`), by default.
             metadata: Anything JSON can hold; by convention `model` (path or name), and `prompt` and `dim`, if the
                 documents were encoded with a prompt or dimensions other than the model's.
             language: Of the texts, for BM25's stems (see `BM25`).
@@ -114,7 +114,7 @@ class Index:
         """
         folder, columns = Path(folder), _given.plain_columns(columns)
         z_nd, several = _given.parted(embeddings)
-        metric = metric or metric_of(encoder)
+        metric = metric or index_metric(encoder)
         _given.check_given(ids, texts, z_nd, columns, uri)
         form: dict[str, Any] = {"metric": metric, "precision": precision, "approximate": approximate, "uri": uri}
         cls.check_folder(folder, language=language, several=several is not None, **form)

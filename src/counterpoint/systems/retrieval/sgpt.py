@@ -78,15 +78,15 @@ system(
     ),
     signal=Signal(alignment_of_like, off=Trained(plain_mean)),
     sample=LIKE_DOMAIN,
-    setup="This is the bi-encoder for symmetric search, by the command of the authors' code for it: premises with an "
-    "entailed and a contradicting hypothesis, one epoch. SNLI's development and test parts stand in for SNLI and MNLI, "
-    "batches of 64 for 1,024, STS-B for the tasks of USEB. The embeddings and first layer of SmolLM2 stand in for GPT "
-    "of 125 million to 5.8 billion weights. SmolLM2 has no biases: it gets them, all of them 0, as an architecture "
-    "such as its knows them (those of Llama), and 5,184 numbers learn. One layer hands little on from token to token, "
-    "so that later states know less more than in a deep model. The rate is ten times that of whole weights on other "
-    "testbeds, as theirs is sixteen times. Brackets that tell queries from documents, their training on MS MARCO with "
-    "mined negatives, and the cross-encoder, which ranks documents by the likelihood of the query without any "
-    "training, are left out. That the plain mean and the last state are trained in the same way is ours: their "
-    "published models of these have all weights trained. The ceiling is the same model trained on STS-B's own "
-    "judgements.",
+    setup="`fit` begins with the base that it is given: name a causal one, such as --base smollm2. This is the "
+    "bi-encoder for symmetric search, by the command of the authors' code for it: premises with an entailed and a "
+    "contradicting hypothesis, one epoch. SNLI's development and test parts stand in for SNLI and MNLI, batches of 64 "
+    "for 1,024, STS-B for the tasks of USEB. The embeddings and first layer of SmolLM2 stand in for GPT of 125 "
+    "million to 5.8 billion weights. SmolLM2 has no biases: it gets them, all of them 0, as an architecture such as "
+    "its knows them (those of Llama), and 5,184 numbers learn. One layer hands little on from token to token, so that "
+    "later states know less more than in a deep model. The rate is ten times that of whole weights on other testbeds, "
+    "as theirs is sixteen times. Brackets that tell queries from documents, their training on MS MARCO with mined "
+    "negatives, and the cross-encoder, which ranks documents by the likelihood of the query without any training, are "
+    "left out. That the plain mean and the last state are trained in the same way is ours: their published models of "
+    "these have all weights trained. The ceiling is the same model trained on STS-B's own judgements.",
 )(sgpt)
