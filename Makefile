@@ -16,10 +16,10 @@ demo: $(VENV)/.run $(VENV)/.base-$(BASE) ## train from scratch on the included c
 	$(BIN)/counterpoint demo --base $(BASE) --output $(OUTPUT)
 
 test: $(VENV)/.test lint types ## lint, types, tests, the examples in the docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow and not peer"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup -m "not slow and not peer"
 
 test-all: $(VENV)/.test lint types ## the slow ones too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not peer"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup -m "not peer"
 
 test-peers: $(VENV)/.peers ## the parity table; evaluators; models of ours in four versions of sentence-transformers
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/objectives/peers

@@ -32,6 +32,10 @@ def check(found, wanted, dtype: torch.dtype, name: str) -> None:
         assert differ(a, b) < TOLERANCE[dtype], f"{name}: {what} {a} is not {b}"
 
 
+ONCE = pytest.mark.xdist_group("processes")
+"""Run by one worker, so that the processes are started once."""
+
+
 @pytest.fixture(scope="module", params=g.DTYPE_OF)
 def distributed(request, tmp_path_factory):
     """The type of numbers, and the results of all cases, on 2 and on 3 processes."""
@@ -74,6 +78,7 @@ class TestOneProcess:
         check(g.run(case, dtype, block=4, reduction="none"), dense, dtype, name)
 
 
+@ONCE
 def test_distributed(distributed):
     names = set()
     dtype, results, _ = distributed
@@ -118,6 +123,7 @@ class TestInTheLoop:
             found = guarantee_loop.run(guarantee_loop.CASES[name], dtype, Processes(), chunk)
             self.same(found, wanted, dtype, f"{name}, chunks of {chunk}")
 
+    @ONCE
     def test_distributed(self, distributed, name):
         dtype, _, every = distributed
         wanted = self.dense(name, dtype)

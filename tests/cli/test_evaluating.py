@@ -72,11 +72,14 @@ def test_one_is_compared_with_another_and_a_run_is_measured_as_what_wrote_it(fol
 
 def test_what_cannot_be_ranked_is_refused(folder):
     (folder / "sts.tsv").write_text("score\ta\tb\n1\tred\tblue\n3\tcar\tboat\n")
+    (folder / "labels.tsv").write_text("text\tlabel\nred\ta\nblue\tb\n")
     for options, said in (
         (["bm25", "sts.tsv"], "the data are no retrieval test"),
         (["model", "sts.tsv", "--metric", "ndcg@10"], "the data are no retrieval test"),
         (["model", ".", "--metric", "ndcg"], "unknown metric 'ndcg'"),
         (["model", ".", "--run", "model"], "folder"),
+        (["model", ".", "--train", "labels.tsv"], "--train is for the probes of labelled texts"),
+        (["model", "sts.tsv", "--train", "labels.tsv"], "--train is for the probes of labelled texts"),
         (["model", ".", "--fuse", "bm25", "--metric", "recall@1000"], "looks at 1000 documents, and 100 are fused"),
         (["model", ".", "--fuse", "bm25", "--candidates", "10"], "looks at 100 documents, and 10 are fused"),
     ):

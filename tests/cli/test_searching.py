@@ -310,3 +310,13 @@ def test_vectors_are_compared_as_the_model_says(tmp_path, kind):
     )
     assert hits[0]["id"] == "B-2"
     assert hits[0]["score"] != pytest.approx(1, abs=0.2), "as a cosine might be"
+
+
+def test_of_a_distance_that_no_index_knows_the_cosine_is_taken_and_said(tmp_path):
+    table = StaticEncoder.from_corpus(TEXTS, dim=8)
+    table.similarity = "manhattan"
+    table.save(tmp_path / "m")
+    done = counterpoint("index", write(tmp_path, "c.jsonl", ROWS), "-m", "m", "-o", "i", cwd=tmp_path)
+    assert "compares by the manhattan distance" in done.stderr
+    with Index.open(tmp_path / "i") as index:
+        assert index.metric == "cosine"

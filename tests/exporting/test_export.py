@@ -24,6 +24,7 @@ from counterpoint.fitting.bases import make_base
 for package in ("onnx", "onnxruntime", "openvino", "nncf"):
     pytest.importorskip(package)
 
+pytestmark = pytest.mark.xdist_group("exports")  # one worker makes the folders once
 WORDS = ["the", "a", "man", "dog", "cat", "plays", "runs", "sleeps", "in", "on", "park", "house", "river", "green"]
 RNG = np.random.default_rng(0)
 # up to 70 tokens: more than a row of several texts has

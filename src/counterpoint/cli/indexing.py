@@ -77,7 +77,7 @@ def index(
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_dim
     from counterpoint.search import Index, passages_of
-    from counterpoint.search.exact import index_metric
+    from counterpoint.search.exact import INDEXED, index_metric
 
     remove = _to_remove(delete, delete_from)
     asked = prompt is not None or dim is not None or passages is not None or precision != "float32"
@@ -98,6 +98,8 @@ def index(
             output, source=source, language=language, precision=precision, approximate=approximate, uri=uri
         )
         encoder = open_model(model or "minilm", backend)
+        if (own := getattr(encoder, "similarity", "cosine")) not in INDEXED:
+            note(f"the model compares by the {own} distance, which no index knows: this one takes the cosine")
         several = isinstance(encoder, MultiVectorEncoder)
         Index.check_folder(output, precision=precision, metric=index_metric(encoder), uri=uri, several=several)
         if dim is not None and isinstance(encoder, TextEncoder):

@@ -199,6 +199,8 @@ def asked(
         typer.echo(account(labelled, f"{Path(str(train)).name}.rejected.jsonl"), err=True)
     if isinstance(labelled, Retrieval):
         raise InputError("--train is a retrieval test", fix="give labelled texts")
+    if labelled is not None and (isinstance(data, Retrieval) or data.schema != "labelled"):
+        raise InputError("--train is for the probes of labelled texts", file=source, fix="leave it out")
     if not isinstance(data, Retrieval) and data.schema in ("pairs", "tuples"):
         extra = [text for example in data.examples for text in example.negatives]
         data = retrieval_from_pairs(data.examples, extra, data.source)
