@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.data.rows import rows_of
-from counterpoint.systems.retrieval.cosqa import in_batch, labels_alone, matched, rewriting, rewritten, switched
+from counterpoint.systems.retrieval.cosqa import in_batch, labels_alone, lead, matched, rewriting, rewritten, switched
 from counterpoint.testbeds import Trained
 from counterpoint.testbeds.code import MADE_JUDGED_CODE
 from systems.through import same
@@ -91,7 +91,8 @@ def test_codes_are_found_by_the_network():
         torch.from_numpy(made.encoder.encode_items(side, kind=kind))
         for side, kind in ((test.queries, "query"), (test.corpus, "document"))
     )
-    total = 0.0
+    total, led = 0.0, []
+    own = [next(iter(test.answers.relevant[i])) for i in range(len(u))]
     with torch.no_grad():
         for i in range(len(u)):
             pairs = torch.stack([torch.cat([u[i], one, u[i] - one, u[i] * one]) for one in v])
@@ -99,4 +100,8 @@ def test_codes_are_found_by_the_network():
             best = max(float(s[d]) for d in test.answers.relevant[i])
             rank = 1 + int((s > best).sum())
             total += 1 / rank if rank <= 10 else 0.0
+            if i < 64:
+                others = [float(s[d]) for j, d in enumerate(own[:64]) if j != i]
+                led.append(float(s[own[i]]) - sum(others) / len(others))
     assert matched.of(made) == pytest.approx(total / len(u), abs=1e-3)
+    assert lead.of(made) == pytest.approx(sum(led) / len(led), abs=1e-3)

@@ -10,12 +10,13 @@ import torch
 import torch.nn.functional as F
 
 from counterpoint.data import Contrast, read_contrasts
+from counterpoint.data.items import Items
 from counterpoint.errors import InputError
 from counterpoint.evaluate import evaluate_contrasts, of_documents
 from counterpoint.systems import get
 from counterpoint.systems.retrieval.nevir import apart, usual
 from counterpoint.testbeds import Made
-from counterpoint.testbeds.negation import CHANCE, contrasts_of, made_negations, told_apart
+from counterpoint.testbeds.negation import CHANCE, contradiction, contrasts_of, made_negations, told_apart
 from systems.through import same, step_of
 from systems.words import small_table
 
@@ -41,6 +42,17 @@ def test_what_does_not_see_the_query_gets_nothing_and_chance_a_quarter():
     parts = made_negations(0)
     made = Made("chance", CHANCE.encoder(parts), parts, 0)
     assert told_apart.of(made) == pytest.approx(0.25, abs=0.1)
+
+
+def test_signal_is_how_near_a_document_is_to_what_it_contradicts():
+    parts = made_negations(0)
+    encoder = CHANCE.encoder(parts)
+    first, second = (
+        F.normalize(torch.from_numpy(encoder.encode_items(Items("text", texts), kind="document")), dim=1)
+        for texts in ([c.doc1 for c in contrasts_of(parts[1])], [c.doc2 for c in contrasts_of(parts[1])])
+    )
+    wanted = float((first * second).sum(1).mean())
+    assert contradiction.of(Made("", encoder, parts, 0)) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_scores_must_be_numbers_one_a_pair():

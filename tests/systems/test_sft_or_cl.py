@@ -10,6 +10,7 @@ from counterpoint.data.rows import rows_of
 from counterpoint.encoders import KernelCrossEncoder, StaticEncoder
 from counterpoint.systems.retrieval import sft_or_cl
 from counterpoint.systems.retrieval.sft_or_cl import contrastive, supervised, weights
+from counterpoint.tasks import pairs
 from counterpoint.training import CrossLists
 from systems.words import KINDS
 
@@ -81,12 +82,19 @@ def test_models_of_both_losses_begin_alike_and_learn_from_the_same_lists(monkeyp
         seen.append((batches.listed, objective, config))
 
     monkeypatch.setattr(sft_or_cl, "train", train)
-    pairs = rows_of([Example(e.anchor, e.positives) for e in ROWS])
-    model = KernelCrossEncoder(StaticEncoder.from_corpus(pairs.others.texts, dim=8, prompts={}))
+    rows = rows_of([Example(e.anchor, e.positives) for e in ROWS])
+    model = KernelCrossEncoder(StaticEncoder.from_corpus(rows.others.texts, dim=8, prompts={}))
     for objective in (contrastive(), supervised()):
-        assert sft_or_cl.trained(model, pairs, objective, 3) is model
+        assert sft_or_cl.trained(model, rows, objective, 3) is model
     (first, one, config), (second, other, again) = seen
     assert torch.equal(first, second)
     assert config == again
     assert (config.seed, config.steps) == (3, 100)
     assert type(one) is not type(other)
+
+
+def test_the_ceiling_puts_the_answer_first():
+    collection = pairs(rows_of([Example(e.anchor, e.positives) for e in ROWS]))
+    score, (asked, other) = sft_or_cl.knowing(collection), collection.queries.texts[:2]
+    own = [collection.corpus.texts[next(iter(collection.answers.relevant[q]))] for q in (0, 1)]
+    assert score([asked, asked, other], [*own, own[1]]).tolist() == [1, 0, 1]

@@ -157,7 +157,14 @@ def test_figures_of_answers_by_hand():
     vectors = {"a": [1, 0], "b": [0, 1], "one": [1, 0], "two": [0.6, 0.8]}
     one = made(Named(**vectors), collection())
     # a to two 0.6, b to one 0
-    assert texts.nearest_wrong.of(one) == pytest.approx(0.3)
+    assert texts.nearest_wrong.of(one) == texts.nearest_other.of(one) == pytest.approx(0.3)
+    # both have the answer "one": it is no other's
+    shared = Retrieval(
+        {"1": "one", "2": "two"}, {q: q for q in "abe"}, {q: {"1": 1.0} for q in "ab"} | {"e": {"2": 1.0}}, ""
+    )
+    two = made(Named(**vectors, e=[0, -1]), Collection.of(shared))
+    # a to two 0.6, b to two 0.8, e to one 0
+    assert texts.nearest_other.of(two) == pytest.approx(1.4 / 3)
     vectors |= {"c": [0.6, 0.8], "three": [-1, 0]}
     rows = rows_of([Example("a", ("one",)), Example("b", ("two",)), Example("c", ("three",))])
     q = np.array([vectors[t] for t in "abc"])

@@ -123,6 +123,19 @@ told_apart = Figure("pairwise accuracy", _told_apart)
 """Of two documents that differ by a negation, how often both queries find their own (`evaluate_contrasts`)."""
 
 
+def _contradiction(made: Made) -> float:
+    both = contrasts_of(made.test)
+    first, second = (
+        made.encoder.encode_items(Items("text", list(texts)), kind="document")
+        for texts in zip(*((each.doc1, each.doc2) for each in both), strict=True)
+    )
+    return float(np.mean(similarity(first, second)))
+
+
+contradiction = Figure("cosine of a document with what it contradicts", _contradiction)
+"""Over the test's contrasts, the mean."""
+
+
 class Chance:
     """A random vector for each text."""
 

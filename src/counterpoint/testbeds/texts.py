@@ -141,6 +141,13 @@ def _nearest_wrong(made: Made) -> float:
     return float((q @ d.T).fill_diagonal_(-1.0).amax(1).mean())
 
 
+def _nearest_other(made: Made) -> float:
+    q, d = _answered(made)
+    # queries that share an answer
+    own = torch.eye(len(q), dtype=torch.bool) | (d @ d.T >= 0.999)
+    return float((q @ d.T).masked_fill(own, -1.0).amax(1).mean())
+
+
 def _following(made: Made) -> float:
     q, d = _answered(made)
     scores, alike = q @ d.T, d @ d.T
@@ -155,6 +162,10 @@ margins_follow = Figure("correlation of margins with the likeness of documents",
 
 nearest_wrong = Figure("cosine of the nearest wrong document", _nearest_wrong)
 """Over 512 test queries, the nearest of the documents that answer the others: the hardest negative."""
+
+
+nearest_other = Figure("cosine of the nearest document of another query", _nearest_other)
+"""Over 512 test queries, the nearest of the documents that answer others and not itself: the hardest negative."""
 
 
 _TABLE_START = "a random table of token vectors (20,000 x 256)"

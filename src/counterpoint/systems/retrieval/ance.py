@@ -14,7 +14,7 @@ from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.figures import found
 from counterpoint.testbeds.lexical import LEXICAL
-from counterpoint.testbeds.texts import LONGER_SCIFACT, SCIFACT, nearest_wrong
+from counterpoint.testbeds.texts import LONGER_SCIFACT, SCIFACT, nearest_other
 from counterpoint.testbeds.unmarked import FEW_TITLES
 from counterpoint.training import TrainConfig
 
@@ -89,7 +89,7 @@ _CEILING = Richer(Trained(bm25_alone), LONGER_SCIFACT)
             floors=("untrained",),
         ),
     ),
-    signal=Signal(nearest_wrong, off=Trained(mined_once)),
+    signal=Signal(nearest_other, off=Trained(mined_once)),
     sample=FEW_TITLES,
     setup="Training waits while negatives are mined, ten times, each time for all queries; the authors' inferencer "
     "works beside the trainer, which so has negatives of a model of some steps before, sixty times, and takes a "

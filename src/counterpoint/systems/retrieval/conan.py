@@ -14,7 +14,7 @@ from counterpoint.relation import Relation, own_mined
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import nearest_wrong
+from counterpoint.testbeds.texts import nearest_other
 from counterpoint.testbeds.two_tasks import FEW_TWO_TASKS, LONGER_TWO_TASKS, TWO_TASKS
 from counterpoint.training import TrainConfig
 
@@ -87,7 +87,7 @@ _CEILING = Richer(Trained(without_hard), LONGER_TWO_TASKS)
             ceiling=_CEILING,
         ),
     ),
-    signal=Signal(nearest_wrong, off=Trained(never)),
+    signal=Signal(nearest_other, off=Trained(never)),
     sample=FEW_TWO_TASKS,
     setup="The order of events is theirs, the sizes are not: a first stage of in-batch contrast, then negatives that "
     "are looked at ten times, evenly spread, where they look every 100 steps. The list is mined once, by the "

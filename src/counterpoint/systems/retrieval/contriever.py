@@ -90,7 +90,7 @@ _CEILING = Richer(Trained(e5.unfiltered), LONGER_SCIFACT)
             "the inverse cloze task, whose pairs are drawn once",
             UNASKED,
             Trained(cloze),
-            system=Trained(in_small),
+            system=Trained(undeleted),
             ceiling=_CEILING,
         ),
         Claim(

@@ -12,7 +12,7 @@ from counterpoint.geometry import Temperature
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE
 from counterpoint.systems.registry import Claim, Signal, system
-from counterpoint.systems.sentences import distilcse, simcse
+from counterpoint.systems.sentences import distilcse
 from counterpoint.testbeds import Trained, Untrained
 from counterpoint.testbeds.documents import FEW_DOCUMENTS
 from counterpoint.testbeds.texts import alignment_of_like
@@ -60,11 +60,18 @@ def by_chance() -> Recipe:
 
 
 def again() -> Recipe:
-    """The best that was there without labels: SimCSE, of the same pieces."""
-    return simcse.simcse().varied("SimCSE of pieces", prepare=(cut,))
+    """A piece itself, under other dropout and in the other delimiters: SimCSE's positives."""
+    return cpt().varied("cpt, a piece itself", prepare=(cut,))
 
 
-@system(
+def cpt() -> Recipe:
+    """Neelakantan et al. 2022: a causal model, delimiters, symmetric cross-entropy of cosines over a large batch."""
+    train = TrainConfig(epochs=1, batch_size=12_288, learning_rate=1e-4, schedule="linear")
+    stage = Stage(loss, train, prepare=(cut, follows), view=(None, another_template(1)))
+    return Recipe("cpt", (stage,), Takes("text"), adapt=delimited)
+
+
+system(
     "cpt",
     title="Text and Code Embeddings by Contrastive Pre-Training",
     year=2022,
@@ -74,7 +81,7 @@ def again() -> Recipe:
         Claim(
             "Pieces of text that follow one another are better positives for features than a piece itself",
             transfer,
-            "SimCSE of the same pieces",
+            "the piece itself, under other dropout",
             DOCUMENTS,
             Trained(again),
             off=Trained(by_chance),
@@ -85,10 +92,10 @@ def again() -> Recipe:
             transfer,
             "the language model as it is",
             DOCUMENTS,
-            Untrained(),
+            Untrained(cpt),
             off=Trained(by_chance),
             ceiling=distilcse.CEILING,
-            floors=(),
+            floors=("raw",),
         ),
     ),
     signal=Signal(alignment_of_like, off=Trained(by_chance)),
@@ -100,10 +107,5 @@ def again() -> Recipe:
     "text of the Internet, and batches of 32 for theirs, which are said to be most of the effect. All texts of a test "
     "have a text's own delimiters. Of a model with a mask token, that token stands after the delimiter and is asked. "
     "Three tasks of SentEval, with 500 texts for a probe each, for seven. Search and code, of which they train models "
-    "of their own, are not measured. The ceiling is the same model trained on STS-B's judgements, or all-MiniLM-L6-v2.",
-)
-def cpt() -> Recipe:
-    """Neelakantan et al. 2022: a causal model, delimiters, symmetric cross-entropy of cosines over a large batch."""
-    train = TrainConfig(epochs=1, batch_size=12_288, learning_rate=1e-4, schedule="linear")
-    stage = Stage(loss, train, prepare=(cut, follows), view=(None, another_template(1)))
-    return Recipe("cpt", (stage,), Takes("text"), adapt=delimited)
+    "of their own, are not measured. The ceiling is all-MiniLM-L6-v2.",
+)(cpt)

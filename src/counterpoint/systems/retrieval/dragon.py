@@ -12,7 +12,7 @@ from counterpoint.systems.retrieval.dpr import question_and_passage
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.cropped import CROPPED
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import LONGER_SCIFACT, nearest_wrong
+from counterpoint.testbeds.texts import LONGER_SCIFACT, nearest_other
 from counterpoint.testbeds.unmarked import FEW_TITLES
 from counterpoint.training import TrainConfig
 
@@ -86,7 +86,7 @@ _CEILING = Richer(Trained(judged), LONGER_SCIFACT)
             ceiling=_CEILING,
         ),
     ),
-    signal=Signal(nearest_wrong, off=Trained(one_teacher)),
+    signal=Signal(nearest_other, off=Trained(one_teacher)),
     sample=FEW_TITLES,
     setup="Three teachers that need no training stand in for five that do: BM25, and latent semantic analysis of "
     "character sequences and of words; theirs are uniCOIL, Contriever, GTR, ColBERTv2 and SPLADE++. Queries are "

@@ -13,7 +13,7 @@ from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.cropped import CROPPED
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import LONGER_SCIFACT, nearest_wrong
+from counterpoint.testbeds.texts import LONGER_SCIFACT, nearest_other
 from counterpoint.testbeds.unmarked import FEW_TITLES
 from counterpoint.training import TrainConfig
 
@@ -33,11 +33,11 @@ def also_queries(width: int) -> Procedure:
     return AlsoQueries()
 
 
-def labelled(*, positive: bool = True, negative: bool = True, steps: int = 100) -> Recipe:
+def labelled(*, positive: bool = True, negative: bool = True) -> Recipe:
     """An embedder of all pairs, and a second one, afresh, on what a reader says of the first one's neighbours."""
     train = TrainConfig(epochs=1, batch_size=256, learning_rate=1e-5)
     first = Stage(lambda: InfoNCE(_TEMPERATURE), train)
-    prepare = (relabelled(positive=positive, negative=negative, steps=steps),)
+    prepare = (relabelled(positive=positive, negative=negative),)
     second = replace(first, objective=loss, procedure=also_queries, prepare=prepare, afresh=True)
     return Recipe("Gecko", (first, second), Takes("text", "text"))
 
@@ -60,11 +60,6 @@ def without_negative() -> Recipe:
 def judged() -> Recipe:
     """On what people have judged."""
     return seeds().varied("judged")
-
-
-def quick() -> Recipe:
-    """With a reader that has seen little, for a look inside."""
-    return labelled(steps=10)
 
 
 _CEILING = Richer(Trained(judged), LONGER_SCIFACT)
@@ -104,7 +99,7 @@ _CEILING = Richer(Trained(judged), LONGER_SCIFACT)
             ceiling=_CEILING,
         ),
     ),
-    signal=Signal(nearest_wrong, off=Trained(seeds), system=Trained(quick)),
+    signal=Signal(nearest_other, off=Trained(seeds)),
     sample=FEW_TITLES,
     setup="The reader is a small cross-encoder, kernels on the cosines of every two tokens, that learned from the "
     "pairs as they are; theirs is a large language model that gives the likelihood of the query and a class of "

@@ -94,7 +94,7 @@ system(
             floors=(),
         ),
     ),
-    signal=Signal(answer_near, off=Untrained(query_alone), system=Untrained(hyde)),
+    signal=Signal(answer_near, off=Untrained(other_passages), system=Untrained(hyde)),
     sample=HELD_TITLES_ON_TABLE,
     setup="Nothing is trained, so that seeds differ by what is asked alone. What writes is no language model, whose "
     "passages would take hours here: it answers a title with how one of five packages is described whose titles share "

@@ -11,7 +11,7 @@ from counterpoint.objectives import InfoNCE
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Trained
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import nearest_wrong
+from counterpoint.testbeds.texts import nearest_other
 from counterpoint.testbeds.unmarked import FEW_COPIES, UNMARKED, no_copy
 from counterpoint.training import TrainConfig
 
@@ -82,7 +82,7 @@ def oracle() -> Recipe:
             ceiling=Trained(oracle),
         ),
     ),
-    signal=Signal(nearest_wrong, off=Trained(naive)),
+    signal=Signal(nearest_other, off=Trained(naive)),
     sample=FEW_COPIES,
     setup="The teacher is the same network after a first stage of in-batch contrast, and the student begins where the "
     "teacher began; theirs is E5-Mistral for a student of E5. In their data 38 to 47 % of what ranks highest are "

@@ -13,7 +13,7 @@ from counterpoint.relation import Relation, mined
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import nearest_wrong
+from counterpoint.testbeds.texts import nearest_other
 from counterpoint.testbeds.unmarked import FEW_HALF_LABELLED, HALF_LABELLED, UNMARKED
 from counterpoint.training import TrainConfig
 
@@ -38,17 +38,16 @@ def also_passages(width: int) -> Procedure:
     return AlsoPassages()
 
 
-def staged(*, first: bool = True, second: bool = False, steps: int = 100) -> Recipe:
+def staged(*, first: bool = True, second: bool = False) -> Recipe:
     """A retriever that finds, then two stages from the start on what a cross-encoder says of it.
 
     Args:
         first: Whether the first of both is passage-centric, too.
         second: Whether the second is.
-        steps: Of the cross-encoder's training.
     """
     train = TrainConfig(epochs=10, batch_size=512, learning_rate=3e-5, weight_decay=0.0, warmup=0.1)
     finds = Stage(query_centric, train)
-    plain = replace(finds, prepare=(denoised(1, steps=steps),))
+    plain = replace(finds, prepare=(denoised(1),))
     centric = replace(plain, objective=both_relations, procedure=also_passages)
     stages = (finds, replace(centric if first else plain, afresh=True), centric if second else plain)
     return Recipe("PAIR", stages, Takes("text", "text"), adapt=first_token)
@@ -62,16 +61,6 @@ def without_passages() -> Recipe:
 def to_the_end() -> Recipe:
     """Passage-centric in both."""
     return staged(second=True)
-
-
-def quick() -> Recipe:
-    """With cross-encoders that have seen little, for a look inside."""
-    return staged(steps=10)
-
-
-def quick_without() -> Recipe:
-    """The same, query-centric in both."""
-    return staged(first=False, steps=10)
 
 
 _CEILING = Richer(Trained(without_passages), UNMARKED)
@@ -102,7 +91,7 @@ _CEILING = Richer(Trained(without_passages), UNMARKED)
             ceiling=_CEILING,
         ),
     ),
-    signal=Signal(nearest_wrong, off=Trained(quick_without), system=Trained(quick)),
+    signal=Signal(nearest_other, off=Trained(without_passages)),
     sample=FEW_HALF_LABELLED,
     setup="A first retriever, trained on the batch's passages, finds what a cross-encoder then reads, where the "
     "authors have RocketQA's; from it come the hard negatives and the answers to questions that nobody has "

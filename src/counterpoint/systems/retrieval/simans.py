@@ -13,7 +13,7 @@ from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.retrieval.dpr import question_and_passage
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import LONGER_SCIFACT, SCIFACT, nearest_wrong
+from counterpoint.testbeds.texts import LONGER_SCIFACT, SCIFACT, nearest_other
 from counterpoint.testbeds.unmarked import FEW_TITLES
 from counterpoint.training import TrainConfig
 
@@ -90,7 +90,7 @@ _CEILING = Richer(Trained(converged), LONGER_SCIFACT)
             ceiling=_CEILING,
         ),
     ),
-    signal=Signal(nearest_wrong, off=Trained(at_random)),
+    signal=Signal(nearest_other, off=Trained(at_random)),
     sample=FEW_TITLES,
     setup="The authors begin with AR2, a retriever trained with a reranker, and go on with the reranker's scores for "
     "targets; here it is a retriever trained as DPR is, and the target is the positive. Their scores are inner "
