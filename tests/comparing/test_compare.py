@@ -19,7 +19,7 @@ from PIL import Image
 from counterpoint.comparing import Entry, Job, compare
 from counterpoint.comparing.entries import entry_file, parts_of, read_entry, run_job
 from counterpoint.comparing.given import content_digest, read_tests
-from counterpoint.comparing.run import content_of
+from counterpoint.comparing.run import _bind, content_of
 from counterpoint.data import read
 from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
@@ -202,6 +202,9 @@ def test_a_folder_holds_one_comparison_once_a_run_is_done(tmp_path):
     with pytest.raises(InputError, match="E5 trains on pairs of texts"):
         compare("digits", ["e5", "dpr"], tmp_path)
     assert not list(tmp_path.iterdir())
+    (tmp_path / "rejected.jsonl").touch()  # which a comparison that was refused has left
+    with pytest.raises(InputError, match="E5 trains on pairs of texts"):
+        compare("digits", ["e5", "dpr"], tmp_path)
     write_json(tmp_path / "asked.json", {"source": "digits", "base": "static", "settings": {}, "reading": {}})
     with pytest.raises(InputError, match="no such file"):
         compare("nowhere.tsv", ["e5", "dpr"], tmp_path)
@@ -224,6 +227,14 @@ def test_a_folder_holds_the_comparison_of_one_content_and_one_start(tmp_path):
     StaticEncoder.from_corpus(ROWS.split("\n"), dim=8, seed=1).save(start)
     with pytest.raises(InputError, match=r"other settings \(start\)"):
         compare(str(source), ["untrained", "gradcache"], tmp_path / "out", **options)
+
+
+def test_settings_bind_once_a_stage_has_a_checkpoint_and_lists_are_tuples(tmp_path):
+    _bind(tmp_path, {"reading": {"columns": {"negative": ("a", "b")}}})
+    (tmp_path / ".e5-0" / "stage-1" / "checkpoint").mkdir(parents=True)
+    _bind(tmp_path, {"reading": {"columns": {"negative": ("a", "b")}}})
+    with pytest.raises(InputError, match=r"other settings \(reading\)"):
+        _bind(tmp_path, {"reading": {}})
 
 
 def test_a_folder_of_pictures_is_trained_on_as_digits_are(tmp_path):

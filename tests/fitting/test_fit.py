@@ -13,7 +13,10 @@ from counterpoint.errors import InputError
 from counterpoint.fitting import fit
 from counterpoint.fitting.parts import load_parts
 from counterpoint.fitting.task import make_task
+from counterpoint.methods import Recipe, Stage, Takes
+from counterpoint.objectives import InfoNCE
 from counterpoint.search import Index
+from counterpoint.training import TrainConfig
 
 COLOURS = ("red", "blue", "green", "grey")
 THINGS = [f"{t} {n}" for t in ("car", "boat", "lamp") for n in range(12)]
@@ -285,6 +288,62 @@ def test_other_settings_and_other_data_do_not_go_on_from_a_checkpoint(tmp_path):
         start()
     data.write_text(lines(FILES["pairs"]))
     assert start().measured
+
+
+def stopped_at_a_checkpoint(*arguments, **settings):
+    """A run that ends once it has one, of whatever stage."""
+    training = arguments[1] / ".training"
+
+    def stop(_):
+        if list(training.rglob("checkpoint")):
+            raise KeyboardInterrupt
+
+    settings = {"checkpoint_seconds": 0.0, "say": lambda _: None, **settings}
+    with pytest.raises(KeyboardInterrupt):
+        fit(*arguments, on_row=stop, **settings)
+    return lambda **more: fit(*arguments, **settings | more)
+
+
+def test_a_role_of_several_columns_is_gone_on_with(tmp_path):
+    (tmp_path / "a.tsv").write_text(lines([("q", "d", "a", "b"), *((*row, "no", "nil") for row in FILES["pairs"][1:])]))
+    columns = {"anchor": "q", "positive": "d", "negative": ("a", "b")}
+    again = stopped_at_a_checkpoint(tmp_path / "a.tsv", tmp_path / "run", base="static", epochs=2, columns=columns)
+    assert again().measured
+
+
+def test_stages_bind_once_the_first_has_a_checkpoint(tmp_path):
+    (tmp_path / "a.tsv").write_text(lines(FILES["pairs"]))
+    stage = Stage(InfoNCE, TrainConfig(batch_size=32))
+    method = Recipe("two", (stage, stage), Takes("text", "text"))
+    settings = {"base": "static", "epochs": 2, "method": method}
+    again = stopped_at_a_checkpoint(tmp_path / "a.tsv", tmp_path / "run", **settings)
+    with pytest.raises(InputError, match=r"unfinished run with other settings or data \(seed\)"):
+        again(seed=1)
+    assert (tmp_path / "run" / ".training" / "stage-1" / "checkpoint").exists()
+    assert again().measured
+
+
+def test_another_model_in_the_same_folder_is_another_start(tmp_path):
+    (tmp_path / "a.tsv").write_text(lines(FILES["pairs"]))
+    texts = [text for row in FILES["pairs"] for text in row]
+    StaticEncoder.from_corpus(texts, dim=8).save(tmp_path / "m")
+    again = stopped_at_a_checkpoint(tmp_path / "a.tsv", tmp_path / "run", base=str(tmp_path / "m"), epochs=2)
+    StaticEncoder.from_corpus(texts, dim=8, seed=1).save(tmp_path / "m")
+    with pytest.raises(InputError, match=r"unfinished run with other settings or data \(start\)"):
+        again()
+    StaticEncoder.from_corpus(texts, dim=8).save(tmp_path / "m")
+    assert again().measured
+
+
+def test_bad_rows_that_a_refused_run_listed_do_not_block_its_folder(tmp_path):
+    (tmp_path / "a.tsv").write_text(lines(FILES["pairs"]))
+    (tmp_path / "test.tsv").write_text(lines([*FILES["pairs"][:9], ("one alone",)]))
+    options = {"base": "static", "epochs": 1, "test": str(tmp_path / "test.tsv"), "skip_bad": True}
+    arguments = (tmp_path / "a.tsv", tmp_path / "run")
+    with pytest.raises(InputError, match="--patience waits for"):
+        fit(*arguments, dev=0, patience=2, say=lambda _: None, **options)
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["rejected-test.jsonl"]
+    assert fit(*arguments, say=lambda _: None, **options).measured
 
 
 def test_texts_that_are_cut_are_said_in_the_run_the_report_and_the_card(tmp_path):

@@ -74,6 +74,14 @@ def test_long_texts_are_cut_into_pieces_and_nothing_is_lost():
     assert pieces(encoder, short)["input_ids"].tolist() == encoder.tokenize(short)["input_ids"].tolist()
 
 
+def test_a_default_prompt_is_in_no_piece():
+    encoder = small_transformer(TEXTS, layers=1, width=8, heads=2, vocab_size=300, max_seq_length=16)
+    bare = pieces(encoder, TEXTS)
+    encoder.prompts, encoder.default_prompt_name = {"always": "a word: "}, "always"
+    assert pieces(encoder, TEXTS)["input_ids"].tolist() == bare["input_ids"].tolist()
+    assert encoder.prompt() == "a word: "
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
@@ -117,6 +125,25 @@ def test_an_absent_base_is_said_before_texts_are_read(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="nowhere"):
         pretrain(TEXTS, output=tmp_path / "start", base=str(tmp_path / "nowhere"), say=lambda _: None)
     assert not (tmp_path / "start").exists()
+
+
+def test_another_model_in_the_same_folder_is_another_start(tmp_path):
+    def start(seed):
+        small_transformer(TEXTS, layers=1, width=16, heads=2, seed=seed).save(tmp_path / "start")
+
+    def stop(row):
+        if row["step"] == 2:
+            raise KeyboardInterrupt
+
+    start(0)
+    options = {"base": str(tmp_path / "start"), "steps": 4, "checkpoint_seconds": 1e-9, "say": lambda _: None}
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(TEXTS, output=tmp_path / "cut", on_row=stop, **options)
+    start(1)
+    with pytest.raises(InputError, match=r"other settings or data \(start\)"):
+        pretrain(TEXTS, output=tmp_path / "cut", **options)
+    start(0)
+    assert pretrain(TEXTS, output=tmp_path / "cut", **options).steps == 4
 
 
 def test_a_finished_run_and_other_settings_are_refused(tmp_path):

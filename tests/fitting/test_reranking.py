@@ -58,6 +58,27 @@ def test_it_learns_what_bm25_does_not_know(fitted):
     assert np.array_equal(load_cross_encoder(made.folder).score(asked, answers), made.model.score(asked, answers))
 
 
+def test_another_retriever_in_the_same_folder_is_another_start(pairs, tmp_path):
+    def retriever(seed):
+        texts = pairs.read_text().splitlines()
+        StaticEncoder.from_corpus(texts, dim=8, vocab_size=200, seed=seed).save(tmp_path / "found")
+
+    def stop(row):
+        if row["step"] == 4:
+            raise KeyboardInterrupt
+
+    retriever(0)
+    options = {"base": "kernels", "retriever": str(tmp_path / "found"), "test": 12, "dev": 0, "steps": 6, **QUIET}
+    options |= {"negatives": 2, "checkpoint_seconds": 1e-9, "validations": 2}
+    with pytest.raises(KeyboardInterrupt):
+        fit_reranker(pairs, tmp_path / "killed", on_row=stop, **options)
+    retriever(1)
+    with pytest.raises(InputError, match=r"other settings or data \(start\)"):
+        fit_reranker(pairs, tmp_path / "killed", **options)
+    retriever(0)
+    assert fit_reranker(pairs, tmp_path / "killed", **options).steps == 6
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_transformer_by_every_objective_is_a_base_again(pairs, tmp_path, objective):
     small_transformer(pairs.read_text().splitlines(), layers=1, width=16, heads=2).save(tmp_path / "start")
@@ -130,6 +151,7 @@ def test_a_row_for_each_positive_and_a_teacher_for_each_list(fitted):
         ({"base": "kernels", "negatives": 0, "test": 4}, "none are to be mined"),
         ({"base": "kernels", "test": 0}, "nothing is held out for the figures"),
         ({"base": "kernels", "depth": 1}, "of the first 1"),
+        ({"base": "kernels", "dev": 0, "patience": 2}, "nothing is held out for validation"),
     ],
 )
 def test_refusals_leave_nothing(pairs, tmp_path, options, match):

@@ -82,21 +82,6 @@ def measured_on(encoder: Encodes, tests: dict[str, Given]) -> dict[str, float]:
     return figures
 
 
-def start_digest(base: str) -> str:
-    """A digest of a model's folder: another model may come to stand there. "" for what a name alone says.
-
-    Examples:
-        >>> start_digest("static")
-        ''
-    """
-    files = sorted(file for file in Path(base).rglob("*") if file.is_file()) if Path(base).is_dir() else []
-    digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        digest.update(str(file.relative_to(base)).encode("utf-8", "surrogateescape"))
-        digest.update(file.read_bytes())
-    return digest.hexdigest() if files else ""
-
-
 def content_digest(given: Given) -> str:
     """A digest of all that a test holds: the same name may come to hold something else.
 

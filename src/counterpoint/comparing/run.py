@@ -25,11 +25,12 @@ from counterpoint.comparing.entries import (
     recipe_of,
     run_job,
 )
-from counterpoint.comparing.given import content_digest, read_tests, start_digest
+from counterpoint.comparing.given import content_digest, read_tests
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, write_json
-from counterpoint.fitting.bases import choose_base
+from counterpoint.fitting.bases import choose_base, start_digest
 from counterpoint.fitting.parts import kind_of_source
+from counterpoint.fitting.resuming import as_kept
 from counterpoint.fitting.run import environment
 from counterpoint.report import Content, Data, Difference, Figure, Model, System, write_report
 from counterpoint.systems.jobs import begin
@@ -111,7 +112,7 @@ def compare(
     job = Job(source, base, {k: v for k, v in settings.items() if v is not None}, reading or {}, list(on))
     TrainConfig(**job.settings)  # refuses what is out of its range, before anything is read
     tests = read_tests(on)
-    check_output(output, ours=("asked.json", "comparison.json"), source=source)
+    check_output(output, ours=("asked.json", "comparison.json", "rejected.jsonl"), source=source)
     parts = parts_of(job, output)
     for name in chosen:
         check_job(replace(job, system=name), parts)
@@ -256,9 +257,9 @@ def _bind(output: Path, asked: dict[str, Any]) -> None:
         before = json.loads(kept.read_text())
     except (OSError, ValueError):
         before = {}
+    asked = as_kept(asked)
     changed = sorted(k for k in asked if asked[k] != before.get(k))
-    checkpoints = (run / "checkpoint" for run in output.glob(".*-*"))
-    if changed and not any(output.glob("*-*.json")) and not any(map(has_checkpoint, checkpoints)):
+    if changed and not any(output.glob("*-*.json")) and not any(map(has_checkpoint, output.glob(".*-*"))):
         write_json(kept, asked)
     elif changed:
         raise InputError(

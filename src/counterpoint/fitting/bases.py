@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 from collections.abc import Sequence
@@ -206,3 +207,23 @@ def check_length(base: str, max_length: int | None) -> None:
     """Refuse a maximal length where the base is static."""
     if max_length is not None and from_scratch(base) and "minilm" not in base:
         raise InputError("a static model reads texts of any length", fix="leave out --max-length")
+
+
+def start_digest(base: str) -> str:
+    """A digest of a model's folder or file: another model may come to stand there. "" for what a name alone says.
+
+    Examples:
+        >>> start_digest("static")
+        ''
+    """
+    if any(base in names for names in _MADE):
+        return ""
+    folder = Path(base)
+    files = sorted(f for f in folder.rglob("*") if f.is_file()) if folder.is_dir() else [folder]
+    digest = hashlib.blake2b(digest_size=16)
+    for file in filter(Path.is_file, files):
+        digest.update(str(file.relative_to(base)).encode("utf-8", "surrogateescape"))
+        with file.open("rb") as read:
+            while block := read.read(2**20):
+                digest.update(block)
+    return digest.hexdigest() if files and files[0].is_file() else ""

@@ -13,11 +13,12 @@ import torch
 
 from counterpoint.encoders import Features, TransformerEncoder, load
 from counterpoint.encoders._checkpoint import MODEL_FILES
+from counterpoint.encoders.encoding import as_asked
 from counterpoint.encoders.features import from_ids
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import atomic, check_output, write_json
-from counterpoint.fitting.bases import resolve_base
+from counterpoint.fitting.bases import resolve_base, start_digest
 from counterpoint.fitting.parts import amount
 from counterpoint.fitting.resuming import TRAINING, bind, check_run
 from counterpoint.fitting.run import environment
@@ -140,7 +141,8 @@ def pretrain(
     encoder = None if base == SMALL else _given(base, max_length)
     texts = _texts(sources, reading or {}, output, say)
     if processes.first:
-        bind(output, {**asked, "data": _digest(texts)}, **where)
+        start = "" if encoder is None else start_digest(base)
+        bind(output, {**asked, "data": _digest(texts), "start": start}, **where)
     kept, held = _held_out(texts, held_out, seed)
     encoder = encoder or _small(kept, {**_SHAPE, **shape}, max_length, seed, output, processes)
     features, measured = pieces(encoder, kept), pieces(encoder, held)
@@ -180,7 +182,9 @@ def pieces(encoder: TransformerEncoder, texts: Sequence[str]) -> Features:
     """
     tokenizer, longest = encoder.tokenizer, encoder.max_seq_length
     special = tokenizer.num_special_tokens_to_add()
-    found = encoder.tokenize(list(texts))
+    # a prompt, of which no piece but the first would have any, is nothing to guess
+    with as_asked(encoder, "", None):
+        found = encoder.tokenize(list(texts))
     rows = [row.tolist() for row in found["input_ids"].split(found["offsets"].diff().tolist())]
     cut = found["cut"].nonzero()[:, 0].tolist()
     if not cut:

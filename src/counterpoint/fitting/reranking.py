@@ -22,7 +22,7 @@ from counterpoint.encoders.saving import KERNELS, saved_name
 from counterpoint.errors import InputError
 from counterpoint.evaluate.reranking import Reranking, candidates, evaluate_reranking
 from counterpoint.files import atomic, check_output, write_json
-from counterpoint.fitting.bases import minilm_folder, resolve_base
+from counterpoint.fitting.bases import minilm_folder, resolve_base, start_digest
 from counterpoint.fitting.parts import Parts
 from counterpoint.fitting.resuming import TRAINING, bind, check_run
 from counterpoint.fitting.run import environment
@@ -183,12 +183,15 @@ def fit_reranker(
             f"{parts.about.schema} have no queries and answers", file=parts.about.source, fix="give pairs or tuples"
         )
     say(parts.description)
-    if processes.first:
-        bind(output, {**asked, "data": parts.digest()}, **where)
     chosen, measured = (_test(parts, part) for part in (parts.dev, parts.test))
     if measured is None:
         fix = "give --test a fraction, a number of rows or a file"
         raise InputError("nothing is held out for the figures", file=parts.about.source, fix=fix)
+    if chosen is None and config.patience:
+        raise InputError("nothing is held out for validation, which --patience waits for", fix="give --dev, too")
+    if processes.first:
+        models = [name for name in (base, teacher, retriever) if name and name not in (SCRATCH, "bm25")]
+        bind(output, {**asked, "data": parts.digest(), "start": [*map(start_digest, models)]}, **where)
     data = _lists(parts, negatives, depth, finder, language, seed)
     if guide is not None:
         data = with_teacher(data, guide.score)

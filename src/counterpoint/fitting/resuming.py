@@ -28,11 +28,11 @@ def check_run(output: Path, asked: dict[str, Any], *, finished: str = "run.json"
     """
     if (output / finished).exists():
         raise InputError("this run is finished", file=output, fix=f"see {output / shown}, or give another --output")
-    if not has_checkpoint(output / TRAINING / "checkpoint"):
+    if not has_checkpoint(output / TRAINING):
         return
-    before = asked_before(output)
-    changed = sorted(k for k in asked if str(asked[k]) != str(before.get(k)))
-    changed += sorted(before.keys() - asked.keys() - {"data"})
+    asked, before = as_kept(asked), asked_before(output)
+    changed = sorted(k for k in asked if asked[k] != before.get(k))
+    changed += sorted(before.keys() - asked.keys() - {"data", "start"})
     if changed:
         raise InputError(
             f"the folder holds an unfinished run with other settings or data ({', '.join(changed)})",
@@ -48,7 +48,7 @@ STORED = "texts"
 def bind(output: Path, asked: dict[str, Any], **where: str) -> None:
     """`check_run`; then nothing that other settings or other data left is used, and what these left is kept."""
     check_run(output, asked, **where)
-    if {k: str(v) for k, v in asked.items()} != {k: str(v) for k, v in asked_before(output).items()}:
+    if as_kept(asked) != asked_before(output):
         kept = output / TRAINING / "asked.json"
         # first, so that a kill leaves nothing that seems to belong to it
         remove(kept)
@@ -57,6 +57,17 @@ def bind(output: Path, asked: dict[str, Any], **where: str) -> None:
             if each.name != STORED:
                 remove(each)
         write_json(kept, asked)
+
+
+def as_kept(asked: dict[str, Any]) -> dict[str, Any]:
+    """As JSON gives it back, which has lists for tuples.
+
+    Examples:
+        >>> as_kept({"columns": {"negative": ("a", "b")}})
+        {'columns': {'negative': ['a', 'b']}}
+    """
+    kept: dict[str, Any] = json.loads(json.dumps(asked))
+    return kept
 
 
 def asked_before(output: Path) -> dict[str, Any]:

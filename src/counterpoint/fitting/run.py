@@ -21,7 +21,7 @@ from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.files import check_output, remove, write_json
-from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base
+from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base, start_digest
 from counterpoint.fitting.content import content_of
 from counterpoint.fitting.each import EachSource
 from counterpoint.fitting.parts import Parts, kind_of_source, load_parts
@@ -37,7 +37,7 @@ from counterpoint.tasks import Measured
 from counterpoint.training import TrainConfig, TrainResult
 from counterpoint.training._processes import Processes
 
-RUN_FILES = ("run.json", ".training", "rejected.jsonl")
+RUN_FILES = ("run.json", ".training", "rejected.jsonl", "rejected-dev.jsonl", "rejected-test.jsonl")
 """What tells the folder of a run, at whatever point it stopped."""
 
 _VOCABULARY = 100_000
@@ -104,7 +104,7 @@ def fit(
         method: How to train; chosen by what the data are if not given.
         columns: Role -> column, where recognition is to be overruled.
         schema: The schema, likewise.
-        split: Which part of a dataset to read, see `counterpoint.data.read`.
+        split: Which part of a dataset to read, see `counterpoint.data.read`; of the source, not of `dev` and `test`.
         skip_bad: Go on without bad rows; they are written to `rejected.jsonl` with their reasons.
         dev: Rows held out for validation: a fraction, a number, or a file of its own; 0: none, the last weights are
             kept.
@@ -187,7 +187,7 @@ def fit(
     # a model that does not take these is refused before anything is written
     encoder = None if from_scratch(base) else make_base(base, some(parts.train), seed, max_length)
     if processes.first:
-        bind(output, {**asked, "data": parts.digest()})
+        bind(output, {**asked, "data": parts.digest(), "start": start_digest(base)})
     if encoder is None:
         encoder = _from_scratch(parts, base, seed, max_length, output, processes)
     if is_stored(parts.train):

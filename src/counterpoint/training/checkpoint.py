@@ -48,8 +48,9 @@ def save_checkpoint(
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is something to go on from."""
-    return folder.exists() or _spare(folder).exists()
+    """Whether the folder of a run holds something to go on from, be it of one stage or of the first of several."""
+    places = [stage / "checkpoint" for stage in (folder, *folder.glob("stage-*"))]
+    return any(place.exists() or _spare(place).exists() for place in places)
 
 
 def _spare(folder: Path) -> Path:
@@ -112,6 +113,36 @@ def load_weights(file: Path, module: nn.Module) -> None:
     from safetensors.torch import load_file
 
     module.load_state_dict(load_file(file))
+
+
+class Best:
+    """The best weights of a module: in `best.safetensors` of a folder, or in memory where there is none.
+
+    Args:
+        module: Whose weights.
+        folder: Of the run.
+        writes: Whether this process is the one that writes.
+    """
+
+    def __init__(self, module: nn.Module, folder: Path | None, *, writes: bool = True) -> None:
+        self._module, self._writes = module, writes
+        self._file = None if folder is None else folder / "best.safetensors"
+        self._kept: dict[str, Tensor] = {}
+
+    def keep(self, replaced: Mapping[str, Tensor] | None = None) -> None:
+        """The weights as they are, some replaced (by their average, say), are the best."""
+        if self._file is None:
+            state = {**self._module.state_dict(), **(replaced or {})}
+            self._kept = {name: t.detach().clone() for name, t in state.items()}
+        elif self._writes:
+            save_weights(self._file, self._module, replaced)
+
+    def put_back(self) -> None:
+        """The module has the best weights again."""
+        if self._file is None:
+            self._module.load_state_dict(self._kept)
+        else:
+            load_weights(self._file, self._module)
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
