@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from counterpoint.encoders import StaticEncoder, drop_tokens
 from counterpoint.errors import InputError
 from counterpoint.objectives import InfoNCE
 from counterpoint.training import Payload, RowBatches, TrainConfig, train
+from counterpoint.training.loop import _restore
 from counterpoint.training.optimizer import Average, learning_rate
 
 ROWS = [Example(f"the {c} thing {n}", (f"{c} {n} is here",)) for c in ("red", "blue", "pink") for n in range(20)]
@@ -53,7 +56,9 @@ def test_resumed_is_unbroken(tmp_path, average):
         assert [r["loss"] for r in result.history][-3:] == [r["loss"] for r in wanted.history][-3:]
 
 
-def test_best_weights_are_kept(tmp_path):
+@pytest.mark.parametrize("average", [0.0, 0.9])
+@pytest.mark.parametrize("kept", ["in a folder", "in memory"])
+def test_best_weights_are_kept(tmp_path, kept, average):
     figures = iter([0.1, 0.9] + [0.3] * 20)
     seen = []
     model = encoder()
@@ -62,9 +67,19 @@ def test_best_weights_are_kept(tmp_path):
         seen.append(model.embedding.weight.detach().clone())
         return {"dev": next(figures)}
 
-    result = train(model, RowBatches(rows_of(ROWS), model), InfoNCE(), CONFIG, folder=tmp_path, validate=validate)
+    config = TrainConfig(**{**vars(CONFIG), "average": average})
+    options = {"folder": tmp_path if kept == "in a folder" else None, "validate": validate}
+    result = train(model, RowBatches(rows_of(ROWS), model), InfoNCE(), config, **options)
     assert (result.best, result.best_step) == (0.9, result.history[-1]["steps"] // 10)
-    torch.testing.assert_close(model.embedding.weight.detach(), seen[1])
+    torch.testing.assert_close(model.embedding.weight.detach(), seen[1], rtol=0, atol=0)
+
+
+def test_averages_go_on_where_the_weights_are():
+    average = Average(torch.nn.Linear(2, 1, device="meta"), 0.9)
+    run = {"config": {}, "examples": 1, "steps": 1}
+    kept = {name: torch.ones(value.shape) for name, value in average.values.items()}
+    _restore(({"run": run}, kept), run, average, Path())
+    assert {value.device.type for value in average.values.values()} == {"meta"}
 
 
 def test_a_start_that_training_makes_worse_is_kept(tmp_path):

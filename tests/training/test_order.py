@@ -24,6 +24,7 @@ def test_epochs_cover_everything_once():
         assert len(set(torch.cat([order.rows(epoch * 3 + i) for i in range(3)]).tolist())) == 9
     assert sorted(Order(4, 100, seed=0).rows(7).tolist()) == [0, 1, 2, 3]
     assert Order(1, 2, seed=0).rows(3).tolist() == [0]
+    assert sorted(Order(9, 9, seed=2**63 - 1).rows(1).tolist()) == list(range(9))
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=60), st.integers(2, 9), st.integers(0, 99))

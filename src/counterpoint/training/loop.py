@@ -21,7 +21,7 @@ from counterpoint.points import Points
 from counterpoint.procedures import Call, Procedure
 from counterpoint.procedures._whole import on_whole_batch
 from counterpoint.training._processes import Processes
-from counterpoint.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from counterpoint.training.checkpoint import Best, load_checkpoint, save_checkpoint
 from counterpoint.training.config import TrainConfig
 from counterpoint.training.monitor import measure
 from counterpoint.training.optimizer import Average, learning_rate, make_optimizer
@@ -75,6 +75,8 @@ def train(
 
     The start is validated too: where training makes nothing better, the start is what is kept.
 
+    The best are kept in the folder, or in memory where there is none.
+
     Exactly resumable: with a folder, the same call after a kill goes on from the last checkpoint and ends with the same
     weights as an unbroken run. Under `torchrun` every process takes its share of each batch, keys are gathered, and the
     result is that of one process with the whole batch.
@@ -121,6 +123,7 @@ def train(
     watch = max(1, steps // 200)
     result, run = TrainResult(), {"config": asdict(config), "examples": len(batches), "steps": steps}
     folder = None if folder is None else Path(folder)
+    best = Best(encoder, folder, writes=processes.first)
     if folder is not None:
         found = load_checkpoint(folder / "checkpoint", modules, optimizers)
         if found is not None:
@@ -138,7 +141,7 @@ def train(
         if processes.first:
             row = row | _validate(encoder, average, validate)
         row = processes.broadcast(row)
-        _judge(result, row, config, encoder, average, folder if processes.first else None)
+        _judge(result, row, config, average, best)
         return row
 
     def tell(row: Row) -> None:
@@ -207,7 +210,10 @@ def train(
             save_checkpoint(folder / "checkpoint", modules, optimizers, {"run": run, **asdict(result)}, extra)
             saved = time.monotonic()
     processes.wait()
-    _finish(encoder, average, folder, validated=validate is not None)
+    if validate is not None:
+        best.put_back()
+    elif average is not None:
+        average.swap()
     for module in modules.values():
         module.eval()
     return result
@@ -332,20 +338,12 @@ def _validate(encoder: nn.Module, average: Average | None, validate: Validate) -
     return figures
 
 
-def _judge(
-    result: TrainResult,
-    row: Row,
-    config: TrainConfig,
-    encoder: nn.Module,
-    average: Average | None,
-    folder: Path | None,
-) -> None:
+def _judge(result: TrainResult, row: Row, config: TrainConfig, average: Average | None, best: Best) -> None:
     """Keep the best; count how long there was none better."""
     name = next(key for key in row if key not in _ROW)
     if result.best is None or row[name] > result.best:
         result.best, result.best_step, result.since_best = row[name], result.steps, 0
-        if folder is not None:
-            save_weights(folder / "best.safetensors", encoder, None if average is None else average.values)
+        best.keep(None if average is None else average.values)
     else:
         result.since_best += 1
         result.stopped_early = 0 < config.patience <= result.since_best
@@ -383,7 +381,7 @@ def _restore(
             fix="give the same settings to go on, or another output folder to start again",
         )
     if average is not None:
-        average.values = {name: extra[name] for name in average.values}
+        average.values = {name: extra[name].to(old) for name, old in average.values.items()}
     return TrainResult(**state)
 
 
@@ -391,10 +389,3 @@ def _flat(run: dict[str, Any]) -> dict[str, Any]:
     """Settings side by side; JSON has made lists of tuples."""
     both = {**run["config"], "examples": run["examples"], "steps": run["steps"]}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in both.items()}
-
-
-def _finish(encoder: nn.Module, average: Average | None, folder: Path | None, *, validated: bool) -> None:
-    if validated and folder is not None:
-        load_weights(folder / "best.safetensors", encoder)
-    elif average is not None:
-        average.swap()

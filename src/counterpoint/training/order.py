@@ -64,7 +64,7 @@ class Order:
         return self._epoch[1][place]
 
     def _drawn(self, epoch: int) -> list[Tensor]:
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(self._n, generator=generator)
         if len(self._sizes) > 1:
             order = order[torch.argsort(self._groups[order], stable=True)]
