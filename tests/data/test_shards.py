@@ -235,6 +235,12 @@ def test_a_column_that_comes_with_a_later_shard_is_refused_as_it_is_in_a_file(tm
     assert data.negatives.tolist() == [[1], [-1]]
 
 
+def test_shards_are_read_again_for_another_schema(tmp_path):
+    folder, _ = written(tmp_path, [{"query": "a", "pos": ["b", "c"]}])
+    rows = [len(read_shards(shard_files(folder), tmp_path / "texts", schema=s).data) for s in ("tuples", "pairs")]
+    assert rows == [1, 2]
+
+
 def test_shards_of_another_folder_are_not_taken_for_these(tmp_path):
     import os
 

@@ -147,6 +147,20 @@ def test_killed_and_gone_on_with_it_ends_the_same(tmp_path, kind):
             np.testing.assert_array_equal(one[name], other[name])
 
 
+@pytest.mark.parametrize("kind", ["pictures", "captions"])
+def test_pictures_of_one_name_are_all_in_the_index(tmp_path, kind):
+    sources = []
+    for part in ("one", "other"):
+        (tmp_path / part).mkdir()
+        sources.append(made(kind, tmp_path / part))
+    for file in sources[1].rglob("*.png"):
+        picture(file.parent.name, int(file.stem) + 24).save(file)
+    fit(sources[0], tmp_path / "run", more=sources[1:], index=True, **SETTINGS | {"epochs": 1})
+    with Index.open(tmp_path / "run" / "index") as index:
+        assert len(index) == 2 * 3 * 24
+        assert None not in index.get(["red/1.png", "red/1.png (2)"])
+
+
 def test_rows_in_memory_are_trained_on(tmp_path):
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"query": [f"a {c} {i}" for c in COLOURS for i in range(30)]})

@@ -11,7 +11,10 @@ import pytest
 from counterpoint.data import Retrieval, normalise, read_judgements
 from counterpoint.data.items import Data
 from counterpoint.errors import InputError
+from counterpoint.fitting import texts as texts_module
+from counterpoint.fitting.each import EachSource
 from counterpoint.fitting.parts import Parts, load_parts
+from counterpoint.fitting.texts import read_pairs
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -269,3 +272,79 @@ def test_scored_pairs_are_not_measured_by_queries(tmp_path):
     asked = beir(tmp_path / "asked", DOCUMENTS, QUERIES, test=[("q1", "d1", 1)])
     with pytest.raises(InputError, match="not scored like the training data"):
         parts_of(tmp_path / "sts.tsv", test=str(asked))
+
+
+def table(file: Path, rows: list[tuple[str, str]]) -> Path:
+    file.write_text("query\tdocument\n" + "".join("\t".join(row) + "\n" for row in rows))
+    return file
+
+
+def test_several_sources_share_no_text_with_a_test_of_its_own(tmp_path):
+    """An answer alone is enough, dev is kept apart as well, and bad rows are listed."""
+    a = table(tmp_path / "a.tsv", [(f"one {i}", f"this {i}") for i in range(20)])
+    b = table(tmp_path / "b.tsv", [(f"two {i}", f"that {i}") for i in range(20)])
+    test = table(tmp_path / "test.tsv", [("new", "this 3"), ("two 4", "other"), ("bad", " ")])
+    reading, listed = {"skip_bad": True}, tmp_path / "run" / "rejected-test.jsonl"
+    left = set[str]()
+    for seed in range(4):
+        parts = load_parts(a, reading, 16, str(test), seed, tmp_path / "run", more=[b])
+        every = texts(parts.train) | texts(parts.dev)
+        assert (len(every), parts.sizes["test"]) == (38, 2)
+        assert not every & {"one 3", "two 4"}
+        left |= {part for part in ("rows left out of training", "dev: ") if part in parts.description}
+    assert left == {"rows left out of training", "dev: "}
+    assert f"test: read 2 pairs from {test}: " in parts.description
+    assert f"1 row left out, listed with the reasons in {listed}" in parts.description
+    assert len(listed.read_text().splitlines()) == 1
+    # it is of none of the sources
+    assert not EachSource(parts, None).tasks
+    with pytest.raises(InputError, match=r"a\.tsv.*all that is to be trained on is in dev or test"):
+        load_parts(a, {}, 0, str(table(tmp_path / "all.tsv", [*pairs_in(a), *pairs_in(b)])), 0, None, more=[b])
+    asked = beir(tmp_path / "asked", DOCUMENTS, QUERIES, test=[("q1", "d1", 1)])
+    with pytest.raises(InputError, match="the test data are queries with documents, and the sources are several"):
+        load_parts(a, {}, 0, str(asked), 0, None, more=[b])
+
+
+def pairs_in(file: Path) -> list[tuple[str, str]]:
+    return [tuple(line.split("\t")) for line in file.read_text().splitlines()[1:]]
+
+
+def test_a_dev_of_its_own_has_no_text_of_the_test_that_is_cut_off(tmp_path):
+    rows = [(f"one {i}", f"this {i}") for i in range(20)]
+    a, dev = table(tmp_path / "a.tsv", rows), table(tmp_path / "dev.tsv", [*rows[:10], ("new", "other")])
+    parts = parts_of(a, dev=str(dev), test=6)
+    assert not texts(parts.dev) & (texts(parts.test) | texts(parts.train))
+    assert 4 < parts.sizes["dev"] < 11
+    assert "dev: " in parts.description
+
+
+def test_options_that_a_source_does_not_know_are_refused(tmp_path):
+    a, b = (table(tmp_path / f"{name}.tsv", [(f"{name} {i}", f"of {i}{name}") for i in range(20)]) for name in "ab")
+    for source, more in ((a, [b]), ("digits", [])):
+        with pytest.raises(InputError, match="--strict-split is of retrieval data"):
+            load_parts(source, {}, 0, 5, 0, None, more=more, strict=True)
+    for dev, test in ((str(a), 0.1), (0.1, str(a))):
+        with pytest.raises(InputError, match="included:debian: dev and test of the included corpus are its own"):
+            load_parts("included:debian", {}, dev, test, 0, None)
+    for option in ({"columns": {"anchor": "title"}}, {"schema": "texts"}):
+        for read in (load_one, read_source, read_pairs):
+            with pytest.raises(InputError, match=f"{next(iter(option))}= does not apply to the included corpus"):
+                read("included:debian", option)
+
+
+def load_one(source: str, reading):
+    return load_parts(source, reading, 0.1, 0.1, 0, None)
+
+
+def read_source(source: str, reading):
+    return texts_module.read_source(source, **reading)
+
+
+def test_the_split_and_the_columns_are_those_of_the_source_alone(tmp_path):
+    a = table(tmp_path / "a.tsv", [(f"one {i}", f"this {i}") for i in range(20)])
+    asked = beir(tmp_path / "asked", DOCUMENTS, QUERIES, test=[("q1", "d1", 1)], dev=[("q2", "d2", 1), ("q3", "d2", 1)])
+    reading = {"columns": {"anchor": "query", "positive": "document"}, "schema": "pairs"}
+    parts = load_parts(a, reading, 0, str(asked), 0, None)
+    assert texts(parts.test) == {"query 1"}
+    parts = parts_of(asked, split="dev", dev=0, test=str(asked))
+    assert (texts(parts.train), texts(parts.test)) == ({"query 2", "query 3"}, {"query 1"})

@@ -135,3 +135,28 @@ def test_queries_with_documents_are_for_texts_alone(tmp_path):
     parts = load_parts(tmp_path / "alone", {}, 0, str(beir), 0, None, stored=tmp_path / "other")
     assert len(parts.train) == 8
     assert "1 rows left out of training" in parts.description
+    # nobody chooses by what is measured
+    for seed in range(4):
+        parts = load_parts(tmp_path / "alone", {}, 5, str(beir), seed, None, stored=tmp_path / "other")
+        assert "text 3" not in parts.dev.anchors[parts.dev.anchor].texts
+        assert parts.sizes["train"] + parts.sizes["dev"] == 8
+    asked = (beir / "queries.jsonl").read_text()
+    (beir / "queries.jsonl").write_text(asked + '{"_id": "r", "text": "other"}\n')
+    (beir / "qrels" / "dev.tsv").write_text("q\t1\t1\nr\t1\t1\n")
+    both = (str(beir / "qrels" / "dev.tsv"), str(beir / "qrels" / "test.tsv"))
+    parts = load_parts(tmp_path / "alone", {}, *both, 0, None, stored=tmp_path / "other")
+    assert list(parts.dev.queries) == ["r"]
+    assert "dev: 1 queries left out, as they are in the test, too" in parts.description
+
+
+def test_dev_has_no_text_of_a_given_test(tmp_path):
+    rows_in(tmp_path / "shards", 60, 2)
+    (tmp_path / "test.tsv").write_text("query\tdocument\nthe RED 0\tanother\nnew\twhole\n")
+    parts = [
+        load_parts(tmp_path / "shards", {}, 20, str(tmp_path / "test.tsv"), seed, None, stored=tmp_path / "texts")
+        for seed in range(12)
+    ]
+    assert not any("the red 0" in part.dev.anchors[part.dev.anchor].texts for part in parts)
+    assert any("dev: " in part.description for part in parts)
+    with pytest.raises(InputError, match="--strict-split is of retrieval data"):
+        load_parts(tmp_path / "shards", {}, 5, 5, 0, None, stored=tmp_path / "texts", strict=True)

@@ -88,6 +88,7 @@ def read_shards(
         part = folder / f"{number:05}"
         about = {"file": os.fspath(file.resolve()), "bytes": file.stat().st_size, "time": file.stat().st_mtime_ns}
         about |= {"columns": {role: list(names) for role, names in roles.columns.items()}, "skip_bad": skip_bad}
+        about["schema"] = roles.schema
         known = _about(part)
         if {name: known.get(name) for name in about} != about:
             _write(part, file, roles, names, Rejects(os.fspath(file), skip_bad), about, columns, schema)

@@ -14,7 +14,9 @@ from counterpoint.tasks import Measured
 
 
 class EachSource:
-    """Measures systems on the test rows of each source by itself; of one source, or of triples, nothing.
+    """Measures systems on the test rows of each source by itself.
+
+    Of one source, of triples, or where the test is a file of its own, nothing.
 
     Args:
         parts: The data of the run.
@@ -24,7 +26,7 @@ class EachSource:
     def __init__(self, parts: Parts, encoder: Any) -> None:
         self.tasks, self.measured = {}, dict[str, list[Measured]]()
         test = parts.test
-        if not isinstance(test, Data) or test.modalities[0] == "query":
+        if not isinstance(test, Data) or "source" not in test.columns or test.modalities[0] == "query":
             return
         for number, name in enumerate(parts.sources):
             rows = (test.columns["source"] == number).nonzero()[:, 0]

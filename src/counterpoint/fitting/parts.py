@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -16,7 +17,7 @@ from torch import Tensor
 from counterpoint.data import Retrieval
 from counterpoint.data.items import Data, Items
 from counterpoint.data.loaded import Loaded, SourceKind
-from counterpoint.data.row_splits import split_data
+from counterpoint.data.row_splits import kept_apart, split_data
 from counterpoint.data.schema import ColumnMap
 from counterpoint.data.several import load_sources
 from counterpoint.data.shards import shard_files
@@ -136,15 +137,15 @@ class Parts:
         anchors = Items.cat([part.anchors[part.anchor] for part in parts])
         first = _first(anchors)
         if self.train.others is None:
-            items = anchors[first]
+            items = distinct(anchors[first])
             return [("index", items, list(items.texts if items.modality == "text" else _named(items)))]
         pairs = [(p.others, p.positives) for p in parts if p.others is not None and p.positives is not None]
         others = Items.cat([items[rows[rows >= 0]] for items, rows in pairs])
-        texts = others[_first(others)]
+        texts = distinct(others[_first(others)])
         if anchors.modality == "text":
             return [("index", texts, list(texts.texts))]
         said = [items.texts[i] for items, rows in pairs for i in rows[:, 0].tolist()]
-        pictures = anchors[first]
+        pictures = distinct(anchors[first])
         return [
             ("index", replace(pictures, names=_named(pictures)), [said[row] for row in first.tolist()]),
             ("index-texts", texts, list(texts.texts)),
@@ -186,27 +187,42 @@ def load_parts(
     from counterpoint.fitting.shards import load_shards
     from counterpoint.fitting.texts import load_texts
 
-    if stored is not None and (files := shard_files(source)):
+    files = shard_files(source) if stored is not None else []
+    if not files and not more and kind_of_source(source, reading.get("columns")) == "texts":
+        return load_texts(source, reading, dev, test, seed, output, strict=strict)
+    if strict:
+        raise InputError("--strict-split is of retrieval data, one BEIR folder or file", fix="leave it out")
+    if files and stored is not None:
         if more:
             raise InputError("shards are one source by themselves", file=source, fix="put all shards into one folder")
         return load_shards(files, reading, dev, test, seed, output, stored, say)
-
-    if not more and kind_of_source(source, reading.get("columns")) == "texts":
-        return load_texts(source, reading, dev, test, seed, output, strict=strict)
     loaded = load_sources([source, *more], **reading)
     said = loaded.describe() if output is None else loaded.account(output / "rejected.jsonl")
     held = {"dev": loaded.dev, "test": loaded.test}
     for name, given in (("dev", dev), ("test", test)):
         if is_file(given):
-            held[name] = _own_part(name, str(given), loaded, reading)
+            own = _own_part(name, str(given), loaded, reading)
+            held[name] = own.data
+            if own.rejected:
+                listed = None if output is None else output / f"rejected-{name}.jsonl"
+                said += f"; {name}: {own.describe() if listed is None else own.account(listed)}"
     sizes = {n: 0 if held[n] is not None else amount(given) for n, given in (("dev", dev), ("test", test))}
     train, *cut = split_data(loaded.data, seed=seed, **sizes)
     if crossing := _negatives(loaded.data) - sum(map(_negatives, (train, *cut))):
         said += f"; {crossing:,} negatives left out of their rows, they are in another part"
     parts = {n: part if part is not None else rest for (n, part), rest in zip(held.items(), cut, strict=True)}
-    train, left = _without(train, [part for part in held.values() if part is not None])
-    if left:
-        said += f"; {left:,} rows left out of training, they are in dev or test"
+    if loaded.kind != "triples" and any(part is not None for part in held.values()):
+        kept = kept_apart(train, *held.values())
+        # nobody chooses by what is measured
+        chosen = kept_apart(parts["dev"], parts["test"])
+        if left := len(train) - len(kept):
+            said += f"; {left:,} rows left out of training, they are in dev or test"
+        if left := len(parts["dev"]) - len(chosen):
+            said += f"; dev: {left:,} rows left out, they are in the test, too"
+        if not len(kept):
+            fix = "give other rows"
+            raise InputError("all that is to be trained on is in dev or test, too", file=loaded.source, fix=fix)
+        train, parts["dev"] = kept, chosen
     schema = loaded.kind if loaded.kind != "texts" else train.schema
     about = About(loaded.source, schema, loaded.columns, loaded.notes, len(loaded.rejected))
     return Parts(train, parts["dev"], parts["test"], said, about, relations=loaded.relations, sources=loaded.sources)
@@ -232,7 +248,7 @@ def amount(part: float | int | str) -> float | int:
     return int(value) if value >= 1 and value.is_integer() else value
 
 
-def _own_part(name: str, file: str, loaded: Loaded, reading: Mapping[str, Any]) -> Data:
+def _own_part(name: str, file: str, loaded: Loaded, reading: Mapping[str, Any]) -> Loaded:
     """A file of its own for dev or test."""
     if loaded.kind == "triples":
         raise InputError(
@@ -240,22 +256,16 @@ def _own_part(name: str, file: str, loaded: Loaded, reading: Mapping[str, Any]) 
             file=file,
             fix="put train, valid and test files into one folder",
         )
-    other = load_source(file, **reading)
+    other = load_source(file, **{**reading, "split": None})
+    if isinstance(other.texts, Retrieval):
+        fix = "give rows like theirs, or train on one source"
+        raise InputError(f"the {name} data are queries with documents, and the sources are several", file=file, fix=fix)
     same = (loaded.kind, loaded.data.schema, loaded.data.classes)
     if (other.kind, other.data.schema, other.data.classes) != same:
         raise InputError(
             f"the {name} data is not {loaded.kind} with the same classes", file=file, fix="give the same kind"
         )
-    return other.data
-
-
-def _without(train: Data, held: Sequence[Data]) -> tuple[Data, int]:
-    """Rows of which no item is held out, where parts come from elsewhere; and how many were left out."""
-    if not held or train.modalities[0] == "query":
-        return train, 0
-    seen = torch.cat([part.anchors.hashes()[part.anchor] for part in held])
-    kept = ~torch.isin(train.anchors.hashes()[train.anchor], seen)
-    return train[kept], int((~kept).sum())
+    return other
 
 
 def _negatives(data: Data) -> int:
@@ -268,6 +278,18 @@ def _first(items: Items) -> Tensor:
     for row, hashed in enumerate(items.hashes().tolist()):
         first.setdefault(hashed, row)
     return torch.tensor(list(first.values()), dtype=torch.long)
+
+
+def distinct(items: Items) -> Items:
+    """The same, where no two have one name: the second `a.png`, of another source or part, is `a.png (2)`."""
+    names, times = dict[str, None](), Counter[str]()
+    for row, name in enumerate(items.names):
+        called = name or f"{items.modality} {row}"
+        while called in names:
+            times[name] += 1
+            called = f"{name} ({times[name] + 1})"
+        names[called] = None
+    return replace(items, names=list(names))
 
 
 def _named(items: Items) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from counterpoint.data import write_rejects
+from counterpoint.data import normalise, write_rejects
 from counterpoint.data.items import Data, Items
 from counterpoint.data.row_splits import kept_apart, split_data
 from counterpoint.data.rows import rows_of
@@ -15,6 +15,7 @@ from counterpoint.data.stored import compact
 from counterpoint.data.types import Rejected, Retrieval
 from counterpoint.errors import InputError
 from counterpoint.fitting.parts import About, Parts, amount, is_file
+from counterpoint.fitting.texts import read_own, unseen, with_answers
 from counterpoint.training._processes import Processes
 
 HELD = {"dev": 2_000, "test": 5_000}
@@ -80,10 +81,18 @@ def load_shards(
     train, *cut = split_data(data, seed=seed, **sizes)
     parts = dict(zip(("dev", "test"), map(compact, cut), strict=True)) | held
     if held:
-        others = [_asked(part) if isinstance(part, Retrieval) else part for part in held.values()]
-        train, before = kept_apart(train, *others), len(train)
+        train, before = kept_apart(train, *map(_asked, held.values())), len(train)
         if before > len(train):
             described += f"; {before - len(train):,} rows left out of training, their texts are in dev or test"
+        # nobody chooses by what is measured
+        dev_part, test_part = parts["dev"], parts["test"]
+        if not isinstance(dev_part, Retrieval):
+            parts["dev"] = kept_apart(dev_part, _asked(test_part))
+            if left := len(dev_part) - len(parts["dev"]):
+                described += f"; dev: {left:,} rows left out, their texts are in the test, too"
+        elif isinstance(test_part, Retrieval):
+            parts["dev"], left = unseen(dev_part, set(map(normalise, test_part.queries.values())))
+            described += f"; dev: {left:,} queries left out, as they are in the test, too" if left else ""
     schema = data.schema if data.schema != "items" else "texts"
     about = About(str(files[0].parent), schema, read.columns, rejected=len(rejected))
     return Parts(train, parts["dev"], parts["test"], described, about)
@@ -97,21 +106,19 @@ def _describe(read: Shards) -> str:
 
 def _own(name: str, file: str, read: Shards, options: Mapping[str, Any]) -> tuple[Data | Retrieval, list[Rejected]]:
     """A file of its own for dev or test, in memory, and its bad rows."""
-    from counterpoint.data import read as read_file
-
-    other = read_file(file, **options)
+    other = read_own(file, options)
     if isinstance(other, Retrieval):
         # texts alone are what is searched: how well they are found is for queries to tell
         if read.data.schema != "items":
             fix = "give pairs, or read the training data as one file"
             raise InputError(f"the {name} data are queries with documents, and the shards pairs", file=file, fix=fix)
-        return other, other.rejected
+        return with_answers(other), other.rejected
     rows = rows_of(other.examples, other.source)
     if rows.schema != read.data.schema:
         raise InputError(f"the {name} data is not {read.data.schema} like the shards", file=file, fix="give the same")
     return rows, other.rejected
 
 
-def _asked(test: Retrieval) -> Data:
-    """Its queries, which nobody may train on."""
-    return Data.alone(Items("text", list(test.queries.values())))
+def _asked(part: Data | Retrieval) -> Data:
+    """What nobody may train on: of a test by queries these alone."""
+    return Data.alone(Items("text", list(part.queries.values()))) if isinstance(part, Retrieval) else part

@@ -25,6 +25,8 @@ from counterpoint.data import (
     split_queries,
 )
 from counterpoint.data.corpus import LANGUAGES
+from counterpoint.data.layouts import beir_files
+from counterpoint.data.loaded import Reading
 from counterpoint.data.rows import rows_of
 from counterpoint.data.sources import load_source
 from counterpoint.errors import InputError
@@ -43,7 +45,7 @@ def all_texts(source: str | os.PathLike[str], reading: Mapping[str, Any], reject
         rejected: The file that lists bad rows, if there are any.
     """
     if source == INCLUDED:
-        corpus = debian(languages=[reading.get("split") or "en"])
+        corpus = _included({**reading, "split": reading.get("split") or "en"})
         return list(corpus.train.texts()), describe(corpus.train)
     data = read(source, **reading)
     said = account(data, rejected)
@@ -68,6 +70,9 @@ def load_texts(
     (`dev`, `test`). With `strict`, no test query has a document that was a positive in training.
     """
     if isinstance(source, str) and source == INCLUDED:
+        if any(map(is_file, (dev, test))):
+            fix = "give --dev a fraction or a number, and leave --test out"
+            raise InputError("dev and test of the included corpus are its own", file=INCLUDED, fix=fix)
         corpus = _included(reading)
         both = split(corpus.train, test=0, dev=amount(dev), seed=seed)
         described = set(corpus.heldout.corpus.values())
@@ -85,7 +90,7 @@ def load_texts(
         trained, data = several.pop("train") if several else ("train", read(source, **reading))
     said = _account(data, output, "rejected.jsonl")
     given = {name: part for name, part in (("dev", dev), ("test", test)) if is_file(part)}
-    others = several | {name: (str(file), read(str(file), **reading)) for name, file in given.items()}
+    others = several | {name: (str(file), read_own(str(file), reading)) for name, file in given.items()}
     sizes = {name: 0 if name in others else amount(part) for name, part in (("dev", dev), ("test", test))}
     if isinstance(data, Retrieval):
         return _retrieval_parts(data, trained, others, sizes, seed, strict, said)
@@ -103,7 +108,7 @@ def load_texts(
             )
         rows[name] = other
         if isinstance(other, Retrieval):
-            judged = _with_answers(other)
+            judged = with_answers(other)
             rows[name] = judged
             if unanswered := len(other.queries) - len(judged.queries):
                 said += f"; {name}: {unanswered:,} queries left out, as no document is relevant"
@@ -111,7 +116,7 @@ def load_texts(
             said += f"; {name}: {_account(other, output, f'rejected-{name}.jsonl')}"
     chosen, measured = rows.get("dev"), rows.get("test")
     if isinstance(chosen, Retrieval) and isinstance(measured, Retrieval):
-        rows["dev"], shared = _unseen(chosen, set(map(normalise, measured.queries.values())))
+        rows["dev"], shared = unseen(chosen, set(map(normalise, measured.queries.values())))
         if shared:
             said += f"; dev: {shared:,} queries left out, as they are in the test, too"
     both = split(data, seed=seed, test=sizes["test"], dev=sizes["dev"])
@@ -124,7 +129,7 @@ def load_texts(
         said += f"; {len(both.train) - len(train_part):,} rows left out of training, their texts are in dev or test"
     train_part = replace(train_part, rejected=data.rejected)
     dev_part, test_part = rows.get("dev", both.dev), rows.get("test", both.test)
-    if "test" in rows and isinstance(dev_part, TextData):
+    if rows and isinstance(dev_part, TextData):
         # nobody chooses by what is measured
         dev_part, before = _without(dev_part, _held(test_part, strict=strict)), len(dev_part)
         if len(dev_part) < before:
@@ -171,16 +176,16 @@ def _retrieval_parts(
             raise InputError(
                 f"the {name} data has no judgements", file=other.source, fix="give a BEIR folder or a qrels file"
             )
-        given[name] = _with_answers(other)
+        given[name] = with_answers(other)
     seen: set[str] = set()
     for name in (name for name in ("test", "dev") if name in given):
-        given[name], left = _unseen(given[name], seen)
+        given[name], left = unseen(given[name], seen)
         notes[f"{name} queries left out, as they are in the test, too"] = left
         seen |= {*given[name].queries, *map(normalise, given[name].queries.values())}
     notes["queries left out, as they are not judged"] = len(data.queries.keys() - data.qrels.keys())
-    answered = _with_answers(data)
+    answered = with_answers(data)
     notes["queries left out, as no document is relevant"] = len(data.qrels) - len(answered.qrels)
-    fresh, notes["queries left out of training, as they are in dev or test, too"] = _unseen(answered, seen)
+    fresh, notes["queries left out of training, as they are in dev or test, too"] = unseen(answered, seen)
     train, dev, test = split_queries(fresh, **sizes, seed=seed, strict=strict)
     dev, test = given.get("dev", dev), given.get("test", test)
     pairs = pairs_from_retrieval(train)
@@ -206,7 +211,7 @@ def _retrieval_parts(
     return _parts(train_part, dev, test, "; ".join([read_as, *notes_said]), known=known, notes=notes_said)
 
 
-def _with_answers(data: Retrieval) -> Retrieval:
+def with_answers(data: Retrieval) -> Retrieval:
     """Only the queries that have a relevant document other than themselves."""
     qrels = {q: gains for q, gains in without_itself(data).items() if any(gain > 0 for gain in gains.values())}
     if not qrels:
@@ -214,7 +219,7 @@ def _with_answers(data: Retrieval) -> Retrieval:
     return replace(data, queries={q: text for q, text in data.queries.items() if q in qrels}, qrels=qrels)
 
 
-def _unseen(data: Retrieval, seen: set[str]) -> tuple[Retrieval, int]:
+def unseen(data: Retrieval, seen: set[str]) -> tuple[Retrieval, int]:
     """Only the queries of which neither the id nor the text was seen; and how many were."""
     kept = {q: text for q, text in data.queries.items() if q not in seen and normalise(text) not in seen}
     return replace(data, queries=kept, qrels={q: data.qrels[q] for q in kept}), len(data.queries) - len(kept)
@@ -252,6 +257,12 @@ def read_source(source: str | os.PathLike[str], **options: Any) -> TextData | Re
     return _included(options).heldout if str(source) == INCLUDED else read(source, **options)
 
 
+def read_own(file: str, reading: Mapping[str, Any]) -> TextData | Retrieval:
+    """A file of its own for dev or test: the split is of the source, and queries with documents have no columns."""
+    options = {"split"} if beir_files(file, None) is None else {"split", "columns", "schema"}
+    return read(file, **{name: value for name, value in reading.items() if name not in options})
+
+
 def read_pairs(source: str, options: Mapping[str, Any]) -> TextData | Retrieval:
     """What `counterpoint.data.read` reads, or the pairs of the included corpus that may be trained on."""
     return _included(options).train if source == INCLUDED else read(source, **options)
@@ -259,6 +270,8 @@ def read_pairs(source: str, options: Mapping[str, Any]) -> TextData | Retrieval:
 
 def _included(reading: Mapping[str, Any]) -> DebianCorpus:
     """The included corpus in all its languages, or in that which is asked for as its split."""
+    asked = Reading(reading.get("columns") or {}, reading.get("schema"))
+    asked.check(INCLUDED, "the included corpus")
     one = reading.get("split")
     return debian(languages=list(LANGUAGES) if one is None else [one])
 
