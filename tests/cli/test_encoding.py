@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
+from counterpoint.cli.items import documents_of, load_for
 from counterpoint.cli.main import app
-from counterpoint.encoders import StaticEncoder, load
+from counterpoint.encoders import ImageEncoder, StaticEncoder, load
 from counterpoint.errors import InputError
 from counterpoint.precision import Ranges, pack_bits
 
@@ -79,3 +81,34 @@ def test_refused_before_anything_is_read_or_written(here, options, why):
     with pytest.raises(InputError, match=why):
         run("not there", "-o", "z.npy", "--model", "model", *options)
     assert sorted(here.iterdir()) == before
+
+
+def test_every_part_of_a_folder_of_pictures_is_encoded_and_indexed(here):
+    encoder = ImageEncoder(3, widths=(8,))
+    encoder.save("pictures")
+    names = [f"train/{colour}/{n}.png" for colour in ("red", "tan") for n in range(2)]
+    names += ["test/red/0.png", "test/tan/0.png"]
+    for shade, name in enumerate(names):
+        file = here / "source" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), 40 * shade, np.uint8)).save(file)
+    assert "z.npy: 6 vectors" in run("source", "-o", "z.npy", "--model", "pictures").output.replace("\n", " ")
+    documents, z = documents_of(load_for(encoder, "source"), encoder)
+    assert documents.ids == names
+    assert documents.columns["label"] == ["red", "red", "tan", "tan", "red", "tan"]
+    np.testing.assert_allclose(z, np.load("z.npy"), atol=1e-6)
+    for option in (("--workers", 2), ("--dtype", "bfloat16")):
+        with pytest.raises(InputError, match=f"{option[0]} is for models of texts alone"):
+            run("source", "-o", "w.npy", "--model", "pictures", *option)
+
+
+def test_a_picture_in_two_rows_has_one_label(here):
+    encoder = ImageEncoder(3, widths=(8,))
+    (here / "source").mkdir()
+    for shade, name in enumerate("ab"):
+        Image.fromarray(np.full((8, 8, 3), 90 * shade, np.uint8)).save(here / "source" / f"{name}.png")
+    rows = ["image\tlabel", "a.png\tred", "b.png\ttan", "a.png\tred"]
+    (here / "source" / "metadata.tsv").write_text("\n".join(rows) + "\n")
+    documents, z = documents_of(load_for(encoder, "source"), encoder)
+    assert (documents.ids, documents.columns) == (["a.png", "b.png"], {"label": ["red", "tan"]})
+    assert len(z) == 2

@@ -82,6 +82,8 @@ def test_what_cannot_be_ranked_is_refused(folder):
         (["model", "sts.tsv", "--train", "labels.tsv"], "--train is for the probes of labelled texts"),
         (["model", ".", "--fuse", "bm25", "--metric", "recall@1000"], "looks at 1000 documents, and 100 are fused"),
         (["model", ".", "--fuse", "bm25", "--candidates", "10"], "looks at 100 documents, and 10 are fused"),
+        (["model", ".", "--rerank", "x", "--candidates", "9"], "looks at 10 documents, and 9 are put in order"),
+        (["bm25", ".", "--rerank", "x", "--metric", "ndcg@200"], "looks at 200 documents, and 100 are put in order"),
     ):
         named = [str(folder / o) if (folder / o).exists() else o for o in options]
         shown = CliRunner().invoke(app, ["evaluate", *named])

@@ -18,6 +18,7 @@ from counterpoint.data import (
     normalise,
     pairs_from_retrieval,
     read,
+    read_documents,
     retrieval_from_pairs,
 )
 from counterpoint.errors import InputError
@@ -58,6 +59,24 @@ def test_beir(tmp_path, gz):
     assert read(folder / "qrels" / "train.tsv").qrels == train.qrels
     with pytest.raises(InputError, match=r"without qrels/dev.tsv; there is test, train"):
         read(folder, split="dev")
+
+
+def test_options_that_a_layout_does_not_know_are_refused(tmp_path):
+    folder = beir(tmp_path / "b")
+    (tmp_path / "a.tsv").write_text("query\tdocument\none\ttwo\n")
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "0.jsonl").write_text('{"query": "one", "document": "two"}\n')
+    for source, options, what in (
+        (folder, {"columns": {"anchor": "text"}}, "columns= does not apply to queries with documents"),
+        (folder, {"schema": "pairs"}, "schema= does not apply to queries with documents"),
+        (folder / "qrels" / "train.tsv", {"split": "test"}, "split= does not apply to queries with documents"),
+        (tmp_path / "a.tsv", {"split": "test"}, "split= does not apply to a file"),
+        (tmp_path / "shards", {"split": "test"}, "split= does not apply to shards"),
+    ):
+        with pytest.raises(InputError, match=what):
+            read(source, **options)
+    with pytest.raises(InputError, match="split= does not apply to a corpus"):
+        read_documents(folder, split="test")
 
 
 def test_trec_judgements_and_the_only_split(tmp_path):
@@ -145,6 +164,8 @@ def test_a_saved_dataset_of_the_datasets_library(tmp_path, datasets):
     ]
     both = datasets.DatasetDict({"train": saved.select([1, 2]), "test": saved.select([0])})
     both.save_to_disk(tmp_path / "dict")
+    with pytest.raises(InputError, match="split= does not apply to a dataset of one split"):
+        read(tmp_path / "one", split="train")
     assert [e.anchor for e in read(tmp_path / "dict").examples] == ["good", "fine \u2028 é"]
     assert [e.anchor for e in read(tmp_path / "dict", split="test").examples] == ["bad"]
     with pytest.raises(InputError, match=r"no split 'dev' \(there is train, test\)"):
@@ -165,6 +186,10 @@ def test_the_hub(datasets, monkeypatch):
         return datasets.DatasetDict({"train": hub_data(datasets), "test": hub_data(datasets).select([0])})
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(InputError, match="the name says split test, and split= train; say one"):
+        read("hf:some/one:test", split="train")
+    assert len(read("hf:some/one:test", split="test").examples) == 1
+    asked.clear()
     result = read("hf:owner/name/config:test")
     assert [(e.anchor, e.label) for e in result.examples] == [("bad", "neg")]
     assert len(read("hf:name")) == 3

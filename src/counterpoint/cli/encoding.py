@@ -61,9 +61,10 @@ def encode(
 
     Example: counterpoint encode texts.txt --model runs/fit/model --output vectors.npy
     """
-    from counterpoint.cli.items import load_for
+    from counterpoint.cli.items import load_for, parts_of
     from counterpoint.cli.searching import open_model
     from counterpoint.data import account, read_documents, write_rows
+    from counterpoint.data.items import Items
     from counterpoint.encoders import unknown_note
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_precision, encode_items_to
@@ -78,14 +79,14 @@ def encode(
     encoder = open_model(model, backend)
     if not isinstance(encoder, TextEncoder):
         asked = {"--prompt": prompt, "--dim": dim, "--ranges": ranges, "--batch-tokens": batch_tokens}
-        asked["--ray"] = ray
+        asked |= {"--ray": ray, "--workers": workers, "--dtype": None if dtype == "auto" else dtype}
         asked["--precision"] = None if precision == "float32" else precision
         if given_too := [name for name, value in asked.items() if value is not None]:
             raise InputError(f"{given_too[0]} is for models of texts alone", fix="leave it out")
         loaded = load_for(encoder, source, **reading(columns, schema, split, skip_bad))
         note(loaded.account(output.with_name(output.name + ".rejected.jsonl")))
-        anchors = loaded.data.anchors[loaded.data.anchor] if loaded.data.others is None else loaded.data.anchors
-        z = encode_items_to(output, encoder, anchors, kind=kinds[kind], progress=True, resume=resume)
+        parts = (p.anchors[p.anchor] if p.others is None else p.anchors for p in parts_of(loaded))
+        z = encode_items_to(output, encoder, Items.cat(list(parts)), kind=kinds[kind], progress=True, resume=resume)
         typer.echo(f"{output}: {len(z):,} vectors of {encoder.dim} dimensions, float32, {z.nbytes:,} bytes")
         return
     check_precision(encoder, precision, given, dim)

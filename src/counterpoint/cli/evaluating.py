@@ -68,6 +68,7 @@ def evaluate(
     from counterpoint.errors import InputError
     from counterpoint.evaluate import (
         METRICS,
+        RERANKED,
         evaluate_associations,
         evaluate_contrasts,
         evaluate_discourse,
@@ -79,10 +80,12 @@ def evaluate(
 
     for metric in metrics or ():
         parse_metric(metric)
-    deepest = max((int(name.partition("@")[2] or 0) for name in metrics or METRICS), default=0)
-    if fuse is not None and (rerank is None or metrics) and deepest > candidates:
+    usual = METRICS if rerank is None else RERANKED
+    deepest = max((int(name.partition("@")[2] or 0) for name in metrics or usual), default=0)
+    if (fuse is not None or rerank is not None) and deepest > candidates:
         fix = f"give --candidates {deepest}, or other metrics"
-        raise InputError(f"a metric looks at {deepest} documents, and {candidates} are fused", fix=fix)
+        done = "fused" if rerank is None else "put in order"
+        raise InputError(f"a metric looks at {deepest} documents, and {candidates} are {done}", fix=fix)
     if run is not None:
         check_output(run, "file", source=source)
     named = [name for name in dict.fromkeys((model, fuse, against)) if name is not None]
@@ -111,10 +114,11 @@ def evaluate(
         return
     encoder: Any = encoders[model]
     if takes(encoder) != ["text"]:
-        loaded, fitted = (each and load_for(encoder, each, **options) for each in (source, train))
-        assert loaded  # a source is given
+        loaded = load_for(encoder, source, **options)
+        # the split is of the source
+        fitted = None if train is None else load_for(encoder, train, **{**options, "split": None})
         typer.echo(loaded.account(f"{Path(source).name}.rejected.jsonl"), err=True)
-        task, measured = evaluated(encoder, loaded, fitted or None)
+        task, measured = evaluated(encoder, loaded, fitted)
         if as_json:
             figures = {name: {"value": f.value, "n": f.n} for name, f in measured.figures.items()}
             typer.echo(json.dumps([{"source": source, "figures": figures}]))

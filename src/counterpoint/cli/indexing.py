@@ -221,9 +221,11 @@ def _read_and_encode(
 def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
     """The documents with their ids and columns; what was understood is said."""
     from counterpoint.data import Documents, account, debian, read_documents
+    from counterpoint.data.loaded import Reading
     from counterpoint.fitting import INCLUDED
 
     if source == INCLUDED:
+        Reading(options["columns"] or {}, options["schema"], options["split"]).check(source, "the included corpus")
         corpus = debian().heldout.corpus
         return Documents(list(corpus), list(corpus.values()), {}, source, roles={"id": "package"})
     documents = read_documents(source, **options)

@@ -21,7 +21,7 @@ from counterpoint.encoders.image import PixelEncoder
 from counterpoint.encoders.knowledge import KnowledgeGraph
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError
-from counterpoint.fitting.parts import kind_of_source
+from counterpoint.fitting.parts import distinct, kind_of_source
 from counterpoint.tasks import Measured, Task, task_for
 
 _HOLDS: dict[str, set[str]] = {
@@ -118,21 +118,39 @@ def evaluated(encoder: Any, loaded: Loaded, train: Loaded | None) -> tuple[Task,
     return task, task.measure("model", encoder)
 
 
+def parts_of(loaded: Loaded) -> list[Data]:
+    """Train, validation and test, as far as a source names them; of triples, whose parts share their items, the first.
+
+    Examples:
+        >>> loaded = load_source("digits")
+        >>> [len(part) for part in parts_of(loaded)]
+        [1797]
+    """
+    if loaded.kind == "triples":
+        return [loaded.data]
+    return [part for part in (loaded.data, loaded.dev, loaded.test) if part is not None]
+
+
 def documents_of(loaded: Loaded, encoder: Any) -> tuple[Documents, Float[np.ndarray, "n d"]]:
-    """What an index holds of a source: its pictures, whose text is their first caption or their name; or entities."""
-    data = loaded.data
+    """What an index holds of all parts of a source: pictures, whose text is their first caption or name; entities."""
+    data, columns = loaded.data, dict[str, list[Any]]()
     if data.others is not None and data.anchors.modality == "query":
         items, texts = data.others, list(data.others.names)
     else:
-        items = data.anchors
-        texts = list(items.names) or [f"d{i}" for i in range(len(items))]
-        if data.others is not None and data.positives is not None:
-            rows = zip(data.anchor.tolist(), data.positives[:, 0].tolist(), strict=True)
-            first = {row: data.others.texts[own] for row, own in reversed(list(rows))}
-            texts = [first.get(row, name) for row, name in enumerate(texts)]
-    columns: dict[str, list[Any]] = {}
-    if data.classes and "label" in data.columns:
-        columns["label"] = [data.classes[i] for i in data.columns["label"].tolist()]
+        parts, said, labels, start = parts_of(loaded), dict[int, str](), dict[int, str](), 0
+        items = distinct(Items.cat([part.anchors for part in parts]))
+        for part in parts:
+            rows = (part.anchor + start).tolist()
+            start += len(part.anchors)
+            if part.others is not None and part.positives is not None:
+                for row, own in zip(rows, part.positives[:, 0].tolist(), strict=True):
+                    said.setdefault(row, part.others.texts[own])
+            if part.classes and "label" in part.columns:
+                for row, label in zip(rows, part.columns["label"].tolist(), strict=True):
+                    labels.setdefault(row, part.classes[label])
+        texts = [said.get(i, items.names[i] if items.names else f"d{i}") for i in range(len(items))]
+        if labels:
+            columns["label"] = [labels.get(i) for i in range(len(items))]
     ids = list(items.names) or [f"d{i}" for i in range(len(items))]
     roles = {"id": "name"} if items.names else {}
     return (

@@ -194,7 +194,8 @@ def asked(
 
     data = read_source(source, **options)
     typer.echo(account(data, f"{Path(source).name}.rejected.jsonl"), err=True)
-    labelled = None if train is None else read_source(train, **options)
+    # the split is of the source
+    labelled = None if train is None else read_source(train, **{**options, "split": None})
     if labelled is not None:
         typer.echo(account(labelled, f"{Path(str(train)).name}.rejected.jsonl"), err=True)
     if isinstance(labelled, Retrieval):

@@ -15,6 +15,7 @@ from typing import Any
 from counterpoint.data.build import BadRowError, build, identified, passage
 from counterpoint.data.jsonrows import type_name
 from counterpoint.data.layouts import beir_folder, find, open_table
+from counterpoint.data.loaded import Reading
 from counterpoint.data.schema import (
     GENERIC,
     KNOWN_NAMES,
@@ -95,6 +96,7 @@ def read_documents(
     known = [*KNOWN_NAMES, *IDS, *TITLES, *TEXTS]
     by_id = None
     if corpus := _corpus_file(name):
+        Reading(split=split).check(name, "a corpus")
         reject = reject.at(corpus)
         table = read_table(corpus, reject, known, progress)
     else:

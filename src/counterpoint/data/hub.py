@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from counterpoint.data.loaded import Reading
 from counterpoint.data.tables import FORMATS, SNIFF, Table, arrow_rows, keyed, suffix
 from counterpoint.data.types import PARTS, Rejects
 from counterpoint.errors import InputError, MissingExtra
@@ -30,6 +31,7 @@ def read_saved(folder: Path, split: str | None, reject: Rejects) -> Table:
             raise InputError("a folder of pictures, and texts are needed here", file=folder, fix="give a file of texts")
         fix = f"name one file, such as {folder / files[0]}" if files else f"known are: {known}"
         raise InputError("a folder of no known layout", file=folder, fix=fix)
+    Reading(split=split).check(str(folder), "a dataset of one split")
     features = saved_features(folder)
     labels = {column: feature["names"] for column, feature in features.items() if feature.get("_type") == "ClassLabel"}
     files = [folder / item["filename"] for item in _json(folder / "state.json")["_data_files"]]
@@ -98,21 +100,23 @@ def _choose(splits: Iterable[str], split: str | None, source: str | Path) -> str
 
 def read_hub(name: str, split: str | None, reject: Rejects) -> Table:
     """A dataset of the Hugging Face hub: `hf:OWNER/NAME[/CONFIG][:SPLIT]`."""
-    loaded, named_split = load_hub(name)
-    return dataset_table(loaded[_choose(loaded, named_split or split, name)], name, reject)
+    loaded, chosen = load_hub(name, split)
+    return dataset_table(loaded[_choose(loaded, chosen, name)], name, reject)
 
 
-def load_hub(name: str) -> tuple[Mapping[str, Any], str]:
-    """All splits of a dataset of the hub, and the one that the name names, if it does.
+def load_hub(name: str, split: str | None = None) -> tuple[Mapping[str, Any], str | None]:
+    """All splits of a dataset of the hub, and the one that the name or `split` names, if they do.
 
     Raises:
-        InputError: There is no such dataset, or no connection.
+        InputError: There is no such dataset, or no connection; they name two.
     """
     try:
         import datasets
     except ImportError:
         raise MissingExtra("datasets", extra="hub") from None
     body, _, named_split = name.removeprefix("hf:").partition(":")
+    if named_split and split not in (None, named_split):
+        raise InputError(f"the name says split {named_split}, and split= {split}", file=name, fix="say one")
     owner_name, config = "/".join(body.split("/")[:2]), "/".join(body.split("/")[2:]) or None
     try:
         loaded = datasets.load_dataset(owner_name, config)
@@ -123,7 +127,7 @@ def load_hub(name: str) -> tuple[Mapping[str, Any], str]:
             file=name,
             fix="check the name (hf:OWNER/NAME/CONFIG:SPLIT) and the connection",
         ) from error
-    return loaded, named_split
+    return loaded, named_split or split
 
 
 def dataset_table(data: Any, name: str, reject: Rejects) -> Table:

@@ -9,6 +9,7 @@ from pathlib import Path
 from counterpoint.data.build import BY_ID, build, identified
 from counterpoint.data.hub import read_hub, read_saved
 from counterpoint.data.lines import read_lines
+from counterpoint.data.loaded import Reading
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
     Table,
@@ -73,6 +74,8 @@ def read(
     name = os.fspath(source)
     reject = Rejects(name, skip_bad)
     if files := beir_files(name, split):
+        used = ["split"] if Path(name).is_dir() else []
+        Reading(columns or {}, schema, split).check(name, "queries with documents", *used)
         return _beir(*files, reject, progress)
     table, documents = open_table(name, KNOWN_NAMES, columns, split, reject, progress)
     return build(table, recognise(table, name, columns, schema), name, reject, documents)
@@ -132,6 +135,7 @@ def open_table(
     shards = shard_files(path)
     if path.is_dir() and not shards:
         return read_saved(path, split, reject), None
+    Reading(split=split).check(name, "shards" if shards else "a file")
     given = [[v] if isinstance(v, str | int) else v for v in (columns or {}).values()]
     names = [v for several in given for v in several if isinstance(v, str) and not v.isdecimal()]
     if shards:

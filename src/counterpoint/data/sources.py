@@ -54,7 +54,7 @@ def source_kind(source: Any, columns: ColumnMap | None = None) -> SourceKind:
         return "pictures"
     if name.startswith("hf:"):
         splits, split = load_hub(name)
-        data = splits[split] if split in splits else next(iter(splits.values()))
+        data = splits[split] if split is not None and split in splits else next(iter(splits.values()))
         return _by_roles(dataset_table(data, name, Rejects(name)), name, columns) if _shown(data) else "texts"
     if not path.exists():
         return "texts"
@@ -152,8 +152,8 @@ def _load(source: Any, reading: Reading) -> Loaded:
         reading.check(name, kind, "columns")
         return load_triples([path], reading)
     if name.startswith("hf:"):
-        splits, named = load_hub(name)
-        return load_datasets(splits, name, replace(reading, split=named or reading.split))
+        splits, named = load_hub(name, reading.split)
+        return load_datasets(splits, name, replace(reading, split=named))
     if is_saved(path):
         reading.check(name, kind, "columns", "split", "size")
         return _load_saved(path, reading)
