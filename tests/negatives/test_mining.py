@@ -216,6 +216,23 @@ def test_other_trainers_columns(tmp_path, some):
         assert kinds == ({str} if layout == "tuples" else {str, list})
 
 
+@pytest.mark.parametrize("layout", ["tuples", "lists"])
+def test_rows_keep_their_prompts_and_are_mined_with_them(tmp_path, layout):
+    """Of two questions of the same words the prompt says what is looked for."""
+    fruits, cars = [f"fruit {n} apple" for n in range(4)], [f"car {n} wheel" for n in range(4)]
+    examples = [Example("number", (text,), prompt=f"{text.split()[0]} ") for text in (fruits[0], cars[0])]
+    examples += [Example(text, (text + " red",)) for text in (*fruits[1:], *cars[1:])]
+    data = rows_of(examples)
+    encoder = StaticEncoder.from_corpus([*fruits, *cars, "number red"] * 3, dim=32)
+    mined = mine_to(tmp_path / "a.jsonl", data, {"model": encoder}, 2, layout=layout)
+    wanted = mine(data, [by_encoder(encoder, data)], 2)
+    texts = data.others.texts
+    back = read(mined.output).examples
+    assert [(e.anchor, e.prompt) for e in back] == [(e.anchor, e.prompt) for e in examples]
+    assert [e.negatives for e in back] == [tuple(texts[i] for i in own) for own in wanted.negatives.tolist()]
+    assert back[0].negatives != back[1].negatives
+
+
 def test_the_same_call_goes_on_and_another_does_not(tmp_path, some, monkeypatch):
     monkeypatch.setattr(mining, "BLOCK", 25)
     encoder = StaticEncoder.from_corpus(list(some.others.texts), dim=16)

@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from counterpoint.data.items import Data
-from counterpoint.encoders.encoding import fingerprint
+from counterpoint.data.items import Data, Items
+from counterpoint.encoders import Kind
+from counterpoint.encoders.encoding import encode_items_to, fingerprint
 from counterpoint.encoders.spreading import Spread
 from counterpoint.errors import InputError
 from counterpoint.files import atomic, check_output, remove, write_json
@@ -72,8 +73,9 @@ def mine_to(
     "tuples" is a row a line with `anchor`, `positive`, `negative_1`, ..., which sentence-transformers reads as its
     n-tuples: a row with several positives becomes one for each, and one with fewer negatives than others is left out.
     "lists" is a line with `query`, `pos` and `neg`, which FlagEmbedding reads, for every row with a negative. `fit`
-    reads both. Beside the file, `OUTPUT.suspects.jsonl` lists what scored no less than a positive and could have been
-    taken: answers that nobody marked, perhaps.
+    reads both. Where rows have prompts of their own, so do the lines (`prompt`). Beside the file,
+    `OUTPUT.suspects.jsonl` lists what scored no less than a positive and could have been taken: answers that nobody
+    marked, perhaps.
 
     What is done is kept in a folder beside the file until all is: the same call goes on from there after a kill.
 
@@ -90,7 +92,7 @@ def mine_to(
         language: Of the texts, for BM25.
         asked: What `keep` and `draw` are made of, as far as a call with others must not go on with this one.
         progress: Show a bar.
-        spread: Workers that encode (`counterpoint.encoders.on_ray`).
+        spread: Workers that encode (`counterpoint.encoders.on_ray`); queries with prompts are encoded here.
 
     Raises:
         InputError: As `Miner`; nobody who finds; an unknown layout; nothing was found.
@@ -174,9 +176,13 @@ def _ranker(data: Data, encoder: Any, work: Path, language: str, progress: bool,
     if encoder is None:
         return lexical(list(data.others.texts), language=language)
     vectors = []
-    for kind, items in (("query", data.anchors), ("document", data.others)):
+    sides: tuple[tuple[Kind, Items], ...] = (("query", data.anchors), ("document", data.others))
+    for kind, items in sides:
         file = work / f"{kind}.npy"
-        if not file.exists():
+        if not file.exists() and items.prompts:
+            # each after its own, as figures are of them
+            encode_items_to(file, encoder, items, kind=kind, progress=progress)
+        elif not file.exists():
             encoder.encode(list(items.texts), kind=kind, out=file, progress=progress, spread=spread)
         vectors.append(np.load(file, mmap_mode="r"))
     return by_vectors(*vectors, metric=metric_of(encoder))
@@ -224,26 +230,28 @@ def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _rows(data: Data) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Anchor, positives and negatives of each row."""
+def _rows(data: Data) -> Iterator[tuple[str, list[str], list[str], dict[str, str]]]:
+    """Anchor, positives and negatives of each row; and its prompt, where rows have some."""
     assert data.others is not None
     assert data.positives is not None
     assert data.negatives is not None
-    texts = data.others.texts
+    texts, prompts = data.others.texts, data.anchors.prompts
     for anchor, own, not_own in zip(
         data.anchor.tolist(), data.positives.tolist(), data.negatives.tolist(), strict=True
     ):
-        yield data.anchors.texts[anchor], [texts[i] for i in own if i >= 0], [texts[i] for i in not_own if i >= 0]
+        prompt = {"prompt": prompts[anchor]} if prompts else {}
+        both = [[texts[i] for i in some if i >= 0] for some in (own, not_own)]
+        yield data.anchors.texts[anchor], both[0], both[1], prompt
 
 
 def _tuples(data: Data, wanted: int) -> Iterator[dict[str, str]]:
-    for anchor, positives, negatives in _rows(data):
+    for anchor, positives, negatives, prompt in _rows(data):
         if len(negatives) >= wanted:
             numbered = {f"negative_{i}": text for i, text in zip(count(1), negatives[:wanted], strict=False)}
-            yield from ({"anchor": anchor, "positive": positive, **numbered} for positive in positives)
+            yield from ({"anchor": anchor, "positive": positive, **numbered, **prompt} for positive in positives)
 
 
 def _lists(data: Data) -> Iterator[dict[str, Any]]:
-    for anchor, positives, negatives in _rows(data):
+    for anchor, positives, negatives, prompt in _rows(data):
         if negatives:
-            yield {"query": anchor, "pos": positives, "neg": negatives}
+            yield {"query": anchor, "pos": positives, "neg": negatives, **prompt}
