@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
-from counterpoint.generating import Answer, CausalLM, Generator, Message, Refusal, Request, Sampling
+from counterpoint.generating import Answer, CausalLM, Generator, Message, Price, Refusal, Request, Sampling
 from counterpoint.generating.causal import draw
 from generating.tiny import TEMPLATE, WORDS, made
 
@@ -252,3 +252,10 @@ def test_smollm2():
     (france,), _ = generator.ask(prompts, sampling=Sampling(max_tokens=12))
     assert "Paris" in france.value
     assert generator.account.asked == 6
+
+
+def test_a_budget_ends_the_work_after_a_batch(lm):
+    generator = Generator(lm, price=Price(1e6, 1e6), budget=1.0)
+    with pytest.raises(InputError, match="the budget of 1 is spent, and 5 requests are left"):
+        generator.ask(PROMPTS, sampling=Sampling(max_tokens=2))
+    assert generator.account.asked == lm.batch_size == 4

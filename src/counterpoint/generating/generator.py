@@ -126,7 +126,8 @@ class Generator:
         model: Any `LanguageModel`: `CausalLM`, `Endpoint`, `Rules`, your own.
         folder: Where answers are kept, by several processes if need be; None keeps them as long as this object lives.
         price: Of a million tokens.
-        budget: In the price's currency: no more requests begin once this object's new answers have cost so much.
+        budget: In the price's currency: no more requests (of a local model: batches) begin once this object's new
+            answers have cost so much.
         progress: True shows a bar with the time left on standard error; or a function of (done, total).
 
     Raises:
@@ -256,7 +257,7 @@ class Generator:
         self.account.kept += len(done)
         try:
             with _reporting(self.progress, len(keys), len(done), self.account) as report:
-                for request, answer in self.model.answers(self._affordable(missing)):
+                for request, answer in self._asked(missing):
                     self.account.add(answer)
                     if isinstance(answer, Answer):
                         answer = self._kept.put(model, request, answer)
@@ -271,6 +272,13 @@ class Generator:
             fix = "give more and run the same again: what was answered is kept"
             raise InputError(f"the budget of {self.budget:g} is spent, and {left:,} requests are left", fix=fix)
         return done
+
+    def _asked(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Answer | Refusal]]:
+        """What the model says. A local one reads all requests first: with a budget it has a batch of them at a time."""
+        batch = 0 if self.budget is None else getattr(self.model, "batch_size", 0)
+        size = batch or max(1, len(requests))
+        for begin in range(0, len(requests), size):
+            yield from self.model.answers(self._affordable(requests[begin : begin + size]))
 
     def _affordable(self, requests: Iterable[Request]) -> Iterator[Request]:
         for request in requests:
