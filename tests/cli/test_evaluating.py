@@ -91,6 +91,32 @@ def test_what_cannot_be_ranked_is_refused(folder):
         assert said in str(shown.exception)
 
 
+def figures(done):
+    return {figure["name"]: figure for figure in json.loads(done.stdout)[0]["figures"]}
+
+
+def test_queries_whose_documents_were_trained_on_are_left_out(folder, tmp_path_factory):
+    trained = folder / "trained.tsv"
+    trained.write_text("question\tanswer\nblue thing\tA red car\n")
+    run, model = str(tmp_path_factory.mktemp("out") / "run"), str(folder / "model")
+    (folder / "qrels" / "test.tsv").write_text("q1\td1\t1\nq2\td2\t1\nq4\td2\t1\n")
+    whole = CliRunner().invoke(app, ["evaluate", model, str(folder), "--run", run, "--json"])
+    shown = CliRunner().invoke(app, ["evaluate", run, str(folder), "--unseen", str(trained), "--json"])
+    assert "1 queries are left out: a document that is relevant" in shown.stderr
+    every, left = (figures(done)["mrr@10"] for done in (whole, shown))
+    assert (every["n"], left["n"]) == (3, 2)
+    found = read_run(run)
+    wanted = [1 / (1 + sorted(found[q], key=lambda d: -found[q][d]).index("d2")) for q in ("q2", "q4")]
+    assert left["value"] == pytest.approx(sum(wanted) / 2)
+    # a BEIR folder is what its train part trains
+    (folder / "qrels" / "train.tsv").write_text("q3\td2\t1\n")
+    shown = CliRunner().invoke(app, ["evaluate", "bm25", str(folder), "--unseen", str(folder), "--json"])
+    assert figures(shown)["mrr@10"]["n"] == 1
+    trained.write_text("question\tanswer\nblue thing\tA red car\nwhat\ta blue boat\n")
+    shown = CliRunner().invoke(app, ["evaluate", run, str(folder), "--unseen", str(trained)])
+    assert "no query has documents that are new" in str(shown.exception)
+
+
 def test_contrasts_are_measured_by_pairs(folder):
     row = {"q1": "red", "q2": "blue", "doc1": "a red car", "doc2": "a blue boat"}
     (folder / "contrasts.jsonl").write_text(json.dumps(row) + "\n")

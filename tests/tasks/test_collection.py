@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from counterpoint.data import Example, Retrieval, retrieval_from_pairs
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
+from counterpoint.encoders import StaticEncoder
 from counterpoint.errors import InputError
-from counterpoint.tasks import Collection, Find, halves, links, pairs, task_for, views
+from counterpoint.tasks import Collection, Find, halves, links, pairs, sentences, task_for, views
 from counterpoint.tasks.find import LINKS
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[2] / "../shared/data"))
@@ -81,6 +82,25 @@ def test_halves_of_texts():
     assert half.anchors.texts == ["one three five", "東京日本都で"]
     assert half.others.texts == ["two four", "都はの首す"]
     assert answers(pairs(half))["one three five"] == {"two four"}
+
+
+def test_a_sentence_of_a_long_text_is_to_find_the_rest_among_all_texts():
+    texts = [f"The {w} is here. It was in room {i}. No {w} is like it." for i, w in enumerate(("car", "boat", "cat"))]
+    part = Data.alone(Items("text", [*texts, "alone"]))
+    train = Data.alone(Items("text", ["One more. And so on.", "two more"]))
+    collection = sentences(part, train)
+    assert len(collection.queries) == 3
+    assert set(collection.corpus.texts) >= {"alone", "One more. And so on.", "two more"}
+    for i, (asked, found) in enumerate(answers(collection).items()):
+        (rest,) = found
+        assert asked in texts[i]
+        assert sorted([*rest.split(), *asked.split()]) == sorted(texts[i].split())
+    encoder = StaticEncoder.from_corpus([*texts, "alone"], dim=4)
+    chosen = task_for(train, part, part, encoder)
+    assert chosen.test.queries.texts == chosen.dev.queries.texts == collection.queries.texts
+    short = Data.alone(Items("text", ["one two three four", "five six seven eight", *texts[:1]]))
+    assert task_for(train, short, short, encoder).test.queries.texts == pairs(halves(short)).queries.texts
+    assert len(sentences(part[torch.tensor([0])]).corpus) == 1
 
 
 def test_among_keeps_what_answers_and_asking_keeps_who_asks():

@@ -48,6 +48,12 @@ def evaluate(
     rerank: Annotated[
         str | None, typer.Option(help="Retrieval: put what is found in a reranker's order, too; a folder or name.")
     ] = None,
+    unseen: Annotated[
+        str | None,
+        typer.Option(
+            help="Retrieval: only queries none of whose documents was a positive in this: what was trained on."
+        ),
+    ] = None,
     candidates: Annotated[int, typer.Option(min=1, help="How many are fused, or put in its order.")] = 100,
     backend: Backend = "auto",
     columns: Columns = None,
@@ -89,7 +95,7 @@ def evaluate(
     if run is not None:
         check_output(run, "file", source=source)
     named = [name for name in dict.fromkeys((model, fuse, against)) if name is not None]
-    retrieval = bool(run or metrics or fuse or rerank) or any(map(is_ranking, named))
+    retrieval = bool(run or metrics or fuse or rerank or unseen) or any(map(is_ranking, named))
     encoders = {name: None if is_ranking(name) else open_model(name, backend) for name in named}
     options = reading(columns, schema, split, skip_bad)
     if rerank is not None and (against or train):
@@ -97,8 +103,10 @@ def evaluate(
         raise InputError("--rerank compares what is found with itself in another order", fix=fix)
     if retrieval or against is not None:
         if any(e is not None and takes(e) != ["text"] for e in encoders.values()):
-            raise InputError("--against, --metric, --run, --fuse and --rerank are for texts", fix="leave them out")
-        ask = asked(source, train, options, tuple(metrics or ()), retrieval=retrieval)
+            raise InputError(
+                "--against, --metric, --run, --fuse, --rerank and --unseen are for texts", fix="leave them out"
+            )
+        ask = asked(source, train, options, tuple(metrics or ()), retrieval=retrieval, unseen=unseen)
         title = model if fuse is None else f"{model} + {fuse}"
         fused = None if fuse is None else ask.fused([(name, encoders[name]) for name in (model, fuse)], candidates)
         if rerank is not None:

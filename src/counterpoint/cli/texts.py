@@ -174,7 +174,13 @@ def _tag(name: str) -> str:
 
 
 def asked(
-    source: str, train: str | None, options: dict[str, Any], metrics: tuple[str, ...] = (), *, retrieval: bool = False
+    source: str,
+    train: str | None,
+    options: dict[str, Any],
+    metrics: tuple[str, ...] = (),
+    *,
+    retrieval: bool = False,
+    unseen: str | None = None,
 ) -> Asked:
     """Read the texts; what is read is said.
 
@@ -184,6 +190,7 @@ def asked(
         options: Of `read`.
         metrics: Of retrieval.
         retrieval: Whether something is asked that only a retrieval test has.
+        unseen: What was trained on: only queries none of whose documents was a positive there are asked.
 
     Raises:
         InputError: They cannot be read, or are no retrieval test where one is needed.
@@ -208,4 +215,28 @@ def asked(
     if retrieval and not isinstance(data, Retrieval):
         fix = "give pairs or a BEIR folder, or leave out --metric, --run, --fuse, bm25 and runs"
         raise InputError("the data are no retrieval test", file=source, fix=fix)
+    if unseen is not None:
+        assert isinstance(data, Retrieval)  # refused before
+        data = _unseen(data, unseen)
     return Asked(data, labelled, metrics)
+
+
+def _unseen(data: Retrieval, trained: str) -> Retrieval:
+    """Only the queries none of whose relevant documents was a positive of what was trained on; how many is said."""
+    from dataclasses import replace
+
+    from counterpoint.data import Retrieval, pairs_from_retrieval
+    from counterpoint.data.layouts import beir_files
+    from counterpoint.errors import InputError
+    from counterpoint.fitting.texts import known_answers, read_pairs, with_answers
+
+    pairs = read_pairs(trained, {} if beir_files(trained, None) is None else {"split": "train"})
+    if not isinstance(pairs, Retrieval) and pairs.schema not in ("pairs", "tuples"):
+        raise InputError("--unseen is what was trained on, queries with their documents", file=trained)
+    rows = pairs_from_retrieval(pairs) if isinstance(pairs, Retrieval) else pairs
+    known, _ = known_answers(rows, with_answers(data))
+    qrels = {query: gains for query, gains in data.qrels.items() if query not in known}
+    note(f"{len(known):,} queries are left out: a document that is relevant to them was a positive in {trained}")
+    if not qrels:
+        raise InputError("no query has documents that are new", file=data.source, fix="leave out --unseen")
+    return replace(data, queries={q: text for q, text in data.queries.items() if q not in known}, qrels=qrels)

@@ -136,7 +136,7 @@ def load_texts(
             said += f"; dev: {before - len(dev_part):,} rows left out, their texts are in the test, too"
     known = frozenset[str]()
     if isinstance(test_part, Retrieval) and data.schema != "texts":
-        known, share = _known(train_part, test_part)
+        known, share = known_answers(train_part, test_part)
         said += f"; {share}"
     return _parts(train_part, dev_part, test_part, said, known=known)
 
@@ -194,7 +194,7 @@ def _retrieval_parts(
         pairs, before = _without(pairs, held), len(pairs)
         notes["queries left out of training, as they share documents with dev or test"] = before - len(pairs)
     check_trainable(pairs)
-    known, share = _known(pairs, test)
+    known, share = known_answers(pairs, test)
     notes["training queries that are documents of the corpus, each no partner of itself"] = len(own_documents(train))
     size = {"train": len(pairs), "dev": len(dev.queries), "test": len(test.queries)}
     where = {
@@ -235,7 +235,7 @@ def _held(data: TextData | Retrieval, *, strict: bool) -> Iterable[str]:
     return [*data.queries.values(), *(text for q in data.queries if strict for text in _answers(data, q))]
 
 
-def _known(train: TextData, test: Retrieval) -> tuple[frozenset[str], str]:
+def known_answers(train: TextData, test: Retrieval) -> tuple[frozenset[str], str]:
     """The test queries with a relevant document that was a positive in training, and what is said of them."""
     positives = {normalise(text) for e in train.examples for text in e.positives}
     known = frozenset(q for q in test.queries if any(normalise(text) in positives for text in _answers(test, q)))

@@ -2,7 +2,7 @@
 
 from counterpoint.tasks.both_ways import BothWays
 from counterpoint.tasks.choose import task_for
-from counterpoint.tasks.collection import Collection, halves, links, pairs, views, zero_shot
+from counterpoint.tasks.collection import Collection, halves, links, pairs, sentences, views, zero_shot
 from counterpoint.tasks.find import Find, on_new
 from counterpoint.tasks.floors import Frequent, Raw
 from counterpoint.tasks.labels import Labels, LabelSets
@@ -26,6 +26,7 @@ __all__ = [
     "links",
     "on_new",
     "pairs",
+    "sentences",
     "task_for",
     "views",
     "zero_shot",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from counterpoint.data.items import Data
+from counterpoint.data.passages import in_sentences
 from counterpoint.encoders import StaticEncoder
 from counterpoint.tasks.both_ways import BothWays
-from counterpoint.tasks.collection import Collection, halves, links, pairs, views
+from counterpoint.tasks.collection import Collection, halves, links, pairs, sentences, views
 from counterpoint.tasks.find import LINKS, Find
 from counterpoint.tasks.floors import Frequent, Raw
 from counterpoint.tasks.labels import Labels, LabelSets
@@ -26,7 +27,8 @@ def task_for(
     |---|---|
     | scored pairs | `Similar` |
     | labelled items, or items with sets of labels | `Labels`, `LabelSets` |
-    | texts alone | `Find`: one half of a text's words should find the other |
+    | texts, at least half of several sentences | `Find`: a sentence should find the rest, among all texts |
+    | other texts alone | `Find`: one half of a text's words should find the other |
     | other items alone | `Find`: one view of a picture should find another |
     | pairs and tuples of one modality | `Find`: MRR@10, among all documents of the training data, too |
     | (head, relation) and tail | `Find`: MRR and hit@K, filtered |
@@ -68,7 +70,10 @@ def task_for(
 def _collection(part: Data, train: Data) -> Collection:
     if part.others is not None:
         return pairs(part, train)
-    return pairs(halves(part)) if part.anchors.modality == "text" else views(part)
+    if part.anchors.modality != "text":
+        return views(part)
+    several = sum(len(in_sentences(text)) > 1 for text in part.anchors[part.anchor].texts)
+    return sentences(part, train) if 2 * several >= len(part) else pairs(halves(part))
 
 
 def _rows(data: Data | Collection) -> Data:

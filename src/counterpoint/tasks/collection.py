@@ -8,16 +8,17 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from counterpoint.data.hashing import normalise
 from counterpoint.data.items import Data, Items
+from counterpoint.data.passages import in_sentences
 from counterpoint.data.types import Retrieval
 from counterpoint.encoders.inputs import take
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.evaluate.places import Answers, answers_of, prepared
 from counterpoint.search.words import spaceless
-from counterpoint.views import affine, brightness, compose, grey, jitter
+from counterpoint.views import affine, brightness, compose, grey, inverse_cloze, jitter
 
 _VIEWED = 512
 _VIEWS = (
@@ -305,6 +306,31 @@ def halves(data: Data) -> Data:
     rows = torch.arange(len(found))
     first, second = ([pair[side] for pair in found] for side in (0, 1))
     return Data(Items("text", first), rows, Items("text", second), rows[:, None], source=data.source)
+
+
+def sentences(data: Data, *others: Data, seed: int = 0) -> Collection:
+    """Long texts without partners make a test of their own: a sentence of each should find the rest of its text.
+
+    It is searched among the rests of all and the whole texts of others. Where a text has many sentences, `halves` have
+    nearly all of its words, and every model finds them. Texts of one sentence are documents alone.
+
+    Args:
+        data: Texts alone.
+        *others: Further texts alone, which are documents, too.
+        seed: Of the sentence, drawn at random from those of two words or more.
+
+    Examples:
+        >>> data = Data.alone(Items("text", ["It is red. So it is.", "one alone"]))
+        >>> found = sentences(data, Data.alone(Items("text", ["It flies."])))
+        >>> found.queries.texts, sorted(found.corpus.texts)
+        (['It is red.'], ['It flies.', 'So it is.', 'one alone'])
+    """
+    asked = inverse_cloze(kept=0)(data, nn.Identity(), seed)
+    alone = [text for text in data.anchors[data.anchor].texts if len(in_sentences(text)) < 2]
+    more = alone + [text for other in others for text in other.anchors[other.anchor].texts]
+    whole = Items("text", more)
+    rows = torch.arange(len(whole))
+    return pairs(asked, Data(whole, rows, whole, rows[:, None])) if more else pairs(asked)
 
 
 def _others(data: Data) -> Items:
