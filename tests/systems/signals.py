@@ -20,7 +20,8 @@ import torch
 from counterpoint.evaluate import mean_cosine
 from counterpoint.systems import System, every, get, jobs
 from counterpoint.systems.measuring import load
-from counterpoint.testbeds import Trained, Tuned
+from counterpoint.testbeds import Arm, Richer, Trained, Tuned
+from counterpoint.testbeds.combined import Combined
 from counterpoint.testbeds.figures import representation
 from counterpoint.testbeds.naming import digest
 from systems import golden
@@ -39,12 +40,29 @@ def measured(s: System) -> dict[str, float]:
     parts = (golden.sample(bed, 256), bed.parts(0)[1])
     found = {}
     for role, arm in (("system", s.signal.system or Trained(s.method)), ("off", s.signal.off)):
-        # the first value is that of the paper
-        made = (arm.at(arm.values[0]) if isinstance(arm, Tuned) else arm).made(bed, parts, 0)
+        made = small(arm).made(replace(bed, settings={**bed.settings, **rate(arm)}), parts, 0)
         found[role] = float(s.signal.figure.of(made))
         if role == "system":
             found["cosine"] = float(mean_cosine(torch.from_numpy(representation(made, parts[0]))))
     return found
+
+
+def small(arm: Arm) -> Arm:
+    """What stands for an arm on small data: the first of several values, which is that of the paper.
+
+    What is trained on another testbed is trained here, and of models side by side the last, which has the mechanism.
+    """
+    if isinstance(arm, Tuned):
+        return arm.at(arm.values[0])
+    if isinstance(arm, Richer):
+        return small(arm.arm)
+    return small(arm.arms[-1]) if isinstance(arm, Combined) else arm
+
+
+def rate(arm: Arm) -> dict[str, float]:
+    """The rate of another testbed, where the arm is trained on one."""
+    own = arm.bed.settings if isinstance(arm, Richer) else {}
+    return {name: own[name] for name in ("learning_rate",) if name in own}
 
 
 def moved(system: float, off: float) -> bool:

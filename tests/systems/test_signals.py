@@ -7,15 +7,26 @@ again. To train them all is a slow test.
 
 from __future__ import annotations
 
-import pytest
+import os
+from dataclasses import replace
+from pathlib import Path
 
-from counterpoint.systems import every
-from systems.signals import kept, measured, moved, rests_on, shown
+import pytest
+import torch
+
+from counterpoint.systems import every, jobs
+from counterpoint.tasks import Collection
+from counterpoint.testbeds.files import VARIABLE
+from systems import golden
+from systems.signals import kept, measured, moved, rests_on, shown, small
 
 SIGNALLED = [s for s in every() if s.signal is not None]
 ALONE = [s for s in SIGNALLED if not shown(s)]
 KEPT = kept()
 AGAIN = "python tests/systems/signals.py"
+UNMEASURED = set(Path(__file__).with_name("unmeasured.txt").read_text().split())
+TESTED = 60
+"""Rows or queries, and other documents, of a real test."""
 
 
 @pytest.mark.parametrize("s", [pytest.param(s, id=s.slug) for s in ALONE])
@@ -42,3 +53,29 @@ def test_the_mechanism_moves_its_signal_and_nothing_collapses(s):
 def test_every_system_that_trains_names_its_signal_or_measures_by_a_check():
     silent = [s.name for s in every() if s.claims and s.signal is None and not any(c.check for c in s.claims)]
     assert silent == []
+
+
+def some(test):
+    """The first few of a test: what belongs together stands together."""
+    if isinstance(test, Collection):
+        return test.only(test.answers.judged[:TESTED]).among(TESTED)
+    return test[torch.arange(len(test))[:TESTED]]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(VARIABLE not in os.environ, reason="no data at hand")
+@pytest.mark.parametrize("s", [pytest.param(s, id=s.slug) for s in every() if s.slug in UNMEASURED])
+def test_every_figure_can_be_taken_of_the_test_that_it_is_measured_on(s):
+    """Of raw input, and of what one step on the small data makes: a figure that fails does so after a long training."""
+    bed = replace(s.sample, steps=1, settings={**s.sample.settings, "batch_size": 8, "dtype": "float32"})
+    given, made, real = (golden.sample(bed, 256), bed.parts(0)[1]), {}, {}
+    asked = [each for each in jobs.asked(s) if each.place[2] in ("raw", "system") and each.arm is not None]
+    for each in asked:
+        arm = small(each.arm)
+        if arm.key not in made:
+            made[arm.key] = arm.made(bed, given, 0)
+        if each.bed.name not in real:
+            train, test = each.bed.parts(0)
+            real[each.bed.name] = train, some(test)
+        float(each.figure.of(replace(made[arm.key], parts=real[each.bed.name])))
+    assert asked or all(claim.check for claim in s.claims)

@@ -19,9 +19,9 @@ from counterpoint.systems.retrieval._pretrained import (
     with_task,
 )
 from counterpoint.testbeds import Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.documents import BY_BERT, FEW_PAIRS
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import alignment_of_like
 
 
 def contrasted_spans(data: Data, encoder: nn.Module) -> CoCondenser:
@@ -64,7 +64,7 @@ def mlm() -> Recipe:
             ceiling=CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(condenser)),
+    signal=Signal(alignment, off=Trained(condenser)),
     sample=FEW_PAIRS,
     setup=SETUP + "Theirs begins as a Condenser of Wikipedia and books, with its head; here all three losses begin "
     "together. The head reads the states after half of the layers. Spans are pieces of a document of at most 48 "

@@ -10,10 +10,11 @@ from counterpoint.procedures import Chain, Queue, Teacher
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.retrieval import e5
 from counterpoint.testbeds import Richer, Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.documents import FEW_DOCUMENTS, UNASKED
 from counterpoint.testbeds.figures import found
 from counterpoint.testbeds.lexical import LEXICAL
-from counterpoint.testbeds.texts import LONGER_SCIFACT, alignment_of_like
+from counterpoint.testbeds.texts import LONGER_SCIFACT
 from counterpoint.training import TrainConfig
 from counterpoint.views import TextView, chained, inverse_cloze
 from counterpoint.views.tokens import random_crop, token_deletion
@@ -103,7 +104,7 @@ _CEILING = Richer(Trained(e5.unfiltered), LONGER_SCIFACT)
             ceiling=_CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(whole_in_small), system=Trained(in_small)),
+    signal=Signal(alignment, off=Trained(whole_in_small), system=Trained(in_small)),
     sample=FEW_DOCUMENTS,
     setup="SciFact's 5,183 abstracts stand in for Wikipedia and CCNet, of which each batch has a half there, and their "
     "own claims for BEIR; a table of token vectors from scratch for BERT, so that crops tell words that go together "

@@ -17,9 +17,9 @@ from counterpoint.systems.retrieval._pretrained import (
     with_task,
 )
 from counterpoint.testbeds import Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.documents import BY_BERT, FEW_PAIRS
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import alignment_of_like
 from counterpoint.training import TrainConfig
 
 PRETRAINING = TrainConfig(epochs=8, batch_size=512, learning_rate=1e-4, schedule="linear")
@@ -65,7 +65,7 @@ def condenser() -> Recipe:
             ceiling=CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(mlm)),
+    signal=Signal(alignment, off=Trained(mlm)),
     sample=FEW_PAIRS,
     setup=SETUP + "The paper's abstract was read, a caption of its figure, and the authors' fine-tuning; the code of "
     "their pre-training is not public. Of the formula, inner products, a temperature of 0.1, a projector of two layers "

@@ -20,9 +20,9 @@ from counterpoint.systems.retrieval._pretrained import (
     with_task,
 )
 from counterpoint.testbeds import Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.documents import BY_BERT, FEW_PAIRS
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import alignment_of_like
 from counterpoint.training import TrainConfig
 from counterpoint.views import in_context
 
@@ -86,7 +86,7 @@ def mlm() -> Recipe:
             ceiling=CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(mlm)),
+    signal=Signal(alignment, off=Trained(mlm)),
     sample=FEW_PAIRS,
     setup=SETUP + "Of the paper its abstract was read, and the authors' code. Spans are pieces of a document of at "
     "most 48 words, for sentences up to 128 tokens of which some are short on purpose; what is beside a span, and any "

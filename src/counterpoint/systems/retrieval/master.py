@@ -14,9 +14,9 @@ from counterpoint.systems.retrieval import cot_mae
 from counterpoint.systems.retrieval._pretrained import CEILING, SETUP, in_spans, pretrained, with_task
 from counterpoint.systems.retrieval.query_as_context import QUESTIONS, with_questions
 from counterpoint.testbeds import Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.documents import BY_BERT, FEW_PAIRS
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import alignment_of_like
 from counterpoint.training import TrainConfig
 
 PRETRAINING = TrainConfig(epochs=40, batch_size=2048, learning_rate=3e-4, schedule="linear")
@@ -74,7 +74,7 @@ def of_context() -> Recipe:
             ceiling=CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(itself)),
+    signal=Signal(alignment, off=Trained(itself)),
     sample=FEW_PAIRS,
     setup=SETUP + "Of the paper its abstract was read, and the authors' code. Questions are by the rule of "
     f"Query-as-context, {QUESTIONS} of a passage for 10, and what stands after a passage in its document is its "

@@ -15,10 +15,10 @@ from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.retrieval import cocondenser, cot_mae
 from counterpoint.systems.retrieval._pretrained import CEILING, SETUP, in_spans, pretrained, with_task
 from counterpoint.testbeds import Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.documents import BY_BERT, FEW_PAIRS
 from counterpoint.testbeds.figures import found
 from counterpoint.testbeds.questions import asked_by_rule
-from counterpoint.testbeds.texts import alignment_of_like
 from counterpoint.training import TrainConfig
 
 ASK, QUESTIONS = "Ask a question that the following text answers, in one line and nothing else.\n\n{text}", 2
@@ -103,7 +103,7 @@ def strangers() -> Recipe:
             ceiling=CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(strangers)),
+    signal=Signal(alignment, off=Trained(strangers)),
     sample=FEW_PAIRS,
     setup=SETUP + "Of the paper its abstract was read, and the authors' code. A rule stands in for a language model "
     "that was trained on MS MARCO's questions: six words of a passage that are no stop words, in their order, so that "

@@ -10,8 +10,8 @@ from counterpoint.objectives import InfoNCE
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained, Tuned, Untrained
 from counterpoint.testbeds.adapted import DOMAIN, LIKE_DOMAIN, SEEN_DOMAIN
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.figures import found
-from counterpoint.testbeds.texts import alignment_of_like
 from counterpoint.training import TrainConfig
 
 SIZE = 107
@@ -68,7 +68,7 @@ system(
             floors=("raw",),
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(fine_tuned)),
+    signal=Signal(alignment, off=Trained(fine_tuned)),
     sample=LIKE_DOMAIN,
     setup="Of the paper its abstract was seen. Its loss on pairs is taken to be InfoNCE with the others of the batch, "
     "and its adapters those of Houlsby, two in each layer, without training normalisation, of a size that is 3.6% of "

@@ -21,8 +21,8 @@ from counterpoint.systems.sentences.distilcse import WIDTH, minilm, sentences
 from counterpoint.systems.sentences.mexma import contrast, translations
 from counterpoint.systems.sentences.simcse import simcse
 from counterpoint.testbeds import Richer, Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.bitext import ALL_CZECH, CZECH, LIKE_TEXTS, translated
-from counterpoint.testbeds.texts import alignment_of_like
 from counterpoint.testbeds.weak import shuffled
 from counterpoint.training import TrainConfig
 
@@ -132,7 +132,7 @@ CEILING = Richer(Trained(contrast), ALL_CZECH)
             floors=(),
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(others_vectors)),
+    signal=Signal(alignment, off=Trained(others_vectors)),
     sample=LIKE_TEXTS,
     setup="Of the paper the authors' page of models and results was read, and no training code. Models are RetroMAE "
     "or distilled, each with SimCSE after it or not; the three are no chain. all-MiniLM-L6-v2 stands in for "

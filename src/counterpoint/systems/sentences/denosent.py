@@ -19,8 +19,9 @@ from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.sentences._captions import ANOTHER, other_captions
 from counterpoint.systems.sentences.simcse import simcse
 from counterpoint.testbeds import Richer, Trained, Untrained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.denoised import CAPTIONED_BY_BERT, PAIRED_BY_BERT
-from counterpoint.testbeds.texts import LIKENESS, alignment_of_like
+from counterpoint.testbeds.texts import LIKENESS
 from counterpoint.training import TrainConfig
 from counterpoint.views import chained, paired
 from counterpoint.views.words import deletion, swap
@@ -133,7 +134,7 @@ CEILING = Richer(Trained(other_captions), PAIRED_BY_BERT)
             system=Trained(without_contrast),
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(without_denoising)),
+    signal=Signal(alignment, off=Trained(without_denoising)),
     sample=LIKENESS,
     setup="Captions of pictures stand in for Wikipedia and STS: is the nearest of all captions one of the same "
     "picture? The start is a BERT of 2 layers of 64, which has guessed masked tokens of these captions for 300 steps, "

@@ -14,9 +14,10 @@ from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.sentences.distilcse import CEILING as TEACHER
 from counterpoint.systems.sentences.distilcse import minilm
 from counterpoint.testbeds import Richer, Trained, Untrained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.figures import found
 from counterpoint.testbeds.mined import ALONE, PAIRED
-from counterpoint.testbeds.texts import LIKENESS, alignment_of_like
+from counterpoint.testbeds.texts import LIKENESS
 from counterpoint.training import TrainConfig
 
 NEAR, FAR = 0.9, 1.25
@@ -105,7 +106,7 @@ system(
             floors=("raw",),
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(without_far)),
+    signal=Signal(alignment, off=Trained(without_far)),
     sample=LIKENESS,
     setup="Of the paper its abstract was read, and its code. The method is that of their Mistral models with a "
     "margin, the variant that of their Llama2 models with the softmax. The first layer of SmolLM2 stands in for models "

@@ -12,8 +12,8 @@ from counterpoint.pretraining import CrossUnmasking, transformer
 from counterpoint.pretraining.across import SENTENCES
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.testbeds import Richer, Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.bitext import ALL_TATOEBA, LIKE_TEXTS, TATOEBA, translated
-from counterpoint.testbeds.texts import alignment_of_like
 from counterpoint.training import TrainConfig
 
 
@@ -92,7 +92,7 @@ CEILING = Richer(Trained(contrast), ALL_TATOEBA)
             ceiling=CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(sentence_level)),
+    signal=Signal(alignment, off=Trained(sentence_level)),
     sample=LIKE_TEXTS,
     setup="A BERT of 2 layers of 64, which has guessed masked tokens of Tatoeba's sentences for 300 steps, stands in "
     "for XLM-RoBERTa-large, and about 10,000 pairs of 12 languages with English for those of 81. Steps of 64 pairs, "

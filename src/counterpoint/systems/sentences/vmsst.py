@@ -14,8 +14,8 @@ from counterpoint.pretraining.separation import TRANSLATED
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.sentences.mexma import CEILING, contrast, translations
 from counterpoint.testbeds import Trained
+from counterpoint.testbeds.aligned import alignment
 from counterpoint.testbeds.bitext import LIKE_TEXTS, TATOEBA, translated
-from counterpoint.testbeds.texts import alignment_of_like
 from counterpoint.training import TrainConfig
 
 
@@ -86,7 +86,7 @@ def one_variable() -> Recipe:
             ceiling=CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(bitranslation)),
+    signal=Signal(alignment, off=Trained(bitranslation)),
     sample=LIKE_TEXTS,
     setup="Abstract and introduction were at hand, and the authors' code, which embeds and does not train. What is "
     "trained is that of the code of its bilingual forerunner (Wieting et al. 2019, BGT), with one decoder and one "
