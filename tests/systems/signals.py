@@ -28,8 +28,8 @@ from systems import golden
 
 KEPT = Path(__file__).with_name("signals.json")
 STEPS, TEXTS = 12, 64
-LATER = {"clusterns": 24}
-"""Where the mechanism begins later: when vectors are far enough apart."""
+LATER = {"clusterns": 24, "defsent-plus": 36}
+"""Where the mechanism begins later: when vectors are far enough apart, in the last of three stages."""
 
 
 def measured(s: System) -> dict[str, float]:

@@ -72,6 +72,19 @@ SOME_ENTRIES = replace(
     about=f"definitions of {_ENTRIES:,} words and phrases of WordNet to train on, STS-B's test pairs, and 500 texts "
     f"each of MR, SUBJ and TREC for probes, as many for their test; {SMOLLM2}, then 200 steps of 64 at a rate of 5e-4",
 )
+TWICE_ON_ENTRIES = replace(
+    SOME_ENTRIES,
+    name=f"{SOME_ENTRIES.name}, two stages",
+    about=SOME_ENTRIES.about.replace("200 steps", "two stages of 200 steps"),
+    steps=400,
+)
+THRICE_ON_ENTRIES = replace(
+    SOME_ENTRIES,
+    name=f"{SOME_ENTRIES.name}, three stages",
+    about=SOME_ENTRIES.about.replace("200 steps", "three stages of 200 steps"),
+    steps=600,
+)
+"""For stages that begin afresh: the last one has 200 steps, as those who have one stage."""
 RELATED = replace(
     LIKE_PAIRS,
     name="likeness, classes",
