@@ -67,10 +67,11 @@ def test_loss_is_that_of_a_naive_loop_over_triplets():
 
 
 def test_arms_leave_out_what_they_say():
-    step = step_of_texts(syncse.entailments_alone(), TUPLES, make=steady_bert, n=8)
+    # a text of which nothing can be left out is not among them
+    step = step_of_texts(syncse.entailments_alone(), TUPLES, make=steady_bert, n=6)
     z = step.network(step.payload.inputs)
-    assert len(z) == 16
-    same(step, contrast(z[:8], z[8:]), rtol=1e-3)
+    assert len(z) == 12
+    same(step, contrast(z[:6], z[6:]), rtol=1e-3)
     step = step_of_texts(syncse.unlabelled(), TUPLES, make=steady_bert, n=8)
     assert torch.equal(*step.payload.inputs["input_ids"].chunk(2))
     same(step, contrast(*step.z()), rtol=1e-3)
