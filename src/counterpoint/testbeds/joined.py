@@ -73,6 +73,13 @@ FEW_VERDICTS = Testbed(
     settings=FEW_LAYERS | {"batch_size": 32},
     raw=TF_IDF,
 )
+HALF_TRAINED = replace(
+    FEW_VERDICTS,
+    name="SNLI, few verdicts, half the steps",
+    steps=100,
+    about=FEW_VERDICTS.about.replace("200 steps", "100 steps"),
+)
+"""As many steps as the second of two equal stages has."""
 MORE_VERDICTS = replace(
     FEW_VERDICTS,
     name="SNLI, more verdicts",
