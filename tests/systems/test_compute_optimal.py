@@ -60,6 +60,17 @@ def test_the_arms_let_something_else_learn():
     assert seen["last blocks"] < seen["all"]
 
 
+def test_the_arms_of_a_claim_cost_as_much_and_each_has_three_rates():
+    for claim, steps in zip(get(SLUG).claims, (co.FEW, co.MANY), strict=False):
+        for arm in (claim.system, claim.baseline):
+            assert len(arm.values) == 3
+            share = co.SHARE if arm.make.func is co.updates else 1.0
+            for rate in arm.values:
+                train = claim.bed.settled(arm.at(rate).make()).stages[0].train
+                assert (train.learning_rate, train.batch_size) == (rate, 64)
+                assert train.steps * share == pytest.approx(steps, abs=0.5)
+
+
 @pytest.mark.filterwarnings(PEFT)
 def test_sizes_are_those_of_a_layer_of_smollm2():
     from transformers import LlamaConfig, LlamaModel

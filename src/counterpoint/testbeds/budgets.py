@@ -10,7 +10,7 @@ from counterpoint.data.items import Data
 from counterpoint.encoders import TransformerEncoder, lengths
 from counterpoint.encoders.adapting import first_layers
 from counterpoint.objectives import InfoNCE
-from counterpoint.testbeds.adapted import LIKE_DOMAIN, seen_titles
+from counterpoint.testbeds.adapted import LIKE_DOMAIN, OWN_RATES, seen_titles
 from counterpoint.testbeds.bed import Figure, Made, Testbed
 from counterpoint.testbeds.corpora import some_titles
 from counterpoint.testbeds.mined import PAIRED
@@ -61,6 +61,14 @@ def tokens_a_step(bed: Testbed, encoder: TransformerEncoder, seed: int) -> float
 
 
 PAIRED_LOSS = replace(PAIRED, name="titles with descriptions, their loss", figures=(held_out_loss,))
+OWN_LOSS = replace(
+    PAIRED_LOSS,
+    name="titles with descriptions, their loss, own budgets",
+    about=PAIRED.about.replace("then 400 steps of 64 at a rate of 5e-4", "then as many steps of 64 as each arm says"),
+    steps=0,
+    settings={**OWN_RATES, "accumulate": 1},
+)
+"""For arms that say their steps and rates themselves."""
 SEEN_LOSS = replace(PAIRED_LOSS, name="titles with descriptions, seen, their loss", parts=seen_titles)
 """With the titles of the test among those of training."""
 TRIALS = replace(

@@ -14,8 +14,10 @@ from counterpoint.evaluate.budgets import ComputeOptimal, Learned, Trial, flop_p
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import InfoNCE, Objective
 from counterpoint.systems.registry import Claim, system
-from counterpoint.testbeds import Richer, Trained
+from counterpoint.systems.sentences.adapters import RATES, WHOLE_RATES
+from counterpoint.testbeds import Richer, Trained, Tuned
 from counterpoint.testbeds.budgets import (
+    OWN_LOSS,
     PAIRED_LOSS,
     SEEN_LOSS,
     TEMPERATURE,
@@ -78,6 +80,16 @@ def of_last_block() -> Recipe:
     return compute_optimal().varied("last block", adapt=partial(last_blocks, blocks=1))
 
 
+def whole(steps: int, rate: float) -> Recipe:
+    """All weights, for so many steps at a rate."""
+    return compute_optimal().changed(steps=steps, learning_rate=rate)
+
+
+def updates(steps: int, rate: float) -> Recipe:
+    """Updates of low rank, for as many operations."""
+    return low_rank().changed(steps=round(steps / SHARE), learning_rate=rate)
+
+
 KINDS: Mapping[Learned, Callable[[], Recipe]] = {
     "all": compute_optimal, "low-rank": lower_rank, "biases": of_biases, "last blocks": of_last_block,
 }  # fmt: skip
@@ -120,8 +132,9 @@ system(
             "With few operations it is best to train all weights",
             held_out_loss,
             "updates of low rank, as many operations",
-            budgeted(PAIRED_LOSS, FEW),
-            Richer(Trained(low_rank), budgeted(PAIRED_LOSS, FEW, SHARE)),
+            OWN_LOSS,
+            Tuned(partial(updates, FEW), RATES),
+            system=Tuned(partial(whole, FEW), WHOLE_RATES),
             ceiling=Richer(Trained(compute_optimal), budgeted(PAIRED_LOSS, MANY)),
             floors=("untrained",),
             better="lower",
@@ -130,9 +143,9 @@ system(
             "With many operations updates of low rank are better",
             held_out_loss,
             "all weights, as many operations",
-            budgeted(PAIRED_LOSS, MANY),
-            Trained(compute_optimal),
-            system=Richer(Trained(low_rank), budgeted(PAIRED_LOSS, MANY, SHARE)),
+            OWN_LOSS,
+            Tuned(partial(whole, MANY), WHOLE_RATES),
+            system=Tuned(partial(updates, MANY), RATES),
             ceiling=Richer(Trained(compute_optimal), budgeted(SEEN_LOSS, 2 * MANY)),
             floors=("untrained",),
             better="lower",
@@ -151,8 +164,9 @@ system(
     f"token vectors that stay, stands in for Pythia's 14 to 2,800 million parameters: budgets are those of {FEW} and "
     f"{MANY} steps of 64 pairs of all its weights, far below the paper's, and its size is no choice. Updates have rank "
     f"{RANK} and a scale of {ALPHA}, as in their code, but none of the token vectors. Operations are counted by "
-    "their rule. The rate is one for all, as theirs for a size, and was not chosen. SmolLM2 has no biases, so all four "
-    "kinds (the last block, biases) meet in the third claim alone, whose trials are of the first one and two layers of "
+    "their rule. The rate of each is the best of three, those of updates higher than those of all weights; in the "
+    "trials it is one for all, as theirs for a size. SmolLM2 has no biases, so all four kinds (the last block, biases) "
+    "meet in the third claim alone, whose trials are of the first one and two layers of "
     f"a BERT in miniature, 64 wide, with updates of rank {SMALL_RANK}; lines are fitted to two budgets each, and the "
     "ceiling has tried everything at the larger one. That sizes follow a line in logarithms, as losses do, is as "
     "others tell it; how many tokens a model of a size is then given follows from the budget. LoRA needs the extra "
