@@ -43,8 +43,8 @@ def unscored(data: Data, encoder: nn.Module) -> NuggetAutoencoder:
 
 
 def from_one_vector(data: Data, encoder: nn.Module) -> Denoising:
-    """TSDAE: each text, of which most is deleted, from the encoder's vector."""
-    return Denoising(transformer(encoder), texts_of(data))
+    """Each text, of which nothing is deleted, from the encoder's vector."""
+    return Denoising(transformer(encoder), texts_of(data), share=0.0)
 
 
 def by_chance() -> Recipe:
@@ -57,9 +57,9 @@ def evenly() -> Recipe:
     return nugget().varied("Nugget, every tenth token", adapt=even_tokens)
 
 
-def tsdae() -> Recipe:
-    """One vector."""
-    return nugget().varied("TSDAE", adapt=None, task=from_one_vector)
+def one_vector() -> Recipe:
+    """All of the text is in one."""
+    return nugget().varied("auto-encoding through one vector", adapt=None, task=from_one_vector)
 
 
 @system(
@@ -72,9 +72,9 @@ def tsdae() -> Recipe:
         Claim(
             "Some tokens of a text tell better than one vector how alike texts are",
             another_by_several,
-            "one vector of the same training (TSDAE)",
+            "one vector of the same training",
             CAPTIONED_BY_BERT,
-            Trained(tsdae),
+            Trained(one_vector),
             off=Trained(by_chance),
             ceiling=CEILING,
         ),
@@ -97,8 +97,9 @@ def tsdae() -> Recipe:
     "is. Scores are read from all layers of the copy, two of them, not from three of six or twelve. Captions stand in "
     "for the paper's texts: of 14 tokens two are nuggets. How the paper compares texts was not at hand: here it is the "
     "mean of each nugget's best cosine, both ways, and the nearest of all captions should be one of the same picture. "
-    "TSDAE has the mean of all states for its vector. Translation as training, other ratios and longer contexts of "
-    "language models are not measured. The ceiling is SimCSE on captions of one picture.",
+    "The one vector is the mean of all states, from which a decoder as deep writes the whole text. Translation as "
+    "training, other ratios and longer contexts of language models are not measured. The ceiling is SimCSE on captions "
+    "of one picture.",
 )
 def nugget() -> Recipe:
     """Qin and Van Durme 2023 and their package: a tenth of the tokens, scored after three layers, auto-encoding."""
