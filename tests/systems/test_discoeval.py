@@ -116,6 +116,19 @@ def test_places_and_orders_are_told_of_vectors_that_have_them_and_not_of_others(
     assert discourse.sentence_position.of(same_for_all) < 0.35
 
 
+def test_the_signal_is_how_many_test_sentences_the_classifier_of_places_places():
+    train, test = (Data.alone(Items("text", [f"{part} {i}" for i in range(20)])) for part in ("before", "after"))
+
+    def said(text: str) -> list[float]:
+        part, place = text.split()
+        # of five test sentences another classifier is right, and none is of those that were trained on
+        at = 2000 + (int(place) if part == "after" and int(place) >= 5 else 20 + int(place))
+        return torch.eye(2047)[at].tolist()
+
+    made = discourse.Made("known", Known(said), (train, test), 0, objective=discoeval.with_places_and_levels())
+    assert discourse.place_told.of(made) == pytest.approx(16 / 20)
+
+
 def test_articles_are_sentences_with_what_they_belong_to(tmp_path, monkeypatch):
     import gzip
 

@@ -132,7 +132,11 @@ system(
         ),
         _beside("And than those of definitions", "DefSent", BY_WORDS),
     ),
-    signal=Signal(alignment_of_like, off=Trained(other_words)),
+    signal=Signal(
+        alignment_of_like,
+        off=Combined((BY_PAIRS, Richer(Trained(other_words), DEFINITIONS))),
+        system=Combined((BY_PAIRS, BY_WORDS)),
+    ),
     sample=TITLE_WORDS,
     setup="Its method is DefSent; the variant SBERT is trained on inference pairs. The first layer of SmolLM2 stands "
     "in for BERT and RoBERTa, mean-pooled. It has no prediction layer of BERT's kind: a word's logit is the product "

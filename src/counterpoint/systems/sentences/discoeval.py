@@ -109,7 +109,7 @@ system(
             ceiling=distilcse.CEILING,
         ),
     ),
-    signal=Signal(place_told, off=Trained(places_of_others), bed=FEW_IN_ORDER),
+    signal=Signal(place_told, off=Trained(places_of_others)),
     sample=FEW_IN_ORDER,
     setup="The benchmark itself is `counterpoint evaluate MODEL data` on the authors' folder, without RST, which is "
     "handed out as pickles. What is measured here is what they train: of its tasks sentence position and binary "

@@ -106,7 +106,7 @@ CEILING = Richer(Trained(neither), RIGHT)
             ceiling=CEILING,
         ),
     ),
-    signal=Signal(alignment_of_like, off=Trained(without_judge)),
+    signal=Signal(alignment_of_like, off=Trained(neither)),
     sample=TITLE_TRIPLETS,
     setup="People's entailments and contradictions in SNLI stand for what a language model writes, and its errors are "
     f"planted: {SWAPPED:.0%} have changed places. all-MiniLM-L6-v2, which has learned from SNLI, too, judges in place "

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import torch
 from torch import nn
 
+from counterpoint.data.items import Data
 from counterpoint.encoders.adapting import unscaled, with_dropout
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.objectives import PairRegression
@@ -19,7 +23,6 @@ from counterpoint.testbeds.sequences import (
     rank_by_each,
     rank_by_mixtures,
 )
-from counterpoint.testbeds.weak import shuffled
 from counterpoint.training import TrainConfig
 from counterpoint.views.sequences import windows
 
@@ -29,9 +32,18 @@ def as_it_is(encoder: nn.Module) -> nn.Module:
     return with_dropout(unscaled(encoder))
 
 
+def lateness_of_others(data: Data, encoder: nn.Module, seed: int) -> Data:
+    """A step before training: how near two earlier texts are to be is what it is of others; drawn ones stay at 0."""
+    del encoder
+    score = data.columns["score"].clone()
+    rows = (score > 0).nonzero()[:, 0]
+    score[rows] = score[rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]]
+    return replace(data, columns={**data.columns, "score": score})
+
+
 def shuffled_scores() -> Recipe:
     """How near is not how late."""
-    prepare = (windows(SIZE), shuffled("score"))
+    prepare = (windows(SIZE), lateness_of_others)
     return triple_encoders().varied("Triple-Encoders, scores of others", prepare=prepare)
 
 
