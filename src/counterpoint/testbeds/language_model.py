@@ -55,7 +55,7 @@ def random_bert(data: Data, seed: int) -> TransformerEncoder:
 
 FEW_CAPTIONS = replace(
     CAPTIONED,
-    name="captions of a picture, few",
+    name="captions of twenty pictures",
     parts=few_captions,
     about=f"Multi30k: five captions each of {TESTED} pictures for test, of which nothing is learned; SmolLM2-135M with "
     "all of its layers",

@@ -95,7 +95,7 @@ system(
             Untrained(declutr),
             off=Trained(by_chance),
             ceiling=distilcse.CEILING,
-            floors=(),
+            floors=("raw",),
         ),
         Claim(
             "Spans that are near are better positives than the same span",

@@ -85,14 +85,14 @@ def mlm() -> Recipe:
     signal=Signal(token_rank, off=Trained(with_masks)),
     sample=LIKENESS,
     setup="The authors' code was read, and of the paper its abstract and reviews. Two layers of 64 with random weights "
-    "stand in for twelve of 768, and 500 steps on 28,000 short sentences for up to two million of their script; the "
-    "recipe's batches are of 256 for their 2,048, and its rate rises for a tenth of the steps. The decoder has their "
-    "four layers, here twice as many as the encoder. Relative places, which their "
-    "attention knows beside position vectors, are left out. Biases of tokens begin as the logarithm of how frequent "
-    "each is, theirs at 0; each token is chosen with a probability of 15%, where they choose so many. All chosen "
-    "tokens are masked in the baseline, too, as in theirs. Probes of frozen mean vectors on MR, SUBJ and TREC stand in "
-    "for fine-tuning on GLUE and SQuAD. The effective rank is that of Roy and Vetterli, an entropy of singular values, "
-    "of the last states; how the paper counts could not be read. Nothing is said of ranks layer by layer, nor of the "
+    "stand in for twelve of 768, and 500 steps on 28,000 short sentences for up to two million of their script; "
+    "batches are of 64 here and of 256 in the recipe, for their 2,048, and the rate rises for a tenth of the steps. "
+    "The decoder has their four layers, here twice as many as the encoder. Relative places, which their attention "
+    "knows beside position vectors, are left out. Biases of tokens begin as the logarithm of how frequent each is, "
+    "theirs at 0; each token is chosen with a probability of 15%, where they choose so many. All chosen tokens are "
+    "masked in the baseline, too, as in theirs. Probes of frozen mean vectors on MR, SUBJ and TREC stand in for "
+    "fine-tuning on GLUE and SQuAD. The effective rank is that of Roy and Vetterli, an entropy of singular values, of "
+    "the last states; how the paper counts could not be read. Nothing is said of ranks layer by layer, nor of the "
     "theorem.",
 )
 def mae_lm() -> Recipe:

@@ -99,7 +99,7 @@ system(
         Claim(
             "Mined pairs improve the model that they begin with",
             found("hit@10"),
-            "the start's last token, not fine-tuned",
+            "the start, its last token through the layer as it began",
             ALONE,
             Untrained(malaysian),
             ceiling=CEILING,

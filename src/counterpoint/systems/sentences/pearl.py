@@ -134,7 +134,8 @@ def without_errors() -> Recipe:
 
 def _better(text: str, against: str, baseline: Arm, figure: Figure = meaning_or_words, off: Arm | None = None) -> Claim:
     ceiling = Richer(Trained(paraphrases), ALL_PHRASES) if figure is meaning_or_words else 1.0
-    return Claim(text, figure, against, TYPED_PHRASES, baseline, off=off, ceiling=ceiling, floors=())
+    floors = ("raw",) if isinstance(baseline, Untrained) else ("raw", "untrained")
+    return Claim(text, figure, against, TYPED_PHRASES, baseline, off=off, ceiling=ceiling, floors=floors)
 
 
 @system(

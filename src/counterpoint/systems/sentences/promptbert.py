@@ -93,14 +93,14 @@ apart = Figure("how far a sentence in one template is from itself in the other",
             ceiling=CAPTION_CEILING,
         ),
         Claim(
-            "Before training [MASK] says more of a sentence than [CLS]",
+            "Before training the last token of a template says more of a sentence than the sentence's own states",
             ANOTHER,
-            "the start's [CLS]",
+            "the start's mean of all states",
             CAPTIONED,
             Untrained(simcse),
             system=Untrained(one_template),
             ceiling=CAPTION_CEILING,
-            floors=(),
+            floors=("raw",),
         ),
         Claim(
             "It improves on dropout alone by what people say of pairs",
@@ -117,12 +117,12 @@ apart = Figure("how far a sentence in one template is from itself in the other",
     setup="In the first four claims captions of pictures stand in for STS: is the nearest of all captions one of the "
     "same picture? The start is the first layer of SmolLM2, where the authors begin with BERT, whose prompts are "
     "meaningful as it has learned to fill in masks: this one is causal and knows no mask token, so templates end "
-    "before it, and their last token is asked. One layer's last token says little of a sentence (a 2-layer BERT, "
-    "after 1,000 steps of filling in masks, said less). Batches of 64 for 256; a rate of 5e-4 for so few "
-    "layers. What a template says by itself is encoded for each text, with dropout of its own, where the authors' "
-    "code has one for all texts of a length. It is not taken off at test, as there. They end sentences with a "
-    "full stop at test; these are as they are. The ceiling is told which captions are of one picture, of those to "
-    "train on; in the last claim STS-B's judgements.",
+    "before it, and their last token is asked; nor has it a [CLS], for which the mean of all states stands. One "
+    "layer's last token says little of a sentence (a 2-layer BERT, after 1,000 steps of filling in masks, said less). "
+    "Batches of 64 for 256; a rate of 5e-4 for so few layers. What a template says by itself is encoded for each text, "
+    "with dropout of its own, where the authors' code has one for all texts of a length. It is not taken off at test, "
+    "as there. They end sentences with a full stop at test; these are as they are. The ceiling is told which captions "
+    "are of one picture, of those to train on; in the last claim STS-B's judgements.",
 )
 def promptbert() -> Recipe:
     """Jiang et al. 2022 and their code, unsupervised: one template for anchors, another for positives, denoised."""
