@@ -17,7 +17,7 @@ from counterpoint.data import Example
 from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import StaticEncoder
-from counterpoint.encoders.crossing import CrossEncoder, KernelCrossEncoder
+from counterpoint.encoders.crossing import CrossEncoder, KernelCrossEncoder, Readers
 from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
 from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.engine import all_reduce_gradients
@@ -47,6 +47,7 @@ from counterpoint.objectives import (
     HedgedMatch,
     InfoNCE,
     InTurn,
+    InversePropensity,
     LambdaMRR,
     Lengths,
     ListMLE,
@@ -86,6 +87,7 @@ from counterpoint.procedures import (
     ClusteredNeighbours,
     ClusterNegatives,
     Composed,
+    Coupled,
     CrossView,
     CutDomains,
     DetectReplaced,
@@ -235,6 +237,13 @@ def predictor(*before: Procedure) -> Procedure:
 
 def crossing() -> CrossEncoder:
     return KernelCrossEncoder(StaticEncoder.from_corpus([t for e in LISTS for t in e.texts], dim=4, prompts={}))
+
+
+def two_readers() -> CrossEncoder:
+    first, second = crossing(), crossing()
+    with torch.no_grad():
+        second.kernels.add_(0.3)
+    return Readers(first, second)
 
 
 def reading_both() -> CrossEncoder:
@@ -457,6 +466,7 @@ CASES = {
     "shared": Case(lambda: InfoNCE(0.3), rows="shared"),
     "crossing": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=crossing),
     "crossing, taught": Case(lambda: DistillKL(1.0, geometry=Dot()), encoder=crossing, rows="taught"),
+    "crossing, coupled": Case(lambda: InversePropensity(2.0), procedure=Coupled, encoder=two_readers),
     "read together": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=reading_both),
     "read together, pair by pair": Case(
         lambda: Pairs(0.0, 0.0, shape=F.softplus, geometry=Dot()), encoder=reading_both

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from counterpoint.encoders import load
-from counterpoint.encoders.crossing import KernelCrossEncoder, load_cross_encoder
+from counterpoint.encoders.crossing import KernelCrossEncoder, Readers, load_cross_encoder
 from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
 from counterpoint.errors import InputError
 
@@ -145,3 +145,20 @@ def test_refusals(tiny, corpus, tmp_path):
     (tmp_path / "kernels" / "tokenizer.json").unlink()
     with pytest.raises(InputError, match=r"tokenizer\.json: is missing"):
         load_cross_encoder(tmp_path / "kernels")
+
+
+def test_of_readers_side_by_side_each_says_its_own_and_the_first_is_asked_and_kept(tiny, corpus, tmp_path):
+    first, second = (TransformerCrossEncoder.of(tiny("bert"), seed=seed) for seed in (1, 2))
+    both, documents = Readers(first, second).eval(), corpus[: len(QUERIES)]
+    with torch.no_grad():
+        scores = both(both.pairs(QUERIES, documents))
+    assert scores.shape == (len(QUERIES), 2)
+    for column, model in enumerate((first, second)):
+        said = model.eval()(model.pairs(QUERIES, documents))[:, 0].detach()
+        torch.testing.assert_close(scores[:, column], said)
+    np.testing.assert_array_equal(both.score(QUERIES, documents), first.score(QUERIES, documents))
+    both.save(tmp_path / "model")
+    kept = load_cross_encoder(tmp_path / "model")
+    np.testing.assert_allclose(kept.score(QUERIES, documents), first.score(QUERIES, documents), atol=1e-6)
+    with pytest.raises(InputError, match="no model that reads"):
+        Readers()

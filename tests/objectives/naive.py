@@ -178,6 +178,17 @@ def against_ranker_row(s, t, p, n):
     return sum((own.exp() / (own.exp() + t[j].exp())).log() * (s[j].exp() / z).log() for j in seen)
 
 
+def inverse_propensity_row(s, t, p, n, temperature):
+    """mean over positives i and negatives j of log(1 + e^{s_j - s_i}) / (1 - sigmoid(t_j / temperature))."""
+    losses, weights = [], []
+    for i in range(len(s)):
+        for j in range(len(s)):
+            looked = 1 / (1 + (-t[j] / temperature).exp())
+            losses.append((1 + (s[j] - s[i]).exp()).log() / (1 - looked))
+            weights.append(p[i] * n[j])
+    return mean(losses, weights) if any(w > 0 for w in weights) else None
+
+
 def listmle_row(s, t, p, n):
     """sum_k log sum_{l not yet drawn} exp(s_l) - s_k, drawn in the order of t."""
     left = [j for j in range(len(s)) if p[j] > 0 or n[j] > 0]

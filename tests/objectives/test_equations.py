@@ -19,6 +19,7 @@ from counterpoint.objectives import (
     DistillKL,
     Guide,
     InfoNCE,
+    InversePropensity,
     ListMLE,
     MarginMSE,
     RowObjective,
@@ -166,6 +167,10 @@ def objectives(p, n):
         "against-ranker": (
             AgainstRanker(0.4, relation=relation, guide_geometry=Dot()), cosine(0.4),
             lambda s, t, p, n: naive.against_ranker_row(s, t, p, n),
+        ),
+        "inverse-propensity": (
+            InversePropensity(3.0, relation=relation, guide_geometry=Dot()), lambda a, b: (a * b).sum(),
+            lambda s, t, p, n: naive.inverse_propensity_row(s, t, p, n, 3.0),
         ),
         "listmle": (
             ListMLE(0.4, relation=relation, guide_geometry=Dot()), cosine(0.4),

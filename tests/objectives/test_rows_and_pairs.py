@@ -15,7 +15,7 @@ from counterpoint.relation import Relation, kernel, same
 from guarantee_cases import REMEMBER, WITHOUT_POSITIVES, made
 
 ROWS = [name for name in REGISTRY if isinstance(made(name), RowObjective)]
-GUIDED = {"margin-mse", "distill-kl", "listmle", "against-ranker", "score-error", "guided"}
+GUIDED = {"margin-mse", "distill-kl", "listmle", "against-ranker", "score-error", "guided", "inverse-propensity"}
 PAIRED = [n for n in ROWS if n != "uniformity" and n not in GUIDED | REMEMBER]
 BLOCKS = pytest.mark.parametrize("block", [0, 2])
 

@@ -2,7 +2,7 @@
 
 from counterpoint.encoders.attention import AttentionBeside
 from counterpoint.encoders.convolution import ConvolutionEncoder, ReconstructionBeside
-from counterpoint.encoders.crossing import CrossEncoder, KernelCrossEncoder, load_cross_encoder
+from counterpoint.encoders.crossing import CrossEncoder, KernelCrossEncoder, Readers, load_cross_encoder
 from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
 from counterpoint.encoders.cutting import Cut, count_cut
 from counterpoint.encoders.deep import DeepEncoder
@@ -65,6 +65,7 @@ __all__ = [
     "PrefixEncoder",
     "Projected",
     "PropositionEncoder",
+    "Readers",
     "ReconstructionBeside",
     "SparseAutoencoder",
     "SpladeEncoder",

@@ -99,8 +99,8 @@ class CrossEncoder(nn.Module, abc.ABC):
         """The tokens of each query with the document at its place."""
 
     @abc.abstractmethod
-    def forward(self, pairs: Pairs) -> Float[Tensor, "n 1"]:
-        """One score a pair, with gradient."""
+    def forward(self, pairs: Pairs) -> Float[Tensor, "n k"]:
+        """One score a pair, with gradient; of several models side by side one each, first who is asked."""
 
     def said(self, scores: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         """What `score` makes of a forward's scores: by default nothing else."""
@@ -220,6 +220,53 @@ class KernelCrossEncoder(CrossEncoder):
             {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / "model.safetensors"
         )
         (folder / SETTINGS).write_text(json.dumps({"model": KERNELS, "arguments": {}}, indent=2) + "\n", "utf-8")
+
+
+class Readers(CrossEncoder):
+    """Cross-encoders that read the same pairs, as they are trained side by side: a column of scores each.
+
+    What is asked for a score, and what is saved, is the first one alone.
+
+    Args:
+        *models: Of one tokenizer; the first one ranks.
+
+    Raises:
+        InputError: There are none.
+
+    Examples:
+        >>> table = StaticEncoder.from_corpus(["a red fox", "a blue ant"], dim=8, prompts={})
+        >>> both = Readers(KernelCrossEncoder(table), KernelCrossEncoder(table))
+        >>> both(both.pairs(["a fox"], ["the red fox"])).shape
+        torch.Size([1, 2])
+    """
+
+    def __init__(self, *models: CrossEncoder) -> None:
+        super().__init__()
+        if not models:
+            raise InputError("there is no model that reads", fix="give one or more")
+        self.models = nn.ModuleList(models)
+
+    @property
+    def first(self) -> CrossEncoder:
+        """Who ranks."""
+        model = self.models[0]
+        assert isinstance(model, CrossEncoder)
+        return model
+
+    def pairs(self, queries: Sequence[str], documents: Sequence[str]) -> Pairs:
+        """Those of the first."""
+        return self.first.pairs(queries, documents)
+
+    def forward(self, pairs: Pairs) -> Float[Tensor, "n k"]:
+        """A score of each a pair, with gradient."""
+        return torch.cat([model(pairs) for model in self.models], 1)
+
+    def said(self, scores: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """As the first says it."""
+        return self.first.said(scores)
+
+    def _write(self, folder: Path) -> None:
+        self.first._write(folder)
 
 
 def load_cross_encoder(name: str | PathLike[str], *, trust_remote_code: bool = False, **options: Any) -> CrossEncoder:

@@ -48,6 +48,7 @@ from counterpoint.objectives.pairs import Pairs, Pool, Pooled
 from counterpoint.objectives.pareto import MGDA
 from counterpoint.objectives.parts import KernelEntropy, Lengths, Part, Shrink
 from counterpoint.objectives.pooled import SetContrast
+from counterpoint.objectives.propensity import InversePropensity
 from counterpoint.objectives.proxies import Logits, Proxies
 from counterpoint.objectives.ranking import FastAP, Ranking
 from counterpoint.objectives.redundancy import (
@@ -123,6 +124,7 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "distill-kl": DistillKL,
     "listmle": ListMLE,
     "against-ranker": AgainstRanker,
+    "inverse-propensity": InversePropensity,
     "alignment": Alignment,
     "uniformity": Uniformity,
     "koleo": KoLeo,
@@ -256,6 +258,7 @@ __all__ = [
     "IndividualTemperature",
     "InfoNCE",
     "InterSet",
+    "InversePropensity",
     "KernelAlignment",
     "KernelConditional",
     "KernelEntropy",

@@ -4,6 +4,7 @@ from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.attention import SampledAttention
 from counterpoint.procedures.clusters import ClusterNegatives
 from counterpoint.procedures.composing import Composed
+from counterpoint.procedures.coupled import Coupled
 from counterpoint.procedures.cross_view import CrossView
 from counterpoint.procedures.discourse import Discourse
 from counterpoint.procedures.domains import CutDomains, OneDomain
@@ -61,6 +62,7 @@ __all__ = [
     "ClusterNegatives",
     "ClusteredNeighbours",
     "Composed",
+    "Coupled",
     "CrossView",
     "CutDomains",
     "DetectReplaced",

@@ -27,7 +27,8 @@ class CrossLists(Batches):
     """Queries with their first positive and all their mined negatives, as batches for a cross-encoder.
 
     The objective sees the scores as owned keys of one dimension, and compares by `Dot`: `InfoNCE` is the listwise
-    cross-entropy, `Pairs` with `F.softplus` the pointwise one, `Triplet` a margin. Where the data have the column
+    cross-entropy, `Pairs` with `F.softplus` the pointwise one, `Triplet` a margin. (Of `Readers` there are as many
+    dimensions as there are models, for a procedure such as `Coupled`.) Where the data have the column
     `teacher`, a score for each of a row's list (`with_teacher`), it is the guide, for `DistillKL` and `MarginMSE`.
 
     Args:
@@ -68,10 +69,10 @@ class CrossLists(Batches):
         documents = [self._documents[i] for i in listed.clamp_min(0).flatten().tolist()]
         guide = {} if self._teacher is None else {"guide": self._teacher[rows].nan_to_num()}
 
-        def arguments(scores: Float[Tensor, "m 1"]) -> Arguments:
-            owned = Points(scores.view(n, s, 1), positive=positive, valid=valid)
+        def arguments(scores: Float[Tensor, "m k"]) -> Arguments:
+            owned = Points(scores.view(n, s, -1), positive=positive, valid=valid)
             guided = {name: Guide(owned=teacher.to(scores)) for name, teacher in guide.items()}
-            return {"queries": Points(scores.new_ones(n, 1)), "owned": owned, **guided}
+            return {"queries": Points(scores.new_ones(n, scores.shape[1])), "owned": owned, **guided}
 
         pairs = self._encoder.pairs(queries, documents)
         return Payload(pairs, cost(pairs), take, arguments)
