@@ -8,6 +8,7 @@ import torch
 
 from counterpoint.data.items import Items
 from counterpoint.encoders import NuggetEncoder, SpladeEncoder, StaticEncoder, load, take
+from counterpoint.encoders.lexicon import beside_expansions
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.search import sparse_search
@@ -29,6 +30,8 @@ MADE = {
     "table": lambda: SpladeEncoder(table(), bias=-0.5),
     "kept": lambda: SpladeEncoder(bert(), keep=5),
     "a table's kept": lambda: SpladeEncoder(table(), keep=4),
+    "after a vector": lambda: SpladeEncoder(bert(), dense=12),
+    "a table's after a vector": lambda: SpladeEncoder(table(), keep=4, dense=5),
 }
 
 
@@ -47,7 +50,10 @@ def naive(encoder, text):
     if encoder.keep:
         kept = weights >= weights.sort(descending=True).values[encoder.keep - 1]
         weights = weights * kept
-    return weights
+    u = states.mean(0)
+    if isinstance(inner, StaticEncoder):
+        u = (u - u.mean()) / (u.var(correction=0) + 1e-5).sqrt()
+    return torch.cat([u[: encoder.dense], torch.zeros(max(0, encoder.dense - len(u))), weights])
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -89,6 +95,32 @@ def test_terms_are_its_tokens_the_greatest_first():
     assert {"one", "not"} <= {word for word, _ in terms}
 
 
+def test_weights_after_a_vector_are_found_without_it():
+    encoder, alone = SpladeEncoder(table(), dense=5), SpladeEncoder(table())
+    items = Items("text", TEXTS)
+    assert (encoder.dim, encoder.encode(TEXTS).shape[1]) == (5 + alone.dim, 5 + alone.dim)
+    np.testing.assert_array_equal(encoder.encode_sparse(items).toarray(), alone.encode_sparse(items).toarray())
+    assert encoder.terms(TEXTS) == alone.terms(TEXTS)
+
+
+@pytest.mark.parametrize("name", ["transformer", "after a vector"])
+def test_a_transformer_at_half_precision_gives_nearly_the_same(name):
+    encoder = MADE[name]().eval()
+    features = encoder.tokenize(TEXTS)
+    with torch.no_grad(), encoder.at(torch.bfloat16):
+        z = encoder(features)
+    assert z.dtype == torch.float32
+    torch.testing.assert_close(z, encoder(features).detach(), rtol=0.05, atol=0.05)
+
+
+def test_what_has_weights_beside_a_vector_stays():
+    encoder = beside_expansions(table(), dense=5, keep=4, bias=-0.5)
+    assert (encoder.dense, encoder.keep, encoder.bias) == (5, 4, -0.5)
+    assert beside_expansions(encoder) is encoder
+    with pytest.raises(InputError, match="without states of tokens"):
+        beside_expansions(torch.nn.Identity())
+
+
 def test_a_text_without_tokens_weighs_nothing():
     encoder = SpladeEncoder(table(), bias=1.0)
     z = encoder(encoder.tokenize(["", "red"]))
@@ -122,3 +154,5 @@ def test_what_has_no_such_weights_is_refused():
         SpladeEncoder(NuggetEncoder(bert()))
     with pytest.raises(InputError, match="are kept"):
         SpladeEncoder(table(), keep=-1)
+    with pytest.raises(InputError, match="dense part of -1"):
+        SpladeEncoder(table(), dense=-1)

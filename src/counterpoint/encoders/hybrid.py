@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.features import Features, lengths
-from counterpoint.encoders.late import states_of, table_of
+from counterpoint.encoders.late import of_width, states_of, table_of, vector_of
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError
@@ -64,12 +64,8 @@ class HybridEncoder(Wrapper):
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
         states = states_of(self.encoder, features)
-        if isinstance(self.encoder, TransformerEncoder):
-            u = self.encoder._pooled(states, features)
-        else:
-            u = self.encoder._embed(features)
-        u = u.to(self.weigh.weight.dtype)[:, : self.dense]
-        dense = F.normalize(F.pad(u, (0, self.dense - u.shape[1])), dim=1)
+        u = vector_of(self.encoder, states, features).to(self.weigh.weight.dtype)
+        dense = F.normalize(of_width(u, self.dense), dim=1)
         return torch.cat([dense, math.sqrt(self.share) * self._weights(states, features)], 1)
 
     def _weights(self, states_td: Float[Tensor, "t d"], features: Features) -> Float[Tensor, "n v"]:

@@ -244,6 +244,33 @@ def states_of(encoder: TextEncoder, features: Features) -> Float[Tensor, "t d"]:
     return changed(states if weight is None else states * weight[ids].exp()[:, None], features)
 
 
+def vector_of(encoder: TextEncoder, states_td: Float[Tensor, "t e"], features: Features) -> Float[Tensor, "n d"]:
+    """The encoder's own vector of each text, not scaled.
+
+    Args:
+        encoder: A transformer, or a table.
+        states_td: What `states_of` gave.
+        features: Likewise.
+
+    Examples:
+        >>> table = StaticEncoder.from_corpus(["a cat"], dim=4, prompts={})
+        >>> features = table.tokenize(["a cat", "cat"])
+        >>> vector_of(table, states_of(table, features), features).shape
+        torch.Size([2, 4])
+    """
+    return encoder._pooled(states_td, features) if isinstance(encoder, TransformerEncoder) else encoder._embed(features)
+
+
+def of_width(z: Float[Tensor, "n e"], dim: int) -> Float[Tensor, "n d"]:
+    """The first dimensions, or zeros after the last.
+
+    Examples:
+        >>> of_width(torch.ones(1, 2), 3).tolist(), of_width(torch.ones(1, 2), 1).tolist()
+        ([[1.0, 1.0, 0.0]], [[1.0]])
+    """
+    return F.pad(z[:, :dim], (0, max(0, dim - z.shape[1])))
+
+
 def table_of(encoder: TextEncoder) -> Float[Tensor, "v d"]:
     """The vectors of all tokens of the vocabulary: those that a transformer reads, or a table's rows.
 
