@@ -52,6 +52,7 @@ def test_all_negatives_are_those_of_both_kinds_both_ways():
     step = step_of_texts(get("eredat-all-negatives").method(), ROWS, n=12)
     graphs, texts = step.z()
     every, n = [*graphs, *texts], len(graphs)
+    assert n == len(PAIRED)
     total = torch.zeros(())
     for i, z in enumerate(every):
         own = (i + n) % (2 * n)
@@ -65,6 +66,7 @@ def test_a_hard_negative_is_what_bm25_finds_first_that_is_not_the_own_text():
     recipe, data = get("eredat-hard-negatives").method(), rows_of(ROWS)
     for step in recipe.stages[0].prepare:
         data = step(data, nn.Identity(), 0)
+    assert data.anchor.tolist() == PAIRED
     found, _ = BM25(list(data.others.texts)).search([data.anchors.texts[i] for i in data.anchor.tolist()], 12)
     for i, ranked in enumerate(found.tolist()):
         assert data.negatives[i].tolist() == [next(d for d in ranked if d != int(data.positives[i, 0]))]
