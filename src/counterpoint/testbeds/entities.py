@@ -20,7 +20,7 @@ from counterpoint.testbeds.files import find
 from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.testbeds.texts import RETRIEVAL, TABLE, table
 
-PAIRED, JUDGED, TESTED = 4000, 300, 500
+PAIRED, JUDGED, TESTED = 4000, 1500, 500
 """Entities that have their own gloss, that have judged ones to train on, and for test."""
 SWAPPED = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of a gloss's words that are another's."""
@@ -149,17 +149,17 @@ def _data(rows: Sequence[Row], seed: int) -> Data:
 
 
 _ABOUT = (
-    f"WN18RR: {PAIRED:,} entities, the facts of each as a string beside its gloss, and {JUDGED} others with five "
+    f"WN18RR: {PAIRED:,} entities, the facts of each as a string beside its gloss, and {JUDGED:,} others with five "
     "glosses each, of which no word, a quarter, half, three quarters and all are another's, to train on; "
 )
-_START = "; a random table of token vectors (20,000 x 256) from scratch, 300 steps at a rate of 0.02"
+_START = "; a random table of token vectors (20,000 x 256) from scratch, 300 steps of 64 at a rate of 0.02"
 KEPT_WORDS = Testbed(
     "glosses by their own words",
     kept_words,
     f"{_ABOUT}as many glosses of each of {TESTED} further entities for test, by the share of their own words{_START}",
     table,
     steps=300,
-    settings=TABLE,
+    settings=TABLE | {"batch_size": 64},
     raw=TF_IDF,
     figures=(spearman,),
 )
