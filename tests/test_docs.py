@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -28,6 +29,23 @@ def model(tmp_path_factory):
     return folder
 
 
+def small_scifact(folder: Path) -> None:
+    """A BEIR folder in the place of one that a page works on for an hour."""
+    colours = ["red", "blue", "green", "grey"]
+    things = ["car", "boat", "house", "lamp", "coat", "door", "chair", "bird", "clock", "table"]
+    every = [(colour, thing) for colour in colours for thing in things]
+    rows = {
+        "corpus": [f"a {thing} that is {colour}, in room {i}" for i, (colour, thing) in enumerate(every)],
+        "queries": [f"the {colour} {thing} is in room {i}" for i, (colour, thing) in enumerate(every)],
+    }
+    (folder / "qrels").mkdir(parents=True)
+    for name, texts in rows.items():
+        lines = [json.dumps({"_id": str(i), "text": text}) + "\n" for i, text in enumerate(texts)]
+        (folder / f"{name}.jsonl").write_text("".join(lines))
+    for part, chosen in (("train", [i for i in range(len(every)) if i % 4]), ("test", range(0, len(every), 4))):
+        (folder / "qrels" / f"{part}.tsv").write_text("".join(f"{i}\t{i}\t1\n" for i in chosen))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT)) for p in PAGES])
 def test_page(page, model, tmp_path, monkeypatch):
     blocks = BLOCK.findall(page.read_text())
@@ -37,6 +55,7 @@ def test_page(page, model, tmp_path, monkeypatch):
     for name in ("runs/debian", "runs/fit", "demo/static"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "model").symlink_to(model)
+    small_scifact(tmp_path / "scifact")
     names: dict[str, object] = {}
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     try:

@@ -36,6 +36,7 @@ from counterpoint.encoders import (
     NuggetEncoder,
     PrefixEncoder,
     PropositionEncoder,
+    Readers,
     SpladeEncoder,
     StaticEncoder,
     TemplateEncoder,
@@ -286,7 +287,7 @@ CALLS = {
         f"{kind.__name__}.{call} {side}": lambda s, call=call, side=side: getattr(CROSSED, call)(
             **{"queries": ["a"] * len(s), "documents": ["a"] * len(s), side: s}
         )
-        for kind in (CrossEncoder, KernelCrossEncoder)
+        for kind in (CrossEncoder, KernelCrossEncoder, Readers)
         for call in ("pairs", "score")
         for side in ("queries", "documents")
     },

@@ -210,10 +210,7 @@ def train(
             save_checkpoint(folder / "checkpoint", modules, optimizers, {"run": run, **asdict(result)}, extra)
             saved = time.monotonic()
     processes.wait()
-    if validate is not None:
-        best.put_back()
-    elif average is not None:
-        average.swap()
+    _finish(best, average, validated=validate is not None)
     for module in modules.values():
         module.eval()
     return result
@@ -389,3 +386,10 @@ def _flat(run: dict[str, Any]) -> dict[str, Any]:
     """Settings side by side; JSON has made lists of tuples."""
     both = {**run["config"], "examples": run["examples"], "steps": run["steps"]}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in both.items()}
+
+
+def _finish(best: Best, average: Average | None, *, validated: bool) -> None:
+    if validated:
+        best.put_back()
+    elif average is not None:
+        average.swap()
