@@ -112,6 +112,9 @@ def test_queries_whose_documents_were_trained_on_are_left_out(folder, tmp_path_f
     (folder / "qrels" / "train.tsv").write_text("q3\td2\t1\n")
     shown = CliRunner().invoke(app, ["evaluate", "bm25", str(folder), "--unseen", str(folder), "--json"])
     assert figures(shown)["mrr@10"]["n"] == 1
+    file = str(folder / "qrels" / "train.tsv")
+    one = CliRunner().invoke(app, ["evaluate", "bm25", str(folder), "--unseen", file, "--json"])
+    assert figures(one) == figures(shown)
     trained.write_text("question\tanswer\nblue thing\tA red car\nwhat\ta blue boat\n")
     shown = CliRunner().invoke(app, ["evaluate", run, str(folder), "--unseen", str(trained)])
     assert "no query has documents that are new" in str(shown.exception)

@@ -101,6 +101,12 @@ def test_parts_and_columns_that_not_all_have(tmp_path):
     assert any(note.startswith("test of") and "a.npz alone" in note for note in loaded.notes)
 
 
+def test_a_split_of_files_alone_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\na cat,animal\na rose,plant\n")
+    with pytest.raises(InputError, match="split= does not apply to files"):
+        load_sources([tmp_path / "a.csv", tmp_path / "a.csv"], split="train")
+
+
 def test_a_source_of_another_kind_is_refused(tmp_path):
     (tmp_path / "texts.tsv").write_text("question\tanswer\na\tb\nc\td\n")
     (tmp_path / "scored.tsv").write_text("text1\ttext2\tscore\na\tb\t0.5\nc\td\t0.1\n")

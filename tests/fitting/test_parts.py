@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from counterpoint.data import Retrieval, normalise, read_judgements
-from counterpoint.data.items import Data
+from counterpoint.data.items import Data, Items
 from counterpoint.errors import InputError
 from counterpoint.fitting import texts as texts_module
 from counterpoint.fitting.each import EachSource
-from counterpoint.fitting.parts import Parts, load_parts
+from counterpoint.fitting.parts import Parts, _apart, load_parts
 from counterpoint.fitting.texts import read_pairs
 
 DATA = Path(os.environ.get("COUNTERPOINT_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -318,7 +319,18 @@ def test_a_dev_of_its_own_has_no_text_of_the_test_that_is_cut_off(tmp_path):
     assert "dev: " in parts.description
 
 
+def test_pictures_may_have_the_caption_of_another_part():
+    """Digits have ten captions, and none would be left to train on."""
+    rows, words = torch.arange(4), Items("text", ["seven", "eight"])
+    grey = torch.ones(7, 1, 2, 2) * torch.arange(7)[:, None, None, None]
+    first, second = (Data(Items("image", grey[at : at + 4]), rows, words, rows[:, None] % 2) for at in (0, 3))
+    assert _apart(first, second).anchor.tolist() == [0, 1, 2]
+
+
 def test_options_that_a_source_does_not_know_are_refused(tmp_path):
+    whole = beir(tmp_path / "w", DOCUMENTS, QUERIES, train=[("q0", "d0", 1)], test=[("q1", "d1", 1)])
+    with pytest.raises(InputError, match="columns= does not apply to queries with documents"):
+        load_parts(whole, {"columns": {"anchor": "title"}}, 0, 0.1, 0, None)
     a, b = (table(tmp_path / f"{name}.tsv", [(f"{name} {i}", f"of {i}{name}") for i in range(20)]) for name in "ab")
     for source, more in ((a, [b]), ("digits", [])):
         with pytest.raises(InputError, match="--strict-split is of retrieval data"):

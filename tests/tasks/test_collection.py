@@ -91,6 +91,8 @@ def test_a_sentence_of_a_long_text_is_to_find_the_rest_among_all_texts():
     collection = sentences(part, train)
     assert len(collection.queries) == 3
     assert set(collection.corpus.texts) >= {"alone", "One more. And so on.", "two more"}
+    # what is asked for is not beside its own whole text
+    assert sorted(sentences(part, part).corpus.texts) == sorted(sentences(part).corpus.texts)
     for i, (asked, found) in enumerate(answers(collection).items()):
         (rest,) = found
         assert asked in texts[i]
@@ -99,7 +101,9 @@ def test_a_sentence_of_a_long_text_is_to_find_the_rest_among_all_texts():
     chosen = task_for(train, part, part, encoder)
     assert chosen.test.queries.texts == chosen.dev.queries.texts == collection.queries.texts
     short = Data.alone(Items("text", ["one two three four", "five six seven eight", *texts[:1]]))
-    assert task_for(train, short, short, encoder).test.queries.texts == pairs(halves(short)).queries.texts
+    assert len(task_for(train, short, short, encoder).test.queries) == 1
+    for trained, asked in ((short, part), (train, short[torch.tensor([0, 1])])):
+        assert task_for(trained, asked, asked, encoder).test.queries.texts == pairs(halves(asked)).queries.texts
     assert len(sentences(part[torch.tensor([0])]).corpus) == 1
 
 

@@ -129,12 +129,13 @@ class Asked:
 
     def _ranked(self, data: Retrieval, name: str, run: Path | None, encoder: Any) -> Result:
         from counterpoint.evaluate import METRICS, evaluate_judged, evaluate_run, prepared, read_run, write_run
+        from counterpoint.evaluate.runs import of_test
 
         metrics = self.metrics or METRICS
         if encoder is None and name != LEXICAL:
             ranked = read_run(name)
             if run:
-                write_run(run, ranked, _tag(Path(name).stem))
+                write_run(run, of_test(ranked, data), _tag(Path(name).stem))
             return evaluate_run(ranked, data, metrics=metrics)
         test, notes = prepared(data)
         found, more = _placed(test, encoder, _DEPTH if run else 0)
@@ -213,15 +214,15 @@ def asked(
         extra = [text for example in data.examples for text in example.negatives]
         data = retrieval_from_pairs(data.examples, extra, data.source)
     if retrieval and not isinstance(data, Retrieval):
-        fix = "give pairs or a BEIR folder, or leave out --metric, --run, --fuse, bm25 and runs"
+        fix = "give pairs or a BEIR folder, or leave out --metric, --run, --fuse, --rerank, --unseen, bm25 and runs"
         raise InputError("the data are no retrieval test", file=source, fix=fix)
     if unseen is not None:
         assert isinstance(data, Retrieval)  # refused before
-        data = _unseen(data, unseen)
+        data = _unseen(data, unseen, bool(options.get("skip_bad")))
     return Asked(data, labelled, metrics)
 
 
-def _unseen(data: Retrieval, trained: str) -> Retrieval:
+def _unseen(data: Retrieval, trained: str, skip_bad: bool) -> Retrieval:
     """Only the queries none of whose relevant documents was a positive of what was trained on; how many is said."""
     from dataclasses import replace
 
@@ -230,7 +231,8 @@ def _unseen(data: Retrieval, trained: str) -> Retrieval:
     from counterpoint.errors import InputError
     from counterpoint.fitting.texts import known_answers, read_pairs, with_answers
 
-    pairs = read_pairs(trained, {} if beir_files(trained, None) is None else {"split": "train"})
+    of_folder = Path(trained).is_dir() and beir_files(trained, None) is not None
+    pairs = read_pairs(trained, {"skip_bad": skip_bad, **({"split": "train"} if of_folder else {})})
     if not isinstance(pairs, Retrieval) and pairs.schema not in ("pairs", "tuples"):
         raise InputError("--unseen is what was trained on, queries with their documents", file=trained)
     rows = pairs_from_retrieval(pairs) if isinstance(pairs, Retrieval) else pairs

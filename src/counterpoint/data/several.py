@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -72,7 +73,14 @@ def load_sources(
             raise InputError("triples in memory among several sources", fix="give them as one, or as files")
         reading.check(names[0], "triples", "columns")
         return load_triples(sources, reading)
-    loaded = [ready[i] if i in ready else load_with(source, reading) for i, source in enumerate(sources)]
+    # a split is of those that have any
+    files = [i not in ready and Path(names[i]).is_file() for i in range(len(sources))]
+    if all(files):
+        reading.check(names[0], "files", "columns", "schema", "size")
+    loaded = [
+        ready[i] if i in ready else load_with(source, replace(reading, split=None) if files[i] else reading)
+        for i, source in enumerate(sources)
+    ]
     if kinds[0] != "texts":
         _refuse_others(names, [each.data.schema for each in loaded])
         one = _pictures(loaded, names)

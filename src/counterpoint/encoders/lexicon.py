@@ -140,7 +140,7 @@ def beside_expansions(encoder: nn.Module, *, dense: int = 768, keep: int = 512, 
         bias: Likewise.
 
     Raises:
-        InputError: It has no states of tokens.
+        InputError: It has no states of tokens, or weights and no dense part.
 
     Examples:
         >>> encoder = beside_expansions(StaticEncoder.from_corpus(["a cat"], dim=4))
@@ -148,6 +148,8 @@ def beside_expansions(encoder: nn.Module, *, dense: int = 768, keep: int = 512, 
         (768, True)
     """
     if isinstance(encoder, SpladeEncoder):
+        if not encoder.dense:
+            raise InputError("an encoder of weights alone, without a dense part", fix="give the encoder within")
         return encoder
     if not isinstance(encoder, TextEncoder):
         raise InputError("an encoder without states of tokens", fix="give a transformer or a table")

@@ -212,9 +212,9 @@ def load_parts(
         said += f"; {crossing:,} negatives left out of their rows, they are in another part"
     parts = {n: part if part is not None else rest for (n, part), rest in zip(held.items(), cut, strict=True)}
     if loaded.kind != "triples" and any(part is not None for part in held.values()):
-        kept = kept_apart(train, *held.values())
+        kept = _apart(train, *held.values())
         # nobody chooses by what is measured
-        chosen = kept_apart(parts["dev"], parts["test"])
+        chosen = _apart(parts["dev"], parts["test"])
         if left := len(train) - len(kept):
             said += f"; {left:,} rows left out of training, they are in dev or test"
         if left := len(parts["dev"]) - len(chosen):
@@ -266,6 +266,14 @@ def _own_part(name: str, file: str, loaded: Loaded, reading: Mapping[str, Any]) 
             f"the {name} data is not {loaded.kind} with the same classes", file=file, fix="give the same kind"
         )
     return other
+
+
+def _apart(rows: Data, *held: Data | None) -> Data:
+    """`kept_apart`; of two modalities by anchors alone, as many pictures may have one caption."""
+    if rows.others is None or rows.anchors.modality == rows.others.modality:
+        return kept_apart(rows, *held)
+    seen = torch.cat([part.anchors.hashes()[part.anchor] for part in held if part is not None])
+    return rows[~torch.isin(rows.anchors.hashes()[rows.anchor], seen)]
 
 
 def _negatives(data: Data) -> int:

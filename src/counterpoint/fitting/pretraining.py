@@ -233,7 +233,9 @@ def _texts(sources: Sequence[Any], reading: dict[str, Any], output: Path, say: C
     for i, source in enumerate(sources):
         if isinstance(source, str | os.PathLike):
             listed = output.with_name(f"{output.name}.rejected{i + 1 if len(sources) > 1 else ''}.jsonl")
-            found, said = all_texts(source, reading, listed)
+            # of several, a split is of those that have any
+            own = {**reading, "split": None} if len(sources) > 1 and Path(source).is_file() else reading
+            found, said = all_texts(source, own, listed)
             say(said)
         else:
             refuse_string(source, "sources")

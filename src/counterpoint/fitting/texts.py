@@ -87,6 +87,8 @@ def load_texts(
         several = dict[str, tuple[str, TextData | Retrieval]]()
     else:
         several = {} if reading.get("split") else _roles(read_judgements(source, skip_bad=skip_bad))
+        if several:
+            Reading(reading.get("columns") or {}, reading.get("schema")).check(str(source), "queries with documents")
         trained, data = several.pop("train") if several else ("train", read(source, **reading))
     said = _account(data, output, "rejected.jsonl")
     given = {name: part for name, part in (("dev", dev), ("test", test)) if is_file(part)}

@@ -61,19 +61,25 @@ def task_for(
             return Find(asked, validating, metrics=LINKS, floors={"frequent tails": Frequent(train)})
         if test.anchors.modality != test.others.modality:
             return BothWays(pairs(test), pairs(_rows(dev)))
-    test, dev = (part if isinstance(part, Collection) else _collection(part, train) for part in (test, dev))
+    long = train.anchors.modality == "text" and train.others is None and 2 * _several(train) >= len(train)
+    test, dev = (part if isinstance(part, Collection) else _collection(part, train, long) for part in (test, dev))
     fewer = dev.among(_MANY if isinstance(encoder, StaticEncoder) else _FEW)
     pictures = test.queries.modality == test.corpus.modality == "image"
     return Find(test, fewer, floors={"pixels": Raw()} if pictures else {})
 
 
-def _collection(part: Data, train: Data) -> Collection:
+def _collection(part: Data, train: Data, long: bool) -> Collection:
     if part.others is not None:
         return pairs(part, train)
     if part.anchors.modality != "text":
         return views(part)
-    several = sum(len(in_sentences(text)) > 1 for text in part.anchors[part.anchor].texts)
-    return sentences(part, train) if 2 * several >= len(part) else pairs(halves(part))
+    return sentences(part, train) if long and _several(part) else pairs(halves(part))
+
+
+def _several(data: Data) -> int:
+    """How many texts have several sentences."""
+    texts = data.anchors.texts
+    return sum(len(in_sentences(texts[i])) > 1 for i in data.anchor.tolist())
 
 
 def _rows(data: Data | Collection) -> Data:

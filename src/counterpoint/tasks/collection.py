@@ -21,6 +21,7 @@ from counterpoint.search.words import spaceless
 from counterpoint.views import affine, brightness, compose, grey, inverse_cloze, jitter
 
 _VIEWED = 512
+_MANY = 20_000
 _VIEWS = (
     "one view of a picture should find another view of it: that does not tell whether pictures of a kind are together"
 )
@@ -311,12 +312,13 @@ def halves(data: Data) -> Data:
 def sentences(data: Data, *others: Data, seed: int = 0) -> Collection:
     """Long texts without partners make a test of their own: a sentence of each should find the rest of its text.
 
-    It is searched among the rests of all and the whole texts of others. Where a text has many sentences, `halves` have
-    nearly all of its words, and every model finds them. Texts of one sentence are documents alone.
+    It is searched among the rests of all and the whole texts of others that are none of them. Where a text has many
+    sentences, `halves` have nearly all of its words, and every model finds them. Texts of one sentence are documents
+    alone.
 
     Args:
         data: Texts alone.
-        *others: Further texts alone, which are documents, too.
+        *others: Further texts alone, which are documents, too: of more than 20,000 so many, evenly chosen.
         seed: Of the sentence, drawn at random from those of two words or more.
 
     Examples:
@@ -325,12 +327,15 @@ def sentences(data: Data, *others: Data, seed: int = 0) -> Collection:
         >>> found.queries.texts, sorted(found.corpus.texts)
         (['It is red.'], ['It flies.', 'So it is.', 'one alone'])
     """
-    asked = inverse_cloze(kept=0)(data, nn.Identity(), seed)
-    alone = [text for text in data.anchors[data.anchor].texts if len(in_sentences(text)) < 2]
-    more = alone + [text for other in others for text in other.anchors[other.anchor].texts]
-    whole = Items("text", more)
+    asked, texts = inverse_cloze(kept=0)(data, nn.Identity(), seed), data.anchors[data.anchor].texts
+    own, alone = set(map(normalise, texts)), [text for text in texts if len(in_sentences(text)) < 2]
+    more = [text for other in others for text in other.anchors[other.anchor].texts if normalise(text) not in own]
+    step = -(-len(more) // _MANY) or 1
+    whole = Items("text", alone + more[::step])
     rows = torch.arange(len(whole))
-    return pairs(asked, Data(whole, rows, whole, rows[:, None])) if more else pairs(asked)
+    found = pairs(asked, Data(whole, rows, whole, rows[:, None])) if len(whole) else pairs(asked)
+    some = (f"of {len(more):,} other texts one of {step} is searched",) if step > 1 else ()
+    return replace(found, notes=(*found.notes, *some))
 
 
 def _others(data: Data) -> Items:

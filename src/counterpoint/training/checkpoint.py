@@ -133,7 +133,11 @@ class Best:
         """The weights as they are, some replaced (by their average, say), are the best."""
         if self._file is None:
             state = {**self._module.state_dict(), **(replaced or {})}
-            self._kept = {name: t.detach().clone() for name, t in state.items()}
+            for name, t in state.items():
+                if name in self._kept:
+                    self._kept[name].copy_(t.detach())
+                else:
+                    self._kept[name] = t.detach().clone()
         elif self._writes:
             save_weights(self._file, self._module, replaced)
 
