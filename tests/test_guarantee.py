@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,13 @@ ONCE = pytest.mark.xdist_group("processes")
 @pytest.fixture(scope="module", params=g.DTYPE_OF)
 def distributed(request, tmp_path_factory):
     """The type of numbers, and the results of all cases, on 2 and on 3 processes."""
-    folder, world = tmp_path_factory.mktemp("world"), request.param
+    return on_processes(request.param, tmp_path_factory)
+
+
+@cache
+def on_processes(world, tmp_path_factory):
+    """Once, in whatever order the tests come."""
+    folder = tmp_path_factory.mktemp("world")
     script = Path(g.__file__)
     processes = [
         subprocess.Popen(

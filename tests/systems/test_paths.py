@@ -34,7 +34,7 @@ from counterpoint.methods import stage
 from counterpoint.pretraining import Continuation, Guessing, LeftOutWords
 from counterpoint.systems import every, get, run
 from counterpoint.systems.registry import slug
-from counterpoint.training import loop
+from counterpoint.training import lists, loop
 from counterpoint.views import TextView
 from systems.golden import sample, taken
 from systems.words import small_bert
@@ -102,6 +102,17 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def short_rankers(monkeypatch):
+    """Rankers that are trained beforehand learn for a few steps: every path has the same."""
+    whole = lists.cross_encoder
+
+    def short(data, seed=0, *, steps=200):
+        return whole(data, seed, steps=min(steps, 5))
+
+    monkeypatch.setattr(lists, "cross_encoder", short)
 
 
 @pytest.fixture(scope="module")

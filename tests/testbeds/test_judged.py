@@ -35,11 +35,16 @@ def test_portuguese_pairs_have_the_scores_of_the_english_ones(monkeypatch):
 
 
 @real
-def test_foreign_captions_are_those_of_pictures_and_training_is_on_inferences(monkeypatch):
+def test_captions_are_of_pictures_that_no_inference_is_about(monkeypatch):
     monkeypatch.setenv(VARIABLE, str(REAL))
-    train, test = prefixes.foreign_captions(0)
+    train, test = prefixes.unseen_captions(0)
     assert (train.schema, test.schema) == ("tuples", "items")
     assert "picture" in test.columns
+    shown, said = ({"".join(c for c in text.lower() if c.isalnum()) for text in texts} for texts in (
+        test.anchors[test.anchor].texts, train.anchors.texts
+    ))  # fmt: skip
+    assert not shown & said
+    assert 300 < len(test.columns["picture"].unique()) < 500
     for bed in (prefixes.PREFIXED_SENTENCES, prefixes.PREFIXED_INFERENCES, prefixes.PREFIXED_LIKENESS):
         assert str(bed.settings["learning_rate"]) in bed.about
         assert "5e-4" not in bed.about

@@ -221,7 +221,7 @@ def _read_and_encode(
 def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
     """The documents with their ids and columns; what was understood is said."""
     from counterpoint.data import Documents, account, debian, read_documents
-    from counterpoint.data.loaded import Reading
+    from counterpoint.data.reading import Reading
     from counterpoint.fitting import INCLUDED
 
     if source == INCLUDED:

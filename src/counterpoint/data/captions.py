@@ -11,9 +11,10 @@ from pathlib import Path, PurePath
 from counterpoint.data.build import BadRowError
 from counterpoint.data.decoding import is_picture
 from counterpoint.data.lines import read_lines
-from counterpoint.data.loaded import Loaded, Reading
+from counterpoint.data.loaded import Loaded
 from counterpoint.data.picture_tables import IMAGE_NAMES, LABEL_NAMES, TEXT_NAMES, Find, Open, load_picture_table
 from counterpoint.data.pictures import part_folders
+from counterpoint.data.reading import Reading
 from counterpoint.data.schema import ColumnMap
 from counterpoint.data.tables import FORMATS, read_table, suffix
 from counterpoint.data.types import Rejects

@@ -15,7 +15,7 @@ from typing import Any
 from counterpoint.data.build import BadRowError, build, identified, passage
 from counterpoint.data.jsonrows import type_name
 from counterpoint.data.layouts import beir_folder, find, open_table
-from counterpoint.data.loaded import Reading
+from counterpoint.data.reading import Reading
 from counterpoint.data.schema import (
     GENERIC,
     KNOWN_NAMES,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from counterpoint.data.loaded import Reading
+from counterpoint.data.reading import Reading
 from counterpoint.data.tables import FORMATS, SNIFF, Table, arrow_rows, keyed, suffix
 from counterpoint.data.types import PARTS, Rejects
 from counterpoint.errors import InputError, MissingExtra

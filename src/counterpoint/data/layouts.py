@@ -9,7 +9,7 @@ from pathlib import Path
 from counterpoint.data.build import BY_ID, build, identified
 from counterpoint.data.hub import read_hub, read_saved
 from counterpoint.data.lines import read_lines
-from counterpoint.data.loaded import Reading
+from counterpoint.data.reading import Reading
 from counterpoint.data.schema import KNOWN_NAMES, ColumnMap, recognise
 from counterpoint.data.tables import (
     Table,

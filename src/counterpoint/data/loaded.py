@@ -7,43 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from counterpoint.data.items import Data
-from counterpoint.data.schema import ColumnMap
-from counterpoint.data.types import Progress, Rejected, Rejects, Retrieval, TextData, write_rejects
-from counterpoint.errors import InputError
+from counterpoint.data.types import Rejected, Retrieval, TextData, write_rejects
 
 SourceKind = Literal["texts", "pictures", "pictures with texts", "triples"]
 """What a source holds; triples (head, relation, tail) are a knowledge graph."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a source is read; `load_source` says what each is."""
-
-    columns: ColumnMap = field(default_factory=dict)
-    schema: str | None = None
-    split: str | None = None
-    size: int | None = None
-    skip_bad: bool = False
-    progress: Progress | None = None
-
-    def rejects(self, source: str) -> Rejects:
-        """What to do with the bad rows of a source."""
-        return Rejects(source, self.skip_bad)
-
-    def check(self, source: str, what: str, *used: str) -> None:
-        """Refuse options that do not apply, rather than leave them unread.
-
-        Raises:
-            InputError: An option other than those that are used is given.
-
-        Examples:
-            >>> Reading(size=32).check("a.tsv", "texts", "columns")
-            Traceback (most recent call last):
-            counterpoint.errors.InputError: a.tsv: size= does not apply to texts; leave it out.
-        """
-        for option in ("columns", "schema", "split", "size"):
-            if option not in used and getattr(self, option) not in (None, {}):
-                raise InputError(f"{option}= does not apply to {what}", file=source, fix="leave it out")
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,9 @@ from counterpoint.data.arrays import from_arrays
 from counterpoint.data.build import build
 from counterpoint.data.hub import by_part, dataset_table
 from counterpoint.data.items import Data
-from counterpoint.data.loaded import Loaded, Reading, SourceKind
+from counterpoint.data.loaded import Loaded, SourceKind
 from counterpoint.data.picture_tables import Open, load_picture_table, shows
+from counterpoint.data.reading import Reading
 from counterpoint.data.rows import judged_rows, rows_of
 from counterpoint.data.schema import recognise
 from counterpoint.data.tables import Row, keyed

@@ -17,7 +17,8 @@ from counterpoint.data.build import BadRowError, label_of, texts_of
 from counterpoint.data.decoding import SUFFIXES, Encoded, decode
 from counterpoint.data.items import Data, Items
 from counterpoint.data.jsonrows import type_name
-from counterpoint.data.loaded import Loaded, Reading, SourceKind
+from counterpoint.data.loaded import Loaded, SourceKind
+from counterpoint.data.reading import Reading
 from counterpoint.data.schema import GENERIC, NAMES, ColumnMap, Columns, given_roles, kind, missing
 from counterpoint.data.tables import Row, Table, nothing_read, plain
 from counterpoint.data.types import Rejects

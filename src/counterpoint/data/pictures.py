@@ -13,7 +13,8 @@ import torch
 from counterpoint.data.arrays import number_labels
 from counterpoint.data.decoding import SUFFIXES, Encoded, decode, is_picture
 from counterpoint.data.items import Data, Items
-from counterpoint.data.loaded import Loaded, Reading
+from counterpoint.data.loaded import Loaded
+from counterpoint.data.reading import Reading
 from counterpoint.data.tables import FORMATS, suffix
 from counterpoint.data.types import PARTS, Rejects
 from counterpoint.errors import InputError

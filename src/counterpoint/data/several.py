@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from counterpoint.data.items import Data, Items
-from counterpoint.data.loaded import Loaded, Reading
+from counterpoint.data.loaded import Loaded
 from counterpoint.data.memory import NAME
+from counterpoint.data.reading import Reading
 from counterpoint.data.rows import rows_of
 from counterpoint.data.schema import ColumnMap
 from counterpoint.data.sources import load_with, source_kind

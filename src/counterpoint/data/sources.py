@@ -22,10 +22,11 @@ from counterpoint.data.hub import (
 )
 from counterpoint.data.images import NAMED
 from counterpoint.data.layouts import find, read
-from counterpoint.data.loaded import Loaded, Reading, SourceKind
+from counterpoint.data.loaded import Loaded, SourceKind
 from counterpoint.data.memory import load_datasets, load_memory
 from counterpoint.data.picture_tables import ROLES, Open, load_picture_table, picture_roles, shows
 from counterpoint.data.pictures import holds_pictures, load_folder
+from counterpoint.data.reading import Reading
 from counterpoint.data.row_splits import kept_apart
 from counterpoint.data.rows import judged_rows, rows_of
 from counterpoint.data.schema import ColumnMap

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.jsonrows import type_name
-from counterpoint.data.loaded import Loaded, Reading
+from counterpoint.data.loaded import Loaded
+from counterpoint.data.reading import Reading
 from counterpoint.data.schema import ColumnMap, Columns, given_roles, missing
 from counterpoint.data.tables import FORMATS, Table, nothing_read, plain, read_table, suffix
 from counterpoint.data.types import PARTS, Progress, Rejects

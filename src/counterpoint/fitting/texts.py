@@ -26,7 +26,7 @@ from counterpoint.data import (
 )
 from counterpoint.data.corpus import LANGUAGES
 from counterpoint.data.layouts import beir_files
-from counterpoint.data.loaded import Reading
+from counterpoint.data.reading import Reading
 from counterpoint.data.rows import rows_of
 from counterpoint.data.sources import load_source
 from counterpoint.errors import InputError
