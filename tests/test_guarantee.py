@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -38,15 +40,15 @@ ONCE = pytest.mark.xdist_group("processes")
 
 
 @pytest.fixture(scope="module", params=g.DTYPE_OF)
-def distributed(request, tmp_path_factory):
+def distributed(request):
     """The type of numbers, and the results of all cases, on 2 and on 3 processes."""
-    return on_processes(request.param, tmp_path_factory)
+    return on_processes(request.param)
 
 
 @cache
-def on_processes(world, tmp_path_factory):
+def on_processes(world):
     """Once, in whatever order the tests come."""
-    folder = tmp_path_factory.mktemp("world")
+    folder = Path(tempfile.mkdtemp())
     script = Path(g.__file__)
     processes = [
         subprocess.Popen(
@@ -60,7 +62,9 @@ def on_processes(world, tmp_path_factory):
         error = process.communicate(timeout=1500)[1]
         assert process.returncode == 0, error.decode()
     looped = [torch.load(folder / f"out.loop.{rank}", weights_only=True) for rank in range(world)]
-    return g.DTYPE_OF[world], torch.load(folder / "out", weights_only=True), looped
+    found = torch.load(folder / "out", weights_only=True)
+    shutil.rmtree(folder)
+    return g.DTYPE_OF[world], found, looped
 
 
 @pytest.mark.parametrize(("dtype", "name"), CASES, ids=[f"{n}-{str(d)[6:]}" for d, n in CASES])
