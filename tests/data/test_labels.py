@@ -144,5 +144,11 @@ def test_the_names_of_classes_in_lists(tmp_path, monkeypatch):
     saved = datasets.Dataset.from_dict({"text": ["a", "b"], "labels": [[1, 0], [1]]}, features=features)
     saved.save_to_disk(tmp_path / "saved")
     assert [e.labels for e in read(tmp_path / "saved").examples] == [("fear", "joy"), ("fear",)]
+    named = datasets.Dataset.from_dict({"text": ["a", "b"], "label": ["x", "y"]}, split="train")
+    named.save_to_disk(tmp_path / "named")
+    assert len(read(tmp_path / "named", split="train").examples) == 2
+    for folder, split in (("named", "test"), ("saved", "train")):
+        with pytest.raises(InputError, match="split= does not apply to a dataset of one split"):
+            read(tmp_path / folder, split=split)
     monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.DatasetDict({"train": saved}))
     assert [e.labels for e in read("hf:owner/name").examples] == [("fear", "joy"), ("fear",)]

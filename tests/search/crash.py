@@ -205,7 +205,10 @@ def check_whole(view, query: np.ndarray, precision: str) -> None:
     every = {name: int(text.split()[1].removeprefix("generation")) for name, text in view.texts().items()}
     assert len(every) == len(view)
     names = list(every)
-    scores = np.stack([vector(int(n), every[n]) for n in names]) @ query if names else np.zeros(0)
+    z = np.stack([vector(int(n), every[n]) for n in names]) if names else np.zeros((0, DIM), np.float32)
+    if precision == "several":  # as they are kept, so that the order of near ones is theirs
+        z = z.astype(np.float16).astype(np.float32)
+    scores = z @ query
     best = np.argsort(-scores)[:5]
     (hits,) = view.search(given(query, precision), 5, None)
     if precision in ("float32", "several"):

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from counterpoint.errors import InputError
 from counterpoint.testbeds import entities as e
-from counterpoint.testbeds.files import find
+from counterpoint.testbeds.files import VARIABLE
 
-try:
-    find("wn18rr/train.tsv.gz")
-    THERE = True
-except InputError:
-    THERE = False
-WORDNET = pytest.mark.skipif(not THERE, reason="WN18RR is not there")
+REAL = Path(os.environ.get(VARIABLE, Path(__file__).parents[3] / "shared" / "data"))
+real = pytest.mark.skipif(not (REAL / "wn18rr").exists(), reason="no data at hand")
+
+
+@pytest.fixture(autouse=True)
+def data(monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(REAL))
 
 
 def test_so_many_words_are_of_the_other():
@@ -29,7 +31,7 @@ def test_so_many_words_are_of_the_other():
         assert set(found) <= {*kept, "x", "y"}
 
 
-@WORDNET
+@real
 def test_judged_glosses_are_of_other_entities_and_scored_by_what_is_their_own():
     train, test = e.kept_words(0)
     assert (len(train), len(test)) == (e.PAIRED + 5 * e.JUDGED, 5 * e.TESTED)
@@ -49,7 +51,7 @@ def test_judged_glosses_are_of_other_entities_and_scored_by_what_is_their_own():
     assert e.kept_words(1)[0].others.texts != train.others.texts
 
 
-@WORDNET
+@real
 def test_graphs_find_glosses_and_the_seen_are_among_those_to_train_on():
     train, test = e.found_by_graph(0)
     assert (len(test), test.schema, test.columns) == (e.TESTED, "pairs", {})

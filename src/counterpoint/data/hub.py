@@ -31,10 +31,12 @@ def read_saved(folder: Path, split: str | None, reject: Rejects) -> Table:
             raise InputError("a folder of pictures, and texts are needed here", file=folder, fix="give a file of texts")
         fix = f"name one file, such as {folder / files[0]}" if files else f"known are: {known}"
         raise InputError("a folder of no known layout", file=folder, fix=fix)
-    Reading(split=split).check(str(folder), "a dataset of one split")
+    state = _json(folder / "state.json")
+    if split != state.get("_split"):  # it may be saved with its name
+        Reading(split=split).check(str(folder), "a dataset of one split")
     features = saved_features(folder)
     labels = {column: feature["names"] for column, feature in features.items() if feature.get("_type") == "ClassLabel"}
-    files = [folder / item["filename"] for item in _json(folder / "state.json")["_data_files"]]
+    files = [folder / item["filename"] for item in state["_data_files"]]
 
     def batches() -> Iterable[Any]:
         for file in files:

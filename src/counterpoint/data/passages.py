@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,16 @@ def in_sentences(text: str) -> list[str]:
         ['"Is it?"', 'It is (at 3.5 m).', '是的。', '好']
     """
     return [found for a, b in _sentences(text) if (found := text[a:b].strip())]
+
+
+def of_several_sentences(texts: Iterable[str]) -> int:
+    """How many of the texts have more than one sentence.
+
+    Examples:
+        >>> of_several_sentences(["It is red. It flies.", "one alone"])
+        1
+    """
+    return sum(len(in_sentences(text)) > 1 for text in texts)
 
 
 def passages(text: str, words: int) -> list[str]:

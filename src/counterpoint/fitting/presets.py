@@ -10,7 +10,7 @@ from typing import Literal
 from torch import nn
 
 from counterpoint.data.items import Data
-from counterpoint.data.passages import in_sentences
+from counterpoint.data.passages import of_several_sentences
 from counterpoint.data.stored import is_stored
 from counterpoint.encoders import StaticEncoder, drop_tokens
 from counterpoint.encoders.features import Features
@@ -88,7 +88,7 @@ def preset(data: Data, encoder: nn.Module) -> Recipe:
     )
     small = replace(train, batch_size=min(train.batch_size, 256), epochs=max(train.epochs, 4))
     temperature = 0.02 if kind == "static" else 0.05
-    if schema == "items" and not is_stored(data) and 2 * _one_sentence(data) <= n:
+    if schema == "items" and not is_stored(data) and 2 * of_several_sentences(data.anchors[data.anchor].texts) >= n:
         cloze = Stage(lambda: InfoNCE(temperature, layout="symmetric"), train, prepare=(inverse_cloze(),))
         return Recipe(_CLOZE, (cloze,), Takes("text"))
     if schema == "items":
@@ -116,14 +116,8 @@ def left_out(train: Data, recipe: Recipe) -> tuple[str, ...]:
         >>> left_out(data, preset(data, StaticEncoder.from_corpus(["a b"], dim=2)))
         ('1 of 2 texts are of one sentence, and are not trained on',)
     """
-    alone = _one_sentence(train) if recipe.name == _CLOZE else 0
+    alone = len(train) - of_several_sentences(train.anchors[train.anchor].texts) if recipe.name == _CLOZE else 0
     return (f"{alone:,} of {len(train):,} texts are of one sentence, and are not trained on",) if alone else ()
-
-
-def _one_sentence(data: Data) -> int:
-    """How many texts have no two sentences."""
-    texts = data.anchors.texts
-    return sum(len(in_sentences(texts[i])) < 2 for i in data.anchor.tolist())
 
 
 def base_kind(encoder: nn.Module) -> Base:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from counterpoint.data.items import Data
-from counterpoint.data.passages import in_sentences
+from counterpoint.data.passages import of_several_sentences
 from counterpoint.encoders import StaticEncoder
 from counterpoint.tasks.both_ways import BothWays
 from counterpoint.tasks.collection import Collection, halves, links, pairs, sentences, views
@@ -61,25 +61,21 @@ def task_for(
             return Find(asked, validating, metrics=LINKS, floors={"frequent tails": Frequent(train)})
         if test.anchors.modality != test.others.modality:
             return BothWays(pairs(test), pairs(_rows(dev)))
-    long = train.anchors.modality == "text" and train.others is None and 2 * _several(train) >= len(train)
-    test, dev = (part if isinstance(part, Collection) else _collection(part, train, long) for part in (test, dev))
+    test, dev = (part if isinstance(part, Collection) else _collection(part, train) for part in (test, dev))
     fewer = dev.among(_MANY if isinstance(encoder, StaticEncoder) else _FEW)
     pictures = test.queries.modality == test.corpus.modality == "image"
     return Find(test, fewer, floors={"pixels": Raw()} if pictures else {})
 
 
-def _collection(part: Data, train: Data, long: bool) -> Collection:
+def _collection(part: Data, train: Data) -> Collection:
     if part.others is not None:
         return pairs(part, train)
     if part.anchors.modality != "text":
         return views(part)
-    return sentences(part, train) if long and _several(part) else pairs(halves(part))
-
-
-def _several(data: Data) -> int:
-    """How many texts have several sentences."""
-    texts = data.anchors.texts
-    return sum(len(in_sentences(texts[i])) > 1 for i in data.anchor.tolist())
+    # what is trained on says it, so that dev and test are asked alike
+    own, trained = (data.anchors[data.anchor].texts for data in (part, train))
+    long = 2 * of_several_sentences(trained) >= len(trained) and of_several_sentences(own)
+    return sentences(part, train) if long else pairs(halves(part))
 
 
 def _rows(data: Data | Collection) -> Data:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from counterpoint.geometry import Dot
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.negatives.prepare import bm25_negatives, self_mined, taught
 from counterpoint.negatives.rules import uniform
@@ -14,6 +13,7 @@ from counterpoint.objectives import AgainstRanker, Apart, DistillKL, InfoNCE, Ob
 from counterpoint.procedures import Lists, Procedure
 from counterpoint.systems.registry import Claim, Signal, system
 from counterpoint.systems.retrieval.dpr import question_and_passage
+from counterpoint.systems.retrieval.r2anker import COSINE, INNER
 from counterpoint.testbeds import Richer, Trained
 from counterpoint.testbeds.figures import found
 from counterpoint.testbeds.texts import LONGER_SCIFACT, SCIFACT, nearest_other
@@ -24,11 +24,6 @@ _TOP = found("mrr@10")
 _ADVERSARIAL = 0.5
 _NEGATIVES, _DEPTH = 15, 100
 _ROUNDS, _FEW_ROUNDS = 16, 4
-
-
-_INNER: dict[str, Any] = {"temperature": 1.0, "geometry": Dot()}
-_COSINE: dict[str, Any] = {"temperature": 0.05}
-"""Inner products as they are, and what a table of token vectors learns by."""
 
 
 def in_batch(compared: dict[str, Any]) -> Objective:
@@ -62,7 +57,7 @@ def own_lists(width: int) -> Procedure:
     return Lists()
 
 
-def rounds(number: int, ranker: int = 200, compared: dict[str, Any] = _INNER) -> Recipe:
+def rounds(number: int, ranker: int = 200, compared: dict[str, Any] = INNER) -> Recipe:
     """A retriever that has warmed up, then so many rounds with a ranker that learns for so many steps in each."""
     train = TrainConfig(epochs=5, batch_size=128, learning_rate=2e-5, clip=2.0, schedule="linear", warmup=0.1)
     first = Stage(partial(in_batch, compared), train, prepare=(bm25_negatives(1),))
@@ -75,33 +70,33 @@ def rounds(number: int, ranker: int = 200, compared: dict[str, Any] = _INNER) ->
     )
     takes = Takes("text", "text")
     return Recipe(
-        "AR2", (first, second), takes, similarity="cosine" if compared is _COSINE else "dot", adapt=question_and_passage
+        "AR2", (first, second), takes, similarity="cosine" if compared is COSINE else "dot", adapt=question_and_passage
     )
 
 
 def in_small() -> Recipe:
     """In fewer rounds, rankers that learn for half as long, and cosines."""
-    return rounds(_FEW_ROUNDS, 100, _COSINE)
+    return rounds(_FEW_ROUNDS, 100, COSINE)
 
 
 def one_round() -> Recipe:
     """The retriever's lists and the ranker stay what they are at first."""
-    return rounds(1, 100, _COSINE)
+    return rounds(1, 100, COSINE)
 
 
 def without_ranker() -> Recipe:
     """The same lists, renewed as often, of which the labels are learned."""
-    return in_small().varied("AR2 without a ranker", objective=partial(labels, _COSINE))
+    return in_small().varied("AR2 without a ranker", objective=partial(labels, COSINE))
 
 
 def distilled() -> Recipe:
     """The ranker's distribution alone."""
-    return in_small().varied("AR2, distillation", objective=partial(distillation, _COSINE))
+    return in_small().varied("AR2, distillation", objective=partial(distillation, COSINE))
 
 
 def adversarial_alone() -> Recipe:
     """Without the ranker's distribution."""
-    return in_small().varied("AR2 without distillation", objective=partial(adversarial, _COSINE))
+    return in_small().varied("AR2 without distillation", objective=partial(adversarial, COSINE))
 
 
 def warmed_up() -> Recipe:

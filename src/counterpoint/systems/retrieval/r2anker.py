@@ -31,8 +31,8 @@ from counterpoint.training.lists import cross_encoder, whole
 
 _TOP = found("ndcg@10")
 _NEGATIVES, _DEPTH = 6, 100
-_INNER: dict[str, Any] = {"temperature": 1.0, "geometry": Dot()}
-_COSINE: dict[str, Any] = {"temperature": 0.05}
+INNER: dict[str, Any] = {"temperature": 1.0, "geometry": Dot()}
+COSINE: dict[str, Any] = {"temperature": 0.05}
 """Inner products as they are, and what a table of token vectors learns by."""
 _RETRIEVER = TrainConfig(epochs=1, batch_size=64, learning_rate=2e-5)
 _ON_TABLE = replace(_RETRIEVER, steps=50, learning_rate=2e-3, weight_decay=0.0, chunk_tokens=1 << 20, dtype="float32")
@@ -75,17 +75,17 @@ def own_lists(width: int) -> Procedure:
     return Lists()
 
 
-def with_retrievers(settings: TrainConfig, compared: dict[str, Any] = _INNER) -> Recipe:
+def with_retrievers(settings: TrainConfig, compared: dict[str, Any] = INNER) -> Recipe:
     """Retrievers that find negatives are trained so."""
     train = TrainConfig(epochs=3, batch_size=64, learning_rate=2e-5)
     prepare = (several_retrievers(settings, compared), taught())
     stage = Stage(partial(taught_by_ranker, compared), train, procedure=own_lists, prepare=prepare)
-    return Recipe("R2anker", (stage,), Takes("text", "text"), similarity="cosine" if compared is _COSINE else "dot")
+    return Recipe("R2anker", (stage,), Takes("text", "text"), similarity="cosine" if compared is COSINE else "dot")
 
 
 def on_table() -> Recipe:
     """For a table of token vectors: retrievers of 50 steps each, and cosines."""
-    return with_retrievers(_ON_TABLE, _COSINE)
+    return with_retrievers(_ON_TABLE, COSINE)
 
 
 def one_retriever() -> Recipe:
@@ -97,7 +97,7 @@ def in_order(seed: int) -> dict[str, float]:
     """nDCG@10 of SciFact's claims, BM25's first hundred put in order by rankers."""
     assert SCIFACT.start is not None and LONGER_SCIFACT.start is not None  # noqa: PT018
     parts, more = SCIFACT.parts(seed), LONGER_SCIFACT.parts(seed)[0]
-    mined = several_retrievers(_ON_TABLE, _COSINE)
+    mined = several_retrievers(_ON_TABLE, COSINE)
 
     def start() -> nn.Module:
         assert SCIFACT.start is not None
