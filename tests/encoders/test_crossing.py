@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from counterpoint.encoders import load
+from counterpoint.encoders import StaticEncoder, crossing, load
 from counterpoint.encoders.crossing import KernelCrossEncoder, Readers, load_cross_encoder
 from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
 from counterpoint.errors import InputError
@@ -162,3 +163,27 @@ def test_of_readers_side_by_side_each_says_its_own_and_the_first_is_asked_and_ke
     np.testing.assert_allclose(kept.score(QUERIES, documents), first.score(QUERIES, documents), atol=1e-6)
     with pytest.raises(InputError, match="no model that reads"):
         Readers()
+
+
+def test_tokens_are_remembered_for_so_many_texts_and_are_those_of_each_text(monkeypatch):
+    table = StaticEncoder.from_corpus(["red fox", "blue ant", "old oak"], dim=8, prompts={})
+    texts = ["red fox", "blue", "old oak", "fox", "ant blue", "oak", "", "red fox"]
+    fresh = [float(KernelCrossEncoder(table).score([text], ["red oak fox"])[0]) for text in texts]
+    monkeypatch.setattr(crossing, "_REMEMBERED", 3)
+    model = KernelCrossEncoder(table)
+    assert [float(model.score([text], ["red oak fox"])[0]) for text in texts] == fresh
+    assert len(set(fresh)) > 3
+    assert len(model._tokens._known) <= 4
+
+    read = []
+
+    def encode(new, **how):
+        read.extend(new)
+        return model.tokenizer.encode_batch_fast(new, **how)
+
+    monkeypatch.setattr(crossing, "_REMEMBERED", 30)
+    monkeypatch.setattr(model._tokens, "_tokenizer", SimpleNamespace(encode_batch_fast=encode))
+    model.score(["red fox"], ["red oak fox"])
+    read.clear()
+    model.score(["new", "new", "red fox"], ["red oak fox"] * 3)
+    assert read == ["new"]

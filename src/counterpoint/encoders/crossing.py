@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from counterpoint.encoders._base import clean
@@ -29,7 +30,9 @@ _NARROW, _WIDE = 1e-3, 0.1
 _LONGEST = 200
 """Tokens of a document that are seen."""
 _BLOCK = 4096
-"""Pairs that are tokenised, and put in order of their length, at once."""
+"""Pairs that are put in order of their length at once."""
+_REMEMBERED = 2**16
+"""Texts whose tokens are kept."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def _trimmed(part: Int[Tensor, "n t"]) -> Int[Tensor, "n s"]:
     return part[:, : int((part >= 0).sum(1).max()) if len(part) else 1]
 
 
-def padded(rows: Sequence[Sequence[int]]) -> Int[Tensor, "n t"]:
+def padded(rows: Sequence[Sequence[int] | Int[np.ndarray, " t"]]) -> Int[Tensor, "n t"]:
     """Rows of numbers side by side, -1 after the end of each; at least one column.
 
     Examples:
@@ -69,7 +72,10 @@ def padded(rows: Sequence[Sequence[int]]) -> Int[Tensor, "n t"]:
         [[1, 2], [-1, -1]]
     """
     width = max([1, *map(len, rows)])
-    return torch.tensor([[*row, *[-1] * (width - len(row))] for row in rows], dtype=torch.long).view(-1, width)
+    found = np.full((len(rows), width), -1)
+    for to, row in zip(found, rows, strict=True):
+        to[: len(row)] = row
+    return torch.from_numpy(found)
 
 
 def texts_of(queries: Sequence[str], documents: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -161,6 +167,27 @@ class CrossEncoder(nn.Module, abc.ABC):
         """Write all its files."""
 
 
+class _Tokens:
+    """The first tokens of texts; those of the last many texts are remembered, as the same are read again and again."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[str, Int[np.ndarray, " t"]] = {}
+
+    def __call__(self, texts: Sequence[str]) -> list[Int[np.ndarray, " t"]]:
+        known = self._known
+        if new := [text for text in dict.fromkeys(texts) if text not in known]:
+            if len(known) + len(new) > _REMEMBERED:
+                known = self._known = {text: known[text] for text in set(texts) & known.keys()}
+            encoded = self._tokenizer.encode_batch_fast(new, add_special_tokens=False)
+            known |= {text: np.array(e.ids[:_LONGEST]) for text, e in zip(new, encoded, strict=True)}
+        return [known[text] for text in texts]
+
+    def __deepcopy__(self, _memo: Any) -> _Tokens:
+        # a copy of a model reads the same tokens
+        return self
+
+
 class KernelCrossEncoder(CrossEncoder):
     """Kernels on the cosines of every token of the query with every token of the document (K-NRM).
 
@@ -183,6 +210,7 @@ class KernelCrossEncoder(CrossEncoder):
     def __init__(self, table: StaticEncoder) -> None:
         super().__init__()
         self.tokenizer = table.tokenizer
+        self._tokens = _Tokens(table.tokenizer)
         weight = table.folded()
         self.embedding = nn.Embedding.from_pretrained(F.normalize(weight, dim=1), freeze=False)
         norm = weight.norm(dim=1)
@@ -193,9 +221,7 @@ class KernelCrossEncoder(CrossEncoder):
 
     def pairs(self, queries: Sequence[str], documents: Sequence[str]) -> Pairs:
         """Tokens of the query and of the document apart; a pair costs next to nothing."""
-        sides = texts_of(queries, documents)
-        encoded = [self.tokenizer.encode_batch_fast(side, add_special_tokens=False) for side in sides]
-        q, d = (padded([e.ids[:_LONGEST] for e in side]) for side in encoded)
+        q, d = (padded(self._tokens(side)) for side in texts_of(queries, documents))
         return Pairs((q, d), torch.zeros(len(q), dtype=torch.long))
 
     def forward(self, pairs: Pairs) -> Float[Tensor, "n 1"]:
