@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -137,10 +137,9 @@ def tests(folder: Path) -> list[Path]:
     return files
 
 
-def systems(schema: str) -> list[str]:
+def systems(schema: str, families: Sequence[str] = ("sentences", "core")) -> list[str]:
     """Names, of variants too, that learn from such rows of texts and nothing else, from any start."""
     found = []
-    families = ("sentences", "core")
     for name in (slug(name) for s in every() if s.family in families for name in (s.name, *s.variants)):
         method = get(name).method()
         takes = method.takes
@@ -156,24 +155,26 @@ def before(name: str, base: str, test: Path) -> float:
     return measured_on(encoder, read_tests([str(test)]))["spearman"]
 
 
+def rows(content: Content, figures: Sequence[str]) -> Iterator[tuple[str, list[str], str]]:
+    """Of each system its name, its figures with seconds and memory, and the difference to the start in the first."""
+    gains = {d.a: d for d in content.differences if (d.b, d.metric) == (START, figures[0])}
+    for system in content.systems:
+        measured = [system.figures[name] for name in figures]
+        cells = [f"{100 * f.value:.1f} +- {50 * (f.high - f.low):.1f}" for f in measured]
+        seconds, memory = content.settings[system.name].split(" of training, ")
+        cells += [seconds.removesuffix(" s"), memory.removesuffix(" MB")]
+        gain = gains.get(system.name)
+        sign = "" if gain is None else " (+)" * (gain.low > 0) + " (-)" * (gain.high < 0)
+        yield system.name, cells, "" if gain is None else f"{100 * gain.value:+.1f}{sign}"
+
+
 def table(content: Content, chosen: Sequence[str], base: str, test: Path) -> str:
     """The rows of a comparison of these systems, best first."""
     names = {START: START} | {get(name).method().name: name for name in chosen}
-    lines, (sts, *_) = [], MAIN
-    gains = {d.a: d for d in content.differences if (d.b, d.metric) == (START, sts)}
-    for system in content.systems:
-        figures = [system.figures[name] for name in MAIN]
-        cells = [f"{100 * f.value:.1f} +- {50 * (f.high - f.low):.1f}" for f in figures]
-        seconds, memory = content.settings[system.name].split(" of training, ")
-        cells += [seconds.removesuffix(" s"), memory.removesuffix(" MB")]
-        cells.append(f"{100 * before(names[system.name], base, test):.1f}")
-        if system.name == START:
-            cells.append("")
-        elif gain := gains.get(system.name):
-            assert None not in (gain.value, gain.low, gain.high)
-            sign = " (+)" * (gain.low > 0) + " (-)" * (gain.high < 0)
-            cells.append(f"{100 * gain.value:+.1f}{sign}")
-        lines.append(f"| {' | '.join([system.name, *cells])} |")
+    lines = []
+    for name, cells, gain in rows(content, list(MAIN)):
+        begun = f"{100 * before(names[name], base, test):.1f}"
+        lines.append(f"| {' | '.join([name, *cells, begun, gain])} |")
     return TABLE.format(columns=" | ".join(MAIN.values()), lines="---|" * len(MAIN)) + "\n".join(lines) + "\n"
 
 

@@ -16,9 +16,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
+from counterpoint.comparing import compare
+from counterpoint.data import Example
+from counterpoint.data.rows import rows_of
 from counterpoint.errors import InputError
-from counterpoint.files import atomic, check_output, inside, remove, write_json
+from counterpoint.files import alone, atomic, check_output, inside, remove, write_json
+from counterpoint.fitting import fit
+from counterpoint.fitting.pretraining import pretrain
+from counterpoint.fitting.reranking import fit_reranker
+from counterpoint.negatives.to_file import mine_to
 
 
 def names(folder: Path) -> list[str]:
@@ -366,3 +374,68 @@ def open_to_all(folder: Path) -> bool:
         "import counterpoint",
     ]
     return subprocess.run(reachable, capture_output=True, check=False).returncode == 0
+
+
+def test_no_two_runs_write_to_one_output_and_whatever_ends_a_run_ends_its_lock(tmp_path):
+    script = "import sys, time; from counterpoint.files import alone\n"
+    script += "@alone\ndef work(output):\n    print('in', flush=True)\n    time.sleep(600)\nwork(sys.argv[1])"
+    output = tmp_path / "new" / "run"
+    other = subprocess.Popen([sys.executable, "-c", script, output], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "in\n"
+        said = list[str]()
+
+        @alone
+        def work(what: str, output: Path = output) -> str:
+            said.append(what)
+            if what == "fails":
+                raise InputError("no")
+            return what
+
+        with pytest.raises(InputError, match=r"run: another run is writing there; wait until that has ended"):
+            work("held")
+        assert work("elsewhere", tmp_path / "new" / "other") == "elsewhere"
+        with pytest.MonkeyPatch.context() as patch:
+            # the second of processes that work together has no lock to take
+            patch.setenv("RANK", "1")
+            assert work("together") == "together"
+        other.kill()
+        other.wait()
+        assert (output.parent / ".run.lock").exists()
+        assert work("after") == "after"
+        with pytest.raises(InputError, match="no"):
+            work("fails")
+        assert work("again") == "again"
+        assert said == ["elsewhere", "together", "after", "fails", "again"]
+        assert list(tmp_path.rglob("*")) == [tmp_path / "new"]
+    finally:
+        other.kill()
+        other.wait()
+        other.stdout.close()
+
+
+def test_where_nothing_can_be_locked_a_run_goes_on(tmp_path, monkeypatch):
+    def refuses(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuses)
+    assert alone(lambda output: output)(tmp_path / "a" / "run") == tmp_path / "a" / "run"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_functions_that_write_for_long_refuse_an_output_that_another_writes_to(tmp_path):
+    """Before anything is read: the sources do not exist."""
+    lock = FileLock(tmp_path / ".run.lock")
+    for_file = FileLock(tmp_path / ".mined.jsonl.lock")
+    run, pairs = tmp_path / "run", rows_of([Example("a", ("b",)), Example("c", ("d",))])
+    with lock, for_file:
+        for start in (
+            lambda: fit("nowhere", run),
+            lambda: pretrain("nowhere", output=run),
+            lambda: fit_reranker("nowhere", run),
+            lambda: compare("nowhere", ["simcse", "consert"], run),
+            lambda: mine_to(tmp_path / "mined.jsonl", pairs, {"BM25": None}),
+        ):
+            with pytest.raises(InputError, match="another run is writing there"):
+                start()

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import inspect
 import json
 import math
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from filelock import FileLock, Timeout
 
 from counterpoint.errors import InputError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _NO_SPACE = 2**16  # bytes
 
 
@@ -147,6 +153,66 @@ def check_output(
         why = (error.strerror or str(error)).lower()
         raise InputError(f"cannot be written ({why})", file=path, fix=f"{other} or change the permissions") from error
     return path
+
+
+def alone(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that writes to its `output` for long, which no two processes do at once.
+
+    The mark is a hidden file beside it, `.NAME.lock`, that is locked and not merely there: whatever ends the process
+    ends the lock. Of processes that work together (torchrun) the first holds it. Where files cannot be locked, as on
+    some network disks, nothing is.
+
+    Args:
+        function: Its `output` is where it writes.
+
+    Raises:
+        InputError: Of the function that is made: another run writes there.
+
+    Examples:
+        >>> @alone
+        ... def work(output):
+        ...     return sorted(p.name for p in Path(output).parent.iterdir())
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> work(folder / "run"), list(folder.iterdir())
+        (['.run.lock'], [])
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def held(*args: P.args, **kwargs: P.kwargs) -> R:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        if os.environ.get("RANK", "0") != "0":
+            return function(*args, **kwargs)
+        with _locked(Path(bound.arguments["output"])):
+            return function(*args, **kwargs)
+
+    return held
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    whole = path.absolute()
+    made = [each for each in (whole.parent, *whole.parent.parents) if not each.exists()]
+    lock = FileLock(whole.with_name(f".{whole.name}.lock"), timeout=0)
+    try:
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        fix = "wait until that has ended, or choose another output"
+        raise InputError("another run is writing there", file=path, fix=fix) from error
+    except (OSError, NotImplementedError):
+        pass  # what may not be written is said by who writes
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            # while it is held: whoever opened it meanwhile finds that it is gone, and makes another
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+        with contextlib.suppress(OSError):
+            for each in made:
+                each.rmdir()
 
 
 def _check_file(path: Path, suffix: str) -> None:

@@ -27,7 +27,7 @@ from counterpoint.comparing.entries import (
 )
 from counterpoint.comparing.given import content_digest, read_tests
 from counterpoint.errors import InputError, refuse_string
-from counterpoint.files import check_output, write_json
+from counterpoint.files import alone, check_output, write_json
 from counterpoint.fitting.bases import choose_base, start_digest
 from counterpoint.fitting.parts import kind_of_source
 from counterpoint.fitting.resuming import as_kept
@@ -49,6 +49,7 @@ class Comparison:
     content: Content
 
 
+@alone
 def compare(
     source: str,
     systems: Sequence[str],

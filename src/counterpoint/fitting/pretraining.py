@@ -17,7 +17,7 @@ from counterpoint.encoders.encoding import as_asked
 from counterpoint.encoders.features import from_ids
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError, refuse_string
-from counterpoint.files import atomic, check_output, write_json
+from counterpoint.files import alone, atomic, check_output, write_json
 from counterpoint.fitting.bases import resolve_base, start_digest
 from counterpoint.fitting.parts import amount
 from counterpoint.fitting.resuming import TRAINING, bind, check_run
@@ -64,6 +64,7 @@ class Pretrained:
     figures: dict[str, float]
 
 
+@alone
 def pretrain(
     *sources: str | os.PathLike[str] | Sequence[str],
     output: str | os.PathLike[str],

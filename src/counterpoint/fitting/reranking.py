@@ -21,7 +21,7 @@ from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder, 
 from counterpoint.encoders.saving import KERNELS, saved_name
 from counterpoint.errors import InputError
 from counterpoint.evaluate.reranking import Reranking, candidates, evaluate_reranking
-from counterpoint.files import atomic, check_output, write_json
+from counterpoint.files import alone, atomic, check_output, write_json
 from counterpoint.fitting.bases import minilm_folder, resolve_base, start_digest
 from counterpoint.fitting.parts import Parts
 from counterpoint.fitting.resuming import TRAINING, bind, check_run
@@ -85,6 +85,7 @@ class FittedReranker:
     steps: int
 
 
+@alone
 def fit_reranker(
     source: Any,
     output: str | os.PathLike[str],

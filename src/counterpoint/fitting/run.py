@@ -20,7 +20,7 @@ from counterpoint.encoders import TransformerEncoder, count_cut, load, unknown_n
 from counterpoint.encoders.cutting import FIX
 from counterpoint.encoders.towers import Towers
 from counterpoint.errors import InputError, refuse_string
-from counterpoint.files import check_output, remove, write_json
+from counterpoint.files import alone, check_output, remove, write_json
 from counterpoint.fitting.bases import check_length, choose_base, from_scratch, lock, make_base, start_digest
 from counterpoint.fitting.content import content_of
 from counterpoint.fitting.each import EachSource
@@ -66,6 +66,7 @@ class FitResult:
     measured: list[Measured]
 
 
+@alone
 def fit(
     source: Any,
     output: str | os.PathLike[str] = "runs/fit",

@@ -19,7 +19,7 @@ from counterpoint.encoders import Kind
 from counterpoint.encoders.encoding import encode_items_to, fingerprint
 from counterpoint.encoders.spreading import Spread
 from counterpoint.errors import InputError
-from counterpoint.files import atomic, check_output, remove, write_json
+from counterpoint.files import alone, atomic, check_output, remove, write_json
 from counterpoint.negatives.mining import Miner, Negatives, blocks_of, with_negatives
 from counterpoint.negatives.rankers import Ranker, by_vectors, lexical, metric_of
 from counterpoint.negatives.rules import Draw, Rule
@@ -52,6 +52,7 @@ class Mined:
     suspected: Path | None
 
 
+@alone
 def mine_to(
     output: str | os.PathLike[str],
     data: Data,
