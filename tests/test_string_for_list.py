@@ -118,9 +118,13 @@ TRIPLES = Data(
 )
 
 
+def folder() -> Path:
+    """Where nothing is, and nothing else will be: a writer holds its output, and tests run beside each other."""
+    return Path(tempfile.mkdtemp()) / "output"
+
+
 def index() -> Index:
-    folder = Path(tempfile.mkdtemp()) / "index"
-    return Index.build(folder, ["a", "b"], ["one", "two"], Z[:2], columns={"x": ["y", "z"]})
+    return Index.build(folder(), ["a", "b"], ["one", "two"], Z[:2], columns={"x": ["y", "z"]})
 
 
 INDEX = index()
@@ -277,8 +281,8 @@ CALLS = {
     "figure items": lambda s: evaluate.figure("f", np.ones(len(s)), items=s),
     "named documents": lambda s: evaluate.named(np.array([[0]]), ["q"], s),
     "named queries": lambda s: evaluate.named(np.zeros((len(s), 1), dtype=np.int64), s, ["d"]),
-    "compare systems": lambda s: compare("digits", s, Path("/nowhere/at/all")),
-    "compare on": lambda s: compare("digits", ["simclr", "dcl"], Path("/nowhere/at/all"), on=s),
+    "compare systems": lambda s: compare("digits", s, folder()),
+    "compare on": lambda s: compare("digits", ["simclr", "dcl"], folder(), on=s),
     "style_triplets styles": lambda s: style_triplets(styles=s),
     "Answers queries": lambda s: evaluate.Answers(s, 1, {}),
     "Collection notes": lambda s: Collection(COLLECTION.queries, COLLECTION.corpus, COLLECTION.answers, s),
