@@ -293,9 +293,11 @@ def test_vectors_are_compared_as_the_model_says(tmp_path, kind):
     file = write(tmp_path, "corpus.jsonl", ROWS)
     done = counterpoint("index", "none", "-m", "m", "-o", "i", "--precision", "binary", cwd=tmp_path, refused=True)
     assert "bits say nothing of lengths, which dot depends on" in done.stderr
-    counterpoint("index", file, "-m", "m", "-o", "i", cwd=tmp_path)
+    said = counterpoint("index", file, "-m", "m", "-o", "i", cwd=tmp_path).stdout
+    assert ("without their zeros" in said) == (kind != "inner product")
+    counterpoint("index", write(tmp_path, "one.jsonl", ROWS[:1]), "--add", "-o", "i", cwd=tmp_path)
     with Index.open(tmp_path / "i") as index:
-        assert index.metric == "dot"
+        assert (index.metric, index.sparse, len(index)) == ("dot", kind != "inner product", 3)
     if kind == "inner product":
         scores = encoder.encode(TEXTS, kind="document") @ encoder.encode(["paint the boat"], kind="query")[0]
     else:

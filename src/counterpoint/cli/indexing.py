@@ -100,14 +100,17 @@ def index(
         encoder = open_model(model or "minilm", backend)
         if (own := getattr(encoder, "similarity", "cosine")) not in INDEXED:
             note(f"the model compares by the {own} distance, which no index knows: this one takes the cosine")
-        several = isinstance(encoder, MultiVectorEncoder)
-        Index.check_folder(output, precision=precision, metric=index_metric(encoder), uri=uri, several=several)
+        several, sparse = isinstance(encoder, MultiVectorEncoder), getattr(encoder, "sparse", False) and not uri
+        form: dict[str, Any] = {"precision": precision, "metric": index_metric(encoder), "uri": uri}
+        Index.check_folder(output, **form, approximate=approximate, several=several, sparse=sparse)
         if dim is not None and isinstance(encoder, TextEncoder):
             check_dim(dim, encoder.width)
         given = {"prompt": prompt, "dim": dim, "passages": passages}
         settings = {name: value for name, value in given.items() if value is not None}
         with spreading(ray, workers) as spread:
-            documents, z = _read_and_encode(encoder, source, options, output, settings, spread, several=several)
+            documents, z = _read_and_encode(
+                encoder, source, options, output, settings, spread, several=several, sparse=sparse
+            )
         # a folder is found again from wherever the index stands; a name stays a name
         where = os.path.relpath(model, output) if model and Path(model).is_dir() else model or "minilm"
         with Index.build(
@@ -125,6 +128,7 @@ def index(
             token=token,
         ) as made:
             kept = f"{precision} means of several float16 vectors" if made.several else f"{precision} vectors"
+            kept += " without their zeros," * made.sparse
             vectors = f"{kept} of {made.dim:,} dimensions, {made.nbytes:,} bytes"
             what = "passages" if passages else "documents"
             typer.echo(f"{output}: {len(documents):,} {what}; {vectors}; BM25: {made.describe_words()}")
@@ -152,7 +156,14 @@ def index(
             found.check_writable()
             with spreading(ray, workers) as spread:
                 documents, z = _read_and_encode(
-                    encoder, source, options, output, found.metadata, spread, several=found.several
+                    encoder,
+                    source,
+                    options,
+                    output,
+                    found.metadata,
+                    spread,
+                    several=found.several,
+                    sparse=found.sparse,
                 )
             documents = _with_free_ids(documents, found)
             before = len(found)
@@ -193,6 +204,7 @@ def _read_and_encode(
     spread: Spread | None,
     *,
     several: bool,
+    sparse: bool,
 ) -> tuple[Documents, Embeddings]:
     """What an index holds of a source, texts or whatever the model takes, and a vector each, or several."""
     from counterpoint.cli.items import documents_of, load_for
@@ -206,7 +218,7 @@ def _read_and_encode(
         if size := settings.get("passages"):
             documents = in_passages(documents, size)
         if isinstance(encoder, TextEncoder):
-            return documents, _encoded(encoder, documents, settings, spread, several=several)
+            return documents, _encoded(encoder, documents, settings, spread, several=several, sparse=sparse)
         if spread is not None:
             raise InputError("--ray is for models of texts alone", fix="leave it out")
         return documents, encoder.encode_items(Items("text", documents.texts), kind="document")
@@ -234,22 +246,31 @@ def _documents(source: str, options: dict[str, Any], output: Path) -> Documents:
 
 
 def _encoded(
-    encoder: TextEncoder, documents: Documents, settings: dict[str, Any], spread: Spread | None, *, several: bool
+    encoder: TextEncoder,
+    documents: Documents,
+    settings: dict[str, Any],
+    spread: Spread | None,
+    *,
+    several: bool,
+    sparse: bool,
 ) -> Embeddings:
     """The vectors, with the prompt and the dimensions of the index; what the model cuts or does not know is said."""
     from counterpoint.data.items import Items
-    from counterpoint.encoders import MultiVectorEncoder, unknown_note
+    from counterpoint.encoders import MultiVectorEncoder, encode_nonzero, unknown_note
 
     if several and spread is not None:
         raise InputError("--ray is for models of one vector a text", fix="leave it out")
     note(unknown_note(encoder, documents.texts))
-    options: dict[str, Any] = {"prompt": settings.get("prompt"), "truncate_dim": settings.get("dim"), "progress": True}
+    options: dict[str, Any] = {"kind": "document", "prompt": settings.get("prompt"), "progress": True}
+    z: Embeddings
     with encoder.counting() as cut:
-        z: Embeddings = (
-            encoder.encode_each(Items("text", documents.texts), kind="document", half=True, **options)
-            if several and isinstance(encoder, MultiVectorEncoder)
-            else encoder.encode(documents.texts, kind="document", spread=spread, **options)
-        )
+        if sparse:
+            z = encode_nonzero(encoder, documents.texts, truncate_dim=settings.get("dim"), spread=spread, **options)
+        elif several and isinstance(encoder, MultiVectorEncoder):
+            items = Items("text", documents.texts)
+            z = encoder.encode_each(items, half=True, truncate_dim=settings.get("dim"), **options)
+        else:
+            z = encoder.encode(documents.texts, truncate_dim=settings.get("dim"), spread=spread, **options)
     note(cut.sentence("documents"))
     return z
 

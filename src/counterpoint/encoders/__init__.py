@@ -20,6 +20,7 @@ from counterpoint.encoders.late import EachVector, MultiVectorEncoder
 from counterpoint.encoders.lexicon import SpladeEncoder
 from counterpoint.encoders.multivariate import MultivariateEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
+from counterpoint.encoders.nonzero import encode_nonzero
 from counterpoint.encoders.nuggets import NuggetEncoder
 from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
@@ -83,6 +84,7 @@ __all__ = [
     "distill",
     "drop_tokens",
     "encode",
+    "encode_nonzero",
     "encode_prompted",
     "fast_bfloat16",
     "fingerprint",

@@ -42,6 +42,9 @@ class TextEncoder(nn.Module, abc.ABC):
 
     modality = "text"
 
+    sparse = False
+    """Whether most of a vector's numbers are zeros, which an index then leaves out."""
+
     batch_tokens = 4096
     """Tokens a forward of `encode`, if its caller does not say."""
 

@@ -118,61 +118,78 @@ def encode(
     computed_in = torch.bfloat16 if dtype == "bfloat16" or (dtype == "auto" and half) else torch.float32
     budget = batch_tokens or encoder.batch_tokens
     model = "" if out is None else fingerprint(encoder)
+    with (
+        as_asked(encoder, prompt, truncate_dim),
+        reporting(progress, total) as report,
+        encoding(encoder, kind, budget, computed_in, spread, report) as vectors,
+    ):
+        small = _Small(precision, encoder.dim, ranges, model)
+        if out is None:
+            result = np.empty((total or 0, small.width), dtype=small.dtype)
+            blocks, done = [result[:0]], 0
+            for batch, z_nd in vectors(windows(texts, window)):
+                block = small(z_nd)
+                if total is None:
+                    blocks.append(block)
+                else:
+                    result[done : done + len(batch)] = block
+                done += len(batch)
+            return result if total is not None else np.concatenate(blocks)
+        settings: list[object] = [model, encoder.prompt(kind), encoder.dim, computed_in, budget, window, precision]
+        settings.append(ranges and ranges.to_json())
+        made_with = hashlib.blake2b(repr(settings).encode(), digest_size=16).hexdigest()
+        with NpyWriter(Path(out), small.width, made_with, resume, small.dtype) as writer:
+            small.ranges = writer.ranges or ranges
+
+            def left() -> Iterator[list[str]]:
+                for batch in windows(texts, window):
+                    if not writer.skip(batch):
+                        yield batch
+                        continue
+                    if encoder.counted:
+                        tell_counters(encoder, encoder.tokenize(batch, kind))
+                    report(len(batch))
+
+            for batch, z_nd in vectors(left()):
+                block = small(z_nd)
+                writer.ranges = small.ranges
+                writer.append(batch, block)
+        # an empty file cannot be mapped
+        rows: Shaped[np.ndarray, "n d"] = np.load(out, mmap_mode="r" if writer.rows else None)
+        return rows
+
+
+Vectors = Callable[[Iterator[list[str]]], Iterator[tuple[list[str], Float[np.ndarray, "n d"]]]]
+"""From windows of texts each with its vectors."""
+
+
+@contextlib.contextmanager
+def encoding(
+    encoder: TextEncoder,
+    kind: Kind,
+    batch_tokens: int,
+    computed_in: torch.dtype,
+    spread: Spread | None,
+    report: Callable[[int], None],
+) -> Iterator[Vectors]:
+    """Within, windows of texts become vectors, here or by workers."""
+
+    def vectors(given: Iterator[list[str]]) -> Iterator[tuple[list[str], Float[np.ndarray, "n d"]]]:
+        if spread is None:
+            yield from ((batch, _encode_window(encoder, batch, kind, batch_tokens, report)) for batch in given)
+            return
+        name = "bfloat16" if computed_in is torch.bfloat16 else "float32"
+        for batch, z_nd, cut in spread(encoder, given, kind=kind, batch_tokens=batch_tokens, dtype=name):
+            for counter in encoder.counted:
+                counter.texts, counter.of = counter.texts + cut.texts, counter.of + cut.of
+            report(len(batch))
+            yield batch, z_nd
+
     was_training = encoder.training
     encoder.eval()
     try:
-        with (
-            as_asked(encoder, prompt, truncate_dim),
-            reporting(progress, total) as report,
-            encoder.at(computed_in),
-            torch.inference_mode(),
-        ):
-            small = _Small(precision, encoder.dim, ranges, model)
-
-            def vectors(windows: Iterator[list[str]]) -> Iterator[tuple[list[str], Float[np.ndarray, "n d"]]]:
-                if spread is None:
-                    yield from ((batch, _encode_window(encoder, batch, kind, budget, report)) for batch in windows)
-                    return
-                name = "bfloat16" if computed_in is torch.bfloat16 else "float32"
-                for batch, z_nd, cut in spread(encoder, windows, kind=kind, batch_tokens=budget, dtype=name):
-                    for counter in encoder.counted:
-                        counter.texts, counter.of = counter.texts + cut.texts, counter.of + cut.of
-                    report(len(batch))
-                    yield batch, z_nd
-
-            if out is None:
-                result = np.empty((total or 0, small.width), dtype=small.dtype)
-                blocks, done = [result[:0]], 0
-                for batch, z_nd in vectors(_windows(texts, window)):
-                    block = small(z_nd)
-                    if total is None:
-                        blocks.append(block)
-                    else:
-                        result[done : done + len(batch)] = block
-                    done += len(batch)
-                return result if total is not None else np.concatenate(blocks)
-            settings: list[object] = [model, encoder.prompt(kind), encoder.dim, computed_in, budget, window, precision]
-            settings.append(ranges and ranges.to_json())
-            made_with = hashlib.blake2b(repr(settings).encode(), digest_size=16).hexdigest()
-            with NpyWriter(Path(out), small.width, made_with, resume, small.dtype) as writer:
-                small.ranges = writer.ranges or ranges
-
-                def left() -> Iterator[list[str]]:
-                    for batch in _windows(texts, window):
-                        if not writer.skip(batch):
-                            yield batch
-                            continue
-                        if encoder.counted:
-                            tell_counters(encoder, encoder.tokenize(batch, kind))
-                        report(len(batch))
-
-                for batch, z_nd in vectors(left()):
-                    block = small(z_nd)
-                    writer.ranges = small.ranges
-                    writer.append(batch, block)
-            # an empty file cannot be mapped
-            rows: Shaped[np.ndarray, "n d"] = np.load(out, mmap_mode="r" if writer.rows else None)
-            return rows
+        with encoder.at(computed_in), torch.inference_mode():
+            yield vectors
     finally:
         encoder.train(was_training)
 
@@ -316,7 +333,8 @@ def tell_counters(encoder: TextEncoder, features: Features, times: Int[np.ndarra
         cut.add(features, times)
 
 
-def _windows(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+def windows(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    """So many texts at a time; one that is no string is refused."""
     iterator, row = iter(texts), 0
     while window := list(islice(iterator, size)):
         for i, text in enumerate(window):

@@ -47,6 +47,8 @@ class HybridEncoder(Wrapper):
         0.25
     """
 
+    sparse = True
+
     def __init__(self, encoder: TextEncoder, *, dense: int = 768, share: float = 5.0, bias: float = 0.1) -> None:
         if not isinstance(encoder, TransformerEncoder | StaticEncoder):
             raise InputError("an encoder without states of tokens", fix="give a transformer or a table")

@@ -54,6 +54,8 @@ class SpladeEncoder(Wrapper):
         ['cat', 'red']
     """
 
+    sparse = True
+
     def __init__(self, encoder: TextEncoder, *, keep: int = 0, bias: float = 0.0, dense: int = 0) -> None:
         if not isinstance(encoder, TransformerEncoder | StaticEncoder):
             raise InputError("an encoder without states of tokens", fix="give a transformer or a table")

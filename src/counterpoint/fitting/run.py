@@ -316,19 +316,22 @@ def _save(
 
 
 def _index(output: Path, encoder: Any, parts: Parts, language: str, say: Callable[[str], None]) -> None:
-    from counterpoint.encoders import MultiVectorEncoder
+    from counterpoint.encoders import MultiVectorEncoder, encode_nonzero
     from counterpoint.search import Index
 
-    several = isinstance(encoder, MultiVectorEncoder)
     for name, documents, texts in parts.collections():
         ids = list(documents.names) or [f"d{i}" for i in range(len(documents))]
+        if isinstance(encoder, MultiVectorEncoder):
+            z: Any = encoder.encode_each(documents, kind="document", half=True)
+        elif getattr(encoder, "sparse", False) and not documents.prompts:
+            z = encode_nonzero(encoder, documents.texts, kind="document")
+        else:
+            z = encoder.encode_items(documents, kind="document")
         Index.build(
             output / name,
             ids,
             texts,
-            encoder.encode_each(documents, kind="document", half=True)
-            if several
-            else encoder.encode_items(documents, kind="document"),
+            z,
             encoder=encoder,
             metadata={"model": os.path.relpath(output / "model", output / name)},
             language=language,

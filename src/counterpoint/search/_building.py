@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from counterpoint.files import remove
 from counterpoint.geometry import Ragged
@@ -17,12 +16,13 @@ from counterpoint.precision import Precision
 from counterpoint.search import _folder
 from counterpoint.search._given import Columns, kinds_of, ranges_of
 from counterpoint.search._milvus import Collection, fill
+from counterpoint.search._nonzero import Rows
 from counterpoint.search._store import create, take_place
 from counterpoint.search.exact import Metric
 
 
 def describe(
-    embeddings: Float[np.ndarray, "n d"],
+    embeddings: Rows,
     columns: Columns,
     metric: Metric,
     fingerprint: str,
@@ -30,11 +30,13 @@ def describe(
     approximate: bool | None,
     precision: Precision,
     uri: str,
-    several: bool,
+    several: Ragged | None,
+    metadata: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """What a new index says of itself."""
+    sparse = not isinstance(embeddings, np.ndarray)
     return {
-        "format": _folder.SEVERAL if several else _folder.FORMAT,
+        "format": _folder.SEVERAL if several is not None else _folder.SPARSE if sparse else _folder.FORMAT,
         "metric": metric,
         "dim": embeddings.shape[1],
         # under new names, so that the old is served until the new is whole
@@ -46,7 +48,9 @@ def describe(
         "approximate": approximate,
         "fingerprint": fingerprint,
         "precision": precision,
-        "several": several,
+        "several": several is not None,
+        "metadata": dict(metadata or {}),
+        "sparse": sparse,
         "ranges": None if precision == "float32" else ranges_of(embeddings, metric, fingerprint).to_json(),
     }
 
@@ -57,7 +61,7 @@ def put_in_place(
     token: str,
     ids: Sequence[str],
     texts: Sequence[str],
-    embeddings: Float[np.ndarray, "n d"],
+    embeddings: Rows,
     columns: Columns,
     progress: Callable[[int, int], None] | None,
     several: Ragged | None,

@@ -19,6 +19,8 @@ from counterpoint.search.exact import INDEXED
 FORMAT = 2
 SEVERAL = 3
 """Of an index of several vectors a document, which who knows the other alone must not write to."""
+SPARSE = 4
+"""Of one of vectors without their zeros."""
 _DATA = re.compile(r"data-[0-9a-f]{12}")
 _LEFT = 24 * 3600  # seconds after which what a killed build left is taken away; none works on it any more
 
@@ -37,7 +39,7 @@ def read(folder: Path) -> dict[str, Any]:
             model = about["metadata"].get("model")
             named = "" if not model else f" --model {_beside(folder, str(model))}"
             raise InputError("the index was made by an earlier version, in Milvus", file=folder, fix=again + named)
-        if about["format"] not in (FORMAT, SEVERAL):
+        if about["format"] not in (FORMAT, SEVERAL, SPARSE):
             raise InputError("the index was made by another version", file=file, fix=again)
         good = (
             about["metric"] in INDEXED
@@ -48,6 +50,7 @@ def read(folder: Path) -> dict[str, Any]:
             and about["approximate"] in (None, True, False)
             and about["precision"] in PRECISIONS
             and about.setdefault("several", False) == (about["format"] == SEVERAL)
+            and about.setdefault("sparse", False) == (about["format"] == SPARSE)
             and (about["precision"] == "float32") == (about["ranges"] is None)
             and (about["ranges"] is None or _fit(about["ranges"], about["dim"]))
         )

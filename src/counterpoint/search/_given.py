@@ -14,18 +14,21 @@ from jaxtyping import Float
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.geometry import Ragged
 from counterpoint.precision import PRECISIONS, Ranges, fit_ranges
+from counterpoint.search._nonzero import Rows
 from counterpoint.search._segments import comparable_blocks
 from counterpoint.search._where import Kind, Scalar, check_text, kind_of, plain
 from counterpoint.search.exact import INDEXED, Metric
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from counterpoint.encoders._base import TextEncoder
 
 Columns = Mapping[str, Sequence[Scalar]]
 """By name, one value a document: a string, a number, True or False, or None for none."""
 
-Embeddings: TypeAlias = Float[np.ndarray, "n d"] | Ragged
-"""One vector an item, or several."""
+Embeddings: TypeAlias = "Float[np.ndarray, 'n d'] | csr_array | Ragged"
+"""One vector an item, with or without its zeros, or several."""
 
 LIMIT = 65_535  # bytes of an id or a text in a Milvus VARCHAR
 _SAMPLE = 16_384  # vectors that ranges are fitted on
@@ -52,10 +55,10 @@ def with_columns(about: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
     return {**about, "columns": had | known}
 
 
-def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray, columns: Columns, uri: str) -> None:
+def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: Rows, columns: Columns, uri: str) -> None:
     refuse_string(ids, "ids")
     refuse_string(texts, "texts")
-    if embeddings.ndim != 2 or not len(ids) == len(texts) == len(embeddings):
+    if embeddings.ndim != 2 or not len(ids) == len(texts) == embeddings.shape[0]:
         raise InputError(
             f"{len(ids)} ids, {len(texts)} texts and embeddings of shape {embeddings.shape} do not fit",
             fix="give one of each for every document",
@@ -84,9 +87,15 @@ def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: np.ndarray
             kind_of(value, f"the column {name} of {identifier!r}")
 
 
-def parted(embeddings: Embeddings) -> tuple[Float[np.ndarray, "n d"], Ragged | None]:
-    """One vector an item, the mean where there are several; and all of these."""
-    return (embeddings.means(), embeddings) if isinstance(embeddings, Ragged) else (embeddings, None)
+def parted(embeddings: Embeddings, *, sparse: bool = False) -> tuple[Rows, Ragged | None]:
+    """One vector an item, the mean where there are several; and all of these. Those with zeros are kept without?"""
+    if isinstance(embeddings, Ragged):
+        return embeddings.means(), embeddings
+    if not (sparse or hasattr(embeddings, "tocsr")):
+        return np.asarray(embeddings), None
+    from scipy.sparse import csr_array
+
+    return csr_array(embeddings), None
 
 
 def check_ids(ids: Sequence[str]) -> None:
@@ -120,7 +129,7 @@ def fingerprint_of(encoder: TextEncoder) -> str:
     return fingerprint(encoder)
 
 
-def check_form(precision: str, metric: str, approximate: bool | None, uri: str, several: bool) -> None:
+def check_form(precision: str, metric: str, approximate: bool | None, uri: str, several: bool, sparse: bool) -> None:
     """Whether vectors can be kept so.
 
     Raises:
@@ -132,17 +141,21 @@ def check_form(precision: str, metric: str, approximate: bool | None, uri: str, 
         raise InputError(f"unknown precision {precision!r}", fix=f"choose {', '.join(PRECISIONS)}")
     if uri and several:
         raise InputError("a Milvus cluster holds one vector a document, not several", fix="leave the cluster out")
-    if precision == "float32":
-        return
-    if uri:
-        raise InputError(f"a Milvus cluster holds float32, not {precision}", fix="leave out one of the two")
-    if approximate:
-        raise InputError(f"an approximate index is of float32, not of {precision}", fix="leave out one of the two")
-    if precision == "binary" and metric != "cosine":
-        raise InputError(f"bits say nothing of lengths, which {metric} depends on", fix="choose cosine or int8")
+    if precision != "float32":
+        if uri:
+            raise InputError(f"a Milvus cluster holds float32, not {precision}", fix="leave out one of the two")
+        if approximate:
+            raise InputError(f"an approximate index is of float32, not of {precision}", fix="leave out one of the two")
+        if precision == "binary" and metric != "cosine":
+            raise InputError(f"bits say nothing of lengths, which {metric} depends on", fix="choose cosine or int8")
+    asked = {"a Milvus cluster": uri, "approximate search": approximate, precision: precision != "float32"}
+    if sparse and (other := next((what for what, there in asked.items() if there), None)):
+        raise InputError(f"vectors without their zeros do not go with {other}", fix="leave it out, or keep the zeros")
+    if sparse and metric == "euclidean":
+        raise InputError("vectors without their zeros are not compared by distance", fix="choose cosine or dot")
 
 
-def ranges_of(embeddings: Float[np.ndarray, "n d"], metric: Metric, fingerprint: str) -> Ranges:
+def ranges_of(embeddings: Rows, metric: Metric, fingerprint: str) -> Ranges:
     """Of the vectors as they are compared, fitted on 16,384 that are spread over them, or all if they are fewer."""
     step = -(-len(embeddings) // _SAMPLE)
     sample, start = [], 0
@@ -152,7 +165,7 @@ def ranges_of(embeddings: Float[np.ndarray, "n d"], metric: Metric, fingerprint:
     return fit_ranges(np.concatenate(sample), model=fingerprint)
 
 
-def check_added(embeddings: Float[np.ndarray, "n d"], several: bool, about: Mapping[str, Any], folder: Path) -> None:
+def check_added(embeddings: Rows, several: bool, about: Mapping[str, Any], folder: Path) -> None:
     """Whether these go into an index; it is said if many values lie outside its ranges.
 
     Raises:
@@ -162,6 +175,10 @@ def check_added(embeddings: Float[np.ndarray, "n d"], several: bool, about: Mapp
         one, other = ("several vectors", "one") if several else ("one vector", "several")
         raise InputError(
             f"{one} a document, and the index has {other}", file=folder, fix="encode them as those of the index were"
+        )
+    if not (about["sparse"] or isinstance(embeddings, np.ndarray)):
+        raise InputError(
+            "vectors without their zeros, and the index has them with", file=folder, fix="give them with their zeros"
         )
     if embeddings.shape[1] != about["dim"]:
         raise InputError(
@@ -193,7 +210,8 @@ def checked_queries(queries: Embeddings, k: int, about: Mapping[str, Any], folde
         raise InputError(f"k is {k}", fix="it must be at least 1")
     if isinstance(queries, Ragged) and not about["several"]:
         raise InputError("several vectors a query, and the index has one a document", file=folder, fix="give one each")
-    queries = queries if isinstance(queries, Ragged) else np.asarray(queries)
+    if not isinstance(queries, Ragged):
+        queries = np.asarray(queries.toarray() if hasattr(queries, "toarray") else queries)
     queries_nd = queries.vectors_td if isinstance(queries, Ragged) else queries
     if queries_nd.ndim != 2 or queries_nd.shape[1] != about["dim"]:
         model = about["metadata"].get("model")

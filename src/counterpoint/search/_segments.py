@@ -17,6 +17,7 @@ from counterpoint.geometry import Ragged
 from counterpoint.precision import Ranges, pack_bits
 from counterpoint.search._files import mapped
 from counterpoint.search._graph import Graph
+from counterpoint.search._nonzero import Nonzero, Rows, map_nonzero, without_zeros
 from counterpoint.search._several import map_each
 from counterpoint.search.exact import Metric, _scores, _sorted, top_k
 from counterpoint.search.precision import OVERSAMPLE, hamming_blocks, int8_scores
@@ -34,7 +35,7 @@ class Segment:
     Attributes:
         name: The file.
         first: The lowest key.
-        vectors_md: Mapped; float32, or int8 codes.
+        vectors_md: Mapped; float32, int8 codes, or float32 without the zeros.
         keys_m: Each row's key; None where they are `first`, `first + 1`, ...
         alive_m: Which rows are still documents; None for all.
         graph: Finds most of the nearest without comparing with all; None where all are compared with.
@@ -45,7 +46,7 @@ class Segment:
 
     name: str
     first: int
-    vectors_md: Float[np.ndarray, "m d"] | Int8[np.ndarray, "m d"]
+    vectors_md: Float[np.ndarray, "m d"] | Int8[np.ndarray, "m d"] | Nonzero
     keys_m: Int64[np.ndarray, "m"] | None = None
     alive_m: Bool[np.ndarray, "m"] | None = None
     graph: Graph | None = None
@@ -91,6 +92,8 @@ def open_segment(
     """
     dim, ranges = about["dim"], None if about["ranges"] is None else Ranges.from_json(about["ranges"])
     keys_m = None if keys is None else np.frombuffer(keys, dtype="<i8").astype(np.int64)
+    if about["sparse"]:
+        return Segment(name, first, map_nonzero(folder / f"{name}.npy", rows, dim), keys_m)
     vectors_md = mapped(folder / f"{name}.npy", (rows, dim), np.dtype("<f4" if ranges is None else "i1"))
     bits_mb = None
     if about["precision"] == "binary":
@@ -99,28 +102,37 @@ def open_segment(
     return Segment(name, first, vectors_md, keys_m, ranges=ranges, bits_mb=bits_mb, each=each)
 
 
-def comparable(z_nd: Float[np.ndarray, "n d"], metric: Metric, name: str, start: int = 0) -> Float[np.ndarray, "n d"]:
-    """float32 rows, of length 1 for the cosine (a zero stays zero).
+def comparable(z_nd: Rows, metric: Metric, name: str, start: int = 0) -> Rows:
+    """float32 rows, of length 1 for the cosine (a zero stays zero), sparse ones without zeros that are kept.
 
     Raises:
         InputError: A row is not finite, or too large for its length to be.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        z_nd = np.asarray(z_nd).astype(np.float32)
-        length_n1 = np.sqrt(np.einsum("nd,nd->n", z_nd, z_nd))[:, None]
+        if isinstance(z_nd, np.ndarray):
+            z_nd = z_nd.astype(np.float32)
+            length_n1 = np.sqrt(np.einsum("nd,nd->n", z_nd, z_nd))[:, None]
+        else:
+            z_nd = without_zeros(z_nd)
+            length_n1 = np.sqrt((z_nd * z_nd).sum(axis=1))[:, None]
     bad = ~np.isfinite(length_n1[:, 0])
     if bad.any():
         raise InputError(
             f"row {start + int(bad.argmax())} of the {name} holds NaN, infinite or far too large values",
             fix="encode it again; a model that gives NaN has diverged in training",
         )
-    # the same floor as torch's normalize
-    return z_nd / length_n1.clip(1e-12) if metric == "cosine" else z_nd
+    if metric != "cosine":
+        return z_nd
+    length_n1 = length_n1.clip(1e-12)  # the same floor as torch's normalize
+    if isinstance(z_nd, np.ndarray):
+        return z_nd / length_n1
+    z_nd.data /= np.repeat(length_n1[:, 0], np.diff(z_nd.indptr))
+    return z_nd
 
 
-def comparable_blocks(z_nd: Float[np.ndarray, "n d"], metric: Metric, name: str) -> Iterator[Float[np.ndarray, "_ d"]]:
+def comparable_blocks(z_nd: Rows, metric: Metric, name: str) -> Iterator[Rows]:
     """`comparable`, a block at a time."""
-    for start in range(0, len(z_nd), _ROWS):
+    for start in range(0, z_nd.shape[0], _ROWS):
         yield comparable(z_nd[start : start + _ROWS], metric, name, start)
 
 
@@ -145,6 +157,8 @@ def nearest(
         among_k: Only these keys, ascending; all if not given.
     """
     found: list[tuple[list[int], list[float]]] = []
+    if any(isinstance(segment.vectors_md, Nonzero) for segment in segments):
+        queries_nd = np.asfortranarray(queries_nd)  # the order in which sparse rows are multiplied by it
     if any(segment.bits_mb is not None for segment in segments):
         bits = (block for segment in segments for block in _bits(segment, among_k))
         candidates, _ = hamming_blocks(pack_bits(queries_nd), bits, OVERSAMPLE * k)
@@ -212,7 +226,7 @@ def _from_graph(segment: Segment, queries_nd: np.ndarray, k: int, metric: Metric
 
 def _blocks(
     segment: Segment, size: int, among_k: np.ndarray | None
-) -> Iterator[tuple[np.ndarray | int, np.ndarray, np.ndarray | None]]:
+) -> Iterator[tuple[np.ndarray | int, Rows, np.ndarray | None]]:
     """The keys (or the first of a run), vectors and, where some are not to be found, those that are."""
     alive_m, rows = segment.alive_m, None
     if among_k is not None:
@@ -248,7 +262,9 @@ def _bits(segment: Segment, among_k: np.ndarray | None) -> Iterator[tuple[np.nda
         yield (every_b, bits_bw) if alive_b is None else (every_b[alive_b], bits_bw[alive_b])
 
 
-def _compare(queries_nd: np.ndarray, block_bd: np.ndarray, metric: Metric, ranges: Ranges | None) -> Tensor:
+def _compare(queries_nd: np.ndarray, block_bd: Rows, metric: Metric, ranges: Ranges | None) -> Tensor:
+    if not isinstance(block_bd, np.ndarray):
+        return torch.from_numpy((block_bd @ queries_nd.T).T)
     if ranges is not None and metric != "euclidean":
         return torch.from_numpy(int8_scores(queries_nd, block_bd, ranges))
     if metric == "euclidean":

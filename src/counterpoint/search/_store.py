@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float
 
 from counterpoint.errors import InputError
 from counterpoint.geometry import Ragged
 from counterpoint.search import _folder
 from counterpoint.search._connections import Busy, Data, Moved, errors
 from counterpoint.search._files import sync_folder
+from counterpoint.search._nonzero import Rows
 from counterpoint.search._view import View, keys_of
 from counterpoint.search._where import Scalar
 from counterpoint.search._writing import SCHEMA, Progress, clean, discard, insert, merge, named, remove_documents
@@ -129,7 +129,7 @@ class Store:
         self,
         ids: Sequence[str],
         texts: Sequence[str],
-        z_nd: Float[np.ndarray, "n d"],
+        z_nd: Rows,
         columns: Mapping[str, Sequence[Scalar]],
         progress: Progress | None,
         several: Ragged | None,
@@ -162,7 +162,7 @@ def create(
     about: Mapping[str, Any],
     ids: Sequence[str],
     texts: Sequence[str],
-    z_nd: Float[np.ndarray, "n d"],
+    z_nd: Rows,
     columns: Mapping[str, Sequence[Scalar]],
     progress: Progress | None,
     several: Ragged | None,

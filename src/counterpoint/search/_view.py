@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from counterpoint.search._given import Embeddings, parted
+from counterpoint.search._nonzero import Nonzero
 from counterpoint.search._segments import Segment, comparable, nearest
 from counterpoint.search._several import CANDIDATES, best_of
 from counterpoint.search._where import Kinds, Where, conditions, from_cell, to_sql
@@ -32,11 +33,6 @@ class Snapshot:
     columns: dict[str, str]
     kinds: Kinds
     passing: OrderedDict[Any, Int64[np.ndarray, "_"]] = field(default_factory=OrderedDict)
-
-    @property
-    def nbytes_several(self) -> int:
-        """Of several vectors a document, in the files: also of those that are gone, until files are merged."""
-        return sum(s.each.vectors_td.nbytes for s in self.segments if s.each)
 
     def __len__(self) -> int:
         return sum(len(s) if s.alive_m is None else int(s.alive_m.sum()) for s in self.segments)
@@ -58,6 +54,22 @@ class View:
 
     def __len__(self) -> int:
         return len(self.snapshot)
+
+    @property
+    def nbytes(self) -> int:
+        """Of the vectors."""
+        dim: int = self.about["dim"]
+        segments = self.snapshot.segments
+        if self.about["sparse"]:
+            return sum(s.vectors_md.nbytes for s in segments if isinstance(s.vectors_md, Nonzero))
+        each = {"float32": 4 * dim, "int8": dim, "binary": dim + -(-dim // 8)}[self.about["precision"]]
+        several: int = sum(s.each.vectors_td.nbytes for s in segments if s.each)
+        return len(self) * each + several
+
+    @property
+    def recall(self) -> float | None:
+        """The lowest of the graphs'; None where there is none."""
+        return min((s.graph.recall for s in self.snapshot.segments if s.graph), default=None)
 
     def search(
         self, queries: Embeddings, k: int, where: Where | None, also: Sequence[Sequence[str]] = ()
@@ -109,7 +121,8 @@ class View:
         for segment in self.snapshot.segments:
             rows = segment.rows(wanted)
             keys = rows + segment.first if segment.keys_m is None else segment.keys_m[rows]
-            part_kd = segment.vectors_md[rows]
+            part = segment.vectors_md[rows]
+            part_kd = part if isinstance(part, np.ndarray) else part.toarray()
             found |= zip(
                 keys.tolist(), part_kd if segment.ranges is None else segment.ranges.restore(part_kd), strict=True
             )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from counterpoint.errors import InputError
 from counterpoint.files import remove
@@ -18,6 +17,7 @@ from counterpoint.geometry import Ragged
 from counterpoint.precision import Ranges, pack_bits
 from counterpoint.search._files import write_matrix
 from counterpoint.search._graph import build_graph, wanted
+from counterpoint.search._nonzero import Rows, write_nonzero
 from counterpoint.search._segments import Segment, comparable_blocks, open_segment
 from counterpoint.search._several import write_each
 from counterpoint.search._where import Scalar, kind_of, to_cell
@@ -82,7 +82,7 @@ def merge(
     db: sqlite3.Connection,
     first: int,
     count: int,
-    z_nd: Float[np.ndarray, "n d"],
+    z_nd: Rows,
     several: Ragged | None = None,
 ) -> None:
     """Write new vectors to a file, together with what else it is time to write again; `several`: all of each.
@@ -108,7 +108,7 @@ def merge(
     if not len(keys):
         return
 
-    def blocks(held: str, made: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.ndarray]:
+    def blocks(held: str, made: Callable[[Any], Any]) -> Iterator[Any]:
         for segment in old:
             rows_mw = getattr(segment, held)
             for start in range(0, len(segment), 16_384):
@@ -119,7 +119,9 @@ def merge(
     name = uuid.uuid4().hex
     file, shape = folder / "vectors" / f"{name}.npy", (len(keys), about["dim"])
     try:
-        if about["precision"] == "float32":
+        if about["sparse"]:
+            write_nonzero(file, lambda: blocks("vectors_md", lambda z_bd: z_bd))
+        elif about["precision"] == "float32":
             write_matrix(file, blocks("vectors_md", lambda z_bd: z_bd), shape)
         else:
             write_matrix(file, blocks("vectors_md", Ranges.from_json(about["ranges"]).quantize), shape, "|i1")
@@ -133,8 +135,9 @@ def merge(
         for other in file.parent.glob(f"{name}.*"):
             remove(other)
         raise
-    if about["precision"] == "float32" and wanted(about["approximate"], len(keys)):
+    if about["precision"] == "float32" and not about["sparse"] and wanted(about["approximate"], len(keys)):
         whole = open_segment(folder / "vectors", name, 0, len(keys), about, None)
+        assert isinstance(whole.vectors_md, np.ndarray)
         built = build_graph(folder / "vectors" / f"{name}.usearch", whole.vectors_md, about["metric"])
         db.execute("INSERT INTO graphs VALUES (?, ?, ?)", (name, *built))
     run = int(keys[-1]) - int(keys[0]) + 1 == len(keys)

@@ -36,14 +36,12 @@ Progress = Callable[[int, int], None]
 class Index:
     """Documents that can be searched by vector, and by vector and words together.
 
-    Made by `Index.build`, opened by `Index.open`; close it, or use it in a `with`. Search is exact, unless `build`
-    was asked for `approximate` or "binary". The folder holds `index.json` (metric, dimensions, the model) and, unless
-    the documents are in a Milvus cluster, a folder of data: ids, texts and columns in SQLite, vectors in files that
-    are mapped, and BM25.
+    Made by `Index.build`, opened by `Index.open`; close it, or use it in a `with`. Search is exact, unless `build` was
+    asked for `approximate` or "binary". The folder holds `index.json` (metric, dimensions, the model) and, if documents
+    are in no Milvus cluster, a folder of data: ids, texts and columns in SQLite, vectors in mapped files, and BM25.
 
-    Any number of processes and threads may read while one writes; a second writer waits. A reader sees every
-    write that was done before its call, whole or not at all, also after a kill. In a read-only place everything
-    but writing works.
+    Any number of processes and threads may read while one writes; a second writer waits. A reader sees every write that
+    was done before its call, whole or not at all, also after a kill. In a read-only place all but writing works.
 
     Examples:
         >>> import tempfile
@@ -90,7 +88,8 @@ class Index:
             folder: Where to; absent, empty, or an index.
             ids: One a document, all different, not empty.
             texts: What is shown and what words are searched in.
-            embeddings: One row a document, finite; or several vectors each, kept as float16 beside their mean.
+            embeddings: One row a document, finite; or as a `csr_array`, which is kept without zeros; or several
+                vectors each, kept as float16 beside their mean.
             columns: What else is known of the documents: comes back with a hit and can be filtered by.
             encoder: What made the embeddings. Its fingerprint is kept, and `check` refuses another.
             metric: How queries will be compared; as the encoder says (`index_metric`), by default.
@@ -117,10 +116,10 @@ class Index:
         metric = metric or index_metric(encoder)
         _given.check_given(ids, texts, z_nd, columns, uri)
         form: dict[str, Any] = {"metric": metric, "precision": precision, "approximate": approximate, "uri": uri}
-        cls.check_folder(folder, language=language, several=several is not None, **form)
+        form |= {"several": several is not None, "sparse": not isinstance(z_nd, np.ndarray)}
+        cls.check_folder(folder, language=language, **form)
         model = "" if encoder is None else _given.fingerprint_of(encoder)
-        about = describe(z_nd, columns, metric, model, language, approximate, precision, uri, several is not None)
-        about["metadata"] = dict(metadata or {})
+        about = describe(z_nd, columns, metric, model, language, approximate, precision, uri, several, metadata)
         put_in_place(folder, about, token, ids, texts, z_nd, columns, progress, several)
         index = cls.open(folder, token=token)
         index._store.read(index._words)
@@ -137,6 +136,7 @@ class Index:
         approximate: bool | None = None,
         uri: str = "",
         several: bool = False,
+        sparse: bool = False,
     ) -> None:
         """Whether `build` may write to a folder, to be asked before documents are read and encoded.
 
@@ -149,13 +149,14 @@ class Index:
             approximate: Whether search will be approximate.
             uri: Where a cluster is.
             several: Whether documents have several vectors.
+            sparse: Whether vectors are kept without their zeros.
 
         Raises:
             InputError: It holds something else, is a file, or may not be written to, or `build` refuses the others.
             MissingExtra: An approximate index is asked for and usearch is not installed.
         """
         check_language(language)
-        _given.check_form(precision, metric, approximate, uri, several)
+        _given.check_form(precision, metric, approximate, uri, several, sparse)
         wanted(None if uri else approximate, 0)
         _folder.check(Path(folder), source)
 
@@ -220,15 +221,18 @@ class Index:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the documents' vectors."""
-        each = {"float32": 4 * self.dim, "int8": self.dim, "binary": self.dim + -(-self.dim // 8)}
-        more = 0 if isinstance(self._store, Collection) else self._store.read(lambda view: view.snapshot.nbytes_several)
-        return len(self) * each[self.precision] + more
+        """Bytes of the vectors; without zeros, or of several each, also of those gone, until files are merged."""
+        return self._store.read(lambda view: view.nbytes if isinstance(view, View) else 4 * self.dim * len(view))
 
     @property
     def several(self) -> bool:
         """Whether documents have several vectors each."""
         return bool(self._about["several"])
+
+    @property
+    def sparse(self) -> bool:
+        """Whether vectors are kept without their zeros."""
+        return bool(self._about["sparse"])
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -238,10 +242,7 @@ class Index:
     @property
     def recall(self) -> float | None:
         """Recall@10 of an approximate index, measured when it was built; None where search is exact."""
-        if isinstance(self._store, Collection):
-            return None
-        graphs = self._store.read(lambda view: [s.graph for s in view.snapshot.segments if s.graph])
-        return min((graph.recall for graph in graphs), default=None)
+        return self._store.read(lambda view: view.recall if isinstance(view, View) else None)
 
     @property
     def columns(self) -> dict[str, frozenset[Kind]]:
@@ -363,7 +364,7 @@ class Index:
                 writing.
         """
         about, columns = self._about, _given.plain_columns(columns)
-        z_nd, several = _given.parted(embeddings)
+        z_nd, several = _given.parted(embeddings, sparse=self.sparse)
         _given.check_given(ids, texts, z_nd, columns, about["uri"])
         _given.check_added(z_nd, several is not None, about, self.folder)
         if isinstance(self._store, Store):
