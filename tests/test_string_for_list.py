@@ -271,6 +271,7 @@ CALLS = {
     "evaluate_retrieval metrics": lambda s: evaluate.evaluate_retrieval(ENCODER, RETRIEVAL, metrics=s),
     "passages_of documents": lambda s: passages_of(None, s),
     "evaluate_run metrics": lambda s: evaluate.evaluate_run({"q": {"a": 1.0}}, RETRIEVAL, metrics=s),
+    "positional_bias documents": lambda s: evaluate.positional_bias(ENCODER, s),
     "evaluate_sts metrics": lambda s: evaluate.evaluate_sts(ENCODER, SCORED, metrics=s),
     "StereotypeTest first": lambda s: evaluate.StereotypeTest(s, ["b"] * len(s), ["c"], [], {}),
     "StereotypeTest second": lambda s: evaluate.StereotypeTest(["b"] * len(s), s, ["c"], [], {}),

@@ -44,6 +44,7 @@ from counterpoint.evaluate.mean_classifier import (
 from counterpoint.evaluate.mteb import MtebModel, mteb_content
 from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
 from counterpoint.evaluate.places import Answers, Found, answers_of, own_documents, place, prepared
+from counterpoint.evaluate.positional import Answered, moved, positional_bias, segments
 from counterpoint.evaluate.ranking import (
     METRICS,
     Judged,
@@ -69,6 +70,7 @@ __all__ = [
     "METRICS",
     "RERANKED",
     "SEXES",
+    "Answered",
     "Answers",
     "Choice",
     "Collapse",
@@ -136,6 +138,7 @@ __all__ = [
     "mean_cosine",
     "mined",
     "mining",
+    "moved",
     "mteb_content",
     "multilabel_classification",
     "named",
@@ -149,6 +152,7 @@ __all__ = [
     "pair_features",
     "parse_metric",
     "place",
+    "positional_bias",
     "precision",
     "prepared",
     "probe",
@@ -161,6 +165,7 @@ __all__ = [
     "recall",
     "reciprocal_rank",
     "rerank_run",
+    "segments",
     "similarity",
     "similarity_of",
     "sts",
