@@ -99,6 +99,7 @@ from counterpoint.procedures import (
     Guided,
     InSets,
     InterpolateNegatives,
+    LabelledKeys,
     Lists,
     MeanOfBlocks,
     MixHardPairs,
@@ -333,6 +334,9 @@ CASES = {
         lambda: Verbalizer(lambda encoder: encoder[2].weight.T[:4]), rows=2,
     ),
     "class vectors": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: ClassVectors(6, 4), rows=2),
+    "labelled keys": Case(
+        lambda: SupCon(0.3, layout="views", relation=BY_CLASS), both, LabelledKeys, rows="tuples"
+    ),
     "futures": Case(
         lambda: InfoNCE(0.3), lambda: Predictions(4, 4, steps=2), Futures, rows=1, encoder=sequences
     ),
@@ -517,6 +521,8 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
             "listed": second.hashes()[torch.cat([rows[:, None], negatives], 1)],
             "teacher": teacher,
             "pixels": columns["pixels"],
+            "label": columns["label"],
+            "found": negatives * 5 % 4,
         }
     data = Data(first, rows, second, positives, negatives, columns)
     if case.rows == "sampled":

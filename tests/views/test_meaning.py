@@ -65,6 +65,15 @@ def test_definitions_are_without_examples(folder):
     assert list(net.words()) == ["car", "dog", "bus", "motor car", "coach", "run", "jog", "old", "young"]
 
 
+def test_words_of_every_meaning(folder):
+    net = WordNet(folder)
+    assert list(net.synsets("noun")) == [["car", "motor car"], ["dog"], ["coach", "Bus"]]
+    assert list(net.synsets("noun", (5, 38))) == [["dog"]]
+    assert list(net.synsets("adj", (3,))) == [["old"], ["young"]]
+    with pytest.raises(InputError, match="no part of speech is 'nouns'"):
+        next(net.synsets("nouns"))
+
+
 def test_it_is_found_by_the_variable_or_where_nltk_has_it(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("WNSEARCHDIR", str(folder))
     assert WordNet().synonyms("car") == ["motor car"]

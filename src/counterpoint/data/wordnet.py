@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -87,6 +87,24 @@ wordnet, or name the folder of data.noun in WNSEARCHDIR.
     def words(self) -> Iterator[str]:
         """Every word and phrase, in WordNet's order, those of several parts of speech once."""
         return iter(dict.fromkeys(word.replace("_", " ") for part in PARTS for word in self._index[part]))
+
+    def synsets(self, part: str, files: Collection[int] = ()) -> Iterator[list[str]]:
+        """The words of every meaning of a part of speech (`PARTS`), in WordNet's order.
+
+        Args:
+            part: Of speech.
+            files: Of these lexicographer files alone (lexnames(5WN): 5 is animals, 20 plants); none: of all.
+
+        Raises:
+            InputError: No such part of speech.
+        """
+        if part not in PARTS:
+            raise InputError(f"no part of speech is {part!r}", fix=f"choose from {', '.join(PARTS)}")
+        for line in (self._folder / f"data.{part}").read_text(encoding="utf-8").splitlines():
+            place, file = line.split(" ", 2)[:2]
+            # the licence's lines begin with blanks
+            if place and (not files or int(file) in files):
+                yield self._words(part, int(place))
 
     @cached_property
     def _index(self) -> dict[str, dict[str, str]]:

@@ -35,6 +35,7 @@ from counterpoint.evaluate.geometry import (
     variation,
 )
 from counterpoint.evaluate.graphs import evaluate_graphs, well_formed
+from counterpoint.evaluate.linking import linked_clusters, linked_f1, pair_f1
 from counterpoint.evaluate.mean_classifier import (
     collision,
     mean_classifier,
@@ -131,6 +132,8 @@ __all__ = [
     "judge",
     "knn",
     "knn_sets",
+    "linked_clusters",
+    "linked_f1",
     "margins",
     "mean_classifier",
     "mean_classifier_loss",
@@ -149,6 +152,7 @@ __all__ = [
     "of_documents",
     "own_documents",
     "pair_classification",
+    "pair_f1",
     "pair_features",
     "parse_metric",
     "place",

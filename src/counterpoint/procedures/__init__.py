@@ -4,6 +4,7 @@ from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.attention import SampledAttention
 from counterpoint.procedures.clusters import ClusterNegatives
 from counterpoint.procedures.composing import Composed
+from counterpoint.procedures.concepts import LabelledKeys
 from counterpoint.procedures.coupled import Coupled
 from counterpoint.procedures.cross_view import CrossView
 from counterpoint.procedures.discourse import Discourse
@@ -74,6 +75,7 @@ __all__ = [
     "Guided",
     "InSets",
     "InterpolateNegatives",
+    "LabelledKeys",
     "Lists",
     "MeanOfBlocks",
     "MixHardPairs",
