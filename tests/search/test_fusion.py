@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion by hand and by a dictionary."""
+"""Fusion by ranks and by scores, by hand and by a dictionary."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from counterpoint.errors import InputError
-from counterpoint.search import reciprocal_rank_fusion
+from counterpoint.search import Index, reciprocal_rank_fusion, score_fusion
 
 
 def test_by_hand():
@@ -93,3 +93,83 @@ def test_equals_a_dictionary(lists, k, data):
 def test_refuses(rankings, options, message):
     with pytest.raises(InputError, match=message):
         reciprocal_rank_fusion(rankings, **options)
+
+
+@st.composite
+def scored(draw):
+    """Rankings of three systems for two queries, each with scores, as dictionaries."""
+    numbers = st.dictionaries(st.integers(0, 9), st.integers(-8, 8).map(lambda x: x / 4), max_size=6)
+    return [[draw(numbers) for _ in range(2)] for _ in range(3)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(systems=scored(), weights=st.lists(st.sampled_from([0.25, 1.0, 3.0]), min_size=3, max_size=3))
+def test_scores_are_those_of_a_dictionary(systems, weights):
+    rankings, scores = [], []
+    for found in systems:
+        ids, values = np.full((2, 6), -1), np.full((2, 6), -np.inf)
+        for row, one in enumerate(found):
+            order = sorted(one, key=lambda d: -one[d])
+            ids[row, : len(one)], values[row, : len(one)] = order, [one[d] for d in order]
+        rankings.append(ids)
+        scores.append(values)
+    best, fused = score_fusion(rankings, scores, weights=weights, depth=30)
+    for row in range(2):
+        known: dict[int, float] = {}
+        for weight, found in zip(weights, systems, strict=True):
+            low, high = min(found[row].values(), default=0), max(found[row].values(), default=0)
+            for document, score in found[row].items():
+                share = 1.0 if high == low else (score - low) / (high - low)
+                known[document] = known.get(document, 0) + weight * share
+        there = best[row] >= 0
+        assert set(best[row, there].tolist()) == known.keys()
+        assert best[row, there].tolist() == sorted(known, key=lambda d: (-round(known[d], 9), d))
+        np.testing.assert_allclose(fused[row, there], [known[d] for d in best[row, there].tolist()], atol=1e-12)
+        assert np.isneginf(fused[row, ~there]).all()
+
+
+def test_how_far_the_first_is_ahead_counts_and_the_scale_does_not():
+    dense, lexical = np.array([[0, 1, 2]]), np.array([[1, 0, 2]])
+    ahead, close = np.array([[0.9, 0.3, 0.2]]), np.array([[9.1, 9.0, 1.0]])
+    ids, _ = score_fusion([dense, lexical], [ahead, close])
+    assert ids.tolist() == [[0, 1, 2]]
+    again, _ = score_fusion([dense, lexical], [100 * ahead - 7, close])
+    assert again.tolist() == ids.tolist()
+    assert score_fusion([dense, lexical], [np.array([[0.9, 0.89, 0.2]]), np.array([[9.1, 3.0, 1.0]])])[0][0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("rankings", "scores", "options", "message"),
+    [
+        ([[[0, 1]]], [[[1.0, np.nan]]], {}, "a document's score is no number"),
+        ([[[0, 1]]], [[[1.0, -np.inf]]], {}, "a document's score is no number"),
+        ([[[0, 1]]], [[[1.0]]], {}, "with scores of"),
+        ([[[0, 1]]], [[[1.0, 1.0]]], {"weights": [1, 2]}, "cannot be fused with weights"),
+        ([[[0, 0]]], [[[1.0, 1.0]]], {}, "names a document twice"),
+        ([], [], {}, "give at least one"),
+    ],
+)
+def test_scores_that_cannot_be_fused_are_refused(rankings, scores, options, message):
+    with pytest.raises(InputError, match=message):
+        score_fusion([np.array(r) for r in rankings], [np.array(s) for s in scores], **options)
+
+
+def test_an_index_fuses_by_either(tmp_path):
+    z = np.array([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8], [0.0, 1.0]], dtype=np.float32)
+    texts = ["red fox", "blue fox", "a fox that is red and very large and old", "green ant"]
+    with Index.build(tmp_path / "i", list("abcd"), texts, z) as index:
+        hits = index.hybrid(["red fox"], z[2:3], 4, by="scores")[0]
+        dense = {hit.id: hit.score for hit in index.search(z[2:3], 4)[0]}
+        rows, words = index._words(index._store.read(lambda view: view)).bm25.search(["red fox"], 4)
+        lexical = {"abcd"[row]: s for row, s in zip(rows[0].tolist(), words[0].tolist(), strict=True) if row >= 0}
+        known: dict[str, float] = dict.fromkeys("abcd", 0.0)
+        for found in (dense, lexical):
+            for name, score in found.items():
+                known[name] += (score - min(found.values())) / (max(found.values()) - min(found.values()))
+        assert {hit.id: pytest.approx(hit.score, abs=1e-6) for hit in hits} == known
+        assert [hit.id for hit in hits] == sorted(known, key=lambda name: -known[name])
+        heavy = index.hybrid(["red fox"], z[2:3], 1, by="scores", weights=(9.0, 1.0))[0]
+        assert heavy[0].id == "c"
+        assert index.hybrid(["red fox"], z[2:3], 4)[0][0].score < 0.04
+        with pytest.raises(InputError, match="no fusion by 'score'; choose ranks or scores"):
+            index.hybrid(["red fox"], z[:1], by="score")

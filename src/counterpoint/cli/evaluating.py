@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,6 +13,7 @@ from counterpoint.cli.options import Backend, Columns, Json, Schema, SkipBad, Sp
 
 if TYPE_CHECKING:
     from counterpoint.evaluate import Figure, Reranking, Result
+    from counterpoint.search import Fusion
 
 
 def evaluate(
@@ -45,6 +46,9 @@ def evaluate(
         str | None,
         typer.Option(help="Retrieval: what is found is fused with what this finds: bm25, a model, or a run's file."),
     ] = None,
+    fusion: Annotated[
+        str, typer.Option(help="ranks: by reciprocal rank; scores: each brought to 0 to 1 a query, and summed.")
+    ] = "ranks",
     rerank: Annotated[
         str | None, typer.Option(help="Retrieval: put what is found in a reranker's order, too; a folder or name.")
     ] = None,
@@ -83,6 +87,7 @@ def evaluate(
         parse_metric,
     )
     from counterpoint.files import check_output
+    from counterpoint.search.fusion import check_fusion
 
     for metric in metrics or ():
         parse_metric(metric)
@@ -94,6 +99,9 @@ def evaluate(
         raise InputError(f"a metric looks at {deepest} documents, and {candidates} are {done}", fix=fix)
     if run is not None:
         check_output(run, "file", source=source)
+    check_fusion(fusion)
+    if fusion != "ranks" and fuse is None:
+        raise InputError(f"--fusion {fusion} with nothing to fuse", fix="say with what: --fuse bm25")
     named = [name for name in dict.fromkeys((model, fuse, against)) if name is not None]
     retrieval = bool(run or metrics or fuse or rerank or unseen) or any(map(is_ranking, named))
     encoders = {name: None if is_ranking(name) else open_model(name, backend) for name in named}
@@ -108,7 +116,8 @@ def evaluate(
             )
         ask = asked(source, train, options, tuple(metrics or ()), retrieval=retrieval, unseen=unseen)
         title = model if fuse is None else f"{model} + {fuse}"
-        fused = None if fuse is None else ask.fused([(name, encoders[name]) for name in (model, fuse)], candidates)
+        both = [(name, encoders[name]) for name in (model, fuse) if name is not None]
+        fused = None if fuse is None else ask.fused(both, candidates, cast("Fusion", fusion))
         if rerank is not None:
             judge = load_cross_encoder(rerank)
             found = ask.found(model, encoders[model], candidates) if fused is None else fused

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from counterpoint.encoders import exported
     from counterpoint.encoders._base import TextEncoder
-    from counterpoint.search import Hit, Index
+    from counterpoint.search import Fusion, Hit, Index
 
 _LINES = 3  # of a hit's text that are shown
 
@@ -46,6 +46,9 @@ def search(
     k: Annotated[int, typer.Option("--top", "-k", min=1, help="Results a query.")] = 5,
     offset: Annotated[int, typer.Option(min=0, help="Leave out so many of the best: the next page.")] = 0,
     mode: Annotated[str, typer.Option(help="dense: by meaning; hybrid: fused with BM25.")] = "hybrid",
+    fusion: Annotated[
+        str, typer.Option(help="Of hybrid: by reciprocal ranks, or by scores, each brought to 0 to 1 and summed.")
+    ] = "ranks",
     where: Annotated[
         list[str] | None,
         typer.Option(help="What a column must be: 'lang = en', 'year >= 1990', 'lang in en, de'; repeatable."),
@@ -81,16 +84,21 @@ def search(
     from counterpoint.encoders.saving import saved_name
     from counterpoint.search import Hit, Index, best_passages
     from counterpoint.search import rerank as reranked_hits
+    from counterpoint.search.fusion import check_fusion
 
     if mode not in ("dense", "hybrid"):
         raise InputError(f"--mode is {mode}", fix="give dense or hybrid")
+    check_fusion(fusion)
+    if fusion != "ranks" and mode == "dense":
+        raise InputError(f"--fusion {fusion} with --mode dense, which fuses nothing", fix="leave out one of the two")
     if not all(query.strip() for query in queries or ()):
         raise InputError("a query is empty", fix="give words, or no query to read them from standard input")
     console = Console(highlight=False)
     given = queries or filter(None, (line.strip() for line in sys.stdin))
     graphs = [place for place in (folder, folder / "model") if saved_name(place) == "KnowledgeGraph"]
     if graphs:
-        if any((where, prompt is not None, model, rerank, hyde, url, hyde_passages, hyde_prompt, hyde_fallback)):
+        of_texts = (prompt is not None, rerank, fusion != "ranks", hyde, url, hyde_passages, hyde_prompt, hyde_fallback)
+        if any((where, model, *of_texts)):
             raise InputError(
                 "a knowledge graph has no columns, no prompts, no texts and one model", fix="leave these options out"
             )
@@ -128,7 +136,7 @@ def search(
 
             def nearest(depth: int, query: str = query, z: Any = z, words: bool = words) -> list[Hit]:
                 if words:
-                    return found.hybrid([query], z, k=depth, where=where)[0]
+                    return found.hybrid([query], z, k=depth, where=where, by=cast("Fusion", fusion))[0]
                 return found.search(z, k=depth, where=where)[0]
 
             hits = best_passages(nearest, depth) if found.metadata.get("passages") else nearest(depth)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from counterpoint.data import Retrieval, TextData
     from counterpoint.encoders import CrossEncoder
     from counterpoint.evaluate import Found, Reranking, Result
+    from counterpoint.search import Fusion
 
 LEXICAL = "bm25"
 _DEPTH = 1000
@@ -84,16 +85,17 @@ class Asked:
         test, _ = prepared(self.data)
         return _named(_placed(test, encoder, depth)[0], test)
 
-    def fused(self, both: Sequence[tuple[str, Any]], depth: int) -> dict[str, dict[str, float]]:
-        """What several find, in one order by reciprocal rank.
+    def fused(self, both: Sequence[tuple[str, Any]], depth: int, by: Fusion) -> dict[str, dict[str, float]]:
+        """What several find, in one order.
 
         Args:
             both: Names and encoders, as `of` takes them.
             depth: Documents a query of each that are fused, and of both that are kept.
+            by: See `fuse_runs`.
         """
         from counterpoint.evaluate import fuse_runs
 
-        return fuse_runs([self.found(name, encoder, depth + 1) for name, encoder in both], depth=depth)
+        return fuse_runs([self.found(name, encoder, depth + 1) for name, encoder in both], by=by, depth=depth)
 
     def of_run(self, found: dict[str, dict[str, float]], run: Path | None = None) -> list[Result]:
         """The figures of what was found, which is written to `run`."""

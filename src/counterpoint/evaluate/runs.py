@@ -17,7 +17,7 @@ from counterpoint.evaluate.figures import Result
 from counterpoint.evaluate.places import own_documents, prepared
 from counterpoint.evaluate.ranking import METRICS, evaluate_rankings
 from counterpoint.files import atomic
-from counterpoint.search.fusion import reciprocal_rank_fusion
+from counterpoint.search.fusion import Fusion, check_fusion, reciprocal_rank_fusion, score_fusion
 
 Run = Mapping[str, Mapping[str, float]]
 """Query id -> document id -> score, higher is better."""
@@ -133,18 +133,24 @@ def of_test(run: Run, test: Retrieval) -> dict[str, dict[str, float]]:
 
 
 def fuse_runs(
-    runs: Sequence[Run], *, k: float = 60, weights: Sequence[float] | None = None, depth: int = 100
+    runs: Sequence[Run],
+    *,
+    by: Fusion = "ranks",
+    k: float = 60,
+    weights: Sequence[float] | None = None,
+    depth: int = 100,
 ) -> dict[str, dict[str, float]]:
-    """One run from several by reciprocal rank (`reciprocal_rank_fusion`), of the queries that any of them has.
+    """One run from several, of the queries that any of them has.
 
     Args:
         runs: What each found; equal scores share the mean of their ranks.
-        k: The constant: the larger, the less the first ranks stand out.
+        by: Reciprocal "ranks" (`reciprocal_rank_fusion`), or "scores" (`score_fusion`).
+        k: The constant of ranks: the larger, the less the first stand out.
         weights: One a run, above 0; all 1 if not given.
         depth: Of each query so many of each run are fused, 1 or more; as many of the fused are kept.
 
     Raises:
-        InputError: No runs, `depth` below 1, or what `reciprocal_rank_fusion` refuses.
+        InputError: No runs, `depth` below 1, no such fusion, or what it refuses.
 
     Examples:
         >>> fused = fuse_runs([{"q": {"a": 0.9, "b": 0.5}}, {"q": {"b": 7.0}}])
@@ -153,6 +159,7 @@ def fuse_runs(
     """
     if not runs or depth < 1:
         raise InputError(f"{len(runs)} runs to a depth of {depth}", fix="give at least one run, and 1 or more")
+    check_fusion(by)
     fused = {}
     for query in dict.fromkeys(query for run in runs for query in run):
         # one more than is fused, so that it is known whether equal scores go on behind the last
@@ -163,7 +170,11 @@ def fuse_runs(
         for i, found in enumerate(lists):
             ids[i][0, : len(found)] = [row_of[document] for document, _ in found]
             scores[i][0, : len(found)] = [score for _, score in found]
-        best, credit = reciprocal_rank_fusion(ids, scores=scores, k=k, weights=weights, depth=depth)
+        best, credit = (
+            score_fusion([r[:, :depth] for r in ids], [s[:, :depth] for s in scores], weights=weights, depth=depth)
+            if by == "scores"
+            else reciprocal_rank_fusion(ids, scores=scores, k=k, weights=weights, depth=depth)
+        )
         fused[query] = {names[i]: float(s) for i, s in zip(best[0], credit[0], strict=True) if i >= 0}
     return fused
 

@@ -1,4 +1,4 @@
-"""Search: exact nearest neighbours, BM25, reciprocal rank fusion, vectors in fewer bits, queries by sets of
+"""Search: exact nearest neighbours, BM25, fusion by ranks and by scores, vectors in fewer bits, queries by sets of
 examples, contexts of several texts, late interaction, sparse vectors, and an index of documents in a folder.
 
 Each gives `ids (n_queries, k)`, best first, and `scores (n_queries, k)`, higher is closer; `Index`, which
@@ -7,7 +7,7 @@ knows names, texts and columns, gives `Hit`s.
 
 from counterpoint.search.bm25 import BM25
 from counterpoint.search.exact import ScoreRows, exact_search, score_rows
-from counterpoint.search.fusion import reciprocal_rank_fusion
+from counterpoint.search.fusion import FUSIONS, Fusion, reciprocal_rank_fusion, score_fusion
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.index import Index
 from counterpoint.search.inverted import sparse_rows, sparse_search
@@ -22,7 +22,9 @@ from counterpoint.search.words import words
 
 __all__ = [
     "BM25",
+    "FUSIONS",
     "Document",
+    "Fusion",
     "Hit",
     "Index",
     "Score",
@@ -42,6 +44,7 @@ __all__ = [
     "rerank",
     "reranked",
     "rescore",
+    "score_fusion",
     "score_rows",
     "sparse_rows",
     "sparse_search",

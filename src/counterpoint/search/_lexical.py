@@ -15,7 +15,7 @@ from counterpoint.files import atomic, remove, write_json
 from counterpoint.search._given import Embeddings
 from counterpoint.search._where import Where
 from counterpoint.search.bm25 import BM25
-from counterpoint.search.fusion import reciprocal_rank_fusion
+from counterpoint.search.fusion import Fusion, check_fusion, reciprocal_rank_fusion, score_fusion
 from counterpoint.search.hit import Document, Hit
 
 
@@ -103,32 +103,43 @@ def by_both(
     where: Where | None,
     depth: int,
     weights: tuple[float, float],
+    by: Fusion,
 ) -> list[list[Hit]]:
     """See `Index.hybrid`; without words, of no documents, nothing is found by them."""
-    depth, lexical = max(depth, k), [list[str]() for _ in queries]
+    check_fusion(by)
+    depth, lexical = max(depth, k), [dict[str, float]() for _ in queries]
     if words is not None:
         passing = None if not where else set(documents.names(where))
         among_m = None if passing is None else np.array([name in passing for name in words.names])
-        rows, _ = words.bm25.search(queries, depth, among_m=among_m)
-        lexical = [[words.names[row] for row in found if row >= 0] for found in rows]
+        pairs = zip(*words.bm25.search(queries, depth, among_m=among_m), strict=True)
+        lexical = [
+            {words.names[row]: float(score) for row, score in zip(found, scores, strict=True) if row >= 0}
+            for found, scores in pairs
+        ]
     # several vectors are compared with what words find, too
-    dense = documents.search(vectors, depth, where, lexical)
-    return [_fused(hits, found, k, weights, documents.get) for hits, found in zip(dense, lexical, strict=True)]
+    dense = documents.search(vectors, depth, where, [list(found) for found in lexical])
+    return [_fused(hits, found, k, weights, by, documents.get) for hits, found in zip(dense, lexical, strict=True)]
 
 
 def _fused(
     hits: Sequence[Hit],
-    lexical: Sequence[str],
+    lexical: Mapping[str, float],
     k: int,
     weights: tuple[float, float],
+    by: Fusion,
     get: Callable[[list[str]], Mapping[str, Document]],
 ) -> list[Hit]:
     """The best of what was found by vector and by words; `get` gives the documents found by words alone."""
-    dense = [hit.id for hit in hits]
+    dense = {hit.id: hit.score for hit in hits}
     names = sorted(set(dense) | set(lexical))
     number = {name: i for i, name in enumerate(names)}
     rankings = [np.array([[number[name] for name in r]], dtype=np.int64) for r in (dense, lexical)]
-    (ids,), (scores,) = reciprocal_rank_fusion(rankings, weights=weights, depth=k)
+    values = [np.array([list(r.values())]) for r in (dense, lexical)]
+    (ids,), (scores,) = (
+        score_fusion(rankings, values, weights=weights, depth=k)
+        if by == "scores"
+        else reciprocal_rank_fusion(rankings, weights=weights, depth=k)
+    )
     found = [(names[i], float(s)) for i, s in zip(ids, scores, strict=True) if i >= 0]
     documents: dict[str, Hit | Document] = {hit.id: hit for hit in hits}
     documents |= get([name for name, _ in found if name not in documents])

@@ -23,6 +23,7 @@ from counterpoint.search._several import write_each
 from counterpoint.search._where import Scalar, kind_of, to_cell
 
 Progress = Callable[[int, int], None]
+"""Called while documents are written, with how many are and how many there are."""
 
 SCHEMA = """
 CREATE TABLE state (version INTEGER NOT NULL, next INTEGER NOT NULL);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,15 +22,14 @@ from counterpoint.search._milvus import Collection, connect
 from counterpoint.search._store import Store
 from counterpoint.search._view import View
 from counterpoint.search._where import Kind, Where
+from counterpoint.search._writing import Progress
 from counterpoint.search.exact import Metric, index_metric
+from counterpoint.search.fusion import Fusion
 from counterpoint.search.hit import Document, Hit
 from counterpoint.search.language import check_language
 
 if TYPE_CHECKING:
     from counterpoint.encoders._base import TextEncoder
-
-Progress = Callable[[int, int], None]
-"""Called while documents are written, with how many are and how many there are."""
 
 
 class Index:
@@ -321,8 +320,9 @@ class Index:
         where: Where | None = None,
         depth: int = 100,
         weights: tuple[float, float] = (1.0, 1.0),
+        by: Fusion = "ranks",
     ) -> list[list[Hit]]:
-        """Search by vector and by words (BM25), fused by reciprocal rank; scores are the fused ones.
+        """Search by vector and by words (BM25), fused as `fuse_runs` does; scores are the fused ones.
 
         Args:
             queries: The texts.
@@ -331,9 +331,10 @@ class Index:
             where: As in `search`.
             depth: How many of each kind to fuse.
             weights: Of the vectors and of the words.
+            by: What is fused: reciprocal "ranks", or "scores".
 
         Raises:
-            InputError: As `search`, or other numbers of texts and vectors.
+            InputError: As `search`, other numbers of texts and vectors, or no such fusion.
         """
         refuse_string(queries, "queries")
         if len(queries) != len(queries_nd):
@@ -342,7 +343,7 @@ class Index:
         def work(view: View | Collection) -> list[list[Hit]]:
             z = _given.checked_queries(queries_nd, k, self._about, self.folder)
             words = self._words(view) if queries and len(view) else None
-            return by_both(view, words, queries, z, k, where, depth, weights)
+            return by_both(view, words, queries, z, k, where, depth, weights, by)
 
         return self._store.read(work)
 
