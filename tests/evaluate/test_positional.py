@@ -7,7 +7,8 @@ import pytest
 
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
-from counterpoint.evaluate import Answered, moved, positional_bias, segments
+from counterpoint.evaluate import Answered, positional_bias
+from counterpoint.evaluate.positional import moved, segments
 
 WORDS = [f"w{i}" for i in range(40)]
 VECTORS = dict(zip(WORDS, np.random.default_rng(0).standard_normal((40, 12)), strict=True))

@@ -45,7 +45,7 @@ from counterpoint.evaluate.mean_classifier import (
 from counterpoint.evaluate.mteb import MtebModel, mteb_content
 from counterpoint.evaluate.multilabel import indicators, knn_sets, multilabel_classification, probe_sets
 from counterpoint.evaluate.places import Answers, Found, answers_of, own_documents, place, prepared
-from counterpoint.evaluate.positional import Answered, moved, positional_bias, segments
+from counterpoint.evaluate.positional import Answered, positional_bias
 from counterpoint.evaluate.ranking import (
     METRICS,
     Judged,
@@ -141,7 +141,6 @@ __all__ = [
     "mean_cosine",
     "mined",
     "mining",
-    "moved",
     "mteb_content",
     "multilabel_classification",
     "named",
@@ -169,7 +168,6 @@ __all__ = [
     "recall",
     "reciprocal_rank",
     "rerank_run",
-    "segments",
     "similarity",
     "similarity_of",
     "sts",
