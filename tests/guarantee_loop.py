@@ -59,6 +59,7 @@ from counterpoint.objectives import (
     Only,
     Pairs,
     Part,
+    ScoredInfoNCE,
     SetContrast,
     SoftContrastive,
     SparseReconstruction,
@@ -99,6 +100,7 @@ from counterpoint.procedures import (
     Guided,
     InSets,
     InterpolateNegatives,
+    KeysKnow,
     LabelledKeys,
     Lists,
     MeanOfBlocks,
@@ -157,7 +159,8 @@ class Case:
 
     Of what the rows are, `rows` says: views of items alone, or "pairs", "sampled" (each with drawn negatives), "shared"
     (all that there are as keys), "parts" (two positives each), "tuples" of two positives and two negatives, "edited"
-    texts, "two views" of texts, or "tasks" (pairs of two kinds).
+    texts, "two views" of texts, "tasks" (pairs of two kinds), or
+    "scored" pairs.
     """
 
     objective: Callable[[], Objective]
@@ -334,6 +337,9 @@ CASES = {
         lambda: Verbalizer(lambda encoder: encoder[2].weight.T[:4]), rows=2,
     ),
     "class vectors": Case(lambda: InfoNCE(0.3, relation=BY_CLASS), procedure=lambda: ClassVectors(6, 4), rows=2),
+    "keys that know": Case(
+        lambda: ScoredInfoNCE(0.3, layout="symmetric"), both, lambda: KeysKnow(["score"]), rows="scored"
+    ),
     "labelled keys": Case(
         lambda: SupCon(0.3, layout="views", relation=BY_CLASS), both, LabelledKeys, rows="tuples"
     ),
@@ -511,6 +517,8 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
         positives = torch.stack([(rows + i) % n for i in range(4)], 1)
         positives[rows % 3 != 1, 1:] = -1
         columns |= {"task": rows % 3, "label": torch.where(rows % 3 == 2, rows * 7 % 4, rows * 5 % 2)}
+    if case.rows == "scored":
+        columns |= {"score": rows * 3 % 7 / 6}
     if case.rows == "tasks":
         columns |= {"task": rows * 5 % 3 // 2, "label": torch.where(rows * 5 % 3 == 2, rows * 7 % 4, -1)}
     if case.rows == "tuples":

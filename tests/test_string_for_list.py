@@ -27,6 +27,7 @@ from counterpoint.encoders import (
     CrossEncoder,
     DeepEncoder,
     DemonstrationEncoder,
+    FieldEncoder,
     HybridEncoder,
     KernelCrossEncoder,
     KnowledgeGraph,
@@ -82,6 +83,7 @@ from counterpoint.pretraining import (
     continued,
     synonym_tokens,
 )
+from counterpoint.procedures import KeysKnow
 from counterpoint.search import BM25, Index, passages_of, recognise, rerank, reranked
 from counterpoint.tasks import Collection, Find
 from counterpoint.views import defined, in_propositions, parts, style_triplets
@@ -195,6 +197,9 @@ CALLS = {
     "SpladeEncoder.tokenize texts": SpladeEncoder(ENCODER).tokenize,
     "HybridEncoder.encode texts": HybridEncoder(ENCODER).encode,
     "HybridEncoder.tokenize texts": HybridEncoder(ENCODER).tokenize,
+    "FieldEncoder.encode texts": FieldEncoder(ENCODER).encode,
+    "FieldEncoder.tokenize texts": FieldEncoder(ENCODER).tokenize,
+    "KeysKnow columns": KeysKnow,
     "NGramEncoder.encode texts": NGramEncoder(ENCODER, 2).encode,
     "NGramEncoder.tokenize texts": NGramEncoder(ENCODER, 2).tokenize,
     "NuggetEncoder.encode texts": NuggetEncoder(SMALL).encode,

@@ -11,6 +11,7 @@ from counterpoint.encoders.distilling import distill
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
 from counterpoint.encoders.exported import Export, ExportedEncoder
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
+from counterpoint.encoders.fields import FieldEncoder
 from counterpoint.encoders.folder import load
 from counterpoint.encoders.frozen import AdapterEncoder, PrefixEncoder
 from counterpoint.encoders.hybrid import HybridEncoder
@@ -51,6 +52,7 @@ __all__ = [
     "Export",
     "ExportedEncoder",
     "Features",
+    "FieldEncoder",
     "HybridEncoder",
     "ImageEncoder",
     "KernelCrossEncoder",

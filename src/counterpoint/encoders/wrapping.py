@@ -13,6 +13,7 @@ from counterpoint.encoders._wrapper import Wrapper
 from counterpoint.encoders.convolution import ConvolutionEncoder
 from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
+from counterpoint.encoders.fields import FieldEncoder
 from counterpoint.encoders.frozen import AdapterEncoder, FrozenEncoder, PrefixEncoder
 from counterpoint.encoders.late import MultiVectorEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
@@ -297,6 +298,30 @@ def first_vectors(encoder: nn.Module, most: int = 3) -> nn.Module:
         (2, 1, True)
     """
     return _several(encoder, most=most, asked=1, means=isinstance(encoder, StaticEncoder), layer_norm=True)
+
+
+def in_fields(encoder: nn.Module, shares: Sequence[float] = (0.5, 0.5)) -> nn.Module:
+    """An encoder of texts whose fields are encoded one by one, and averaged (`FieldEncoder`).
+
+    One that knows fields already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        shares: See `FieldEncoder`.
+
+    Raises:
+        InputError: It encodes no texts.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> in_fields(StaticEncoder.from_corpus(["a cat"], dim=4), (0.25, 0.75)).shares
+        (0.25, 0.75)
+    """
+    if isinstance(encoder, FieldEncoder):
+        return encoder
+    if not isinstance(encoder, TextEncoder):
+        raise InputError("there is no encoder of texts to give fields to", fix="give a table or a transformer")
+    return FieldEncoder(encoder, shares).to(encoder.device)
 
 
 def with_layers(encoder: nn.Module, layers: int = 4) -> nn.Module:

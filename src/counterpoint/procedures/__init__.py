@@ -3,6 +3,7 @@
 from counterpoint.procedures._base import Again, Call, Chain, Procedure
 from counterpoint.procedures.attention import SampledAttention
 from counterpoint.procedures.clusters import ClusterNegatives
+from counterpoint.procedures.columns import KeysKnow
 from counterpoint.procedures.composing import Composed
 from counterpoint.procedures.concepts import LabelledKeys
 from counterpoint.procedures.coupled import Coupled
@@ -75,6 +76,7 @@ __all__ = [
     "Guided",
     "InSets",
     "InterpolateNegatives",
+    "KeysKnow",
     "LabelledKeys",
     "Lists",
     "MeanOfBlocks",
