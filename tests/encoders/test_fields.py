@@ -51,6 +51,15 @@ def test_texts_are_taken_and_put_together_like_others():
     assert encoder.tokenize([])["fields"].shape == (0, 2)
 
 
+def test_what_views_make_of_embeddings_is_seen():
+    encoder = FieldEncoder(table())
+    features = encoder.tokenize(TEXTS)
+    kept = torch.ones(len(features["input_ids"]), 6)
+    torch.testing.assert_close(encoder({**features, "scale": kept}), encoder(features))
+    kept[:, :3] = 0
+    assert not bool(encoder({**features, "scale": kept})[:, :3].any())
+
+
 def test_a_long_field_is_cut_by_itself():
     encoder = FieldEncoder(bert(max_seq_length=4))
     features = encoder.tokenize(["red shoes for runners for runners\tred", "red\tred"])
@@ -77,5 +86,8 @@ def test_bad_input_is_refused():
     torch.manual_seed(0)
     with pytest.raises(InputError, match="a view has changed how many tokens"):
         encoder(drop_tokens(encoder.tokenize(TEXTS), 0.9))
+    features = encoder.tokenize(TEXTS)
+    with pytest.raises(InputError, match="a view has changed position_ids"):
+        encoder({**features, "position_ids": features["input_ids"]})
     with pytest.raises(InputError, match="no encoder of texts to give fields to"):
         in_fields(torch.nn.Identity())

@@ -75,10 +75,13 @@ class FieldEncoder(Wrapper):
         fields = features["fields"]
         if not torch.equal(fields.sum(1), lengths(features)):
             raise InputError("a view has changed how many tokens fields have", fix="choose one of words")
+        if changed := sorted(set(features) & {"position_ids", "dropout"}):
+            raise InputError(f"a view has changed {changed[0]}, which fields do not have", fix="choose one of words")
         there = fields > 0
         row, place = there.nonzero(as_tuple=True)
         offsets = F.pad(fields[there].cumsum(0), (1, 0))
-        z = self.encoder._embed({"input_ids": features["input_ids"], "offsets": offsets})
+        tokens: Features = {name: features[name] for name in ("input_ids", "scale", "shift") if name in features}
+        z = self.encoder._embed(tokens | {"offsets": offsets})
         weight = torch.tensor(self.shares, device=z.device, dtype=z.dtype)[place]
         unit = F.normalize(z, dim=1) * weight[:, None]
         return z.new_zeros(len(fields), z.shape[1]).index_add(0, row, unit)
