@@ -59,6 +59,7 @@ from counterpoint.objectives import (
     Only,
     Pairs,
     Part,
+    PointRegression,
     ScoredInfoNCE,
     SetContrast,
     SoftContrastive,
@@ -135,7 +136,7 @@ from counterpoint.procedures import (
 from counterpoint.relation import Relation, mined, near, own_mined, portion, same, share
 from counterpoint.training import TrainConfig
 from counterpoint.training._processes import Processes
-from counterpoint.training.lists import CrossLists, lists
+from counterpoint.training.lists import CrossLists, CrossPairs, lists
 from counterpoint.training.loop import _backward
 from counterpoint.training.payload import Batches, Payload
 from counterpoint.training.rows import RowBatches
@@ -477,6 +478,7 @@ CASES = {
     "crossing": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=crossing),
     "crossing, taught": Case(lambda: DistillKL(1.0, geometry=Dot()), encoder=crossing, rows="taught"),
     "crossing, coupled": Case(lambda: InversePropensity(2.0), procedure=Coupled, encoder=two_readers),
+    "crossing, pair by pair": Case(PointRegression, encoder=crossing, rows="scored"),
     "read together": Case(lambda: InfoNCE(1.0, geometry=Dot()), encoder=reading_both),
     "read together, pair by pair": Case(
         lambda: Pairs(0.0, 0.0, shape=F.softplus, geometry=Dot()), encoder=reading_both
@@ -488,6 +490,9 @@ CASES = {
 def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
     """Vectors with all that may be known of them, the same whoever asks for them."""
     if isinstance(encoder, CrossEncoder):
+        if case.rows == "scored":
+            scored = [replace(e, negatives=(), score=len(e.anchor) / 10) for e in LISTS]
+            return CrossPairs(rows_of(scored), encoder)
         data = rows_of(LISTS)
         if case.rows == "taught":
             data = replace(data, columns={"teacher": (lists(data) * 1.7).sin().to(dtype)})

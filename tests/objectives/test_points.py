@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from counterpoint.objectives import (
     Matryoshka,
     PairRegression,
     PointObjective,
+    PointRegression,
     ScoredInfoNCE,
     Sum,
     SupCon,
@@ -127,6 +129,29 @@ def test_pair_regression(scores, seed):
     check(found, sum(errors) / len(errors) if errors else (q * 0).sum() + (k * 0).sum(), q, k)
     halved = PairRegression(torch.abs)(Points(q, score=torch.tensor(scores)), k)
     torch.testing.assert_close(halved, sum(e**0.5 for e in errors) / max(len(errors), 1) + (q * 0).sum())
+
+
+@pytest.mark.parametrize("error", [F.mse_loss, F.binary_cross_entropy_with_logits])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_point_regression(error, outputs):
+    z = normal(5, outputs, seed=1)
+    known = torch.rand(5, outputs, generator=torch.Generator().manual_seed(2))
+    total = (z * 0).sum()
+    for s, y in zip(z.flatten(), known.flatten(), strict=True):
+        likely = 1 / (1 + torch.exp(-s))
+        binary = -y * torch.log(likely) - (1 - y) * torch.log(1 - likely)
+        total = total + ((s - y) ** 2 if error is F.mse_loss else binary) / 5
+    column = known[:, 0] if outputs == 1 else known
+    points = Points(z, teacher=column, sample=torch.arange(5))
+    check(PointRegression("teacher", error)(points), total, z)
+
+
+def test_point_regression_needs_a_value_for_each_output():
+    points = Points(torch.ones(2, 3), score=torch.ones(2), sample=torch.arange(2))
+    with pytest.raises(InputError, match=r"shape \(2, 3\) and \(2, 1\)"):
+        PointRegression()(points)
+    with pytest.raises(InputError, match="lack the column 'teacher'"):
+        PointRegression("teacher")(points)
 
 
 def test_uniformity_by_hand():

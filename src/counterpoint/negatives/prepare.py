@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from counterpoint.data.items import Data
+from counterpoint.errors import InputError
 from counterpoint.negatives.consistency import consistent
 from counterpoint.negatives.mining import mine, mine_bm25
 from counterpoint.negatives.rankers import by_encoder
 from counterpoint.negatives.rules import Draw, Rule
 
 if TYPE_CHECKING:
+    from counterpoint.encoders.crossing import CrossEncoder
     from counterpoint.methods.stage import Prepare, Stage
+    from counterpoint.objectives import Objective
+    from counterpoint.training import TrainConfig
+
+_KERNELS = 1e-2
+"""The rate of kernels, which learn from a count of equal tokens."""
 
 
 def bm25_negatives(n: int = 1) -> Prepare:
@@ -82,6 +90,62 @@ def taught(steps: int = 200) -> Prepare:
         return with_teacher(data, cross_encoder(data, seed, steps=steps).score)
 
     return prepare
+
+
+def read_by_teacher(objective: Callable[[], Objective], train: TrainConfig) -> Prepare:
+    """A cross-encoder learns from scored pairs, and what it then says of each is the column `teacher`: its logits.
+
+    It begins as the encoder that is to be taught does: a transformer with a layer for a score, or kernels over a table
+    of token vectors.
+
+    Args:
+        objective: Of its scores, points of one dimension with the column `score`.
+        train: How; the seed is the stage's. Kernels learn at a rate of 1e-2 whatever it says.
+
+    Raises:
+        InputError: in a call, for rows that are no scored pairs, or an encoder that no cross-encoder begins as.
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        from counterpoint.training.lists import sides
+
+        said = teacher_of_pairs(data, encoder, objective(), replace(train, seed=seed)).score(*sides(data))
+        return replace(data, columns={**data.columns, "teacher": torch.from_numpy(said)})
+
+    return prepare
+
+
+def teacher_of_pairs(data: Data, encoder: nn.Module, objective: Objective, train: TrainConfig) -> CrossEncoder:
+    """The cross-encoder of `read_by_teacher`.
+
+    Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> from counterpoint.objectives import PointRegression
+        >>> from counterpoint.training import TrainConfig
+        >>> data = rows_of([Example("a fox", ("the red fox",), score=1.0), Example("ants", ("a fox",), score=0.0)])
+        >>> table = StaticEncoder.from_corpus(["a red fox", "an ant"], dim=8, prompts={})
+        >>> teacher = teacher_of_pairs(data, table, PointRegression(), TrainConfig(epochs=20, batch_size=2))
+        >>> right, wrong = teacher.score(["a fox", "ants"], ["the red fox", "a fox"])
+        >>> bool(right > wrong)
+        True
+    """
+    from counterpoint.encoders import StaticEncoder, TransformerEncoder
+    from counterpoint.encoders.crossing import KernelCrossEncoder
+    from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
+    from counterpoint.training import CrossPairs
+    from counterpoint.training import train as trained
+
+    cross: CrossEncoder
+    if isinstance(encoder, TransformerEncoder):
+        cross = TransformerCrossEncoder.of(encoder, seed=train.seed)
+    elif isinstance(encoder, StaticEncoder):
+        cross, train = KernelCrossEncoder(encoder), replace(train, learning_rate=_KERNELS, weight_decay=0.0)
+    else:
+        raise InputError("no cross-encoder begins as this encoder", fix="give a transformer or a table")
+    trained(cross, CrossPairs(data, cross), objective, replace(train, validations=1))
+    return cross.eval()
 
 
 def consistent_pairs(judge: Stage, k: int = 2, *, pool: int = 1_000_000) -> Prepare:

@@ -25,7 +25,7 @@ from counterpoint.objectives.dynamic import DynamicTriplet
 from counterpoint.objectives.encouraging import Encouraging
 from counterpoint.objectives.focal import FocalSupCon
 from counterpoint.objectives.gaussian import SIGReg, SlicedNormality
-from counterpoint.objectives.graded import CoSENT, PairRegression, ScoredInfoNCE
+from counterpoint.objectives.graded import CoSENT, PairRegression, PointRegression, ScoredInfoNCE
 from counterpoint.objectives.hedged import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.objectives.history import BadPairs
 from counterpoint.objectives.margin import Sigmoid, Triplet
@@ -284,6 +284,7 @@ __all__ = [
     "Pairs",
     "Part",
     "PointObjective",
+    "PointRegression",
     "Pool",
     "Pooled",
     "PositiveTilt",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -11,12 +11,20 @@ from torch import Tensor
 
 from counterpoint.engine.blocks import Block
 from counterpoint.errors import InputError
-from counterpoint.geometry import check_temperature
+from counterpoint.geometry import Dot, check_temperature
 from counterpoint.objectives._base import PointObjective
 from counterpoint.objectives._layouts import rows_at
 from counterpoint.objectives.pairs import Shape
 from counterpoint.objectives.softmax import InfoNCE
 from counterpoint.points import Points
+
+
+class Error(Protocol):
+    """What is wrong with outputs, one value each, as torch's functions say it with `reduction="none"`."""
+
+    def __call__(self, outputs: Tensor, known: Tensor, /, *, reduction: str) -> Tensor:
+        """Of one shape, as the losses are."""
+        ...
 
 
 class _Graded(PointObjective):
@@ -117,6 +125,45 @@ class PairRegression(_Graded):
         """Mean over the pairs; 0 of none."""
         found, score = self.graded(queries, keys, i, j, 1.0)
         return self.shape(found - score).sum() / max(len(score), 1)
+
+
+class PointRegression(PointObjective):
+    """What each point says against what is known of it: `sum_o error(z_io, y_io)`, the mean over the points `i`.
+
+    A point is what a network makes of a pair (`counterpoint.procedures.PairFeatures`), or of an item: one output, or
+    more. With the square it is a regression, such as on a teacher's logits, and with a binary cross-entropy a
+    classifier. Keys are not looked at. Source: Barkan et al. 2020, "Scalable Attentive Sentence-Pair Modeling via
+    Distilled Sentence Embedding", and the authors' code, which has both.
+
+    Args:
+        column: What is known, `(n,)` for one output or `(n, outputs)`; it has no gradient.
+        error: From outputs and what is known, of one shape, to losses of that shape; the square of the difference by
+            default.
+
+    Raises:
+        InputError: in a call, without the column or with one of another shape.
+
+    Examples:
+        >>> points = Points(torch.tensor([[1.0], [3.0]]), teacher=torch.tensor([1.0, 1.0]), sample=torch.arange(2))
+        >>> PointRegression("teacher")(points).item()  # (0 + 4) / 2
+        2.0
+    """
+
+    def __init__(self, column: str = "score", error: Error = F.mse_loss) -> None:
+        super().__init__(geometry=Dot())
+        self.column, self.error = column, error
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Mean over the points."""
+        del keys, i, j
+        if self.column not in queries.columns:
+            raise InputError(f"points lack the column {self.column!r}", fix="give what is known of them")
+        known = queries.columns[self.column].to(queries.z)
+        known = known[:, None] if known.ndim == 1 else known
+        if known.shape != queries.z.shape:
+            what = f"points of shape {tuple(queries.z.shape)} and {tuple(known.shape)} that is known of them"
+            raise InputError(what, fix="give a value for each output")
+        return self.error(queries.z, known, reduction="none").sum(1).mean()
 
 
 class ScoredInfoNCE(InfoNCE):

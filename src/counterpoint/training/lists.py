@@ -78,6 +78,61 @@ class CrossLists(Batches):
         return Payload(pairs, cost(pairs), take, arguments)
 
 
+class CrossPairs(Batches):
+    """Scored pairs as batches for a cross-encoder: what it says of each is a point of one dimension.
+
+    Points have the column `score`, for `PointRegression`.
+
+    Args:
+        data: Scored pairs of texts; of each row its first positive.
+        encoder: What is trained.
+
+    Raises:
+        InputError: Rows that are no scored pairs of texts.
+
+    Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
+        >>> data = rows_of([Example("a fox", ("the red fox",), score=1.0), Example("ants", ("a fox",), score=0.0)])
+        >>> encoder = KernelCrossEncoder(StaticEncoder.from_corpus(["a red fox", "an ant"], dim=8, prompts={}))
+        >>> payload = CrossPairs(data, encoder).payload(torch.tensor([0, 1]))
+        >>> payload.arguments(encoder(payload.inputs))["queries"].columns["score"].tolist()
+        [1.0, 0.0]
+    """
+
+    def __init__(self, data: Data, encoder: CrossEncoder) -> None:
+        self._queries, self._documents = sides(data)
+        self._score, self._encoder = data.columns["score"], encoder
+
+    def __len__(self) -> int:
+        return len(self._score)
+
+    def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
+        """These pairs."""
+        del among
+        pairs = self._encoder.pairs(*([side[i] for i in rows.tolist()] for side in (self._queries, self._documents)))
+        known = {"sample": rows, "score": self._score[rows]}
+        return Payload(pairs, cost(pairs), take, lambda scores: {"queries": Points(scores, known)})
+
+
+def sides(data: Data) -> tuple[list[str], list[str]]:
+    """Both texts of each scored pair.
+
+    Raises:
+        InputError: Rows that are no scored pairs of texts.
+
+    Examples:
+        >>> from counterpoint.data import Example
+        >>> from counterpoint.data.rows import rows_of
+        >>> sides(rows_of([Example("a", ("b",), score=1.0)]))
+        (['a'], ['b'])
+    """
+    if data.schema != "scored" or data.others is None or data.positives is None or data.modalities[0] != "text":
+        raise InputError(f"pairs that are read have scores, and these are {data.schema}", file=data.source or None)
+    first, second = whole(data.anchors), whole(data.others)
+    return [first[i] for i in data.anchor.tolist()], [second[i] for i in data.positives[:, 0].tolist()]
+
+
 def lists(data: Data) -> Int[Tensor, "n s"]:
     """Of each row its first positive and its mined negatives, rows of `others`; -1: no more.
 
