@@ -81,6 +81,8 @@ def test_what_cannot_be_ranked_is_refused(folder):
         (["model", ".", "--train", "labels.tsv"], "--train is for the probes of labelled texts"),
         (["model", "sts.tsv", "--train", "labels.tsv"], "--train is for the probes of labelled texts"),
         (["model", ".", "--fuse", "bm25", "--metric", "recall@1000"], "looks at 1000 documents, and 100 are fused"),
+        (["model", ".", "--fuse", "bm25", "--fusion", "score"], "no fusion by 'score'; choose ranks or scores"),
+        (["model", ".", "--fusion", "scores"], "nothing to fuse; say with what: --fuse bm25"),
         (["model", ".", "--fuse", "bm25", "--candidates", "10"], "looks at 100 documents, and 10 are fused"),
         (["model", ".", "--rerank", "x", "--candidates", "9"], "looks at 10 documents, and 9 are put in order"),
         (["bm25", ".", "--rerank", "x", "--metric", "ndcg@200"], "looks at 200 documents, and 100 are put in order"),
@@ -160,6 +162,10 @@ def test_two_are_fused_and_what_is_fused_reranked_and_both_are_runs(folder):
     assert written.keys() == expected.keys()
     for query, found in written.items():
         assert found == pytest.approx(expected[query])
+    run(folder / "model", folder, "--fuse", "bm25", "--fusion", "scores", "--run", files["fused"])
+    expected = fuse_runs([read_run(files["model"]), read_run(files["bm25"])], by="scores")
+    for query, found in read_run(files["fused"]).items():
+        assert found == pytest.approx(expected[query], abs=1e-6)
     both = json.loads(run(folder / "model", folder, "--fuse", files["bm25"], "--against", "bm25", "--json").stdout)
     assert _figures(both["first"][0]) == _figures(json.loads(figures)[0])
     assert _figures(both["against"][0]) == _figures(json.loads(run("bm25", folder, "--json").stdout)[0])

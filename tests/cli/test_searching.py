@@ -314,6 +314,23 @@ def test_vectors_are_compared_as_the_model_says(tmp_path, kind):
     assert hits[0]["score"] != pytest.approx(1, abs=0.2), "as a cosine might be"
 
 
+def test_hybrid_search_fuses_by_scores_when_asked_to(tmp_path):
+    encoder = StaticEncoder.from_corpus(TEXTS, dim=16)
+    encoder.save(tmp_path / "m")
+    counterpoint("index", write(tmp_path, "c.jsonl", ROWS), "-m", "m", "-o", "i", cwd=tmp_path)
+    (hits,) = found("i", "paint the boat", "--fusion", "scores", cwd=tmp_path)
+    with Index.open(tmp_path / "i") as index:
+        z = encoder.encode(["paint the boat"], kind="query")
+        (known,) = index.hybrid(["paint the boat"], z, 5, by="scores")
+    assert [(hit["id"], hit["score"]) for hit in hits] == [(hit.id, pytest.approx(hit.score)) for hit in known]
+    assert hits[0]["score"] == pytest.approx(2)
+    for options, said in (
+        (("--fusion", "rank"), "no fusion by 'rank'; choose ranks or scores"),
+        (("--fusion", "scores", "--mode", "dense"), "--mode dense, which fuses nothing"),
+    ):
+        assert said in counterpoint("search", "i", "boat", *options, cwd=tmp_path, refused=True).stderr
+
+
 def test_of_a_distance_that_no_index_knows_the_cosine_is_taken_and_said(tmp_path):
     table = StaticEncoder.from_corpus(TEXTS, dim=8)
     table.similarity = "manhattan"

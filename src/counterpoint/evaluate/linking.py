@@ -13,7 +13,7 @@ def linked_clusters(z_nd: Float[np.ndarray, "n d"], threshold: float, *, near: i
     """A number of each item's cluster: those that are linked, directly or through others.
 
     Two are linked if one is among the `near` nearest of the other, and their cosine is above the threshold. Source:
-    Zeng et al. 2022 (CODER++), section 2.3, with 0.8; they divide clusters of more than 50 once more.
+    Zeng et al. 2022 (CODER++), with 0.8; they divide clusters of more than 50 once more.
 
     Args:
         z_nd: The vectors.

@@ -99,8 +99,8 @@ def positional_bias(
 
     The last two shares compare each document with itself, so that they do not depend on how good the encoder is or how
     near all its vectors are to each other. Other documents of the same query do not count in its ranks. Source: Coelho
-    et al. 2024, "Dwell in the Beginning: How Language Models Embed Long Documents for Dense Retrieval", sections 3
-    and 4; the shares are ours. What is beyond the encoder's length it cannot see, which a note says.
+    et al. 2024, "Dwell in the Beginning: How Language Models Embed Long Documents for Dense Retrieval"; the
+    shares are ours. What is beyond the encoder's length it cannot see, which a note says.
 
     Args:
         encoder: Any encoder of texts.

@@ -25,7 +25,7 @@ def term_groups(near: int = 30, synonyms: int = 30, *, drawn: bool = False) -> P
     as it is finds first in all of the data but for itself and these, whatever they are labelled: the column `found`
     says how (-1: there are no more), so that `counterpoint.procedures.LabelledKeys` knows which of them are positives.
     Texts without a label (-1) are left out. Rows that have their synonyms keep them, and get other near terms: so with
-    `Stage(renewals=...)` groups follow what is learned. Source: Zeng et al. 2022 (CODER++), section 2.2, "dynamic hard
+    `Stage(renewals=...)` groups follow what is learned. Source: Zeng et al. 2022 (CODER++), "dynamic hard
     pairs", and their code, whose 30 nearest have the term itself among them.
 
     Args:

@@ -150,7 +150,7 @@ def _best(
     credit: Callable[[int, int], Float[np.ndarray, " k"]],
     depth: int | None,
 ) -> tuple[Int64[np.ndarray, "n depth"], Float[np.ndarray, "n depth"]]:
-    """Those with the greatest sums of what the places of ranking i are worth in a row, `credit(i, row)`; NaN: nothing."""
+    """Those with the greatest sums of what places of ranking i are worth in a row, `credit(i, row)`; NaN: nothing."""
     depth = max(ranking.shape[1] for ranking in rankings) if depth is None else depth
     ids = np.full((len(rankings[0]), depth), -1, dtype=np.int64)
     fused = np.full((len(rankings[0]), depth), -np.inf)
