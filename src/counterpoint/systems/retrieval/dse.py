@@ -124,7 +124,7 @@ system(
     signal=Signal(spread_of_logits, off=Trained(labels_alone)),
     sample=FEW_TOLD_APART,
     setup="Titles and descriptions of packages stand in for five tasks of GLUE, of which these pairs are most like "
-    "QNLI's: is this the title's own description, or the other that BM25 finds before it? A small cross-encoder, "
+    "QNLI's: is this the title's own description, or that of another, which BM25 takes for it? A small cross-encoder, "
     "kernels on the cosines of every two tokens, and one table of token vectors, of which the teacher begins as a "
     "copy, stand in for BERT-large; the cross-encoder is trained as theirs, 3 passes in batches of 32, at a rate of "
     "0.01. The student's vector is the mean of its tokens: of a transformer, the states of the last layer, where "
