@@ -135,6 +135,13 @@ def sources(tmp_path_factory):
     (folder / "scored.tsv").write_text(
         "\n".join(["score\tsentence1\tsentence2", *(f"{i % 6}\t{row}" for i, row in enumerate(rows))]) + "\n"
     )
+    said = [
+        f"A {c} thing stands in place {i}.\tA {c} one sits on number {i}." for c in ("red", "blue") for i in range(36)
+    ]
+    (folder / "said.tsv").write_text("\n".join(["query\tdocument", *said]) + "\n")
+    (folder / "judged.tsv").write_text(
+        "\n".join(["score\tsentence1\tsentence2", *(f"{i % 2}\t{row}" for i, row in enumerate(rows))]) + "\n"
+    )
     (folder / "texts.txt").write_text("\n".join(row.split("\t")[0] for row in rows) + "\n")
     graphs = [f"thing {i}; there\t(thing {i}; is; red)(red; of; here)(here; or; there)" for i in range(72)]
     (folder / "graphs.tsv").write_text("\n".join(["query\tdocument", *graphs]) + "\n")
@@ -163,6 +170,10 @@ def source_of(name, sources):
         return sources / "apart.txt"
     if name.startswith("explagraph"):
         return sources / "graphs.tsv"
+    if name == "dse":
+        return sources / "judged.tsv"
+    if name.startswith("sub-sentence"):
+        return sources / "said.tsv"
     if takes.others is not None:
         if "scored" in takes.schemas:
             return sources / "scored.tsv"

@@ -130,6 +130,6 @@ system(
     "0.01. The student's vector is the mean of its tokens: of a transformer, the states of the last layer, where "
     "theirs are those of the last four side by side without the first token. AdamW stands in for BertAdam. Classes "
     "other than two (MNLI) are not here; grades are a variant. That labels help beside the teacher is our reading of "
-    'a loss that is half theirs: of the paper its abstract was read, and its code. What is allowed for "nearly as '
-    "good\" is the abstract's average loss, of an accuracy of 0.75.",
+    "a loss that is half theirs: of the paper its abstract was read, and of their code the loss, the features and the "
+    'constants. What is allowed for "nearly as good" is the abstract\'s average loss, of an accuracy of 0.75.',
 )(dse)
