@@ -90,6 +90,14 @@ class TestOneProcess:
 
 
 @ONCE
+def test_whoever_runs_tests_side_by_side_keeps_groups(request):
+    """Else processes are started by every worker, which takes minutes and fails nothing."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("one worker")
+    assert request.node.nodeid.endswith("@processes")
+
+
+@ONCE
 def test_distributed(distributed):
     names = set()
     dtype, results, _ = distributed
