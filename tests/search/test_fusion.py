@@ -128,6 +128,15 @@ def test_scores_are_those_of_a_dictionary(systems, weights):
         assert np.isneginf(fused[row, ~there]).all()
 
 
+def test_sums_that_rounding_alone_parts_are_equal():
+    """A quarter of 8/9 + 6/9 and of 5/9 + 9/9: the lower id is first."""
+    ranked = [np.array([[3, 4, 0, 1, 8, 2]]), np.array([[8, 4, 0, -1, -1, -1]])]
+    values = [np.array([[0.5, 0.25, 0.0, 0.0, -0.5, -1.75]]), np.array([[1.25, 0.5, -1.0, 0, 0, 0]])]
+    ids, sums = score_fusion(ranked, values, weights=[0.25, 0.25])
+    assert ids[0, :2].tolist() == [4, 8]
+    assert 0 < abs(sums[0, 0] - sums[0, 1]) < 1e-12
+
+
 def test_how_far_the_first_is_ahead_counts_and_the_scale_does_not():
     dense, lexical = np.array([[0, 1, 2]]), np.array([[1, 0, 2]])
     ahead, close = np.array([[0.9, 0.3, 0.2]]), np.array([[9.1, 9.0, 1.0]])

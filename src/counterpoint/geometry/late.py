@@ -17,6 +17,20 @@ _SCORES = 1 << 22
 """Products of two vectors at once: 16 MB."""
 
 
+def taken(
+    offsets_n: Int[np.ndarray, " o"], rows: Int[np.ndarray, " k"]
+) -> tuple[Int[np.ndarray, " t"], Int[np.ndarray, " p"]]:
+    """Where the parts of some items stand, in the order given, and the offsets that these then have.
+
+    Examples:
+        >>> taken(np.array([0, 2, 3]), np.array([1, 0]))
+        (array([2, 0, 1]), array([0, 1, 3]))
+    """
+    counts = np.diff(offsets_n)[rows]
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return np.arange(offsets[-1]) + np.repeat(offsets_n[rows] - offsets[:-1], counts), offsets
+
+
 @dataclass(frozen=True, eq=False)
 class Ragged:
     """Several vectors an item, any number of them, one item after another.
@@ -50,9 +64,7 @@ class Ragged:
 
     def take(self, rows: Int[np.ndarray, " k"]) -> Ragged:
         """Some items, in the order given."""
-        counts = np.diff(self.offsets_n)[rows]
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        places = np.arange(offsets[-1]) + np.repeat(self.offsets_n[rows] - offsets[:-1], counts)
+        places, offsets = taken(self.offsets_n, rows)
         return Ragged(self.vectors_td[places], offsets)
 
     def means(self) -> Float[np.ndarray, "n d"]:

@@ -88,7 +88,7 @@ def check_given(ids: Sequence[str], texts: Sequence[str], embeddings: Rows, colu
 
 
 def parted(embeddings: Embeddings, *, sparse: bool = False) -> tuple[Rows, Ragged | None]:
-    """One vector an item, the mean where there are several; and all of these. Those with zeros are kept without?"""
+    """One vector an item, the mean where there are several; and all of these. `sparse`: without zeros in any case."""
     if isinstance(embeddings, Ragged):
         return embeddings.means(), embeddings
     if not (sparse or hasattr(embeddings, "tocsr")):

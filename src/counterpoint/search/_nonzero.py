@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int64, Shaped
 
+from counterpoint.geometry.late import taken
 from counterpoint.search._files import mapped, write_matrix
 
 if TYPE_CHECKING:
@@ -57,13 +58,11 @@ class Nonzero:
         if isinstance(rows, slice):
             first, last, _ = rows.indices(len(self))
             ends = self.ends_o[first : max(first, last) + 1]
-            taken: slice | np.ndarray = slice(int(ends[0]), int(ends[-1]))
+            part: slice | np.ndarray = slice(int(ends[0]), int(ends[-1]))
             ends = ends - ends[0]
         else:
-            counts = np.diff(self.ends_o)[rows]
-            ends = np.concatenate([[0], np.cumsum(counts)])
-            taken = np.arange(ends[-1]) + np.repeat(self.ends_o[rows] - ends[:-1], counts)
-        return csr_array((self.values_t[taken], self.places_t[taken], ends), shape=(len(ends) - 1, self.dim))
+            part, ends = taken(self.ends_o, rows)
+        return csr_array((self.values_t[part], self.places_t[part], ends), shape=(len(ends) - 1, self.dim))
 
 
 def map_nonzero(file: Path, rows: int, dim: int) -> Nonzero:

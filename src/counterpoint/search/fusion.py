@@ -84,8 +84,8 @@ def score_fusion(
     `score(d) = sum_r w_r (s_r(d) - min_r) / (max_r - min_r)` over the rankings `r` that hold `d`, with the least and
     the greatest score of the query in each; where all are equal, each counts as the greatest. So how much better the
     first is than the second counts, which ranks do not tell, and scores of any scale can be fused. Source: Bruch, Gai
-    and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023, section 3 (min-max scaling). Equal
-    scores are ordered by the lower id.
+    and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023: their convex combination, with
+    min-max scaling. Equal scores are ordered by the lower id.
 
     Args:
         rankings: For each system the document ids, a row a query, best first; -1 stands for no document.
@@ -115,8 +115,9 @@ def score_fusion(
         if not there_k.any():
             return np.full(len(there_k), np.nan)
         low, high = score_k[there_k].min(), score_k[there_k].max()
+        apart = high - low > TIED * max(abs(low), abs(high))  # by more than rounding
         with np.errstate(invalid="ignore"):  # of no document
-            scaled_k = (score_k - low) / (high - low) if high > low else np.ones(len(score_k))
+            scaled_k = (score_k - low) / (high - low) if apart else np.ones(len(score_k))
         return np.where(there_k, weights[i] * scaled_k, np.nan)
 
     return _best(rankings, credit, depth)
@@ -163,7 +164,7 @@ def _best(
         kept = (ranked >= 0) & ~np.isnan(worth)
         documents, place = np.unique(ranked[kept], return_inverse=True)
         total = np.bincount(place, weights=worth[kept], minlength=len(documents))
-        best = np.argsort(-total, kind="stable")[:depth]
+        best = np.argsort(-total.round(12), kind="stable")[:depth]  # sums that rounding alone parts are equal
         ids[row, : len(best)], fused[row, : len(best)] = documents[best], total[best]
     return ids, fused
 

@@ -87,8 +87,7 @@ class Index:
             folder: Where to; absent, empty, or an index.
             ids: One a document, all different, not empty.
             texts: What is shown and what words are searched in.
-            embeddings: One row a document, finite; or as a `csr_array`, which is kept without zeros; or several
-                vectors each, kept as float16 beside their mean.
+            embeddings: One row a document, finite; a `csr_array` is kept without zeros; or several each, as float16.
             columns: What else is known of the documents: comes back with a hit and can be filtered by.
             encoder: What made the embeddings. Its fingerprint is kept, and `check` refuses another.
             metric: How queries will be compared; as the encoder says (`index_metric`), by default.
