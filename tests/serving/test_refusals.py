@@ -47,6 +47,13 @@ DEEP = b'{"query":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
         ),
         (SEARCH, {"query": "a", "offset": 995, "mode": "dense"}, 400, "dense search ends at place 1,000"),
         (SEARCH, {"query": "a", "mode": "best"}, 422, "mode: Input should be 'hybrid' or 'dense'"),
+        (SEARCH, {"query": "a", "fusion": "both"}, 422, "fusion: Input should be 'ranks' or 'scores'"),
+        (
+            SEARCH,
+            {"query": "a", "fusion": "scores", "mode": "dense"},
+            400,
+            "fusion scores with mode dense, which",
+        ),
         (SEARCH, {"query": "a", "limit": 3}, 422, "limit: Extra inputs are not permitted"),
         (SEARCH, {"query": "a", "where": "length = 1"}, 422, "where: Input should be a valid list"),
         (SEARCH, {"query": "a", "where": ["size = 1"]}, 400, "there is no column 'size'; the columns are length"),

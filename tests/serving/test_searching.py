@@ -45,6 +45,17 @@ def test_it_finds_what_the_index_finds(reading, place, encoder, mode, where):
     assert reading.get(address).json == answer
 
 
+def test_it_fuses_scores_where_it_is_asked_to(reading, place, encoder):
+    with Index.open(place / "index") as index:
+        z = encoder.encode(["play chess"], kind="query")
+        (hits,) = index.hybrid(["play chess"], z, 7, by="scores")
+        (ranks,) = index.hybrid(["play chess"], z, 7)
+    answer = reading.post("/search", {"query": "play chess", "k": 7, "fusion": "scores"}).json
+    assert answer["hits"] == shown(hits) != shown(ranks)
+    assert reading.get("/search?q=play%20chess&k=7&fusion=scores").json == answer
+    assert reading.get("/search?q=play%20chess&k=7&fusion=ranks").json["hits"] == shown(ranks)
+
+
 @pytest.mark.parametrize("mode", ["hybrid", "dense"])
 def test_pages_follow_one_another(reading, mode):
     def page(offset, k, **more):

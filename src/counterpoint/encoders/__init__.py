@@ -9,6 +9,7 @@ from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
 from counterpoint.encoders.distilling import distill
 from counterpoint.encoders.encoding import encode, fast_bfloat16, fingerprint
+from counterpoint.encoders.experts import ExpertEncoder
 from counterpoint.encoders.exported import Export, ExportedEncoder
 from counterpoint.encoders.features import Features, Kind, concat, drop_tokens, lengths, take
 from counterpoint.encoders.fields import FieldEncoder
@@ -49,6 +50,7 @@ __all__ = [
     "EachProposition",
     "EachVector",
     "Encoder",
+    "ExpertEncoder",
     "Export",
     "ExportedEncoder",
     "Features",

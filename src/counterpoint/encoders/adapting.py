@@ -148,10 +148,7 @@ def first_layers(encoder: TransformerEncoder, layers: int) -> TransformerEncoder
     model, there = encoder.model, int(encoder.model.config.num_hidden_layers)
     if not 0 <= layers <= there:
         raise InputError(f"the first {layers} layers of {there}", fix=f"give 0 to {there}")
-    found = [part for part in model.modules() if isinstance(part, nn.ModuleList) and len(part) == there]
-    if len(found) != 1:
-        raise InputError(f"a {model.config.model_type} does not say which its layers are", fix="give another model")
-    del found[0][layers:]
+    del encoder.blocks[layers:]
     for name, value in model.config.to_dict().items():
         # such as the kind of attention of each layer
         if isinstance(value, list) and len(value) == there:

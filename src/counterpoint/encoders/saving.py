@@ -25,6 +25,7 @@ CLASSES = {
     "DeepEncoder": "deep",
     "ConvolutionEncoder": "convolution",
     "DemonstrationEncoder": "demonstrations",
+    "ExpertEncoder": "experts",
     "FieldEncoder": "fields",
     "HalfPicture": "halves",
     "HybridEncoder": "hybrid",

@@ -80,14 +80,10 @@ def last_blocks(encoder: nn.Module, blocks: int) -> nn.Module:
     """
     for part in _transformers(encoder):
         model, there = part.model, int(part.model.config.num_hidden_layers)
-        found = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == there]
         if not 0 <= blocks <= there:
             raise InputError(f"the last {blocks} blocks of {there} learn", fix=f"give 0 to {there}")
-        if len(found) != 1:
-            name = model.config.model_type
-            raise InputError(f"a {name} does not say which its layers are", fix="give another model")
         whole = getattr(model, "embeddings", None) or model.get_input_embeddings()
-        for frozen in (whole, *list(found[0])[: there - blocks]):
+        for frozen in (whole, *list(part.blocks)[: there - blocks]):
             frozen.requires_grad_(requires_grad=False)
     return encoder
 

@@ -159,6 +159,20 @@ class TransformerEncoder(TextEncoder):
         """Whether it has positions for longer texts than it is set to read."""
         return self.max_seq_length < self.positions
 
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The model's layers, in their order.
+
+        Raises:
+            InputError: It does not say which they are.
+        """
+        config = self.model.config
+        there = int(config.num_hidden_layers)
+        found = [part for part in self.model.modules() if isinstance(part, nn.ModuleList) and len(part) == there]
+        if len(found) != 1:
+            raise InputError(f"a {config.model_type} does not say which its layers are", fix="give another model")
+        return found[0]
+
     def add_lora(self, r: int = 16, *, alpha: int = 32, dropout: float = 0.0, **config: Any) -> None:
         """Freeze the model and learn low-rank updates of its linear layers: W + (alpha / r) B A.
 

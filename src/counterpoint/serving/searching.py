@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from counterpoint.search import Document, Hit
+from counterpoint.search import Document, Fusion, Hit
 from counterpoint.serving.pictures import picture_of, read_picture
 from counterpoint.serving.problems import Refused, problems
 from counterpoint.serving.routes import StrictRoute, as_json, check_texts, service_of
@@ -21,6 +21,7 @@ from counterpoint.serving.shapes import (
     AddRequest,
     DeleteAnswer,
     DocumentAnswer,
+    Fuse,
     Mode,
     NeighboursAnswer,
     Offset,
@@ -39,7 +40,7 @@ pictures = APIRouter(route_class=StrictRoute, tags=["index"])
 @router.post("/search", response_model=SearchAnswer, responses=problems())
 async def search(request: Request, asked: SearchRequest) -> Response:
     """The documents that fit a query best."""
-    return await _search(service_of(request), asked.query, asked.k, asked.offset, asked.mode, asked.where)
+    return await _search(service_of(request), asked.query, asked.k, asked.offset, asked.mode, asked.where, asked.fusion)
 
 
 @router.get("/search", response_model=SearchAnswer, responses=problems())
@@ -49,15 +50,18 @@ async def search_by_address(
     k: Annotated[Top, Query()] = 10,
     offset: Annotated[Offset, Query()] = 0,
     mode: Annotated[Mode, Query()] = "hybrid",
+    fusion: Annotated[Fuse, Query()] = "ranks",
     where: Annotated[Where, Query()] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """The same by an address; `where` can be repeated."""
-    return await _search(service_of(request), q, k, offset, mode, where)
+    return await _search(service_of(request), q, k, offset, mode, where, fusion)
 
 
-async def _search(service: Service, query: str, k: int, offset: int, mode: str, where: Sequence[str]) -> Response:
+async def _search(
+    service: Service, query: str, k: int, offset: int, mode: str, where: Sequence[str], fusion: Fusion
+) -> Response:
     check_texts(service, [query], "query")
-    hits, more = await service.search(query, k, offset, mode, where)
+    hits, more = await service.search(query, k, offset, mode, where, fusion)
     found = await _shown(service, hits)
     return as_json({"query": query, "mode": mode, "offset": offset, "hits": found, "more": more})
 

@@ -19,7 +19,7 @@ from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders.features import Kind
 from counterpoint.errors import InputError
 from counterpoint.geometry import Ragged
-from counterpoint.search import Hit, Index, best_passages, score_rows
+from counterpoint.search import Fusion, Hit, Index, best_passages, score_rows
 from counterpoint.search.exact import Metric
 from counterpoint.serving.batching import Batcher, Full
 from counterpoint.serving.encoding import Asked, Encoded, encoding, text_tower
@@ -144,11 +144,14 @@ class Service:
         (rows,) = score_rows(asked[0].vector[None], keys, metric=metric)
         return rows.scores_bm[0].tolist(), sum(one.tokens for one in (*asked, *given))
 
-    async def search(self, query: str, k: int, offset: int, mode: str, where: Sequence[str]) -> tuple[list[Hit], bool]:
+    async def search(
+        self, query: str, k: int, offset: int, mode: str, where: Sequence[str], fusion: Fusion
+    ) -> tuple[list[Hit], bool]:
         """The `k` best after the first `offset`, and whether there are more.
 
         Raises:
-            InputError: A page beyond the last that there is, or a condition that is not understood.
+            InputError: A page beyond the last that there is, a condition that is not understood, or a fusion of what
+                is not fused.
             Full: Too much is asked at a time.
         """
         index = self._index()
@@ -156,6 +159,8 @@ class Service:
         if offset + k > last:
             deeper = ", or mode dense, which goes deeper" if mode == "hybrid" else ""
             raise InputError(f"{mode} search ends at place {last:,}", fix=f"ask for smaller k and offset{deeper}")
+        if fusion != "ranks" and mode != "hybrid":
+            raise InputError(f"fusion {fusion} with mode {mode}, which fuses nothing", fix="leave out one of the two")
         asked = Asked("query", self.query_prompt, index.metadata.get("dim"), index.several)
         z = _together(await self.encode([query], asked), index.several)
         depth, conditions = min(offset + k + 1, last), list(where) or None
@@ -163,7 +168,7 @@ class Service:
         def nearest(depth: int) -> list[Hit]:
             depth = min(depth, last)
             if mode == "hybrid":
-                return index.hybrid([query], z, depth, where=conditions, depth=FUSED)[0]
+                return index.hybrid([query], z, depth, where=conditions, depth=FUSED, by=fusion)[0]
             return index.search(z, depth, where=conditions)[0]
 
         def work() -> list[Hit]:

@@ -43,6 +43,10 @@ Mode = Annotated[
     Literal["hybrid", "dense"],
     Field(description=f"hybrid: fused with BM25, to place {FUSED}; dense: by meaning, to place {DEEPEST:,}."),
 ]
+Fuse = Annotated[
+    Literal["ranks", "scores"],
+    Field(description="What hybrid search fuses: reciprocal ranks, or scores from 0 to 1."),
+]
 Condition = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"\S")]
 """Not longer: to look where its operator stands takes time that grows with the square of its length."""
 
@@ -178,6 +182,7 @@ class SearchRequest(Strict):
     k: Top = 10
     offset: Offset = 0
     mode: Mode = "hybrid"
+    fusion: Fuse = "ranks"
     where: Where = []
 
 

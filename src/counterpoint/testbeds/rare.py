@@ -38,15 +38,17 @@ def _macro_f1(made: Made) -> float:
     from sklearn.metrics import f1_score
 
     assert isinstance(made.test, Data)
-    said = tuned_probe(representation(made, made.train), labels(made.train), representation(made, made.test))
+    x, y = representation(made, made.train), representation(made, made.test)
+    said = tuned_probe(x, labels(made.train), y, evenly=True)
     return float(f1_score(np.array(labels(made.test)), said, average="macro"))
 
 
 macro_f1 = Figure("macro F1 of a probe", _macro_f1)
-"""The mean over classes of F1, by a logistic probe that is fitted on the training part as it is."""
+"""The mean over classes of F1, by a logistic probe that is fitted on as many training rows of each, rare ones again and
+again: as they are it calls every text one of the frequent class, whatever the vectors."""
 _START = (
     "a BERT in miniature (2 layers of 64) after 300 steps of masked language modelling on all of SUBJ's sentences, "
-    "then 200 steps of 32 at a rate of 2e-3"
+    "then 200 steps of 32 at a rate of 1e-4"
 )
 RARELY_SUBJECTIVE = replace(
     QUESTIONS,
@@ -55,7 +57,7 @@ RARELY_SUBJECTIVE = replace(
     about=f"SUBJ: about 250 sentences of one class and 13 of the other to train on, drawn by the seed, 500 for test; "
     f"{_START}",
     start=reader,
-    settings={**QUESTIONS.settings, "learning_rate": 2e-3},
+    settings={**QUESTIONS.settings, "learning_rate": 1e-4},
     figures=(macro_f1,),
 )
 EVENLY_SUBJECTIVE = replace(
