@@ -20,6 +20,7 @@ from counterpoint.encoders.image import ImageEncoder, Perceptron, VisionTransfor
 from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
 from counterpoint.encoders.late import EachVector, MultiVectorEncoder
 from counterpoint.encoders.lexicon import SpladeEncoder
+from counterpoint.encoders.masking import MaskedEntityEncoder
 from counterpoint.encoders.multivariate import MultivariateEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
 from counterpoint.encoders.nonzero import encode_nonzero
@@ -60,6 +61,7 @@ __all__ = [
     "KernelCrossEncoder",
     "Kind",
     "KnowledgeGraph",
+    "MaskedEntityEncoder",
     "MultiVectorEncoder",
     "MultivariateEncoder",
     "NGramEncoder",

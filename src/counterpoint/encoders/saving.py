@@ -32,6 +32,7 @@ CLASSES = {
     "ImageEncoder": "image",
     "Joined": "joined",
     "KnowledgeGraph": "knowledge",
+    "MaskedEntityEncoder": "masking",
     "MultiVectorEncoder": "late",
     "MultivariateEncoder": "multivariate",
     "NGramEncoder": "ngrams",

@@ -7,6 +7,7 @@ from counterpoint.negatives.mining import Miner, Negatives, mine, mine_bm25
 from counterpoint.negatives.neighbourhoods import linked_triplets, neighbourhoods, walk_vectors
 from counterpoint.negatives.propensity import against_propensity
 from counterpoint.negatives.rankers import by_encoder, by_vectors, lexical
+from counterpoint.negatives.stories import story_pairs
 from counterpoint.negatives.terms import term_groups
 from counterpoint.negatives.to_file import Mined, mine_to
 
@@ -28,6 +29,7 @@ __all__ = [
     "near_and_far",
     "neighbourhoods",
     "ranks",
+    "story_pairs",
     "term_groups",
     "walk_vectors",
 ]

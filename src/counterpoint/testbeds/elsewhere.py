@@ -25,11 +25,11 @@ from counterpoint.testbeds.texts import FEW_LAYERS, RETRIEVAL
 
 LAYERS = 2
 """Of SmolLM2, of what is large here."""
-_WORDS, _LENGTH, _WIDTH = 48, 32, 32
+_WORDS, _LENGTH, _WIDTH = 32, 32, 32
 
 
 def scientific(seed: int) -> Parts:
-    """SciFact's titles (`judged` 0) and training claims (1), each with the first 48 words of an abstract; packages.
+    """SciFact's titles (`judged` 0) and training claims (1), each with the first 32 words of an abstract; packages.
 
     Of the included corpus, of which nothing is trained on, 1,500 held-out titles are to find their own among 3,000
     descriptions. The same for every seed.
@@ -91,9 +91,9 @@ ELSEWHERE = Testbed(
     scientific,
     f"SciFact's 5,183 titles and its claims to train on, each with the first {_WORDS} words of an abstract; for test "
     "1,500 held-out titles of the included corpus against 3,000 descriptions, of which nothing is trained on; "
-    f"SmolLM2's embeddings and first {LAYERS} layers, then 150 steps of 32 at a rate of 5e-4",
+    f"SmolLM2's embeddings and first {LAYERS} layers, then 100 steps of 32 at a rate of 5e-4",
     deeper_smollm2,
-    steps=150,
+    steps=100,
     settings=FEW_LAYERS | {"batch_size": 32, "accumulate": 1},
     raw=TF_IDF,
     figures=RETRIEVAL,
