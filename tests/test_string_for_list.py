@@ -39,6 +39,7 @@ from counterpoint.encoders import (
     NuggetEncoder,
     PrefixEncoder,
     PropositionEncoder,
+    QueriedEncoder,
     Readers,
     SpladeEncoder,
     StaticEncoder,
@@ -57,7 +58,15 @@ from counterpoint.encoders import (
 from counterpoint.encoders.scratch import small_transformer
 from counterpoint.errors import InputError
 from counterpoint.exporting import export
-from counterpoint.generating import Generator, Hypothetical, Rules, Sampling, back_translated, triplets_written
+from counterpoint.generating import (
+    Generator,
+    Hypothetical,
+    Rules,
+    Sampling,
+    back_translated,
+    triplets_written,
+    with_queries,
+)
 from counterpoint.methods import Takes
 from counterpoint.negatives import lexical
 from counterpoint.negatives.rules import without_answers
@@ -226,6 +235,9 @@ CALLS = {
     "PrefixEncoder.tokenize texts": PrefixEncoder(SMALL, 2).tokenize,
     "PropositionEncoder.encode texts": PropositionEncoder(SMALL).encode,
     "PropositionEncoder.tokenize texts": PropositionEncoder(SMALL).tokenize,
+    "QueriedEncoder.encode texts": QueriedEncoder(SMALL).encode,
+    "QueriedEncoder.tokenize texts": QueriedEncoder(SMALL).tokenize,
+    "with_queries documents": lambda s: with_queries(s, Generator(Rules(lambda prompt, draw: "a"))),
     "in_propositions split": lambda s: in_propositions(lambda _: s)(rows_of([Example("a b", ("c d",))]), SMALL, 0),
     "TemplateEncoder templates": lambda s: TemplateEncoder(SMALL, s),
     "TemplateEncoder.encode texts": TemplateEncoder(SMALL, ["{} [MASK]"]).encode,

@@ -29,6 +29,7 @@ from counterpoint.encoders.pooling import POOLINGS, Pooling, pool
 from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokenize_prompted
 from counterpoint.encoders.propositions import EachProposition, PropositionEncoder
 from counterpoint.encoders.protocol import Encoder
+from counterpoint.encoders.queried import QueriedEncoder
 from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.encoders.spreading import Spread, on_ray
 from counterpoint.encoders.static import StaticEncoder
@@ -72,6 +73,7 @@ __all__ = [
     "PrefixEncoder",
     "Projected",
     "PropositionEncoder",
+    "QueriedEncoder",
     "Readers",
     "ReconstructionBeside",
     "SparseAutoencoder",

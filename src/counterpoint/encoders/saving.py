@@ -41,6 +41,7 @@ CLASSES = {
     "PrefixEncoder": "frozen",
     "Projected": "towers",
     "PropositionEncoder": "propositions",
+    "QueriedEncoder": "queried",
     "RowReader": "rows",
     "TemplateEncoder": "templates",
     "TemplateMean": "templates",

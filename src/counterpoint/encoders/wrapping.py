@@ -19,6 +19,7 @@ from counterpoint.encoders.late import MultiVectorEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
 from counterpoint.encoders.nuggets import NuggetEncoder
 from counterpoint.encoders.propositions import PropositionEncoder
+from counterpoint.encoders.queried import QueriedEncoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.templates import TemplateEncoder, TemplateMean
 from counterpoint.encoders.transformer import TransformerEncoder
@@ -322,6 +323,30 @@ def in_fields(encoder: nn.Module, shares: Sequence[float] = (0.5, 0.5)) -> nn.Mo
     if not isinstance(encoder, TextEncoder):
         raise InputError("there is no encoder of texts to give fields to", fix="give a table or a transformer")
     return FieldEncoder(encoder, shares).to(encoder.device)
+
+
+def after_queries(encoder: nn.Module, most: int = 10) -> nn.Module:
+    """An encoder of texts that reads documents after queries that they may answer (`QueriedEncoder`).
+
+    One that does so already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        most: See `QueriedEncoder`.
+
+    Raises:
+        InputError: It encodes no texts.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> after_queries(StaticEncoder.from_corpus(["a cat"], dim=4), 2).most
+        2
+    """
+    if isinstance(encoder, QueriedEncoder):
+        return encoder
+    if not isinstance(encoder, TextEncoder):
+        raise InputError("there is no encoder of texts to read queries with", fix="give a table or a transformer")
+    return QueriedEncoder(encoder, most).to(encoder.device)
 
 
 def with_layers(encoder: nn.Module, layers: int = 4) -> nn.Module:

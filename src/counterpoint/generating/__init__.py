@@ -17,6 +17,7 @@ from counterpoint.generating.parsing import (
     unlike,
     whole,
 )
+from counterpoint.generating.queries import with_queries
 from counterpoint.generating.rules import Rules
 from counterpoint.generating.triplets import triplets_curated, triplets_written
 from counterpoint.generating.views import back_translated, fill, in_other_words, paraphrased, rewritten
@@ -57,4 +58,5 @@ __all__ = [
     "triplets_written",
     "unlike",
     "whole",
+    "with_queries",
 ]

@@ -14,6 +14,7 @@ from counterpoint.views.images import View, affine, blur, brightness, compose, n
 from counterpoint.views.listed import MEANING_VIEWS, TOKEN_VIEWS, WORD_VIEWS
 from counterpoint.views.meaning import eda, insertion, synonyms
 from counterpoint.views.propositions import in_propositions
+from counterpoint.views.queried import after_their_query
 from counterpoint.views.sequences import windows
 from counterpoint.views.spans import in_context, spans
 from counterpoint.views.structure import structure
@@ -40,6 +41,7 @@ __all__ = [
     "TextView",
     "View",
     "affine",
+    "after_their_query",
     "another_template",
     "bags",
     "blur",
