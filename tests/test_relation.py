@@ -11,6 +11,7 @@ from counterpoint.errors import InputError
 from counterpoint.relation import (
     Relation,
     Rule,
+    as_near_as_own,
     duplicate,
     equal,
     itself,
@@ -243,6 +244,27 @@ def test_near_asks_for_a_cosine_and_for_its_column():
     for least in (0.0, 1.1):
         with pytest.raises(InputError, match="near from a cosine"):
             near("guide", least)
+
+
+@given(st.integers(0, 2**31), st.booleans())
+def test_as_near_as_own_compares_a_guide_s_cosines(seed, owned):
+    g = torch.Generator().manual_seed(seed)
+    asked, own = torch.randn(N, 2, generator=g), torch.randn(N, 2, generator=g)
+    k = torch.randn(*((N, M) if owned else (1, M)), 2, generator=g)
+    found = as_near_as_own("asked", "said")({"asked": asked[:, None], "said": own[:, None]}, {"said": k})
+    assert found.shape == (N, M)
+    for i in range(N):
+        for j in range(M):
+            cosine = float(torch.cosine_similarity(asked[i], k[i if owned else 0, j], 0))
+            wanted = float(torch.cosine_similarity(asked[i], own[i], 0))
+            if abs(cosine - wanted) > 1e-5:
+                assert bool(found[i, j]) == (cosine >= wanted)
+
+
+def test_as_near_as_own_holds_for_nobody_of_whom_nothing_is_known():
+    z = torch.ones(1, 1, 2)
+    for q, k in (({"asked": z}, {"said": z}), ({"said": z}, {"said": z}), ({"asked": z, "said": z}, {})):
+        assert as_near_as_own("asked", "said")(q, k) is None
 
 
 def test_share_is_the_key_s_whatever_the_query():

@@ -56,6 +56,7 @@ from counterpoint.encoders import (
     unknown_share,
 )
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.encoders.wrapping import in_context
 from counterpoint.errors import InputError
 from counterpoint.exporting import export
 from counterpoint.generating import (
@@ -216,6 +217,9 @@ CALLS = {
     "MaskedEntityEncoder.encode texts": MaskedEntityEncoder(ENCODER).encode,
     "MaskedEntityEncoder.tokenize texts": MaskedEntityEncoder(ENCODER).tokenize,
     "MaskedEntityEncoder.masked texts": MaskedEntityEncoder(ENCODER).masked,
+    "ContextualEncoder.encode texts": in_context(SMALL).encode,
+    "ContextualEncoder.read texts": in_context(SMALL).read,
+    "ContextualEncoder.tokenize texts": in_context(SMALL).tokenize,
     "FieldEncoder.encode texts": FieldEncoder(ENCODER).encode,
     "FieldEncoder.tokenize texts": FieldEncoder(ENCODER).tokenize,
     "KeysKnow columns": KeysKnow,

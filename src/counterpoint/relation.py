@@ -212,6 +212,33 @@ def near(column: str, least: float) -> Rule:
     return Rule(weigh)
 
 
+def as_near_as_own(query: str, key: str) -> Rule:
+    """A guide finds the key as near to the query as the query's own, or nearer: probably another answer to it.
+
+    Cosines of vectors in columns: `cos(q[query], k[key]) >= cos(q[query], q[key])`, where a query's `key` is its
+    positive's. The positive itself is as near: `Relation(ignored=as_near_as_own("asked", "said") & ~same("sample"))`.
+    Source: Morris and Rush 2024, "Contextual Document Embeddings", and the authors' code (a threshold of 1).
+
+    Args:
+        query: What the guide makes of a query, `(n, d)`.
+        key: What it makes of a key.
+
+    Examples:
+        >>> q = {"asked": torch.tensor([[[1.0, 0.0]]]), "said": torch.tensor([[[1.0, 1.0]]])}
+        >>> as_near_as_own("asked", "said")(q, {"said": torch.tensor([[[1.0, 1.0], [2.0, 1.0], [0.0, 1.0]]])})
+        tensor([[ True,  True, False]])
+    """
+
+    def weigh(q: Columns, k: Columns) -> Pairs | None:
+        if query not in q or key not in q or key not in k:
+            return None
+        asked, own, said = (torch.nn.functional.normalize(c, dim=-1) for c in (q[query], q[key], k[key]))
+        cosine = asked[:, 0] @ said[0].T if len(said) == 1 else (asked @ said.transpose(1, 2))[:, 0]
+        return cosine >= (asked * own).sum(-1)
+
+    return Rule(weigh)
+
+
 def share(column: str) -> Rule:
     """A weight that keys have in a column, from 0 to 1, whatever the query: `negative & share("weight")`.
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from counterpoint.data.items import Items
 from counterpoint.encoders import QueriedEncoder, StaticEncoder, load
+from counterpoint.encoders.queried import after_queries
 from counterpoint.encoders.scratch import small_transformer
-from counterpoint.encoders.wrapping import after_queries
 from counterpoint.errors import InputError
 
 DOCUMENT = "the cat sleeps all night\twho sleeps\twhen"

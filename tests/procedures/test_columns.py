@@ -25,6 +25,14 @@ def test_keys_have_the_columns_of_the_rows_they_belong_to():
     assert torch.equal(after["keys"].z, torch.eye(4, 3))
 
 
+def test_columns_of_vectors_are_given_whole():
+    vectors = torch.arange(6.0).view(3, 2)
+    (after,) = KeysKnow(["said"])([call(said=vectors)], lambda model: {})
+    said = after["keys"].columns["said"]
+    wanted = torch.stack([vectors[2], vectors[0], torch.full((2,), torch.nan), vectors[1]])
+    torch.testing.assert_close(said, wanted, equal_nan=True)
+
+
 def test_what_is_not_known_is_refused():
     with pytest.raises(InputError, match="rows know no sample and score"):
         KeysKnow(["score"])([call()], lambda model: {})

@@ -1,6 +1,7 @@
 """Texts to vectors: a table of token vectors, or any Hugging Face model; encoding, saving and loading. Images too."""
 
 from counterpoint.encoders.attention import AttentionBeside
+from counterpoint.encoders.contextual import ContextualEncoder, InContext
 from counterpoint.encoders.convolution import ConvolutionEncoder, ReconstructionBeside
 from counterpoint.encoders.crossing import CrossEncoder, KernelCrossEncoder, Readers, load_cross_encoder
 from counterpoint.encoders.crossing_transformer import TransformerCrossEncoder
@@ -43,6 +44,7 @@ __all__ = [
     "POOLINGS",
     "AdapterEncoder",
     "AttentionBeside",
+    "ContextualEncoder",
     "ConvolutionEncoder",
     "CrossEncoder",
     "Cut",
@@ -59,6 +61,7 @@ __all__ = [
     "FieldEncoder",
     "HybridEncoder",
     "ImageEncoder",
+    "InContext",
     "KernelCrossEncoder",
     "Kind",
     "KnowledgeGraph",

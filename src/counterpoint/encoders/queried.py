@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from counterpoint.data.items import Items
 from counterpoint.encoders._base import TextEncoder, clean
@@ -91,3 +91,27 @@ class QueriedEncoder(Wrapper):
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
         return self.encoder._embed(features)
+
+
+def after_queries(encoder: nn.Module, most: int = 10) -> nn.Module:
+    """An encoder of texts that reads documents after queries that they may answer (`QueriedEncoder`).
+
+    One that does so already stays as it is.
+
+    Args:
+        encoder: Is within what comes back.
+        most: See `QueriedEncoder`.
+
+    Raises:
+        InputError: It encodes no texts.
+
+    Examples:
+        >>> from counterpoint.encoders import StaticEncoder
+        >>> after_queries(StaticEncoder.from_corpus(["a cat"], dim=4), 2).most
+        2
+    """
+    if isinstance(encoder, QueriedEncoder):
+        return encoder
+    if not isinstance(encoder, TextEncoder):
+        raise InputError("there is no encoder of texts to read queries with", fix="give a table or a transformer")
+    return QueriedEncoder(encoder, most).to(encoder.device)

@@ -338,7 +338,8 @@ class TransformerEncoder(TextEncoder):
             return
         whole: nn.Module | None = getattr(self.model, "embeddings", None)
         layer = self.model.get_input_embeddings() if whole is None else whole
-        handle = layer.register_forward_hook(lambda _module, _args, output: changed(output, spread))
+        # whatever the precision of what they are changed by, the layers behind take that of the weights
+        handle = layer.register_forward_hook(lambda _module, _args, output: changed(output, spread).to(output.dtype))
         try:
             yield
         finally:

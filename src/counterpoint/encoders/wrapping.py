@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from torch import nn
 
 from counterpoint.encoders._base import TextEncoder
 from counterpoint.encoders._wrapper import Wrapper
+from counterpoint.encoders.contextual import ContextualEncoder
 from counterpoint.encoders.convolution import ConvolutionEncoder
 from counterpoint.encoders.deep import DeepEncoder
 from counterpoint.encoders.demonstrations import DemonstrationEncoder
@@ -19,7 +21,6 @@ from counterpoint.encoders.late import MultiVectorEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
 from counterpoint.encoders.nuggets import NuggetEncoder
 from counterpoint.encoders.propositions import PropositionEncoder
-from counterpoint.encoders.queried import QueriedEncoder
 from counterpoint.encoders.static import StaticEncoder
 from counterpoint.encoders.templates import TemplateEncoder, TemplateMean
 from counterpoint.encoders.transformer import TransformerEncoder
@@ -325,30 +326,6 @@ def in_fields(encoder: nn.Module, shares: Sequence[float] = (0.5, 0.5)) -> nn.Mo
     return FieldEncoder(encoder, shares).to(encoder.device)
 
 
-def after_queries(encoder: nn.Module, most: int = 10) -> nn.Module:
-    """An encoder of texts that reads documents after queries that they may answer (`QueriedEncoder`).
-
-    One that does so already stays as it is.
-
-    Args:
-        encoder: Is within what comes back.
-        most: See `QueriedEncoder`.
-
-    Raises:
-        InputError: It encodes no texts.
-
-    Examples:
-        >>> from counterpoint.encoders import StaticEncoder
-        >>> after_queries(StaticEncoder.from_corpus(["a cat"], dim=4), 2).most
-        2
-    """
-    if isinstance(encoder, QueriedEncoder):
-        return encoder
-    if not isinstance(encoder, TextEncoder):
-        raise InputError("there is no encoder of texts to read queries with", fix="give a table or a transformer")
-    return QueriedEncoder(encoder, most).to(encoder.device)
-
-
 def with_layers(encoder: nn.Module, layers: int = 4) -> nn.Module:
     """An encoder of texts with a feed-forward network behind it, which stays with it (`DeepEncoder`).
 
@@ -371,6 +348,23 @@ def with_layers(encoder: nn.Module, layers: int = 4) -> nn.Module:
     if not isinstance(encoder, TextEncoder):
         raise InputError("there is no encoder of texts to put layers behind", fix="give a table or a transformer")
     return DeepEncoder(encoder, layers).to(encoder.device)
+
+
+def in_context(encoder: nn.Module, size: int = 512) -> nn.Module:
+    """A transformer that reads texts after vectors of others, which a copy of it makes (`ContextualEncoder`).
+
+    Args:
+        encoder: Is within what comes back; one that does so already stays.
+        size: See `ContextualEncoder`.
+
+    Raises:
+        InputError: It is no transformer.
+    """
+
+    def both(base: TransformerEncoder) -> ContextualEncoder:
+        return ContextualEncoder(base, copy.deepcopy(base), size=size)
+
+    return _around(encoder, ContextualEncoder, "there is no transformer to read a context", both)
 
 
 def _several(encoder: nn.Module, **options: Any) -> nn.Module:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from counterpoint.data.items import Data
@@ -55,19 +56,31 @@ def by_topics(dim: int = 128, of: Literal["word", "char_wb"] = "word") -> Teache
     """
 
     def teacher(data: Data) -> Ranker:
-        from sklearn.decomposition import TruncatedSVD
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        if data.others is None:
-            raise InputError(f"documents are of pairs, and these are {data.schema}", file=data.source or None)
-        lengths = (1, 1) if of == "word" else (3, 5)
-        counted = TfidfVectorizer(analyzer=of, ngram_range=lengths, sublinear_tf=True, max_features=50_000)
-        documents = counted.fit_transform(data.others.texts)
-        svd = TruncatedSVD(min(dim, *documents.shape), random_state=0).fit(documents)
-        queries = counted.transform(data.anchors.texts)
-        return by_vectors(*(svd.transform(side).astype(np.float32) for side in (queries, documents)))
+        return by_vectors(*latent(data, dim, of))
 
     return teacher
+
+
+def latent(
+    data: Data, dim: int = 128, of: Literal["word", "char_wb"] = "word"
+) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]:
+    """Anchors and what they are contrasted with, in the first dimensions of the latter's tf-idf; see `by_topics`.
+
+    Raises:
+        InputError: There is nothing that they are contrasted with.
+    """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    if data.others is None:
+        raise InputError(f"documents are of pairs, and these are {data.schema}", file=data.source or None)
+    lengths = (1, 1) if of == "word" else (3, 5)
+    counted = TfidfVectorizer(analyzer=of, ngram_range=lengths, sublinear_tf=True, max_features=50_000)
+    documents = counted.fit_transform(data.others.texts)
+    svd = TruncatedSVD(min(dim, *documents.shape), random_state=0).fit(documents)
+    queries = counted.transform(data.anchors.texts)
+    first, second = (svd.transform(side).astype(np.float32) for side in (queries, documents))
+    return first, second
 
 
 def labelled_by(

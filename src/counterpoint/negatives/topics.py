@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from counterpoint.data.items import Data
 from counterpoint.errors import InputError
+from counterpoint.negatives.labelling import latent
 
 if TYPE_CHECKING:
     from counterpoint.methods.stage import Prepare
@@ -90,9 +91,74 @@ def topics(number: int = 10, *, keys: bool = False, chance: bool = False, column
     return prepare
 
 
+def surrogate(dim: int = 128) -> Prepare:
+    """A step: rows get columns with what latent semantic analysis makes of their anchor and of their first positive.
+
+    Whoever needs a fixed model beside the one that is trained has it in these: `asked` and `said`, `(n, d)`.
+
+    Args:
+        dim: See `counterpoint.negatives.labelling.by_topics`.
+
+    Raises:
+        InputError: in a call, positives that are not there.
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        asked, said = (torch.from_numpy(side) for side in latent(data, dim))
+        return replace(data, columns={**data.columns, "asked": asked[data.anchor], "said": said[_first(data)]})
+
+    return prepare
+
+
+def topics_of_pairs(size: int, *, chance: bool = False) -> Prepare:
+    """A step: rows get a column `topic` with the cluster of their pair, by the columns of `surrogate`.
+
+    Pairs are near each other where the anchor of the one is near the positive of the other: spherical k-means is of
+    `[asked; said]` and `[said; asked]` of all rows, and what counts is where the first is. Source: Morris and Rush
+    2024, "Contextual Document Embeddings", and the authors' code.
+
+    Args:
+        size: Rows of a cluster, on average.
+        chance: Clusters of the same sizes that say nothing: a control.
+
+    Raises:
+        InputError: Fewer than one row; in a call, columns that are not there.
+
+    Examples:
+        >>> from counterpoint.data.items import Items
+        >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.1, 1.0], [1.0, 0.1]])
+        >>> data = Data.alone(Items("vector", z), asked=z, said=z)
+        >>> topic = topics_of_pairs(2)(data, nn.Identity(), 0).columns["topic"]
+        >>> bool(topic[0] == topic[3] != topic[1] == topic[2])
+        True
+    """
+    if size < 1:
+        raise InputError(f"clusters of {size} rows", fix="give 1 or more")
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder
+        if not {"asked", "said"} <= data.columns.keys():
+            raise InputError("pairs are clustered by columns that are not there", fix="do `surrogate` before")
+        asked, said = data.columns["asked"], data.columns["said"]
+        both = torch.cat([torch.cat([asked, said]), torch.cat([said, asked])], 1)
+        found = spherical_kmeans(both, -(-len(data) // size), seed)[: len(data)]
+        if chance:
+            found = found[torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))]
+        return replace(data, columns={**data.columns, "topic": found})
+
+    return prepare
+
+
+def _first(data: Data) -> Int[Tensor, " n"]:
+    if data.others is None or data.positives is None:
+        raise InputError("topics are those of positives, and there are none", fix="give pairs")
+    return data.positives[:, 0]
+
+
 def _vectors(data: Data, encoder: Any, *, keys: bool) -> Float[Tensor, "n d"]:
     if not keys:
         return torch.from_numpy(encoder.encode_items(data.anchors, kind="query"))[data.anchor]
-    if data.others is None or data.positives is None:
-        raise InputError("topics are those of positives, and there are none", fix="give pairs")
-    return torch.from_numpy(encoder.encode_items(data.others, kind="document"))[data.positives[:, 0]]
+    first = _first(data)
+    assert data.others is not None  # there are positives
+    return torch.from_numpy(encoder.encode_items(data.others, kind="document"))[first]

@@ -50,5 +50,6 @@ class KeysKnow(Procedure):
         made = {}
         for name in self.columns:
             column = queries.columns[name]
-            made[name] = torch.where(known, column[place], torch.nan if column.is_floating_point() else -1)
+            there = known.view(-1, *[1] * (column.ndim - 1))
+            made[name] = torch.where(there, column[place], torch.nan if column.is_floating_point() else -1)
         return {**call, "keys": keys.with_columns(**made)}

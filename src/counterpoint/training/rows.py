@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from counterpoint.data.items import Data, Items
 from counterpoint.data.stored import StoredTexts
+from counterpoint.encoders.contextual import ContextualEncoder
 from counterpoint.encoders.features import Kind
 from counterpoint.encoders.inputs import Inputs, Sides, cat, cost, take
 from counterpoint.encoders.prompting import tokenize_prompted
@@ -72,7 +73,8 @@ class RowBatches(Batches):
     anchor has several positives: what shares an item, directly or through others, is one group; `row` if there are hard
     negatives: which row brought a key.
 
-    Every item becomes inputs once; a batch takes its rows of them.
+    Every item becomes inputs once; a batch takes its rows of them. A `ContextualEncoder` reads each side after a sample
+    of what the whole batch is contrasted with.
 
     Args:
         data: The rows.
@@ -156,6 +158,23 @@ class RowBatches(Batches):
 
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """The batch of these rows."""
+        made = self._payload_of(rows, among)
+        encoder = self._towers[0]
+        if not isinstance(encoder, ContextualEncoder):
+            return made
+        # the first process draws what one alone would
+        drawn = Processes.current().broadcast(int(torch.randint(2**62, ())))
+        inputs = encoder.among(made.inputs, self._documents(rows if among is None else among), made.views, drawn)
+        return replace(made, inputs=inputs, cost=inputs.cost())
+
+    def _documents(self, rows: Int[Tensor, " n"]) -> list[str]:
+        """What the rows are contrasted with, hard negatives among them."""
+        data = self.data[rows]
+        sides = [at for at in (data.positives, data.negatives) if at is not None] or [data.anchor]
+        at = torch.cat([side[side >= 0] for side in sides])
+        return [self._items[1].texts[i] for i in at.tolist()]
+
+    def _payload_of(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None) -> Payload:
         data = self.data[rows]
         if data.positives is None:
             return self._views_of(data, rows)

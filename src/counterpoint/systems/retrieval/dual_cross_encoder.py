@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from torch import nn
 
 from counterpoint.encoders.adapting import first_token
-from counterpoint.encoders.wrapping import after_queries
+from counterpoint.encoders.queried import after_queries
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.negatives.prepare import bm25_negatives
 from counterpoint.objectives import InfoNCE
@@ -35,8 +36,8 @@ def trained(compared: dict[str, Any]) -> Recipe:
     """The query before its positive and its hard negatives, which are negatives of everybody."""
     train = TrainConfig(epochs=10, batch_size=32, learning_rate=5e-6, schedule="linear")
     stage = Stage(partial(InfoNCE, **compared), train, prepare=(mined, after_their_query))
-    similarity = "cosine" if compared is COSINE else "dot"
-    return Recipe("Dual-Cross-Encoder", (stage,), Takes("text", "text"), similarity=similarity, adapt=reading)
+    recipe = Recipe("Dual-Cross-Encoder", (stage,), Takes("text", "text"), adapt=reading)
+    return recipe if compared is COSINE else replace(recipe, similarity="dot")
 
 
 def by_cosine() -> Recipe:
