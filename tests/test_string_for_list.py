@@ -218,6 +218,7 @@ CALLS = {
     "MaskedEntityEncoder.tokenize texts": MaskedEntityEncoder(ENCODER).tokenize,
     "MaskedEntityEncoder.masked texts": MaskedEntityEncoder(ENCODER).masked,
     "ContextualEncoder.encode texts": in_context(SMALL).encode,
+    "ContextualEncoder.among documents": lambda x: in_context(SMALL).among(SMALL.tokenize(["a"]), x, [1], 0),
     "ContextualEncoder.read texts": in_context(SMALL).read,
     "ContextualEncoder.tokenize texts": in_context(SMALL).tokenize,
     "FieldEncoder.encode texts": FieldEncoder(ENCODER).encode,

@@ -46,13 +46,17 @@ def naive(step, *, back: float = 1.0, mined_ask: bool = False):
 
 
 def test_loss_is_that_of_a_naive_loop_both_ways_and_mined_documents_ask_nothing():
-    # the last of four steps is of the second stage
-    step = step_of_texts(gtr.in_stages(2, 2), make=steady_bert, steps=4)
+    # the last step is of the second stage
+    step = step_of_texts("gtr", make=steady_bert, steps=2)
     assert len(vectors(step)[2]) == 8
     same(step, naive(step), rtol=1e-4)
     for wrong in ({"back": 0.0}, {"mined_ask": True}):
         with pytest.raises(AssertionError):
             same(step, naive(step, **wrong), rtol=1e-4)
+    method = get("gtr").method()
+    first = step_of_texts(replace(method, stages=method.stages[:1]), make=steady_bert, steps=2)
+    assert not vectors(first)[2]
+    same(first, naive(first), rtol=1e-4)
 
 
 def of_kinds():

@@ -122,6 +122,7 @@ class ContextualEncoder(Wrapper):
             sizes: How many texts each side has.
             seed: Of the samples.
         """
+        refuse_string(documents, "documents")
         generator, contexts = torch.Generator().manual_seed(seed), []
         for _ in sizes:
             drawn = [documents[i] for i in self._drawn(len(documents), generator)]
