@@ -31,7 +31,7 @@ from counterpoint.fitting.presets import preset
 from counterpoint.fitting.task import make_task
 from counterpoint.methods import recipe as methods
 from counterpoint.methods import stage
-from counterpoint.pretraining import Continuation, Guessing, LeftOutWords
+from counterpoint.pretraining import Continuation, Guessing, LeftOutWords, TokenGraph
 from counterpoint.systems import every, get, run
 from counterpoint.systems.registry import slug
 from counterpoint.training import lists, loop
@@ -51,6 +51,8 @@ VARIANTS = {slug(name) for s in every() for name in s.variants}
 BATCHES = {"w-mse": 72, "w-mse-4": 72}
 """Where vectors must be more than their 64 dimensions."""
 SEED = 3
+HOLD = (Guessing, LeftOutWords, TokenGraph, Continuation, AttentionBeside, EachProposition)
+"""What is trained in the place of an encoder that it holds."""
 
 
 class ReachedError(Exception):
@@ -295,7 +297,7 @@ def watched(monkeypatch):
             patch.setattr(loop, "_finish", ended)
             result = loop.train(encoder, batches, objective, config, **options)
         # a task of guessing, and what is trained in an encoder's place, hold it
-        holds = isinstance(encoder, Guessing | LeftOutWords | Continuation | AttentionBeside | EachProposition)
+        holds = isinstance(encoder, HOLD)
         seen.kept = copied(encoder.encoder if holds else encoder)
         return result
 

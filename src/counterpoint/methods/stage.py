@@ -20,7 +20,7 @@ from counterpoint.training.renewing import Renew, RenewedRows
 from counterpoint.training.rows import RowBatches, Views
 
 if TYPE_CHECKING:
-    from counterpoint.pretraining import Continuation, Guessing, LeftOutWords
+    from counterpoint.pretraining import Continuation, Guessing, LeftOutWords, TokenGraph
 
 Prepare: TypeAlias = Callable[[Data, nn.Module, int], Data]
 """What is done to the data before a stage: from the data, the encoder as it is and the seed to other data."""
@@ -77,7 +77,7 @@ class Stage:
     interpolate: float = 1.0
     afresh: bool = False
     around: Callable[[nn.Module], nn.Module] | None = None
-    task: Callable[[Data, nn.Module], Guessing | LeftOutWords | Continuation] | None = None
+    task: Callable[[Data, nn.Module], Guessing | LeftOutWords | Continuation | TokenGraph] | None = None
 
 
 def train_stage(

@@ -27,6 +27,7 @@ from counterpoint.pretraining.replaced import ReplacedTokens
 from counterpoint.pretraining.separation import SourceSeparation
 from counterpoint.pretraining.span_prediction import SpanPrediction
 from counterpoint.pretraining.synonyms import neighbour_tokens, synonym_tokens
+from counterpoint.pretraining.token_graph import TokenGraph
 
 __all__ = [
     "MASTER",
@@ -51,6 +52,7 @@ __all__ = [
     "RetroMAE",
     "SourceSeparation",
     "SpanPrediction",
+    "TokenGraph",
     "TrueNegatives",
     "WordDistributions",
     "continued",
