@@ -43,7 +43,9 @@ from counterpoint.objectives import (
     Apart,
     AutoEncoding,
     BoundedMargin,
+    ContrastiveImitation,
     DistillKL,
+    FeatureImitation,
     HedgedMatch,
     InfoNCE,
     InTurn,
@@ -57,9 +59,11 @@ from counterpoint.objectives import (
     Mined,
     Objective,
     Only,
+    OrderImitation,
     Pairs,
     Part,
     PointRegression,
+    RankImitation,
     ScoredInfoNCE,
     SetContrast,
     SoftContrastive,
@@ -95,6 +99,7 @@ from counterpoint.procedures import (
     DetectReplaced,
     Discourse,
     DistanceFromStart,
+    EmulatedLists,
     EveryPair,
     Forget,
     Futures,
@@ -385,6 +390,14 @@ CASES = {
     "lists": Case(
         lambda: Apart("owned", DistillKL(0.5)) + 0.2 * Apart("keys", InfoNCE(0.3)), procedure=Lists, rows="tuples"
     ),
+    "emulated lists": Case(
+        lambda: ContrastiveImitation(geometry=Dot(), relation=Relation(ignored=share("easy") | share("batch")))
+        + RankImitation(geometry=Dot(), relation=Relation(ignored=share("easy")))
+        + OrderImitation(geometry=Dot(), relation=Relation(share("hard"), share("positive"), share("easy")))
+        + FeatureImitation(column="likenesses"),
+        procedure=lambda: Chain(Lists(), EmulatedLists(nn.Sequential(nn.Linear(8, 3), nn.Tanh(), nn.Linear(3, 1)), 1)),
+        rows="tuples",
+    ),
     "lists by ranks": Case(lambda: Apart("owned", LambdaMRR()), procedure=Lists, rows="tuples"),
     "ordered lists": Case(lambda: ListMLE(0.3), procedure=OrderedLists, rows=1),
     "also passages": Case(
@@ -533,6 +546,7 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
         columns = {
             "listed": second.hashes()[torch.cat([rows[:, None], negatives], 1)],
             "teacher": teacher,
+            "likenesses": torch.stack([rows.sin(), rows.cos(), rows.cos(), torch.nan / (rows % 3)], 1).view(n, 2, 2),
             "pixels": columns["pixels"],
             "label": columns["label"],
             "found": negatives * 5 % 4,

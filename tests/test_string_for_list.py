@@ -23,6 +23,7 @@ from counterpoint.data.items import Data, Items
 from counterpoint.data.rows import rows_of
 from counterpoint.encoders import (
     AdapterEncoder,
+    AttentionPoolingEncoder,
     ConvolutionEncoder,
     CrossEncoder,
     DeepEncoder,
@@ -219,6 +220,8 @@ CALLS = {
     "MaskedEntityEncoder.encode texts": MaskedEntityEncoder(ENCODER).encode,
     "MaskedEntityEncoder.tokenize texts": MaskedEntityEncoder(ENCODER).tokenize,
     "MaskedEntityEncoder.masked texts": MaskedEntityEncoder(ENCODER).masked,
+    "AttentionPoolingEncoder.encode texts": AttentionPoolingEncoder(ENCODER, 1).encode,
+    "AttentionPoolingEncoder.tokenize texts": AttentionPoolingEncoder(ENCODER, 1).tokenize,
     "ContextualEncoder.encode texts": in_context(SMALL).encode,
     "ContextualEncoder.among documents": lambda x: in_context(SMALL).among(SMALL.tokenize(["a"]), x, [1], 0),
     "ContextualEncoder.read texts": in_context(SMALL).read,

@@ -201,6 +201,37 @@ def listmle_row(s, t, p, n):
     return total
 
 
+def contrastive_imitation_row(s, t, p, n):
+    """The mean over positives of -log softmax of t_j s_j for a positive and (1 - t_j) s_j for a negative."""
+    seen = [j for j in range(len(s)) if p[j] > 0 or n[j] > 0]
+    if not any(x > 0 for x in p):
+        return None
+    weighed = {j: s[j] * (t[j] if p[j] > 0 else 1 - t[j]) for j in seen}
+    z = sum(x.exp() for x in weighed.values())
+    return mean([-(weighed[j].exp() / z).log() if j in weighed else s[j] * 0 for j in range(len(s))], p)
+
+
+def rank_imitation_row(s, t, p, n):
+    """1 - the correlation of s and t over what is positive or negative, by its weight."""
+    w = [max(a, b) for a, b in zip(p, n, strict=True)]
+    if sum(x > 0 for x in w) < 2:
+        return None
+    a, b = mean(s, w), mean(t, w)
+    both = mean([(x - a) * (y - b) for x, y in zip(s, t, strict=True)], w)
+    own = [mean([(x - m) ** 2 for x in side], w) for side, m in ((s, a), (t, b))]
+    return 1 - both / (own[0] * own[1]).sqrt()
+
+
+def order_imitation_row(s, t, p, n):
+    """The mean over positives i and negatives j of max(t_i - t_j, 0) log(1 + e^{s_j - s_i})."""
+    losses, weights = [], []
+    for i in range(len(s)):
+        for j in range(len(s)):
+            losses.append((t[i] - t[j]).clamp_min(0) * (1 + (s[j] - s[i]).exp()).log())
+            weights.append(p[i] * n[j])
+    return mean(losses, weights) if any(w > 0 for w in weights) else None
+
+
 def lengths(q, k, pairs, weight):
     """Zhang et al. 2020: the squared lengths of what is compared, over the true triples."""
     values = [(q[i] ** 2).sum() + (k[j] ** 2).sum() for i, j in pairs]

@@ -14,6 +14,7 @@ from counterpoint.objectives import (
     NWJ,
     AgainstRanker,
     BoundedMargin,
+    ContrastiveImitation,
     Debiased,
     Decoupled,
     DistillKL,
@@ -22,6 +23,8 @@ from counterpoint.objectives import (
     InversePropensity,
     ListMLE,
     MarginMSE,
+    OrderImitation,
+    RankImitation,
     RowObjective,
     Sigmoid,
     Spectral,
@@ -171,6 +174,18 @@ def objectives(p, n):
         "inverse-propensity": (
             InversePropensity(3.0, relation=relation, guide_geometry=Dot()), lambda a, b: (a * b).sum(),
             lambda s, t, p, n: naive.inverse_propensity_row(s, t, p, n, 3.0),
+        ),
+        "contrastive-imitation": (
+            ContrastiveImitation(0.4, relation=relation, guide_geometry=Dot()), cosine(0.4),
+            lambda s, t, p, n: naive.contrastive_imitation_row(s, t, p, n),
+        ),
+        "rank-imitation": (
+            RankImitation(relation=relation, guide_geometry=Dot()), cosine(1.0),
+            lambda s, t, p, n: naive.rank_imitation_row(s, t, p, n),
+        ),
+        "order-imitation": (
+            OrderImitation(relation=relation, guide_geometry=Dot()), cosine(1.0),
+            lambda s, t, p, n: naive.order_imitation_row(s, t, p, n),
         ),
         "listmle": (
             ListMLE(0.4, relation=relation, guide_geometry=Dot()), cosine(0.4),

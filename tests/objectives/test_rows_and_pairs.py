@@ -16,6 +16,7 @@ from guarantee_cases import REMEMBER, WITHOUT_POSITIVES, made
 
 ROWS = [name for name in REGISTRY if isinstance(made(name), RowObjective)]
 GUIDED = {"margin-mse", "distill-kl", "listmle", "against-ranker", "score-error", "guided", "inverse-propensity"}
+GUIDED |= {"contrastive-imitation", "rank-imitation", "order-imitation"}
 PAIRED = [n for n in ROWS if n != "uniformity" and n not in GUIDED | REMEMBER]
 BLOCKS = pytest.mark.parametrize("block", [0, 2])
 

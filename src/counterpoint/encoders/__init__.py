@@ -22,6 +22,7 @@ from counterpoint.encoders.knowledge import OPERATORS, KnowledgeGraph, Operator
 from counterpoint.encoders.late import EachVector, MultiVectorEncoder
 from counterpoint.encoders.lexicon import SpladeEncoder
 from counterpoint.encoders.masking import MaskedEntityEncoder
+from counterpoint.encoders.multihead import AttentionPoolingEncoder
 from counterpoint.encoders.multivariate import MultivariateEncoder
 from counterpoint.encoders.ngrams import NGramEncoder
 from counterpoint.encoders.nonzero import encode_nonzero
@@ -44,6 +45,7 @@ __all__ = [
     "POOLINGS",
     "AdapterEncoder",
     "AttentionBeside",
+    "AttentionPoolingEncoder",
     "ContextualEncoder",
     "ConvolutionEncoder",
     "CrossEncoder",

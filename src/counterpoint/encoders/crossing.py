@@ -226,6 +226,17 @@ class KernelCrossEncoder(CrossEncoder):
 
     def forward(self, pairs: Pairs) -> Float[Tensor, "n 1"]:
         """One score a pair, with gradient."""
+        count, weight = self._counted(pairs)
+        scores: Tensor = ((count @ self.kernels) * weight).sum(1, keepdim=True)
+        return scores
+
+    def features(self, pairs: Pairs) -> Float[Tensor, "n f"]:
+        """What the score is a weighted sum of: how much of each kernel there is in a pair."""
+        count, weight = self._counted(pairs)
+        return (count * weight[..., None]).sum(1)
+
+    def _counted(self, pairs: Pairs) -> tuple[Float[Tensor, "n t f"], Float[Tensor, "n t"]]:
+        """Of each token of the query how many of the document are near, by each kernel, and how much it counts."""
         q, d = pairs.parts
         z_q, z_d = (F.normalize(self.embedding(side.clamp_min(0)), dim=-1) for side in (q, d))
         cosine = z_q @ z_d.transpose(1, 2)
@@ -234,9 +245,7 @@ class KernelCrossEncoder(CrossEncoder):
         for mean, width in zip(self.means, self.widths, strict=True):  # type: ignore[arg-type]
             near = torch.exp(-(cosine - mean).square() / (2 * width.square()))
             count.append(torch.log1p((near * there).sum(2)))
-        weight = self.importance(q.clamp_min(0))[..., 0] * (q >= 0)
-        scores: Tensor = ((torch.stack(count, 2) @ self.kernels) * weight).sum(1, keepdim=True)
-        return scores
+        return torch.stack(count, 2), self.importance(q.clamp_min(0))[..., 0] * (q >= 0)
 
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file

@@ -23,6 +23,7 @@ KERNELS = "KernelCrossEncoder"
 CLASSES = {
     "AdapterEncoder": "frozen",
     "DeepEncoder": "deep",
+    "AttentionPoolingEncoder": "multihead",
     "ContextualEncoder": "contextual",
     "ConvolutionEncoder": "convolution",
     "DemonstrationEncoder": "demonstrations",

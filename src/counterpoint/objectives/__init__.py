@@ -28,6 +28,12 @@ from counterpoint.objectives.gaussian import SIGReg, SlicedNormality
 from counterpoint.objectives.graded import CoSENT, PairRegression, PointRegression, ScoredInfoNCE
 from counterpoint.objectives.hedged import HedgedMatch, SoftContrastive, StandardNormal
 from counterpoint.objectives.history import BadPairs
+from counterpoint.objectives.imitation import (
+    ContrastiveImitation,
+    FeatureImitation,
+    OrderImitation,
+    RankImitation,
+)
 from counterpoint.objectives.margin import Sigmoid, Triplet
 from counterpoint.objectives.matching import Matching
 from counterpoint.objectives.mining import (
@@ -122,6 +128,9 @@ REGISTRY: dict[str, Callable[..., Objective]] = {
     "scored-infonce": ScoredInfoNCE,
     "margin-mse": MarginMSE,
     "distill-kl": DistillKL,
+    "contrastive-imitation": ContrastiveImitation,
+    "rank-imitation": RankImitation,
+    "order-imitation": OrderImitation,
     "listmle": ListMLE,
     "against-ranker": AgainstRanker,
     "inverse-propensity": InversePropensity,
@@ -236,6 +245,7 @@ __all__ = [
     "BoundedMargin",
     "CoSENT",
     "CodingRate",
+    "ContrastiveImitation",
     "CovarianceContrast",
     "Debiased",
     "Decorrelation",
@@ -247,6 +257,7 @@ __all__ = [
     "Encouraging",
     "EnergyConfusion",
     "FastAP",
+    "FeatureImitation",
     "FocalSupCon",
     "FrobeniusSpread",
     "GaussianInformation",
@@ -278,6 +289,7 @@ __all__ = [
     "NeighbourScore",
     "Objective",
     "Only",
+    "OrderImitation",
     "PairRegression",
     "PairTemperature",
     "PairVariance",
@@ -289,6 +301,7 @@ __all__ = [
     "Pooled",
     "PositiveTilt",
     "Proxies",
+    "RankImitation",
     "Ranking",
     "Reweight",
     "RowObjective",

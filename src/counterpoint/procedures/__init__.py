@@ -15,6 +15,7 @@ from counterpoint.procedures.grouping import InSets
 from counterpoint.procedures.guided import Guided
 from counterpoint.procedures.guides import OwnGuide
 from counterpoint.procedures.hard_pairs import MixHardPairs, shares
+from counterpoint.procedures.listed import EmulatedLists
 from counterpoint.procedures.memory import ClusteredNeighbours
 from counterpoint.procedures.mixing import InterpolateNegatives, MixNegatives, MixPositives
 from counterpoint.procedures.noise import NoiseNegatives
@@ -70,6 +71,7 @@ __all__ = [
     "DetectReplaced",
     "Discourse",
     "DistanceFromStart",
+    "EmulatedLists",
     "EveryPair",
     "Forget",
     "Futures",
