@@ -99,7 +99,13 @@ def test_loss_is_that_of_a_naive_loop_over_lists():
             errors = [(F.cosine_similarity(read_i[a][1], read_i[b][1], 0) - alike[i, a, b]) ** 2 for b in near]
             terms[4] = terms[4] + sum(errors) / len(errors) / int((listed[:, :9] >= 0).sum())
     assert all(float(term.detach()) > 0 for term in terms)
-    same(step, sum(w * term for w, term in zip((1 / 32, 1 / 8, 1.0, 0.01, 0.032), terms, strict=True)))
+    # each by itself, since some weigh little
+    (call,) = step.calls
+    for objective, term in zip(step.objective.objectives, terms, strict=True):
+        torch.testing.assert_close(objective(**call).detach(), term.detach(), rtol=1e-4, atol=1e-6)
+    weights = (1 / 32, 1 / 8, 1.0, 0.01, 0.032)
+    assert step.objective.weights == pytest.approx(weights)
+    same(step, sum(w * term for w, term in zip(weights, terms, strict=True)))
 
 
 def test_lists_are_of_the_first_that_bm25_finds_and_of_any():

@@ -148,7 +148,7 @@ class FeatureImitation(Objective):
 
     def __init__(self, first: int = 1, column: str = "alike") -> None:
         super().__init__()
-        self.first, self.column, self.error = first, column, ScoreError(geometry=Cosine())
+        self.first, self.column, self._error = first, column, ScoreError(geometry=Cosine())
 
     def loss(self, sides: Sides, block: int | None, group: Any, reduction: Reduction) -> Tensor:
         """Each pair is a query, and those of its own query are its keys."""
@@ -165,6 +165,6 @@ class FeatureImitation(Objective):
         own = Points(keys, valid=~alike.flatten(0, 1).isnan())
         said = Guide(owned=alike.nan_to_num().flatten(0, 1).to(keys))
         of_pairs = replace(sides, queries=Points(x.flatten(0, 1)), keys=None, owned=own, guide=said)
-        value = self.error.loss(of_pairs, block, group, reduction)
-        self.left_out = self.error.left_out
+        value = self._error.loss(of_pairs, block, group, reduction)
+        self.left_out = self._error.left_out
         return value
