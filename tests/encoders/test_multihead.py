@@ -76,6 +76,14 @@ def test_texts_without_tokens_have_a_vector():
     assert encoder.encode([]).shape == (0, 8)
 
 
+def test_in_half_precision_it_attends_to_the_same():
+    encoder = AttentionPoolingEncoder(table(), 2)
+    features = encoder.tokenize(TEXTS)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        low = encoder(features)
+    torch.testing.assert_close(low.float(), encoder(features).detach(), rtol=0.1, atol=0.1)
+
+
 def test_it_is_saved_and_loaded_and_stays_what_it_is(tmp_path):
     encoder = attending(table(), 2)
     assert attending(encoder) is encoder

@@ -59,7 +59,7 @@ class AttentionPoolingEncoder(Wrapper):
         asked_he = self.asks(self.seed)[0].unflatten(0, (self.heads, -1))
         scores_nrh = (keys_nrhe * asked_he).sum(3) / math.sqrt(self.width)
         there_nr = torch.arange(x_nrd.shape[1], device=x_nrd.device) < lengths(features)[:, None]
-        attention_nrh = scores_nrh.masked_fill(~there_nr[..., None], torch.finfo(x_nrd.dtype).min).softmax(1)
+        attention_nrh = scores_nrh.masked_fill(~there_nr[..., None], torch.finfo(scores_nrh.dtype).min).softmax(1)
         found_nd = (attention_nrh[..., None] * values_nrhe).sum(1).flatten(1)
         u_nd = self.first(self.seed + found_nd)
         z_nd: Tensor = self.last(u_nd + self.mixes(u_nd).relu())

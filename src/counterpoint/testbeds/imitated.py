@@ -33,7 +33,7 @@ DEPTH = 20
 
 
 def told_table(data: Data, seed: int) -> StaticEncoder:
-    """A table of token vectors after 100 steps of InfoNCE on the bed's titles: a start that knows what is alike."""
+    """A table of token vectors after 20 steps of InfoNCE on the bed's titles: a start that knows what is alike."""
     del data
     return copy.deepcopy(_told(seed))
 
@@ -42,7 +42,7 @@ def told_table(data: Data, seed: int) -> StaticEncoder:
 def _told(seed: int) -> StaticEncoder:
     data = some_titles(0)[0]
     assert isinstance(data, Data)
-    settings = TrainConfig(steps=100, batch_size=256, validations=1, **TABLE)
+    settings = TrainConfig(steps=20, batch_size=256, validations=1, **TABLE)
     recipe = Recipe("InfoNCE", (Stage(lambda: InfoNCE(0.05), settings),), Takes("text", "text"))
     encoder = table(data, seed)
     recipe.make(data, seed, encoder=encoder)
@@ -108,7 +108,7 @@ ORDERED_TITLES = Testbed(
     some_titles,
     f"included corpus: 4,000 titles with descriptions to train on; for each of 1,500 held-out titles BM25's first "
     f"{DEPTH} of 3,000 descriptions are put in order; a table of token vectors (20,000 x 256) that was trained on the "
-    "training pairs by InfoNCE for 100 steps, then 500 steps of 32 lists at a rate of 0.001",
+    "training pairs by InfoNCE for 20 steps, then 500 steps of 32 lists at a rate of 0.001",
     told_table,
     steps=500,
     settings=TABLE | {"learning_rate": 1e-3, "batch_size": 32},
