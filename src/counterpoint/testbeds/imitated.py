@@ -2,51 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from counterpoint.data.items import Data, Items
-from counterpoint.encoders import Kind, StaticEncoder
-from counterpoint.methods import Recipe, Stage, Takes
-from counterpoint.objectives import InfoNCE
+from counterpoint.data.items import Items
+from counterpoint.encoders import Kind
 from counterpoint.procedures import EmulatedLists
 from counterpoint.search.reranking import Score
 from counterpoint.tasks import Collection
 from counterpoint.testbeds.bed import Figure, Given, Made, Parts, Testbed
 from counterpoint.testbeds.corpora import some_titles
+from counterpoint.testbeds.documents import unread
 from counterpoint.testbeds.figures import Ranks, found
 from counterpoint.testbeds.lexical import LEXICAL
 from counterpoint.testbeds.ranked import Reranked
-from counterpoint.testbeds.texts import SMALL_TITLES, TABLE, table
+from counterpoint.testbeds.texts import FEW_LAYERS, SMALL_TITLES, TABLE
 from counterpoint.testbeds.unmarked import few_titles
-from counterpoint.training import TrainConfig
 from counterpoint.training.lists import cross_encoder
 
 DEPTH = 20
-
-
-def told_table(data: Data, seed: int) -> StaticEncoder:
-    """A table of token vectors after 20 steps of InfoNCE on the bed's titles: a start that knows what is alike."""
-    del data
-    return copy.deepcopy(_told(seed))
-
-
-@cache
-def _told(seed: int) -> StaticEncoder:
-    data = some_titles(0)[0]
-    assert isinstance(data, Data)
-    settings = TrainConfig(steps=20, batch_size=256, validations=1, **TABLE)
-    recipe = Recipe("InfoNCE", (Stage(lambda: InfoNCE(0.05), settings),), Takes("text", "text"))
-    encoder = table(data, seed)
-    recipe.make(data, seed, encoder=encoder)
-    return encoder
 
 
 def score_of(made: Made) -> Score:
@@ -107,11 +86,11 @@ ORDERED_TITLES = Testbed(
     "titles, in order",
     some_titles,
     f"included corpus: 4,000 titles with descriptions to train on; for each of 1,500 held-out titles BM25's first "
-    f"{DEPTH} of 3,000 descriptions are put in order; a table of token vectors (20,000 x 256) that was trained on the "
-    "training pairs by InfoNCE for 20 steps, then 500 steps of 32 lists at a rate of 0.001",
-    told_table,
+    f"{DEPTH} of 3,000 descriptions are put in order; a BERT in miniature (2 layers of 64) of random weights that "
+    "reads 48 tokens, 500 steps of 32 lists at a rate of 2e-3",
+    unread,
     steps=500,
-    settings=TABLE | {"learning_rate": 1e-3, "batch_size": 32},
+    settings=FEW_LAYERS | {"learning_rate": 2e-3, "batch_size": 32},
     raw=LEXICAL,
     figures=(IN_ORDER,),
 )
