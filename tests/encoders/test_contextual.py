@@ -120,6 +120,20 @@ def test_views_of_tokens_and_of_embeddings_are_of_the_text_alone():
     torch.testing.assert_close(low.float(), encoder(features), rtol=0.1, atol=0.05)
 
 
+def test_what_was_read_is_encoded_once_for_all_texts_of_a_call():
+    encoder = two_stages()
+    encoder.read(KEYS)
+    wanted = torch.cat([encoder(encoder.tokenize([text])) for text in TEXTS])
+    with patch.object(encoder.first, "_embed", wraps=encoder.first._embed) as embed:
+        found = torch.from_numpy(encoder.encode(TEXTS, batch_tokens=8, dtype="float32"))
+        assert embed.call_count == 1
+    torch.testing.assert_close(found, wanted)
+    with patch.object(encoder.first, "_embed", wraps=encoder.first._embed) as embed:
+        encoder(encoder.tokenize(TEXTS[:1])).sum().backward()
+        assert embed.call_count == 1
+    assert any(p.grad is not None for p in encoder.first.parameters())
+
+
 def test_a_batch_is_its_own_context():
     encoder = two_stages(size=4)
     data = rows_of([Example(a, (k,), ("hard",)) for a, k in zip(TEXTS, KEYS, strict=False)])

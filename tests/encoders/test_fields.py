@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from counterpoint.data.items import Items
 from counterpoint.encoders import FieldEncoder, StaticEncoder, load
 from counterpoint.encoders.features import concat, drop_tokens, take
 from counterpoint.encoders.scratch import small_transformer
@@ -91,3 +94,22 @@ def test_bad_input_is_refused():
         encoder({**features, "position_ids": features["input_ids"]})
     with pytest.raises(InputError, match="no encoder of texts to give fields to"):
         in_fields(torch.nn.Identity())
+
+
+@pytest.mark.parametrize("kind", ["query", "document"])
+def test_an_item_s_own_prompt_takes_the_place_of_the_wrapper_s_and_of_what_it_holds(kind):
+    inner = StaticEncoder.from_corpus([*TEXTS, "find said"], dim=6, prompts={"query": "find ", "document": "said "})
+    encoder, plain = FieldEncoder(inner), table_like(inner)
+    items = Items("text", TEXTS[1:3], prompts=("for ", ""))
+    found = encoder.encode_items(items, kind=kind)
+    before = inner.prompts[kind]
+    wanted = FieldEncoder(plain).encode(["for " + TEXTS[1], before + TEXTS[2]])
+    torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(wanted))
+    assert encoder.prompts == inner.prompts == {"query": "find ", "document": "said "}
+
+
+def table_like(encoder):
+    """The same table without prompts."""
+    other = copy.deepcopy(encoder)
+    other.prompts = {}
+    return other

@@ -93,6 +93,7 @@ class ContextualEncoder(Wrapper):
         super().__init__(encoder)
         self.first, self.size, self.prompts_learned = first, size, prompts_learned
         self.context: tuple[str, ...] = ()
+        self._before_jd: Tensor | None = None
         self.learned = nn.Parameter(torch.randn(prompts_learned, first.width))
         self.network = nn.Sequential(
             nn.Linear(encoder.width, encoder.width), nn.ReLU(), nn.Linear(encoder.width, encoder.width)
@@ -112,6 +113,7 @@ class ContextualEncoder(Wrapper):
         if not texts:
             raise InputError("a context of no texts", fix="give a corpus")
         self.context = tuple(texts[i] for i in self._drawn(len(texts), torch.Generator().manual_seed(seed)))
+        self._before_jd = None
 
     def among(self, texts: Features, documents: Sequence[str], sizes: Sequence[int], seed: int) -> InContext:
         """Texts of several sides, each side read after a sample of its own of the same documents.
@@ -142,20 +144,28 @@ class ContextualEncoder(Wrapper):
 
     @contextlib.contextmanager
     def at(self, dtype: torch.dtype) -> Iterator[None]:
-        """See `TextEncoder`: both stages."""
+        """See `TextEncoder`: both stages; what was read is encoded once, whatever number of texts stand behind it."""
         with super().at(dtype), self.first.at(dtype):
-            yield
+            with torch.no_grad():
+                self._before_jd = self._context()
+            try:
+                yield
+            finally:
+                self._before_jd = None
 
     def _drawn(self, n: int, generator: torch.Generator) -> list[int]:
         rounds = [torch.randperm(n, generator=generator) for _ in range(-(-self.size // n))]
         return torch.cat(rounds)[: self.size].tolist()
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:
-        n = len(features["offsets"]) - 1
-        vectors_jd = self.learned.new_zeros(0, self.first.width)
-        if self.context:
-            vectors_jd = self.first._embed(moved(self.first.tokenize(self.context, "document"), self.device))
-        return self._reading(features, vectors_jd.expand(n, -1, -1))
+        vectors_jd = self._context() if self._before_jd is None else self._before_jd
+        return self._reading(features, vectors_jd.expand(len(features["offsets"]) - 1, -1, -1))
+
+    def _context(self) -> Float[Tensor, "j d"]:
+        """The vectors of what was read."""
+        if not self.context:
+            return self.learned.new_zeros(0, self.first.width)
+        return self.first._embed(moved(self.first.tokenize(self.context, "document"), self.device))
 
     def _reading(self, features: Features, vectors_njd: Float[Tensor, "n j d"]) -> Float[Tensor, "n d"]:
         """The vector of each text behind those of its context: what is put before it are tokens of embeddings given."""

@@ -90,9 +90,16 @@ def _order(groups: Sequence[Group]) -> Int64[np.ndarray, " n"]:
 
 
 def _parts(encoder: Any, kind: Kind) -> list[TextEncoder]:
-    """The encoders of texts of this kind (a dual encoder has one for queries and one for all others)."""
-    found = [m for m in encoder.modules() if isinstance(m, TextEncoder)] if isinstance(encoder, nn.Module) else []
-    return found[:1] if kind == "query" else found[-1:]
+    """The encoder of texts of this kind, and what it holds (a dual encoder has one of queries and one of others)."""
+    every = _outermost(encoder) if isinstance(encoder, nn.Module) else []
+    chosen = every[:1] if kind == "query" else every[-1:]
+    return [part for one in chosen for part in one.modules() if isinstance(part, TextEncoder)]
+
+
+def _outermost(module: nn.Module) -> list[TextEncoder]:
+    if isinstance(module, TextEncoder):
+        return [module]
+    return [found for child in module.children() for found in _outermost(child)]
 
 
 @contextlib.contextmanager
