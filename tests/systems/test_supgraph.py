@@ -75,6 +75,7 @@ def test_the_classifier_begins_with_what_tokens_have_become():
     step = step_of(get("supgraph-cp").method(), LABELLED, encoder=start(), n=8, steps=2)
     encoder = step.network[0]
     assert isinstance(encoder, StaticEncoder)
+    assert not encoder.normalize
     assert not torch.nn.utils.parametrize.is_parametrized(encoder.embedding)
     z = step.network(step.payload.inputs)
     assert z.shape[1] == 6
@@ -86,7 +87,7 @@ def test_the_classifier_begins_with_what_tokens_have_become():
 
 def test_each_stage_has_its_own_texts():
     data = replace(LABELLED, columns={**LABELLED.columns, "related": (torch.arange(16) % 4 > 0).long()})
-    tokens, fine = supgraph().stages
+    tokens, fine = get("supgraph-cp").method().stages
     found = [stage.prepare[0](data, start(), 0) for stage in (tokens, fine)]
     assert [part.columns["related"].unique().tolist() for part in found] == [[1], [0]]
     assert [len(stage.prepare[0](LABELLED, start(), 0)) for stage in (tokens, fine)] == [16, 16]
