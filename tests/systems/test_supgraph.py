@@ -94,10 +94,10 @@ def test_each_stage_has_its_own_texts():
     (alone,) = fine_tuned().stages
     assert alone.prepare == fine.prepare
     assert of_examples().stages[0].prepare[0] is tokens.prepare[0]
-    with pytest.raises(InputError, match="no text has related 1"):
+    with pytest.raises(InputError, match="no row has related 1"):
         tokens.prepare[0](data[data.columns["related"] == 0], start(), 0)
     with pytest.raises(InputError, match="7 classes"):
-        fine.prepare[0](replace(LABELLED, columns={"label": torch.arange(16) % 7}), start(), 0)
+        fine.prepare[1](replace(LABELLED, columns={"label": torch.arange(16) % 7}), start(), 0)
 
 
 def test_it_is_measured_by_its_own_classifier():

@@ -56,3 +56,36 @@ def by_source(exponent: float = 0.5, column: str = "source") -> Prepare:
         return replace(data, columns={**data.columns, column: source})[kept]
 
     return prepare
+
+
+def marked(column: str, *, mark: bool = True) -> Prepare:
+    """A step before training: the rows that a column of 0 and 1 marks, or the others; all, where there is none such.
+
+    Args:
+        column: Its name.
+        mark: Whether the marked ones stay.
+
+    Raises:
+        InputError: in a call, no row is left.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> from counterpoint.data.items import Data, Items
+        >>> data = Data.alone(Items("text", ["a", "b", "c"]), judged=torch.tensor([0, 1, 0]))
+        >>> [len(marked("judged", mark=mark)(data, nn.Identity(), 0)) for mark in (True, False)]
+        [1, 2]
+    """
+
+    def prepare(data: Data, encoder: nn.Module, seed: int) -> Data:
+        del encoder, seed
+        kind = data.columns.get(column)
+        if kind is None:
+            return data
+        rows = kind > 0 if mark else kind <= 0
+        if not rows.any():
+            what = f"no row has {column} {int(mark)}"
+            raise InputError(what, file=data.source or None, fix=f"give rows of both kinds, or no column {column!r}")
+        return data[rows]
+
+    return prepare

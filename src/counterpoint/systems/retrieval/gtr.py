@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-import torch
 from torch import nn
 
-from counterpoint.data.items import Data
+from counterpoint.data.mixture import marked
 from counterpoint.encoders import TransformerEncoder
 from counterpoint.encoders.adapting import first_layers, linear_layer, mean_of_tokens
-from counterpoint.errors import InputError
 from counterpoint.methods import Recipe, Stage, Takes
 from counterpoint.negatives.prepare import bm25_negatives
 from counterpoint.objectives import InfoNCE, Objective, Sum
@@ -22,7 +20,9 @@ from counterpoint.testbeds.elsewhere import AT_HOME, ELSEWHERE, OF_TWO_KINDS
 from counterpoint.testbeds.figures import found
 from counterpoint.training import TrainConfig
 
-TEMPERATURE, JUDGED = 0.01, "judged"
+TEMPERATURE = 0.01
+judged, weak = marked("judged"), marked("judged", mark=False)
+"""Pairs that somebody judged, and the others."""
 PRETRAINING, FINE = 800_000, 20_000
 """Steps of each stage."""
 
@@ -40,27 +40,9 @@ def tower(encoder: nn.Module, layers: int | None = None) -> nn.Module:
     return linear_layer(mean_of_tokens(encoder), bias=False)
 
 
-def of_kind(data: Data, encoder: nn.Module, seed: int, *, judged: bool) -> Data:
-    """A step before training: the pairs that somebody judged, or the others; all, where nobody says which they are.
-
-    Raises:
-        InputError: There are none of that kind.
-    """
-    del encoder, seed
-    kind = data.columns.get(JUDGED)
-    if kind is None:
-        return data
-    rows = (kind > 0) == torch.tensor(judged)
-    if not rows.any():
-        what = f"no row has {JUDGED} {int(judged)}"
-        raise InputError(what, file=data.source or None, fix=f"give rows of both kinds, or no column {JUDGED!r}")
-    return data[rows]
-
-
 def in_stages(pretraining: int = PRETRAINING, fine: int = FINE) -> Recipe:
     """Weak pairs for so many steps, against the batch alone, and judged ones with a mined negative each for so many."""
     train = TrainConfig(batch_size=2048, learning_rate=1e-3, schedule="linear", warmup=0.0)
-    weak, judged = (partial(of_kind, judged=kind) for kind in (False, True))
     first = Stage(both_ways, replace(train, steps=pretraining), prepare=(weak,))
     second = Stage(both_ways, replace(train, steps=fine), prepare=(judged, bm25_negatives()))
     return Recipe("GTR", (first, second), Takes("text", "text"), adapt=tower)

@@ -82,6 +82,6 @@ system(
     "Pairs and the loss are those of the model card of their encoder, `same-story`; its margin and rate are not said: "
     "these are sentence-transformers' own. The loss is the mean over hard pairs, where theirs sums. Each text of "
     "training has one of its story and the nearest of another, drawn once. SmolLM2's embeddings, which stay, and first "
-    "layer stand in for their MPNet; it has no mask token, and reads the word. The ceiling has the test's glosses "
+    "layer stand in for their encoder; it has no mask token, and reads the word. The ceiling has the test's glosses "
     "among those of training.",
 )(news_deja_vu)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from torch import nn
 
 from counterpoint.data.items import Data
+from counterpoint.data.mixture import marked
 from counterpoint.encoders.adapting import unscaled
 from counterpoint.encoders.wrapping import token_table
 from counterpoint.errors import InputError
@@ -24,34 +24,19 @@ from counterpoint.testbeds.related import KNOWN_REVIEWS, REVIEWS, TWO_SECTIONS, 
 from counterpoint.testbeds.weak import shuffled
 from counterpoint.training import TrainConfig
 
-CLASSES, RELATED, STEPS = 6, "related", 80
-"""Places of the classifier, of which a task has two; the column that tells tasks apart; steps of all tokens."""
+CLASSES, STEPS = 6, 80
+"""Places of the classifier, of which a task has two; steps of all tokens."""
+of_related, of_itself = marked("related"), marked("related", mark=False)
+"""Texts of the related task, and of the task itself."""
 
 
-def _of(data: Data, *, related: bool) -> Data:
-    kind = data.columns.get(RELATED)
-    if kind is None:
-        return data
-    rows = (kind > 0) == torch.tensor(related)
-    if not rows.any():
-        what = f"no text has {RELATED} {int(related)}"
-        raise InputError(what, file=data.source or None, fix=f"give texts of both tasks, or no column {RELATED!r}")
-    return data[rows]
-
-
-def of_related(data: Data, encoder: nn.Module, seed: int) -> Data:
-    """A step before training: the texts of the related task; all, where nobody says which they are."""
-    del encoder, seed
-    return _of(data, related=True)
-
-
-def of_task(data: Data, encoder: nn.Module, seed: int) -> Data:
-    """A step before training: the texts of the task itself; token vectors are what they have become."""
+def ready(data: Data, encoder: nn.Module, seed: int) -> Data:
+    """A step before training: token vectors are what they have become, and classes no more than the classifier has."""
     del seed
     settled(encoder)
     if (there := int(data.columns["label"].max()) + 1) > CLASSES:
         raise InputError(f"{there} classes", file=data.source or None, fix=f"give texts of {CLASSES} or fewer")
-    return _of(data, related=False)
+    return data
 
 
 def graph(data: Data, encoder: nn.Module) -> TokenGraph:
@@ -84,7 +69,12 @@ def supgraph() -> Recipe:
     train = TrainConfig(steps=STEPS, batch_size=1_000_000, learning_rate=5e-3, warmup=0.0, weight_decay=0.0, clip=0.0)
     tokens = Stage(TokenGraph.objective, train, prepare=(of_related,), task=graph)
     fine = Stage(
-        by_class, replace(train, batch_size=32), head=logits, procedure=against_classes, prepare=(of_task,), views=1
+        by_class,
+        replace(train, batch_size=32),
+        head=logits,
+        procedure=against_classes,
+        prepare=(of_itself, ready),
+        views=1,
     )
     return Recipe("SupGraph-CP", (tokens, fine), Takes("text", schemas=("labelled",)), adapt=tokens_alone)
 
