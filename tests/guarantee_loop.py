@@ -131,6 +131,7 @@ from counterpoint.procedures import (
     SampledAttention,
     SeveralItems,
     SeveralVectors,
+    SpanLists,
     SparseCodes,
     Teacher,
     TokenTask,
@@ -157,6 +158,11 @@ def plain() -> nn.Module:
 def sequences() -> nn.Module:
     """Three steps of eight numbers."""
     return nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, 24), nn.Unflatten(1, (3, 8)))
+
+
+def sets() -> nn.Module:
+    """Three sets of two vectors."""
+    return nn.Sequential(*list(sequences())[:-1], nn.Unflatten(1, (3, 2, 4)))
 
 
 @dataclass(frozen=True)
@@ -362,6 +368,9 @@ CASES = {
         lambda: SupCon(0.3), procedure=lambda: SeveralVectors("parts"), encoder=sequences,
     ),
     "late interaction": Case(lambda: InfoNCE(0.3, geometry=MaxSim()), rows="tuples", encoder=sequences),
+    "lists of spans": Case(
+        lambda: DistillKL(0.5, geometry=MaxSim()), procedure=SpanLists, rows="tuples", encoder=sets
+    ),
     "pairs of views": Case(lambda: InfoNCE(0.3), procedure=PairsOfViews, rows=3),
     "pairs with the first": Case(lambda: InfoNCE(0.3), procedure=lambda: PairsOfViews(first=True), rows=3),
     # one group is the same however its dimensions are shuffled
@@ -550,6 +559,7 @@ def batches(case: Case, encoder: nn.Module, dtype: torch.dtype) -> Batches:
             "pixels": columns["pixels"],
             "label": columns["label"],
             "found": negatives * 5 % 4,
+            "parts": torch.stack([teacher.sin(), teacher.nan_to_num() + 0.5], 2),
         }
     data = Data(first, rows, second, positives, negatives, columns)
     if case.rows == "sampled":

@@ -22,7 +22,7 @@ from torch import nn
 
 import counterpoint.fitting.run as fitting
 from counterpoint.comparing.entries import Job, parts_of, run_job
-from counterpoint.encoders import AttentionBeside, EachProposition, load
+from counterpoint.encoders import AttentionBeside, EachProposition, EachSpan, load
 from counterpoint.errors import InputError
 from counterpoint.fitting import fit
 from counterpoint.fitting.bases import make_base, minilm_folder
@@ -51,7 +51,7 @@ VARIANTS = {slug(name) for s in every() for name in s.variants}
 BATCHES = {"w-mse": 72, "w-mse-4": 72}
 """Where vectors must be more than their 64 dimensions."""
 SEED = 3
-HOLD = (Guessing, LeftOutWords, TokenGraph, Continuation, AttentionBeside, EachProposition)
+HOLD = (Guessing, LeftOutWords, TokenGraph, Continuation, AttentionBeside, EachProposition, EachSpan)
 """What is trained in the place of an encoder that it holds."""
 
 

@@ -32,6 +32,7 @@ from counterpoint.encoders.prompting import encode_prompted, own_prompt, tokeniz
 from counterpoint.encoders.propositions import EachProposition, PropositionEncoder
 from counterpoint.encoders.protocol import Encoder
 from counterpoint.encoders.queried import QueriedEncoder
+from counterpoint.encoders.spans import EachSpan, SpanEncoder
 from counterpoint.encoders.sparse import SparseAutoencoder
 from counterpoint.encoders.spreading import Spread, on_ray
 from counterpoint.encoders.static import StaticEncoder
@@ -54,6 +55,7 @@ __all__ = [
     "DemonstrationEncoder",
     "Dense",
     "EachProposition",
+    "EachSpan",
     "EachVector",
     "Encoder",
     "ExpertEncoder",
@@ -81,6 +83,7 @@ __all__ = [
     "QueriedEncoder",
     "Readers",
     "ReconstructionBeside",
+    "SpanEncoder",
     "SparseAutoencoder",
     "SpladeEncoder",
     "Spread",

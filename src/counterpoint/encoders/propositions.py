@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from counterpoint.encoders._wrapper import Each, Wrapper
@@ -81,17 +81,9 @@ class PropositionEncoder(Wrapper):
         rows = [text.split(SEPARATOR) for text in texts]
         # as the encoder sees them
         plain = [row[0].strip() for row in rows]
+        rows = [[text, *row[1:]] for text, row in zip(plain, rows, strict=True)]
         features = self.encoder._flat(plain)
-        lower = self.encoder.do_lower_case
-        # set by the encoder just now: the same tokens, and where they stand
-        places = self.encoder.tokenizer.backend_tokenizer.encode_batch([p.lower() if lower else p for p in plain])
-        inside = torch.zeros(len(features["input_ids"]), max((len(row) - 1 for row in rows), default=0)).bool()
-        for row, text, place, start in zip(rows, plain, places, features["offsets"].tolist(), strict=False):
-            for p, proposition in enumerate(row[1:]):
-                spans = _spans(text, proposition)
-                for t, (begin, end) in enumerate(place.offsets):
-                    inside[start + t, p] = any(begin < last and first < end for first, last in spans)
-        return {**features, "inside": inside}
+        return {**features, "inside": inside_parts(self.encoder, rows, features)}
 
     def _mark_prompt(self, features: Features, prompt: str) -> Features:
         return self.encoder._mark_prompt(features, prompt)
@@ -132,6 +124,29 @@ class EachProposition(Each[PropositionEncoder]):
             return torch.zeros(0, most, self.dim, device=encoder.device, requires_grad=torch.is_grad_enabled())
         z = encoder.each(features)[..., : encoder.dim]
         return F.normalize(z, dim=-1) if encoder.normalize else z
+
+
+def inside_parts(encoder: TransformerEncoder, rows: Sequence[Sequence[str]], features: Features) -> Bool[Tensor, "t p"]:
+    """Which tokens of texts are of which of their parts.
+
+    Args:
+        encoder: Its tokenizer says where tokens stand.
+        rows: Of each text it, as the encoder reads it, and its parts.
+        features: What the encoder has just made of the texts, before anything else.
+
+    Raises:
+        InputError: A part does not stand in its text.
+    """
+    plain, lower = [row[0] for row in rows], encoder.do_lower_case
+    # set by the encoder just now: the same tokens, and where they stand
+    places = encoder.tokenizer.backend_tokenizer.encode_batch([p.lower() if lower else p for p in plain])
+    inside = torch.zeros(len(features["input_ids"]), max((len(row) - 1 for row in rows), default=0)).bool()
+    for row, text, place, start in zip(rows, plain, places, features["offsets"].tolist(), strict=False):
+        for p, part in enumerate(row[1:]):
+            spans = _spans(text, part)
+            for t, (begin, end) in enumerate(place.offsets):
+                inside[start + t, p] = any(begin < last and first < end for first, last in spans)
+    return inside
 
 
 def _spans(text: str, proposition: str) -> list[tuple[int, int]]:

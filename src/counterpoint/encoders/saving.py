@@ -45,6 +45,7 @@ CLASSES = {
     "PropositionEncoder": "propositions",
     "QueriedEncoder": "queried",
     "RowReader": "rows",
+    "SpanEncoder": "spans",
     "TemplateEncoder": "templates",
     "TemplateMean": "templates",
     "SpladeEncoder": "lexicon",

@@ -120,6 +120,7 @@ class MaxSim:
         self, q: Float[Tensor, "n t d"], k: Float[Tensor, "n s u d"], scale: Tensor | float
     ) -> Float[Tensor, "n s"]:
         """The same for each query's own keys."""
+        q, k = _cut(q), _cut(k.flatten(0, 1)).unflatten(0, k.shape[:2])
         found = torch.bmm(q, k.flatten(1, 2).mT).unflatten(2, k.shape[1:3])
         best_nts = found.masked_fill(_absent(k)[:, None], -torch.inf).max(-1).values
         there_ns = _there(k).any(-1)

@@ -41,6 +41,7 @@ from counterpoint.procedures.sides import (
     SeveralItems,
     TurnedViews,
 )
+from counterpoint.procedures.spans import SpanLists
 from counterpoint.procedures.sparse import SparseCodes
 from counterpoint.procedures.start import AgainstStart, DistanceFromStart
 from counterpoint.procedures.tables import AgainstTable, Verbalizer
@@ -103,6 +104,7 @@ __all__ = [
     "SampledAttention",
     "SeveralItems",
     "SeveralVectors",
+    "SpanLists",
     "SparseCodes",
     "Teacher",
     "TokenTask",
