@@ -102,3 +102,11 @@ def test_what_makes_no_sense_is_refused():
         AttentionPoolingEncoder(attending(table(), 2))
     with pytest.raises(InputError, match="without states of tokens"):
         attending(torch.nn.Identity())
+
+
+def test_the_seed_begins_as_theirs():
+    """As a tensor `(1, 1, d)` by Glorot and Bengio's rule, for which `d` is in and out."""
+    torch.manual_seed(0)
+    table = StaticEncoder.from_corpus(["a cat", "two red dogs"], dim=512, prompts={})
+    seed = AttentionPoolingEncoder(table, 8).seed
+    assert (3 / 512) ** 0.5 * 0.98 < float(seed.detach().abs().max()) < (3 / 512) ** 0.5

@@ -50,7 +50,8 @@ class AttentionPoolingEncoder(Wrapper):
         self.seed = nn.Parameter(torch.empty(1, width))
         self.asks, self.keys, self.values, self.mixes = (nn.Linear(width, width) for _ in range(4))
         self.first, self.last = nn.LayerNorm(width), nn.LayerNorm(width)
-        for weight in (self.seed, *(layer.weight for layer in (self.asks, self.keys, self.values, self.mixes))):
+        # in three dimensions as theirs, of which two count as in and out
+        for weight in (self.seed[None], *(layer.weight for layer in (self.asks, self.keys, self.values, self.mixes))):
             nn.init.xavier_uniform_(weight)
 
     def _embed(self, features: Features) -> Float[Tensor, "n d"]:

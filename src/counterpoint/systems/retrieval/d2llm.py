@@ -129,8 +129,9 @@ def biencoder() -> Recipe:
     "its kernels' counts stand in for hidden states, from which the language model's answer is made. Easy negatives, "
     "of which a teacher reads every pair there, are 8 documents a query that are drawn once, in place of those of the "
     "batch; contrast in the batch is with all. BM25 finds hard negatives here. There is one task, so one branch "
-    "of the network for two. A BERT in miniature of random weights stands in for Qwen-7B with LoRA. The "
-    "rate, theirs 1e-4, is the testbed's, and 500 steps stand in for 5 passes over their data. To search a "
+    "of the network for two. A table of random token vectors stands in for Qwen-7B with LoRA: of a BERT in miniature "
+    "of random weights, whose vectors of all texts are nearly alike, the network learned nothing. The "
+    "rate, theirs 1e-4, is the testbed's, and 600 steps stand in for 5 passes over their data. To search a "
     "collection the network must read every pair; what is measured is the order of BM25's first 20. They "
     "compare with large embedding models, for which a biencoder of the same start stands in. Natural language "
     "inference and likeness of sentences are not measured. BM25, whose lists these are, is no floor.",
