@@ -39,6 +39,7 @@ from counterpoint.heads import (
 )
 from counterpoint.objectives import (
     MGDA,
+    Adversary,
     Alignment,
     Apart,
     AutoEncoding,
@@ -323,6 +324,7 @@ CASES = {
     "decoded": Case(
         lambda: AutoEncoding(nn.Linear(3, 2), "pixels"), lambda: WithoutNoise(4, 3), AgainstItself, rows=1
     ),
+    "adversary": Case(lambda: Adversary(2.0), lambda: nn.Linear(4, 3), AgainstItself, rows=1),
     "topics in sets": Case(
         lambda: TopicELBO(nn.Linear(3, 2), "pixels") + 10 * SetContrast(0.5), lambda: WithoutNoise(4, 3),
         lambda: InSets(4), rows="tuples",

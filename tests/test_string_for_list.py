@@ -75,6 +75,7 @@ from counterpoint.negatives import lexical
 from counterpoint.negatives.rules import without_answers
 from counterpoint.pretraining import (
     MASTER,
+    AdversarialAutoencoder,
     CoCondenser,
     Condenser,
     CoTMAE,
@@ -114,6 +115,7 @@ COLLECTION = Collection.of(RETRIEVAL)
 JUDGED = evaluate.judge({"q": ["a"]}, {"q": {"a": 1.0}})
 SCORED = TextData("scored", [Example("a", ("b",), score=1.0), Example("c", ("d",), score=2.0)], "memory")
 GUESSING = (
+    AdversarialAutoencoder,
     Condenser,
     Denoising,
     MaskedAndContrasted,

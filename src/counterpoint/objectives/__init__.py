@@ -14,7 +14,13 @@ from counterpoint.objectives._layouts import Guide
 from counterpoint.objectives.adaptive import MACL, IndividualTemperature, PairTemperature
 from counterpoint.objectives.angular import AngularSoftmax
 from counterpoint.objectives.attraction import CACR, EnergyConfusion, PositiveTilt
-from counterpoint.objectives.autoencoding import AutoEncoding, SparseReconstruction, TopicELBO, WeightedErrors
+from counterpoint.objectives.autoencoding import (
+    Adversary,
+    AutoEncoding,
+    SparseReconstruction,
+    TopicELBO,
+    WeightedErrors,
+)
 from counterpoint.objectives.balance import Balance
 from counterpoint.objectives.bounded import BoundedMargin
 from counterpoint.objectives.clusters import SwAV, sinkhorn
@@ -233,6 +239,7 @@ __all__ = [
     "REGISTRY",
     "WMSE",
     "AdaptiveMargin",
+    "Adversary",
     "AgainstRanker",
     "Alignment",
     "Angular",

@@ -1,4 +1,4 @@
-"""Losses of auto-encoders: of probabilistic ones, of a topic model among them, of a sparse one, and of tokens."""
+"""Losses of auto-encoders: of probabilistic and adversarial ones, of a topic model, of a sparse one, and of tokens."""
 
 from __future__ import annotations
 
@@ -92,6 +92,35 @@ class TopicELBO(PointObjective):
         divergence = (ratio + mean.square() / variance - 1 - ratio.log()).sum(1) / 2
         loss: Tensor = (divergence - (counts * logits.log_softmax(1)).sum(1)).mean()
         return loss
+
+
+class Adversary(PointObjective):
+    """`-w log D(z) - log(1 - D(z)) - log D(u)`, the mean over queries: codes against a critic that knows noise.
+
+    A query begins with three logits of a critic `D`: of a code `z`, by which the code learns and the critic does not;
+    of the same, the other way round; and of noise `u`. Whoever makes them sees to what learns. Keys are not looked at.
+    Source: Goodfellow et al. 2014, "Generative Adversarial Nets", section 3, with `-log D` for `log(1 - D)`, on codes
+    as Makhzani et al. 2015, "Adversarial Autoencoders".
+
+    Args:
+        weight: `w`.
+
+    Examples:
+        >>> import torch
+        >>> undecided = Points(torch.zeros(1, 3), sample=torch.arange(1))
+        >>> round(Adversary(2.0)(undecided).item(), 4)  # 4 log(2)
+        2.7726
+    """
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__(geometry=Dot())
+        self.weight = weight
+
+    def whole(self, queries: Points, keys: Points, i: Int[Tensor, " p"], j: Int[Tensor, " p"]) -> Float[Tensor, ""]:
+        """Mean over the queries."""
+        del keys, i, j
+        code, known, noise = queries.z[:, :3].unbind(1)
+        return (self.weight * F.softplus(-code) + F.softplus(known) + F.softplus(-noise)).mean()
 
 
 class SparseReconstruction(PointObjective):

@@ -2,6 +2,7 @@
 
 from counterpoint.pretraining._base import Guessing, transformer
 from counterpoint.pretraining.across import CrossUnmasking
+from counterpoint.pretraining.adversarial import AdversarialAutoencoder
 from counterpoint.pretraining.autoencoder import MaskedAutoencoder
 from counterpoint.pretraining.bottleneck import Condenser, RetroMAE
 from counterpoint.pretraining.contextual import CoTMAE, QueryDecoding
@@ -31,6 +32,7 @@ from counterpoint.pretraining.token_graph import TokenGraph
 
 __all__ = [
     "MASTER",
+    "AdversarialAutoencoder",
     "CoCondenser",
     "CoTMAE",
     "Condenser",

@@ -100,6 +100,23 @@ class Guessing(nn.Module, Batches):
             draws = draws[begins.nonzero()[:, 0][begins.cumsum(0) - 1]]
         return torch.where(torch.isin(ids, self._special), 1.0, draws)
 
+    def _thinned(self, features: Features, share: float) -> Features:
+        """Texts without a share of their tokens, or words; `whole` `(n, m)` has all tokens, -1 where there are no more.
+
+        Special tokens, and one other of each text, stay.
+        """
+        ids, n = features["input_ids"], len(features["offsets"]) - 1
+        text = torch.repeat_interleave(torch.arange(n), features["offsets"].diff())
+        draws, special = self._draws(features), torch.isin(ids, self._special)
+        # the last to go stays
+        last = torch.full((n,), -1.0).scatter_reduce(0, text, draws.masked_fill(special, -1.0), "amax")
+        kept = special | (draws >= share) | (draws == last[text])
+        counts = torch.bincount(text[kept], minlength=n)
+        every = places(torch.ones_like(special), features["offsets"])
+        whole = torch.full_like(every, -1).masked_scatter(every >= 0, ids)
+        offsets = nn.functional.pad(counts.cumsum(0), (1, 0))
+        return {**features, "input_ids": ids[kept], "offsets": offsets, "whole": whole}
+
     def _keys(self) -> tuple[Float[Tensor, "v d"], Int[Tensor, " v"] | None]:
         """Every token's vector, with its bias; and which term each is for, where that is not all."""
         table = self._table

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from counterpoint.encoders import Features, TransformerEncoder, pool, take
+from counterpoint.encoders import Features, TransformerEncoder, lengths, pool, take
 from counterpoint.errors import InputError
-from counterpoint.pretraining._base import Guessing, places
+from counterpoint.pretraining._base import Guessing
 from counterpoint.training.payload import Payload
 
 
@@ -37,6 +36,7 @@ class Denoising(Guessing):
         InputError: A share out of 0 to 1.
 
     Examples:
+        >>> import torch
         >>> from counterpoint.encoders.scratch import small_transformer
         >>> texts = ["a small corpus", "of two texts"]
         >>> task = Denoising(small_transformer(texts, layers=1, width=16, vocab_size=60), texts)
@@ -71,19 +71,9 @@ class Denoising(Guessing):
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """These texts with some tokens deleted, and as they were."""
         del among
-        features = take(self._features, rows)
-        ids, n = features["input_ids"], len(rows)
-        text = torch.repeat_interleave(torch.arange(n), features["offsets"].diff())
-        draws, special = self._draws(features), torch.isin(ids, self._special)
-        # the last to go stays
-        last = torch.full((n,), -1.0).scatter_reduce(0, text, draws.masked_fill(special, -1.0), "amax")
-        kept = special | (draws >= self._share) | (draws == last[text])
-        counts = torch.bincount(text[kept], minlength=n)
-        offsets = nn.functional.pad(counts.cumsum(0), (1, 0))
-        every = places(torch.ones_like(special), features["offsets"])
-        whole = torch.full_like(every, -1).masked_scatter(every >= 0, ids)
-        inputs = {**features, "input_ids": ids[kept], "offsets": offsets, "whole": whole}
-        return self._payload(inputs, whole[:, 1:], cost=features["offsets"].diff())
+        whole = take(self._features, rows)
+        inputs = self._thinned(whole, self._share)
+        return self._payload(inputs, inputs["whole"][:, 1:], cost=lengths(whole))
 
     def forward(self, features: Features) -> Float[Tensor, "n m d"]:
         """The decoder's transformed state before each token but the first."""
