@@ -36,7 +36,7 @@ class AdversarialAutoencoder(Guessing):
     the mean over texts: by the second term codes learn and the critic does not, by the last two the critic alone. After
     training the encoder stays. Without words left out it is an adversarial auto-encoder (Makhzani et al. 2015).
 
-    Source: Shen, Mueller, Barzilay and Jaakkola 2020, "Educating Text Autoencoders: Latent Representation Guidance via
+    Source: Shen, Mueller, Barzilay and Jaakkola 2019, "Educating Text Autoencoders: Latent Representation Guidance via
     Denoising", and the authors' code, whose encoder is an LSTM in both directions, and whose critic has an optimiser of
     its own, with the same settings; for Adam that is the same, but for its epsilon. Their output layer is no table of
     token vectors.

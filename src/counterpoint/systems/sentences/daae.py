@@ -38,7 +38,7 @@ def aae() -> Recipe:
 @system(
     "DAAE",
     title="Educating Text Autoencoders: Latent Representation Guidance via Denoising",
-    year=2020,
+    year=2019,
     family="sentences",
     mechanism="tests/systems/test_daae.py::test_loss_is_that_of_a_naive_loop_over_texts_codes_and_critic",
     claims=(
@@ -61,7 +61,7 @@ def aae() -> Recipe:
     "and arithmetic of tense and sentiment are left out: nothing here generates from codes.",
 )
 def daae() -> Recipe:
-    """Shen et al. 2020 and their code: three in ten words are left out, the adversary weighs 10; Adam (0.5, 0.999)."""
+    """Shen et al. 2019 and their code: three in ten words are left out, the adversary weighs 10; Adam (0.5, 0.999)."""
     train = TrainConfig(
         epochs=50,
         batch_size=256,
