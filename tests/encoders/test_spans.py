@@ -130,6 +130,16 @@ def test_whole_passages_are_searched_without_what_follows_them(tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
+def test_a_text_with_a_tab_that_is_none_of_ours_is_searched_whole():
+    encoder = spanned()
+    (whole, cut), wanted = (
+        [encoder.encode_each(Items("text", [text]), kind="document").vectors_td for text in ("a cat\tsleeps", "a cat")],
+        encoder.encoder.encode_each(Items("text", ["a cat\tsleeps"]), kind="document").vectors_td,
+    )
+    np.testing.assert_array_equal(whole, wanted)
+    assert len(whole) > len(cut)
+
+
 def test_what_it_takes():
     with pytest.raises(InputError, match="tokens of a transformer"):
         SpanEncoder(bert())

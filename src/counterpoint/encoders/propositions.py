@@ -171,3 +171,19 @@ def marked(text: str, propositions: Sequence[str]) -> str:
     """
     refuse_string(propositions, "propositions")
     return SEPARATOR.join(" ".join(part.split()) for part in (text, *propositions))
+
+
+def unmarked(text: str) -> str:
+    """What `marked` was given for a text; a text in which tabs are something else stays as it is.
+
+    Examples:
+        >>> unmarked("A man rides\\tA man\\trides"), unmarked("name\\tof a column")
+        ('A man rides', 'name\\tof a column')
+    """
+    whole, *rest = text.split(SEPARATOR)
+    try:
+        for part in rest:
+            _spans(whole, part)
+    except InputError:
+        return text
+    return whole

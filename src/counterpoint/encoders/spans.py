@@ -18,7 +18,7 @@ from counterpoint.encoders.encoding import as_asked
 from counterpoint.encoders.features import BY_TOKEN, Features, Kind, concat, lengths
 from counterpoint.encoders.features import take as taken
 from counterpoint.encoders.late import MultiVectorEncoder, chunks
-from counterpoint.encoders.propositions import SEPARATOR, inside_parts
+from counterpoint.encoders.propositions import SEPARATOR, inside_parts, unmarked
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.geometry import MaxSim, Ragged
@@ -117,8 +117,11 @@ class SpanEncoder(Wrapper):
         return sets + F.pad(parted, (0, 0, 0, 0, 1, sets.shape[1] - 1 - parts))
 
     def encode_each(self, items: Items, *, kind: Kind = None, **options: Any) -> Ragged:
-        """The vectors of each query or whole passage; see `MultiVectorEncoder.encode_each`."""
-        whole = [clean(text, i).partition(SEPARATOR)[0].strip() for i, text in enumerate(items.texts)]
+        """The vectors of each query or whole passage; see `MultiVectorEncoder.encode_each`.
+
+        A text in which something else than its parts stands after a tab is read whole.
+        """
+        whole = [unmarked(clean(text, i)).strip() for i, text in enumerate(items.texts)]
         return self.encoder.encode_each(Items("text", whole, prompts=items.prompts), kind=kind, **options)
 
     @torch.no_grad()
