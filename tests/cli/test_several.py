@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from counterpoint.cli.main import app
 from counterpoint.cli.serving import _opened
 from counterpoint.data.items import Items
-from counterpoint.encoders import KernelCrossEncoder, StaticEncoder, load
+from counterpoint.encoders import KernelCrossEncoder, MultiVectorEncoder, SpanEncoder, StaticEncoder, load
+from counterpoint.encoders.scratch import small_transformer
 from counterpoint.encoders.wrapping import late_interaction
 from counterpoint.errors import InputError
 from counterpoint.geometry import Ragged
@@ -132,6 +133,14 @@ def test_an_index_of_means_stays_one(place, tmp_path):
     cosines = (q @ d.T)[0] / np.linalg.norm(q) / np.linalg.norm(d, axis=1)
     assert [hit["id"] for hit in hits] == ["abcde"[i] for i in np.argsort(-cosines)]
     assert [hit["score"] for hit in hits] == pytest.approx(np.sort(cosines)[::-1], abs=2e-3)
+
+
+def test_a_model_that_knows_parts_is_searched_by_whole_texts(place, tmp_path):
+    bert = small_transformer(TEXTS, layers=1, width=16, heads=2, spread=0.3)
+    SpanEncoder(MultiVectorEncoder(bert, size=8)).save(tmp_path / "model")
+    counterpoint("index", place / "corpus.jsonl", "-m", "model", "-o", "i", cwd=tmp_path)
+    (hits,) = found("i", "red roof", "--mode", "dense", cwd=tmp_path)
+    agrees(hits, expected(tmp_path / "model", "red roof", TEXTS), [row["_id"] for row in ROWS])
 
 
 def test_a_model_of_one_vector_does_not_serve_an_index_of_several(place, tmp_path):

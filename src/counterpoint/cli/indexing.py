@@ -73,7 +73,6 @@ def index(
     Example: counterpoint index documents.jsonl --model runs/fit/model --output runs/index
     """
     from counterpoint.data.passages import DOCUMENT
-    from counterpoint.encoders import MultiVectorEncoder
     from counterpoint.encoders._base import TextEncoder
     from counterpoint.encoders.encoding import check_dim
     from counterpoint.search import Index, passages_of
@@ -100,7 +99,7 @@ def index(
         encoder = open_model(model or "minilm", backend)
         if (own := getattr(encoder, "similarity", "cosine")) not in INDEXED:
             note(f"the model compares by the {own} distance, which no index knows: this one takes the cosine")
-        several, sparse = isinstance(encoder, MultiVectorEncoder), getattr(encoder, "sparse", False) and not uri
+        several, sparse = getattr(encoder, "several", False), getattr(encoder, "sparse", False) and not uri
         form: dict[str, Any] = {"precision": precision, "metric": index_metric(encoder), "uri": uri}
         Index.check_folder(output, **form, approximate=approximate, several=several, sparse=sparse)
         if dim is not None and isinstance(encoder, TextEncoder):
@@ -256,7 +255,7 @@ def _encoded(
 ) -> Embeddings:
     """The vectors, with the prompt and the dimensions of the index; what the model cuts or does not know is said."""
     from counterpoint.data.items import Items
-    from counterpoint.encoders import MultiVectorEncoder, encode_nonzero, unknown_note
+    from counterpoint.encoders import encode_nonzero, unknown_note
 
     if several and spread is not None:
         raise InputError("--ray is for models of one vector a text", fix="leave it out")
@@ -266,9 +265,9 @@ def _encoded(
     with encoder.counting() as cut:
         if sparse:
             z = encode_nonzero(encoder, documents.texts, truncate_dim=settings.get("dim"), spread=spread, **options)
-        elif several and isinstance(encoder, MultiVectorEncoder):
+        elif several:
             items = Items("text", documents.texts)
-            z = encoder.encode_each(items, half=True, truncate_dim=settings.get("dim"), **options)
+            z = cast("Any", encoder).encode_each(items, half=True, truncate_dim=settings.get("dim"), **options)
         else:
             z = encoder.encode(documents.texts, truncate_dim=settings.get("dim"), spread=spread, **options)
     note(cut.sentence("documents"))

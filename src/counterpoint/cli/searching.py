@@ -153,9 +153,7 @@ def check_several(encoder: Any, index: Index, hyde: bool = False) -> None:
     Raises:
         InputError: It has one, or is asked for one by `hyde`.
     """
-    from counterpoint.encoders import MultiVectorEncoder
-
-    if index.several and not isinstance(encoder, MultiVectorEncoder):
+    if index.several and not getattr(encoder, "several", False):
         what = "the index has several vectors a document, and the model gives one"
         raise InputError(what, file=index.folder, fix="name the model that made it with --model")
     if index.several and hyde:

@@ -45,6 +45,9 @@ class TextEncoder(nn.Module, abc.ABC):
     sparse = False
     """Whether most of a vector's numbers are zeros, which an index then leaves out."""
 
+    several = False
+    """Whether a text has several vectors, of `encode_each`, which an index then keeps."""
+
     batch_tokens = 4096
     """Tokens a forward of `encode`, if its caller does not say."""
 

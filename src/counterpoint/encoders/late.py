@@ -59,6 +59,8 @@ class MultiVectorEncoder(Wrapper):
         (torch.Size([2, 5, 4]), [5, 4])
     """
 
+    several = True
+
     def __init__(
         self,
         encoder: TextEncoder,

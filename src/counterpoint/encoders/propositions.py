@@ -173,17 +173,17 @@ def marked(text: str, propositions: Sequence[str]) -> str:
     return SEPARATOR.join(" ".join(part.split()) for part in (text, *propositions))
 
 
-def unmarked(text: str) -> str:
-    """What `marked` was given for a text; a text in which tabs are something else stays as it is.
+def unmarked(text: str) -> list[str]:
+    """A text and its parts, as `marked` was given them; a text in which tabs are something else is one alone.
 
     Examples:
         >>> unmarked("A man rides\\tA man\\trides"), unmarked("name\\tof a column")
-        ('A man rides', 'name\\tof a column')
+        (['A man rides', 'A man', 'rides'], ['name\\tof a column'])
     """
-    whole, *rest = text.split(SEPARATOR)
+    whole, *parts = text.split(SEPARATOR)
     try:
-        for part in rest:
+        for part in parts:
             _spans(whole, part)
     except InputError:
-        return text
-    return whole
+        return [text]
+    return [whole, *parts]

@@ -18,7 +18,7 @@ from counterpoint.encoders.encoding import as_asked
 from counterpoint.encoders.features import BY_TOKEN, Features, Kind, concat, lengths
 from counterpoint.encoders.features import take as taken
 from counterpoint.encoders.late import MultiVectorEncoder, chunks
-from counterpoint.encoders.propositions import SEPARATOR, inside_parts, unmarked
+from counterpoint.encoders.propositions import inside_parts, unmarked
 from counterpoint.encoders.transformer import TransformerEncoder
 from counterpoint.errors import InputError, refuse_string
 from counterpoint.geometry import MaxSim, Ragged
@@ -32,9 +32,10 @@ class SpanEncoder(Wrapper):
 
     A passage is followed by its parts, tabs between, each word for word as it stands there
     (`counterpoint.encoders.propositions.marked`): "A man rides. It rains.\tA man rides.\tIt rains." It is encoded once,
-    and a part is the vectors of its tokens, which have read the passage. A query is encoded after its own prompt, to be
-    compared with passages, and after `marker`, to be compared with parts. Features have two more keys: `inside`
-    `(t, p)`, which tokens are of which part, and `first` `(n,)`, how many tokens of a query stand in the first of both.
+    and a part is the vectors of its tokens, which have read the passage. Where something else stands after a tab, there
+    are no parts, and all is the passage. A query is encoded after its own prompt, to be compared with passages, and
+    after `marker`, to be compared with parts. Features have two more keys: `inside` `(t, p)`, which tokens are of which
+    part, and `first` `(n,)`, how many tokens of a query stand in the first of both.
 
     `each` and `EachSpan` give all sets in one tensor, filled up with zeros: of a passage itself, then its parts; of a
     query that for passages, then that for parts. `encode_each` and `encode` give the first set, for searches among
@@ -47,8 +48,7 @@ class SpanEncoder(Wrapper):
         marker: Put before a query that is compared with parts; "": the query's own prompt, and both sets are the same.
 
     Raises:
-        InputError: No vectors of tokens, or a tokenizer that does not say where tokens stand; in a call, a part that
-            does not stand in its passage.
+        InputError: No vectors of tokens, or a tokenizer that does not say where tokens stand.
 
     Examples:
         >>> from counterpoint.encoders.scratch import small_transformer
@@ -61,6 +61,7 @@ class SpanEncoder(Wrapper):
     """
 
     encoder: MultiVectorEncoder
+    several = True
 
     def __init__(self, encoder: MultiVectorEncoder, marker: str = "part: ") -> None:
         if not isinstance(encoder, MultiVectorEncoder) or not isinstance(encoder.encoder, TransformerEncoder):
@@ -74,7 +75,7 @@ class SpanEncoder(Wrapper):
         """See `TextEncoder`: a query twice, one after the other, anything else once."""
         refuse_string(texts, "texts")
         if kind != "query":
-            rows = [clean(text, i).split(SEPARATOR) for i, text in enumerate(texts)]
+            rows = [unmarked(clean(text, i)) for i, text in enumerate(texts)]
             features = self._of([row[0].strip() for row in rows], kind, None)
             inner, prompt = self.encoder.encoder, self.prompt(kind)
             assert isinstance(inner, TransformerEncoder)
@@ -117,11 +118,8 @@ class SpanEncoder(Wrapper):
         return sets + F.pad(parted, (0, 0, 0, 0, 1, sets.shape[1] - 1 - parts))
 
     def encode_each(self, items: Items, *, kind: Kind = None, **options: Any) -> Ragged:
-        """The vectors of each query or whole passage; see `MultiVectorEncoder.encode_each`.
-
-        A text in which something else than its parts stands after a tab is read whole.
-        """
-        whole = [unmarked(clean(text, i)).strip() for i, text in enumerate(items.texts)]
+        """The vectors of each query or whole passage; see `MultiVectorEncoder.encode_each`."""
+        whole = [unmarked(clean(text, i))[0].strip() for i, text in enumerate(items.texts)]
         return self.encoder.encode_each(Items("text", whole, prompts=items.prompts), kind=kind, **options)
 
     @torch.no_grad()

@@ -316,12 +316,12 @@ def _save(
 
 
 def _index(output: Path, encoder: Any, parts: Parts, language: str, say: Callable[[str], None]) -> None:
-    from counterpoint.encoders import MultiVectorEncoder, encode_nonzero
+    from counterpoint.encoders import encode_nonzero
     from counterpoint.search import Index
 
     for name, documents, texts in parts.collections():
         ids = list(documents.names) or [f"d{i}" for i in range(len(documents))]
-        if isinstance(encoder, MultiVectorEncoder):
+        if getattr(encoder, "several", False):
             z: Any = encoder.encode_each(documents, kind="document", half=True)
         elif getattr(encoder, "sparse", False) and not documents.prompts:
             z = encode_nonzero(encoder, documents.texts, kind="document")

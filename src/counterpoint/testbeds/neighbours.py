@@ -90,10 +90,10 @@ CAPTIONS_ALONE = replace(
     name="captions, rewritten",
     parts=captions_alone,
     about=f"Multi30k: 8,570 captions to train on, one of each of {_TESTED} other pictures for test; a BERT in "
-    f"miniature (2 layers of {_WIDTH}) of random weights that reads {_LENGTH} tokens, 1,000 steps of 64 at a rate of "
+    f"miniature (2 layers of {_WIDTH}) of random weights that reads {_LENGTH} tokens, 3,000 steps of 64 at a rate of "
     "1e-3",
     start=short_reader,
-    steps=1000,
+    steps=3000,
     settings={**CAPTIONED.settings, "learning_rate": 1e-3},
     figures=(neighbours,),
 )

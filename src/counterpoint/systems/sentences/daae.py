@@ -16,7 +16,7 @@ from counterpoint.training import TrainConfig
 
 
 def rewritten(data: Data, encoder: nn.Module) -> AdversarialAutoencoder:
-    """Of 70% of the words."""
+    """Of 70% of the tokens."""
     return AdversarialAutoencoder(transformer(encoder), texts_of(data))
 
 
@@ -56,9 +56,10 @@ def aae() -> Recipe:
     sample=FEW_REWRITTEN,
     setup="A BERT in miniature (2 layers of 64, random weights) stands in for an LSTM in both directions of 1,024, and "
     "codes have 64 dimensions for 128; the decoder is an LSTM of 256 for 1,024. Captions stand in for reviews and "
-    "answers, 1,000 steps of 64 for up to 50 epochs of 256. Neighbours are counted among as many near codes as near "
-    "texts, where the paper draws the recall for any number of codes. Reconstruction, perplexity of what is generated, "
-    "and arithmetic of tense and sentiment are left out: nothing here generates from codes.",
+    "answers, 3,000 steps of 64 for up to 50 epochs of 256. Tokens are left out, theirs are words. Neighbours are "
+    "counted among as many near codes as near texts, where the paper draws the recall for any number of codes. "
+    "Reconstruction, perplexity of what is generated, and arithmetic of tense and sentiment are left out: nothing here "
+    "generates from codes.",
 )
 def daae() -> Recipe:
     """Shen et al. 2019 and their code: three in ten words are left out, the adversary weighs 10; Adam (0.5, 0.999)."""
