@@ -64,5 +64,5 @@ def test_a_text_is_read_without_some_words_and_written_whole(task):
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_share_out_of_bounds_is_refused(encoder, texts, share):
-    with pytest.raises(InputError, match=f"the share of words that are left out is {share}"):
+    with pytest.raises(InputError, match=f"the share of what is left out is {share}"):
         AdversarialAutoencoder(encoder, texts, share=share)

@@ -1,4 +1,4 @@
-"""What cross-encoders say of passages and of their parts, where it is known which part answers."""
+"""What cross-encoders say of passages and of their sentences."""
 
 from __future__ import annotations
 

@@ -26,15 +26,15 @@ TOKENS, CODES = 0, 1
 class AdversarialAutoencoder(Guessing):
     """DAAE: a text is written again from a code of what is left of it, and codes are to be as if drawn from N(0, I).
 
-    The encoder reads the text with words left out, and its vector is the mean `m` of a Gaussian, whose log-variance `v`
-    is linear in what is pooled; the code is always a sample, `z = m + exp(v / 2) noise`. The decoder is an LSTM that
-    reads the whole text, a linear map of `z` added to each token vector. With a critic `D`, a perceptron of one hidden
-    layer, and `u` from N(0, I), the loss is
+    The encoder reads the text with tokens left out. Its vector is the mean `m` of a Gaussian, whose log-variance `v` is
+    linear in what is pooled; the code is always a sample, `z = m + exp(v / 2) noise`. The decoder is an LSTM that reads
+    the whole text, a linear map of `z` added to each token vector. With a critic `D`, a perceptron of one hidden layer,
+    and `u` from N(0, I), the loss is
 
         -sum_t log p(x_t | x_<t, z) - w log D(z) - log(1 - D(z)) - log D(u),
 
     the mean over texts: by the second term codes learn and the critic does not, by the last two the critic alone. After
-    training the encoder stays. Without words left out it is an adversarial auto-encoder (Makhzani et al. 2015).
+    training the encoder stays. With nothing left out it is an adversarial auto-encoder (Makhzani et al. 2015).
 
     Source: Shen, Mueller, Barzilay and Jaakkola 2019, "Educating Text Autoencoders: Latent Representation Guidance via
     Denoising", and the authors' code, whose encoder is an LSTM in both directions, and whose critic has an optimiser of
@@ -45,7 +45,7 @@ class AdversarialAutoencoder(Guessing):
         encoder: Transformer that is trained; its vectors should not be of length one (`unscaled`), and a linear layer
             after pooling leaves them any size (`linear_layer`).
         texts: The corpus, or what its tokenizer makes of it.
-        share: Of the words that are left out; 0.3 is theirs.
+        share: Of the tokens, or words, that are left out; 0.3 is theirs.
         hidden: Of the decoder and the critic; four times the width of the encoder, if not given.
         dropout: Of what the decoder reads and says; 0.5 is theirs.
         whole_words: Words are left out, with all their tokens.
@@ -77,7 +77,7 @@ class AdversarialAutoencoder(Guessing):
         bias: bool = True,
     ) -> None:
         if not 0 <= share < 1:
-            raise InputError(f"the share of words that are left out is {share}", fix="give one from 0 to below 1")
+            raise InputError(f"the share of what is left out is {share}", fix="give one from 0 to below 1")
         super().__init__(encoder, texts, whole_words=whole_words, bias=bias)
         self._share = share
         width, dim = int(encoder.model.config.hidden_size), encoder.dim

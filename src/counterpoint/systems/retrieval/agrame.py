@@ -115,6 +115,7 @@ system(
     "Markers are words, theirs tokens. Both cross-encoders are small, kernels on the cosines of every two tokens, and "
     "trained here: that of sentences reads a sentence by itself and learns by a softmax over those of a passage, where "
     "theirs reads the passage with the sentence between signs and learns whether it holds an answer. Lists are one "
-    "right passage and three of BM25's. How much a passage's score counts in that of its sentences they do not print; "
+    "right passage and three of BM25's; where data do not say which sentence answers, it is the one that the first "
+    "cross-encoder likes best. How much a passage's score counts in that of its sentences they do not print; "
     "here it counts fully. Propositions and citations are left out. The ceiling is trained on the test's titles.",
 )(agrame)
