@@ -31,7 +31,7 @@ from counterpoint.testbeds.spans import (
 )
 from counterpoint.training.lists import cross_encoder
 from systems.through import same
-from systems.words import KINDS, small_bert, step_of_texts
+from systems.words import KINDS, small_bert, small_table, step_of_texts
 
 DATA = rows_of(
     [
@@ -154,8 +154,9 @@ def test_what_is_not_known_is_refused():
         taught_parts(1)(replace(mined, columns=wrong), steady(DATA), 0)
     with pytest.raises(InputError, match="mine negatives first"):
         taught_parts(1)(DATA, steady(DATA), 0)
-    with pytest.raises(InputError, match="transformer"):
-        module.spanned(torch.nn.Linear(2, 2))
+    for none in (torch.nn.Linear(2, 2), small_table(DATA)):
+        with pytest.raises(InputError, match="transformer"):
+            module.spanned(none)
 
 
 def test_training_makes_sentences_of_a_passage_what_the_teacher_says():

@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import nn
 
-from counterpoint.encoders import EachSpan, MultiVectorEncoder, SpanEncoder
+from counterpoint.encoders import EachSpan, MultiVectorEncoder, SpanEncoder, TransformerEncoder
 from counterpoint.encoders.wrapping import late_interaction
 from counterpoint.errors import InputError
 from counterpoint.geometry import MaxSim
@@ -46,8 +46,8 @@ def spanned(encoder: nn.Module, marker: str = MARKER) -> nn.Module:
     if isinstance(encoder, SpanEncoder):
         return encoder
     late = late_interaction(encoder)
-    if not isinstance(late, MultiVectorEncoder):
-        raise InputError("parts are of the tokens of texts", fix="give a transformer")
+    if not isinstance(late, MultiVectorEncoder) or not isinstance(late.encoder, TransformerEncoder):
+        raise InputError("parts are of the tokens of a transformer", fix="give one for a base, such as minilm")
     return SpanEncoder(late, marker).to(late.device)
 
 
