@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -12,15 +13,10 @@ from torch.func import functional_call
 
 from counterpoint.encoders import Features, TransformerEncoder, lengths, pool, take
 from counterpoint.errors import InputError
-from counterpoint.geometry import Dot
-from counterpoint.objectives import Adversary, InfoNCE, Objective, Only, Sum, SumBy
+from counterpoint.objectives import Adversary, Objective, SumBy
 from counterpoint.points import Points
-from counterpoint.pretraining._base import Guessing, transform
-from counterpoint.training._processes import Processes
+from counterpoint.pretraining._base import Guessing, beside_guesses, transform, with_texts
 from counterpoint.training.payload import Arguments, Payload
-
-TOKENS, CODES = 0, 1
-"""Of points, the column `kind`."""
 
 
 class AdversarialAutoencoder(Guessing):
@@ -94,8 +90,7 @@ class AdversarialAutoencoder(Guessing):
         Args:
             weight: `w`; 10 is theirs.
         """
-        written = SumBy("text", InfoNCE(1.0, geometry=Dot()))
-        return Sum(Only("kind", TOKENS, written), Only("kind", CODES, Adversary(weight)))
+        return beside_guesses(SumBy("of", super().objective()), Adversary(weight))
 
     def payload(self, rows: Int[Tensor, " b"], among: Int[Tensor, " n"] | None = None) -> Payload:
         """These texts without some words, and as they were; and the noise of codes and for the critic."""
@@ -104,26 +99,16 @@ class AdversarialAutoencoder(Guessing):
         inputs = self._thinned(whole, self._share)
         inputs["noise"] = torch.randn(len(rows), 2, self.told.in_features)
         target = inputs["whole"][:, 1:]
+        given = self._payload(inputs, target, cost=lengths(whole))
 
         def arguments(z: Float[Tensor, "n m d"]) -> Arguments:
-            sought, text = target.to(z.device), rows.to(z.device)
-            there = sought >= 0
-            table, _ = self._keys()
-            # all processes' keys are gathered: each is there once
-            mine = Processes.current().share(torch.arange(len(table), device=z.device))
-            h = z[:, 1:][there]
-            tokens = Points(
-                h if self.bias is None else torch.cat([h, torch.ones_like(h[:, :1])], 1),
-                sample=sought[there],
-                text=text[:, None].expand_as(sought)[there],
-                kind=torch.full_like(sought[there], TOKENS),
-            )
-            none, kind = torch.full_like(text, -1), torch.full_like(text, CODES)
-            wide = F.pad(z[:, 0, :3], (0, tokens.z.shape[1] - 3))
-            queries = Points.cat([tokens, Points(wide, sample=none, text=text, kind=kind)])
-            return {"queries": queries, "keys": Points(table[mine], sample=mine, kind=torch.full_like(mine, TOKENS))}
+            call, there = given.arguments(z[:, 1:]), target.to(z.device) >= 0
+            text, tokens = rows.to(z.device), call["queries"]
+            of = text[:, None].expand_as(there)[there]
+            codes = Points(z[:, 0, :3], sample=torch.full_like(text, -1), of=text)
+            return with_texts({**call, "queries": Points(tokens.z, {**tokens.columns, "of": of})}, codes, codes[:0])
 
-        return Payload(inputs, lengths(whole), take, arguments)
+        return replace(given, arguments=arguments)
 
     def forward(self, features: Features) -> Float[Tensor, "n m d"]:
         """What the critic says of each text, and the decoder's transformed state before each token but the first."""

@@ -16,6 +16,7 @@ from counterpoint.data.passages import in_sentences
 from counterpoint.encoders import SpanEncoder, TransformerEncoder
 from counterpoint.encoders.propositions import marked
 from counterpoint.encoders.scratch import small_transformer
+from counterpoint.tasks.task import normalised
 from counterpoint.testbeds.bed import Figure, Made, Parts
 from counterpoint.testbeds.lexical import TF_IDF
 from counterpoint.testbeds.mined import PAIRED
@@ -101,15 +102,10 @@ def _scores(made: Made) -> tuple[Float[np.ndarray, "n m"], Float[np.ndarray, "n 
     if isinstance(made.encoder, SpanEncoder):
         read = [marked(text, own) for text, own in zip(test.others.texts, passages, strict=True)]
         return *made.encoder.scores(queries, Items("text", read)), *right
-    q = _unit(made.encoder.encode_items(queries, kind="query"))
+    q = normalised(made.encoder.encode_items(queries, kind="query"))
     sentences = Items("text", [text for own in passages for text in own])
-    whole, parts = (_unit(made.encoder.encode_items(items, kind="document")) for items in (test.others, sentences))
+    whole, parts = (normalised(made.encoder.encode_items(items, kind="document")) for items in (test.others, sentences))
     return q @ whole.T, (q @ parts.T).reshape(len(q), len(passages), -1), *right
-
-
-def _unit(z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    found: np.ndarray = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
-    return found
 
 
 def _sentence(made: Made) -> float:
